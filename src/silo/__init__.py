@@ -1,0 +1,1 @@
+"""Private photo clouds, one per customer: inventory, capacity and command line."""
