@@ -1,0 +1,61 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of tenant_scope, which has no other side."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read_all
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+
+def _by(key: str, tenants: Iterable[Tenant]) -> dict[str, list[str]]:
+    hosts: dict[str, list[str]] = {}
+    for tenant in tenants:
+        hosts.setdefault(getattr(tenant, key), []).append(tenant.name)
+    return hosts
+
+
+def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -> list[str]:
+    return [
+        f"{tenant.name}: {field} is {host!r}; the inventory's group {group} has {', '.join(groups.get(group, [])) or 'none'}"
+        for tenant in tenants
+        for field, host, group in (("tenant_server", tenant.server, "servers"), ("tenant_nas", tenant.nas, "nas"))
+        if host not in groups.get(group, [])
+    ]
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Runs once for all hosts of the play."""
+
+    BYPASS_HOST_LOOP = True
+    TRANSFERS_FILES = False
+    _VALID_ARGS = frozenset()
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the scope, or fail with one sentence for each problem of any tenant, in scope or not."""
+        variables = task_vars or {}
+        result = super().run(tmp, variables)
+        groups = variables["groups"]
+        try:
+            tenants = read_all(groups["tenants"], variables["hostvars"])
+        except TenantError as error:
+            return result | {"failed": True, "msg": str(error)}
+        if problems := _unknown_hosts(tenants, groups):
+            return result | {"failed": True, "msg": "\n".join(problems)}
+        scope = [tenant for tenant in tenants if tenant.name in set(variables["ansible_play_hosts_all"])]
+        return result | {
+            "changed": False,
+            "servers": _by("server", scope),
+            "nas": _by("nas", scope),
+            "known": _by("server", tenants),
+            "storage": {
+                tenant.name: {"name": tenant.name, "id": tenant.index, "uid": tenant.uid, "gid": tenant.uid, "limit": tenant.quota}
+                for tenant in scope
+                if tenant.state != "absent"
+            },
+        }

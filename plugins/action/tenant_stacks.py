@@ -1,0 +1,75 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of tenant_stacks: renders each tenant from its own variables, makes missing secrets, calls the module."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import secrets
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file, render
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Takes `names` and fills in the rest."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result; one call for all tenants."""
+        variables = task_vars or {}
+        result = super().run(tmp, variables)
+        try:
+            tenants = [read(name, variables["hostvars"]) for name in self._task.args["names"]]
+            parameters = self._parameters(tenants)
+        except TenantError as error:
+            raise AnsibleActionFail(str(error)) from error
+        result.update(
+            self._execute_module(
+                module_name="swissphoto.silo.tenant_stacks", module_args=self._task.args | parameters, task_vars=variables
+            )
+        )
+        # What the module was called with holds every secret.
+        result.pop("invocation", None)
+        return result
+
+    def _parameters(self, tenants: list[Tenant]) -> dict[str, t.Any]:
+        policy = tenants[0].settings if tenants else {}
+        return {
+            "compose": compose_file(),
+            "directory": policy.get("tenant_directory"),
+            "routes_directory": policy.get("tenant_routes_directory"),
+            "sentinel": policy.get("tenant_storage_sentinel"),
+            "wait_seconds": policy.get("tenant_wait_seconds"),
+            "tenants": [self._item(tenant) for tenant in tenants],
+        }
+
+    def _item(self, tenant: Tenant) -> dict[str, t.Any]:
+        values = tenant.settings.get("tenant_secrets") or self._new_secrets(tenant)
+        stack = render(tenant, values)
+        return {
+            "name": tenant.name,
+            "state": tenant.state,
+            "uid": tenant.uid,
+            "address": tenant.network.server,
+            "storage": tenant.storage,
+            "email": tenant.email,
+            "admin_password": values["admin_password"],
+            "env": stack.env,
+            "configuration": stack.configuration,
+            "route": stack.route,
+            "digests": dict(stack.digests),
+            "secrets": dict(stack.secrets),
+        }
+
+    def _new_secrets(self, tenant: Tenant) -> t.Mapping[str, str]:
+        """Make a tenant's secrets and keep them on the controller before the server hears of them."""
+        values = secrets.make()
+        if not self._task.check_mode:
+            secrets.write(secrets.vault_file(tenant.settings["tenant_file"]), values, self._loader._vault)
+        return values

@@ -1,0 +1,72 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: tenants
+short_description: Every folder of host_vars that holds a tenant.yml is a tenant
+version_added: 0.1.0
+author:
+  - SwissPhoto
+description:
+  - Adds one host to the group C(tenants) for each C(host_vars/<name>/tenant.yml) beside the inventory source.
+  - So a tenant is added by adding its folder, and nothing else.
+  - Puts each tenant into the groups C(plan_<plan>), C(on_<server>) and C(stored_on_<nas>).
+  - Where the group C(servers) or C(nas) has one member only, a tenant need not name it.
+options:
+  plugin:
+    description: Marks the file as a source for this plugin.
+    type: str
+    required: true
+    choices: [swissphoto.silo.tenants]
+"""
+
+EXAMPLES = r"""
+# inventory/example/tenants.yml
+plugin: swissphoto.silo.tenants
+"""
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+
+class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is not typed
+    """Reads the folders; what stands in them is left to Ansible's own host_vars."""
+
+    NAME = "swissphoto.silo.tenants"
+
+    def verify_file(self, path: str) -> bool:
+        """Accept files named tenants.yml."""
+        return bool(super().verify_file(path)) and Path(path).name in ("tenants.yml", "tenants.yaml")
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Add the tenants beside `path` to the inventory; `hosts.yml` was read before, as its name sorts first."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        inventory.add_group("tenants")
+        for file in sorted(Path(path).parent.glob("host_vars/*/tenant.yml")):
+            settings = loader.load_from_file(str(file), cache="none")
+            if not isinstance(settings, dict):
+                raise AnsibleParserError(f"{file}: this is no mapping of settings; 'tenant_email: hans@example.ch' is a line of one")
+            self._add_tenant(file, settings)
+
+    def _add_tenant(self, file: Path, settings: dict[str, t.Any]) -> None:
+        name = self.inventory.add_host(file.parent.name, group="tenants")
+        self.inventory.set_variable(name, "tenant_file", str(file))
+        if plan := settings.get("tenant_plan"):
+            self._join(name, f"plan_{plan}")
+        for key, members, prefix in (("tenant_server", "servers", "on"), ("tenant_nas", "nas", "stored_on")):
+            host = settings.get(key) or self._only_member(members)
+            if host:
+                self.inventory.set_variable(name, key, host)
+                self._join(name, f"{prefix}_{host}")
+
+    def _only_member(self, group: str) -> str | None:
+        hosts = self.inventory.groups[group].get_hosts() if group in self.inventory.groups else []
+        return hosts[0].name if len(hosts) == 1 else None
+
+    def _join(self, name: str, group: str) -> None:
+        self.inventory.add_child(self.inventory.add_group(group), name)

@@ -1,0 +1,64 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Docker Compose, run in the directory of one tenant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .stack import StackError
+
+# In the environment of one run; Compose takes these before those of .env.
+OPEN_SETUP: Mapping[str, str] = {"IMMICH_ALLOW_SETUP": "true", "SERVER_DIGEST": "setup"}
+
+Runner = t.Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+
+
+def run_command(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `command` with `environment` added to a plain one."""
+    # Not the caller's environment: a variable of its shell would count before the tenant's .env.
+    plain = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST")}
+    return subprocess.run(
+        list(command), env={**plain, "LC_ALL": "C", **environment}, capture_output=True, text=True, check=False
+    )
+
+
+class Compose:
+    """The project of one tenant; each method is one run of Compose and raises StackError with its last words."""
+
+    def __init__(self, directory: Path, wait_seconds: int, run: Runner = run_command) -> None:
+        """Take the directory with compose.yaml and .env, and how long a start may take, in seconds."""
+        self._directory = directory
+        self._wait_seconds = wait_seconds
+        self._run = run
+
+    def up(self, environment: Mapping[str, str] | None = None) -> None:
+        """Make and start what is missing, stopped or changed, and wait until all is healthy."""
+        wait = ("--detach", "--wait", "--wait-timeout", str(self._wait_seconds))
+        self._compose(("up", *wait, "--quiet-pull", "--remove-orphans"), environment or {})
+
+    def restart(self, services: Sequence[str]) -> None:
+        """Restart `services` as they are."""
+        self._compose(("restart", *services))
+
+    def stop(self) -> None:
+        """Stop all containers; they stay, and stay stopped after a reboot."""
+        self._compose(("stop",))
+
+    def down(self) -> None:
+        """Remove containers and network; no volume, no file."""
+        self._compose(("down", "--remove-orphans"))
+
+    def _compose(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        command = ("docker", "compose", "--project-directory", str(self._directory), *arguments)
+        result = self._run(command, environment or {})
+        if result.returncode:
+            words = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+            raise StackError(
+                f"docker compose {arguments[0]} failed with code {result.returncode}: {' / '.join(words[-3:])}; "
+                f"see more by 'docker compose logs' in {self._directory}"
+            )

@@ -1,0 +1,106 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans carried out, side by side; what happens to one tenant is that tenant's outcome and nobody else's."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .compose import OPEN_SETUP, Compose
+from .files import make_directory, remove_file, write_file
+from .immich import create_admin
+from .plan import Plan
+from .stack import Admin, Stack, StackError
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How it went with one tenant; `error` is empty where it went well."""
+
+    plan: Plan
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """What a plan is carried out with; tests bring their own."""
+
+    compose: Callable[[Path], Compose]
+    sentinel: Path
+    create_admin: Callable[[Admin], None] = create_admin
+
+
+def _check_storage(stack: Stack, sentinel: Path) -> None:
+    if not sentinel.is_file():
+        raise StackError(f"the NAS is not mounted at {sentinel.parent} ({sentinel.name} is missing); no container was started")
+    if not (stack.storage / "uploads").is_dir():
+        raise StackError(f"{stack.storage}/uploads is missing on the NAS; run the whole apply, its storage part makes it")
+
+
+def _start(plan: Plan, tools: Tools) -> None:
+    stack = plan.stack
+    _check_storage(stack, tools.sentinel)
+    for directory in plan.directories:
+        make_directory(directory)
+    for file in plan.files:
+        write_file(file)
+    if not plan.up:
+        return
+    compose = tools.compose(stack.directory)
+    if plan.first:
+        compose.up(OPEN_SETUP)
+        tools.create_admin(stack.admin)
+        write_file(stack.marker)
+    if plan.restart and not plan.first:
+        compose.restart(plan.restart)
+    compose.up()
+
+
+def _close(plan: Plan) -> None:
+    """Take the route away or turn it to the pages, before the stack behind it changes."""
+    if not plan.close:
+        return
+    if plan.stack.state in ("stopped", "suspended"):
+        write_file(plan.stack.route)
+    else:
+        remove_file(plan.stack.route.path)
+
+
+def _work(plan: Plan, tools: Tools) -> None:
+    if plan.stack.state == "running":
+        _start(plan, tools)
+    elif plan.stop:
+        tools.compose(plan.stack.directory).stop()
+    elif plan.down:
+        tools.compose(plan.stack.directory).down()
+
+
+def _open(plan: Plan) -> None:
+    if plan.open:
+        write_file(plan.stack.route)
+
+
+def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
+    """Go on with a tenant with which it went well so far."""
+    if outcome.error:
+        return outcome
+    try:
+        work(outcome.plan)
+    except (StackError, OSError) as error:
+        return Outcome(outcome.plan, str(error))
+    return outcome
+
+
+def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
+    """Carry out `plans`: all routes that close at once, then the stacks, then all routes that open at once.
+
+    Traefik reads every route at each change of one, so they are written together.
+    """
+    outcomes = [_step(Outcome(plan), _close) for plan in plans]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools)), outcomes))
+    return [_step(outcome, _open) for outcome in outcomes]

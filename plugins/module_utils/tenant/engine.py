@@ -1,0 +1,82 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One question to the Docker Engine: which containers are ours, and how are they?"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import typing as t
+import urllib.parse
+from collections.abc import Mapping
+
+from .stack import Container, StackError
+
+SOCKET = "/var/run/docker.sock"
+LABEL = "ch.swissphoto.silo"
+TIMEOUT_SECONDS = 60
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the engine's socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def get(path: str, query: Mapping[str, str], socket_path: str = SOCKET) -> t.Any:
+    """Return the engine's JSON answer to GET `path`; raises StackError with what it said instead."""
+    connection = _Connection(socket_path)
+    try:
+        connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}")
+        response = connection.getresponse()
+        body = response.read()
+    except OSError as error:
+        raise StackError(f"the Docker Engine does not answer at {socket_path}: {error}") from error
+    finally:
+        connection.close()
+    if response.status != http.client.OK:
+        raise StackError(f"the Docker Engine answers {path} with {response.status}: {body.decode(errors='replace')}")
+    return json.loads(body)
+
+
+def health(status: str) -> str:
+    """Return the health that stands in the engine's words, such as 'Up 3 minutes (healthy)'."""
+    if "(health: starting)" in status:
+        return "starting"
+    for word in ("unhealthy", "healthy"):
+        if f"({word})" in status:
+            return word
+    return ""
+
+
+def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
+    """Return the containers of an answer to /containers/json; one-off containers of Compose are not among them."""
+    containers = []
+    for item in answer:
+        labels = item["Labels"]
+        if labels.get("com.docker.compose.oneoff") == "True":
+            continue
+        containers.append(
+            Container(
+                tenant=labels[f"{LABEL}.tenant"],
+                service=labels.get(f"{LABEL}.service", ""),
+                digest=labels.get(f"{LABEL}.digest", ""),
+                state=item["State"],
+                health=health(item["Status"]),
+            )
+        )
+    return containers
+
+
+def containers(socket_path: str = SOCKET) -> list[Container]:
+    """Return all containers of all tenants on this server, running or not, by one request."""
+    filters = json.dumps({"label": [f"{LABEL}.tenant"]})
+    return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path))

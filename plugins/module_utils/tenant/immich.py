@@ -1,0 +1,45 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The first admin of an Immich instance, created over the tenant's own network before anybody else can be."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import typing as t
+import urllib.error
+import urllib.request
+
+from .stack import Admin, StackError
+
+TIMEOUT_SECONDS = 30
+
+
+def _post(url: str, body: dict[str, str]) -> tuple[int, str]:
+    request = urllib.request.Request(  # noqa: S310  # the address is ours: http and a number
+        url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  # as above
+            return response.status, response.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except OSError as error:
+        raise StackError(f"the photo server does not answer at {url}: {error}") from error
+
+
+def create_admin(admin: Admin, post: t.Callable[[str, dict[str, str]], tuple[int, str]] = _post) -> None:
+    """Create the first admin, or find that it exists with this very password (an earlier run was cut off).
+
+    Raises StackError where it can be neither.
+    """
+    login = {"email": admin.email, "password": admin.password}
+    status, answer = post(f"{admin.url}/api/auth/admin-sign-up", {**login, "name": admin.email})
+    if status == http.client.CREATED:
+        return
+    if status == http.client.BAD_REQUEST:
+        status, _token = post(f"{admin.url}/api/auth/login", login)
+        if status == http.client.CREATED:
+            return
+        raise StackError("this instance has an admin already, and the password of vault.yml is not theirs")
+    raise StackError(f"the first admin cannot be created, the photo server answers {status}: {answer[:200]}")

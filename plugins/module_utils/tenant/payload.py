@@ -1,0 +1,52 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module's parameters, turned into stacks: which file lies where, whose it is, and who mounts it."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from .stack import Admin, Directory, File, Stack
+
+SECRET_SERVICES: Mapping[str, tuple[str, ...]] = {
+    "database_password": ("server", "database"),
+    "cache_password": ("server", "cache"),
+    "valkey.conf": ("cache",),
+}
+
+
+def _directories(directory: Path, owner: int) -> tuple[Directory, ...]:
+    private = (Directory(directory, 0o700, 0), Directory(directory / "secrets", 0o700, 0))
+    return private + tuple(Directory(directory / name, 0o700, owner) for name in ("backups", "database", "queue"))
+
+
+def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any]) -> tuple[File, ...]:
+    public = (
+        File(directory / "compose.yaml", compose, 0o644),
+        File(directory / ".env", item["env"], 0o600),
+        # May hold the password of a mail relay.
+        File(directory / "immich.json", item["configuration"], 0o400, owner, ("server",), secret=True),
+    )
+    secrets = (
+        File(directory / "secrets" / name, content, 0o400, owner, SECRET_SERVICES[name], secret=True)
+        for name, content in item["secrets"].items()
+    )
+    return (*public, *secrets)
+
+
+def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
+    """Return the stack of one element of the module's `tenants`."""
+    directory = Path(parameters["directory"]) / item["name"]
+    return Stack(
+        name=item["name"],
+        state=item["state"],
+        directory=directory,
+        directories=_directories(directory, item["uid"]),
+        files=_files(directory, item["uid"], parameters["compose"], item),
+        route=File(Path(parameters["routes_directory"]) / f"tenant-{item['name']}.yml", item["route"]),
+        storage=Path(item["storage"]),
+        digests=item["digests"],
+        admin=Admin(f"http://{item['address']}:2283", item["email"], item["admin_password"]),
+    )

@@ -1,0 +1,132 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What differs between a tenant and what it should be, and what ends the difference. Reads; changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from .files import directory_differs, file_differs, file_diff
+from .stack import Change, Container, Directory, File, FileDiff, Stack
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The work on one stack, in the order in which it is done.
+
+    `close`: the route is taken away, or turned to the pages, before anything else.
+    `first`: the first admin has to be created. `up`, `stop`, `down`: the run of Compose that is needed.
+    `restart`: services that are not well, or whose mounted files were changed under them.
+    `open`: the route is written when all else is done.
+    """
+
+    stack: Stack
+    observed: str
+    changes: tuple[Change, ...] = ()
+    diffs: tuple[FileDiff, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    files: tuple[File, ...] = ()
+    close: bool = False
+    first: bool = False
+    up: bool = False
+    restart: tuple[str, ...] = ()
+    stop: bool = False
+    down: bool = False
+    open: bool = False
+
+
+def observed(stack: Stack, containers: Iterable[Container]) -> str:
+    """Return in a word how the tenant is: running, stopped, absent, or what part of it runs."""
+    found = [container for container in containers if container.service in stack.digests]
+    running = sum(container.running for container in found)
+    if running == len(stack.digests):
+        unwell = sorted(container.service for container in found if container.health != "healthy")
+        return f"{', '.join(unwell)} not healthy" if unwell else "running"
+    if running:
+        return f"{running} of {len(stack.digests)} running"
+    return "stopped" if found else "absent"
+
+
+def _service_changes(stack: Stack, containers: Mapping[str, Container], mounted: set[str]) -> list[Change]:
+    changes = []
+    for service, digest in stack.digests.items():
+        container = containers.get(service)
+        if container is None:
+            changes.append(Change(service, "create"))
+        elif container.digest != digest:
+            changes.append(Change(service, "recreate"))
+        elif not container.running:
+            changes.append(Change(service, "start"))
+        elif service in mounted or container.health == "unhealthy":
+            changes.append(Change(service, "restart"))
+        elif container.health != "healthy":
+            changes.append(Change(service, "wait for it"))
+    return changes
+
+
+def _running(stack: Stack, containers: Mapping[str, Container]) -> Plan:
+    directories = tuple(directory for directory in stack.directories if directory_differs(directory))
+    files = tuple(file for file in stack.files if file_differs(file))
+    mounted = {service for file in files for service in file.services}
+    services = _service_changes(stack, containers, mounted)
+    first = not stack.marker.path.exists()
+    route = file_differs(stack.route)
+    changes = [Change(directory.path.name, "make") for directory in directories]
+    changes += [Change(file.path.name, "write") for file in files]
+    changes += services
+    changes += [Change("first admin", "create, then close set-up")] if first else []
+    changes += [Change("route", "open")] if route else []
+    return Plan(
+        stack=stack,
+        observed=observed(stack, containers.values()),
+        changes=tuple(changes),
+        diffs=tuple(file_diff(file) for file in (*files, *((stack.route,) if route else ()))),
+        directories=directories,
+        files=files,
+        close=first and stack.route.path.exists(),
+        first=first,
+        up=first or bool(services),
+        restart=tuple(change.what for change in services if change.action == "restart"),
+        open=first or route,
+    )
+
+
+def _resting(stack: Stack, containers: Mapping[str, Container]) -> Plan:
+    """Stopped or suspended: the pages answer, the memory is free, the data and the files stay."""
+    route = file_differs(stack.route)
+    stop = any(container.running for container in containers.values())
+    changes = [Change("route", "to the pages")] if route else []
+    changes += [Change("stack", "stop")] if stop else []
+    return Plan(
+        stack=stack,
+        observed=observed(stack, containers.values()),
+        changes=tuple(changes),
+        diffs=(file_diff(stack.route),) if route else (),
+        close=route,
+        stop=stop,
+    )
+
+
+def _absent(stack: Stack, containers: Mapping[str, Container]) -> Plan:
+    """No route, no container, no network; the data and the files stay."""
+    route = stack.route.path.exists()
+    changes = [Change("route", "remove")] if route else []
+    changes += [Change("stack", "remove, and keep the data")] if containers else []
+    return Plan(
+        stack=stack,
+        observed=observed(stack, containers.values()),
+        changes=tuple(changes),
+        close=route,
+        down=bool(containers),
+    )
+
+
+def plan(stack: Stack, containers: Iterable[Container]) -> Plan:
+    """Compare `stack` with its files and with its `containers`."""
+    by_service = {container.service: container for container in containers}
+    if stack.state == "running":
+        return _running(stack, by_service)
+    if stack.state == "absent":
+        return _absent(stack, by_service)
+    return _resting(stack, by_service)

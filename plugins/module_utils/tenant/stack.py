@@ -1,0 +1,96 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the parts of tenant_stacks hand to each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class StackError(Exception):
+    """One tenant cannot be brought to what it should be; the text says what happened and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file as it should be. `services` mount it; one with a secret shows no content in a diff."""
+
+    path: Path
+    content: str = dataclasses.field(repr=False)
+    mode: int = 0o644
+    owner: int = 0
+    services: tuple[str, ...] = ()
+    secret: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Directory:
+    """A directory as it should be."""
+
+    path: Path
+    mode: int
+    owner: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Admin:
+    """The first admin of an instance, and where the photo server answers on the tenant's own network."""
+
+    url: str
+    email: str
+    password: str = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """One tenant as the server should have it. `digests`: service to the digest that its container carries."""
+
+    name: str
+    state: str
+    directory: Path
+    directories: tuple[Directory, ...]
+    files: tuple[File, ...]
+    route: File
+    storage: Path
+    digests: Mapping[str, str]
+    admin: Admin
+
+    @property
+    def marker(self) -> File:
+        """The file that says that the first admin exists."""
+        return File(self.directory / ".admin-created", "The first admin of this instance exists.\n", mode=0o600)
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A container as the engine sees it. `health`: healthy, unhealthy, starting, or empty where it has no check."""
+
+    tenant: str
+    service: str
+    digest: str
+    state: str
+    health: str
+
+    @property
+    def running(self) -> bool:
+        """Whether it takes memory."""
+        return self.state in ("running", "restarting", "paused")
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One difference: `what` differs (a file, a service), and the `action` that ends it."""
+
+    what: str
+    action: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FileDiff:
+    """A file before and after, for --diff; secrets are left out by who makes it."""
+
+    path: str
+    before: str
+    after: str

@@ -1,0 +1,48 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant_scope
+short_description: Check every tenant of the inventory, and say which are in scope on which host
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Validates all tenants of the inventory, also those that C(--limit) leaves out, since two tenants may clash.
+  - Runs once on the controller, whatever the number of hosts, and touches no machine.
+  - This is an action plugin; the module of this name only documents it.
+attributes:
+  check_mode:
+    description: It changes nothing.
+    support: full
+  diff_mode:
+    description: It changes nothing.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Check every tenant of the inventory
+  swissphoto.silo.tenant_scope:
+  register: __tenant_scope
+"""
+
+RETURN = r"""
+servers:
+  description: Server to the names of its tenants in scope.
+  returned: success
+  type: dict
+nas:
+  description: NAS to the names of its tenants in scope.
+  returned: success
+  type: dict
+known:
+  description: Server to the names of all its tenants in the inventory.
+  returned: success
+  type: dict
+storage:
+  description: Tenant in scope to its element of O(swissphoto.silo.storage_quota#module:tenants).
+  returned: success
+  type: dict
+"""

@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant_stacks
+short_description: Converge the stacks of all tenants of a server in one call
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Compares the files and the containers of every tenant with what they should be, and changes what differs.
+  - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
+  - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
+  - A new instance gets its first admin over its own network, then its set-up is closed, then its route is opened.
+  - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
+attributes:
+  check_mode:
+    description: Says what would be done, and does nothing.
+    support: full
+  diff_mode:
+    description: Shows files before and after; of a secret, only that it changes.
+    support: full
+options:
+  names:
+    description: The tenants to converge.
+    type: list
+    elements: str
+    required: true
+  known:
+    description: All tenants that the inventory has on this server; others that are found are reported as orphans.
+    type: list
+    elements: str
+    default: []
+  directory:
+    description: Directory that holds one directory per tenant.
+    type: path
+    default: /srv/silo/tenants
+  routes_directory:
+    description: Traefik's directory of dynamic configuration.
+    type: path
+    default: /srv/silo/traefik/routes
+  sentinel:
+    description: A file that exists on the NAS alone; without it nothing is started.
+    type: path
+    default: /instances/.silo-nas
+  compose:
+    description: Content of the Compose file, the same for all tenants.
+    type: str
+    default: ""
+  wait_seconds:
+    description: How long a stack may take to become healthy, and how long another run is waited for.
+    type: int
+    default: 300
+  tenants:
+    description: One element for each of O(names).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the tenant.
+        type: str
+        required: true
+      state:
+        description: What the tenant should be.
+        type: str
+        required: true
+        choices: [running, stopped, suspended, absent]
+      uid:
+        description: User and group id of its processes and files.
+        type: int
+        required: true
+      address:
+        description: Address of the photo server on the tenant's own network.
+        type: str
+        required: true
+      storage:
+        description: The tenant's directory on the NAS.
+        type: path
+        required: true
+      email:
+        description: Login of the first admin.
+        type: str
+        required: true
+      admin_password:
+        description: Password of the first admin.
+        type: str
+        required: true
+      env:
+        description: Content of the env file of Compose.
+        type: str
+        required: true
+      configuration:
+        description: Content of Immich's configuration file.
+        type: str
+        required: true
+      route:
+        description: Content of Traefik's file.
+        type: str
+        required: true
+      digests:
+        description: Service to the digest of all that it is made of.
+        type: dict
+        required: true
+      secrets:
+        description: File name to content.
+        type: dict
+        required: true
+"""
+
+EXAMPLES = r"""
+- name: Converge the tenants
+  swissphoto.silo.tenant_stacks:
+    names:
+      - hans
+      - maria
+  delegate_to: silo1
+"""
+
+RETURN = r"""
+tenants:
+  description: What was found and done, by tenant.
+  returned: always
+  type: dict
+  contains:
+    observed:
+      description: How the tenant was before, such as V(running), V(stopped) or V(absent).
+      type: str
+    desired:
+      description: How it should be.
+      type: str
+    changes:
+      description: Each difference, C(what) differs and the C(action) that ends it.
+      type: list
+      elements: dict
+    error:
+      description: Why it could not be done; empty where it could.
+      type: str
+orphans:
+  description: Tenants whose containers are on this server and which the inventory does not have here.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import contextlib
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.tenant import engine
+from ..module_utils.tenant.compose import Compose
+from ..module_utils.tenant.converge import Outcome, Tools, converge
+from ..module_utils.tenant.lock import held
+from ..module_utils.tenant.payload import stack
+from ..module_utils.tenant.plan import Plan, plan
+from ..module_utils.tenant.stack import Container, StackError
+
+LOCK = Path("/run/silo-apply.lock")
+
+
+def _argument_spec() -> dict[str, t.Any]:
+    text = {"type": "str", "required": True}
+    tenant: dict[str, t.Any] = {
+        "name": text,
+        "state": {**text, "choices": ["running", "stopped", "suspended", "absent"]},
+        "uid": {"type": "int", "required": True},
+        "address": text,
+        "storage": {"type": "path", "required": True},
+        "email": text,
+        "admin_password": {**text, "no_log": True},
+        "env": text,
+        "configuration": text,
+        "route": text,
+        "digests": {"type": "dict", "required": True},
+        "secrets": {"type": "dict", "required": True, "no_log": True},
+    }
+    return {
+        "names": {"type": "list", "elements": "str", "required": True},
+        "known": {"type": "list", "elements": "str", "default": []},
+        "directory": {"type": "path", "default": "/srv/silo/tenants"},
+        "routes_directory": {"type": "path", "default": "/srv/silo/traefik/routes"},
+        "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
+        "compose": {"type": "str", "default": ""},
+        "wait_seconds": {"type": "int", "default": 300},
+        "tenants": {"type": "list", "elements": "dict", "default": [], "options": tenant},
+    }
+
+
+def _containers(check_mode: bool) -> list[Container]:
+    # Before the first run there is no engine yet, and nothing that it could know of.
+    if check_mode and not Path(engine.SOCKET).exists():
+        return []
+    return engine.containers()
+
+
+def _plans(parameters: dict[str, t.Any], containers: list[Container]) -> list[Plan]:
+    return [
+        plan(stack(item, parameters), [container for container in containers if container.tenant == item["name"]])
+        for item in parameters["tenants"]
+    ]
+
+
+def _result(outcomes: list[Outcome], orphans: set[str]) -> dict[str, t.Any]:
+    tenants = {
+        outcome.plan.stack.name: {
+            "observed": outcome.plan.observed,
+            "desired": outcome.plan.stack.state,
+            "changes": [{"what": change.what, "action": change.action} for change in outcome.plan.changes],
+            "error": outcome.error,
+        }
+        for outcome in outcomes
+    }
+    diffs = [diff for outcome in outcomes for diff in outcome.plan.diffs]
+    return {
+        "changed": any(outcome.plan.changes for outcome in outcomes),
+        "tenants": tenants,
+        "orphans": sorted(orphans),
+        "diff": [
+            {"before_header": diff.path, "after_header": diff.path, "before": diff.before, "after": diff.after}
+            for diff in diffs
+        ],
+    }
+
+
+def main() -> None:
+    # The parameters hold every tenant's files: none of it goes to the server's journal.
+    module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True, no_log=True)
+    parameters = module.params
+    tools = Tools(lambda directory: Compose(directory, parameters["wait_seconds"]), Path(parameters["sentinel"]))
+    lock = contextlib.nullcontext() if module.check_mode else held(LOCK, parameters["wait_seconds"])
+    try:
+        with lock:
+            containers = _containers(module.check_mode)
+            plans = _plans(parameters, containers)
+            outcomes = [Outcome(item) for item in plans] if module.check_mode else converge(plans, tools)
+    except (StackError, OSError) as error:
+        module.fail_json(msg=str(error))
+    orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])
+    module.exit_json(**_result(outcomes, orphans))
+
+
+if __name__ == "__main__":
+    main()

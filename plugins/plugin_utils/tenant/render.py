@@ -1,0 +1,179 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The files of a tenant, rendered from what it should be. Pure: no file is written, no variable of the play is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+import typing as t
+from collections.abc import Mapping
+
+import yaml
+from ansible.module_utils.common.dict_transformations import dict_merge
+
+from .model import MIB, Tenant
+from .schema import ROLE
+
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content."""
+
+    env: str
+    configuration: str
+    route: str
+    digests: Mapping[str, str]
+    secrets: Mapping[str, str] = dataclasses.field(repr=False)
+
+
+@functools.cache
+def compose_file() -> str:
+    """Return the text of the Compose file, the same for all tenants."""
+    return (ROLE / "files" / "compose.yaml").read_text(encoding="utf-8")
+
+
+@functools.cache
+def _services() -> dict[str, dict[str, t.Any]]:
+    return t.cast("dict[str, dict[str, t.Any]]", yaml.safe_load(compose_file())["services"])
+
+
+@functools.cache
+def _service_text(service: str) -> str:
+    return json.dumps(_services()[service], sort_keys=True)
+
+
+def _configuration(tenant: Tenant) -> str:
+    port = tenant.settings["tenant_machine_learning_port"]
+    computed = {
+        "server": {"externalDomain": f"https://{tenant.host_name}"},
+        "machineLearning": {"urls": [f"http://{tenant.network.gateway}:{port}"]},
+        # The tenant's network has no way out, so what asks the internet is off.
+        "newVersionCheck": {"enabled": False},
+        # Few jobs at once: the photo server has 1 GB.
+        "job": {
+            queue: {"concurrency": 1}
+            for queue in ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
+        },
+    }
+    return json.dumps(dict_merge(computed, tenant.settings["tenant_configuration"]), indent=2, sort_keys=True) + "\n"
+
+
+def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:
+    # A quarter of the cache's memory is left for its copy while it writes to disk.
+    valkey = {
+        "requirepass": secrets["cache_password"],
+        "maxmemory": f"{cache_memory * 3 // 4}",
+        "maxmemory-policy": "noeviction",
+        "dir": "/data",
+        "save": "60 1",
+    }
+    return {
+        "database_password": secrets["database_password"],
+        "cache_password": secrets["cache_password"],
+        "valkey.conf": "".join(f"{key} {value}\n" for key, value in valkey.items()),
+    }
+
+
+def _variables(tenant: Tenant) -> dict[str, str]:
+    network, settings = tenant.network, tenant.settings
+    return {
+        "COMPOSE_PROJECT_NAME": f"silo-{tenant.name}",
+        "TENANT_NAME": tenant.name,
+        "TENANT_UID": str(tenant.uid),
+        "TENANT_TIME_ZONE": settings["tenant_time_zone"],
+        "TENANT_STORAGE": f"{tenant.storage}/uploads",
+        "TENANT_BRIDGE": network.bridge,
+        "TENANT_SUBNET": network.subnet,
+        "TENANT_GATEWAY": network.gateway,
+        "TENANT_RANGE": network.range,
+        "SERVER_ADDRESS": network.server,
+        "SERVER_IMAGE": settings["tenant_images"]["server"],
+        "SERVER_MEMORY": str(tenant.server_memory),
+        "IMMICH_ALLOW_SETUP": "false",
+        "DATABASE_ADDRESS": network.database,
+        "DATABASE_IMAGE": settings["tenant_images"]["database"],
+        "DATABASE_MEMORY": str(tenant.database_memory),
+        "DATABASE_SHARED_BUFFERS": f"{tenant.database_memory // 4 // MIB}MB",
+        "DATABASE_MAINTENANCE_MEMORY": f"{tenant.database_memory // 8 // MIB}MB",
+        "DATABASE_VECTOR_EXTENSION": settings["tenant_vector_extension"],
+        "CACHE_ADDRESS": network.cache,
+        "CACHE_IMAGE": settings["tenant_images"]["cache"],
+        "CACHE_MEMORY": str(tenant.cache_memory),
+    }
+
+
+def _digest(service: str, variables: Mapping[str, str], contents: Mapping[str, str]) -> str:
+    """Return a digest of all that a service is made of: its section, the variables and the mounted files it names."""
+    text = _service_text(service)
+    parts = [VARIABLE.sub(lambda match: variables.get(match[1], match[0]), text)]
+    parts += [f"{name}\0{content}" for name, content in sorted(contents.items()) if f'"{name}"' in text or f'/{name}"' in text]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _env(variables: Mapping[str, str]) -> str:
+    lines = [f"{key}={value}" for key, value in variables.items()]
+    return "\n".join(["# Made by Ansible from the inventory; what is changed here is changed back.", *lines, ""])
+
+
+def _traefik_name(tenant: Tenant, part: str = "") -> str:
+    return f"tenant-{tenant.name}{part}"
+
+
+def _route(tenant: Tenant) -> str:
+    """Return Traefik's file of the tenant; no text of the customer's is in it, as Traefik takes it for a template."""
+    router: dict[str, t.Any] = {
+        "rule": f"Host(`{tenant.host_name}`)",
+        "entryPoints": ["websecure"],
+        "tls": {"certResolver": tenant.settings["tenant_certificate_resolver"]}
+        if tenant.settings.get("tenant_certificate_resolver")
+        else {},
+    }
+    if tenant.state == "running":
+        http = _open_route(tenant, router)
+    else:
+        http = _closed_route(tenant, router)
+    return yaml.safe_dump({"http": http}, sort_keys=False, explicit_start=True)
+
+
+def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
+    name, learning = _traefik_name(tenant), _traefik_name(tenant, "-ml")
+    return {
+        "routers": {
+            name: {**router, "service": name, "middlewares": ["hsts@file", f"pages-starting-{tenant.language}@file"]},
+            learning: {
+                "rule": f"ClientIP(`{tenant.network.subnet}`)",
+                "entryPoints": ["machinelearning"],
+                "service": "machine-learning@file",
+                "middlewares": [learning],
+            },
+        },
+        "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
+        "middlewares": {
+            learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}},
+        },
+    }
+
+
+def _closed_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
+    name = _traefik_name(tenant)
+    return {
+        "routers": {name: {**router, "service": "pages@file", "middlewares": ["hsts@file", name]}},
+        "middlewares": {name: {"addPrefix": {"prefix": f"/{tenant.state}/{tenant.language}"}}},
+    }
+
+
+def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
+    """Return the files of `tenant`; `secrets` are those of its vault.yml."""
+    variables = _variables(tenant)
+    configuration = _configuration(tenant)
+    secret_files = _secret_files(secrets, tenant.cache_memory)
+    contents = {"immich.json": configuration, **secret_files}
+    digests = {service: _digest(service, variables, contents) for service in _services()}
+    env = _env(variables | {f"{service.upper()}_DIGEST": digest for service, digest in digests.items()})
+    return Stack(env, configuration, _route(tenant), digests, secret_files)

@@ -1,0 +1,93 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The schema of a tenant, read from the one place where it stands: the role's argument_specs and defaults.
+
+Nothing here knows Ansible's run time: the command line and the billing service use it as the play does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+ROLE = Path(__file__).parents[3] / "roles" / "tenant"
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
+RESERVED_NAMES = frozenset(
+    "acme admin api app autodiscover billing blog cdn demo dev docs ftp git grafana help host imap internal "
+    "localhost mail metrics mx ns ns1 ns2 pages pay pop root shop silo smtp ssh static status stripe support "
+    "system test traefik web webmail wpad www".split()
+)
+
+
+class TenantError(Exception):
+    """A tenant that cannot be: each problem is one sentence that names the tenant, the field, the value and what is right."""
+
+    def __init__(self, problems: t.Sequence[str]) -> None:
+        """Keep the sentences apart, for those who print them one by one."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@functools.cache
+def options() -> dict[str, t.Any]:
+    """Return the options of the role's entry point, as in argument_specs: name to type, required, choices ..."""
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    return t.cast("dict[str, t.Any]", specs["argument_specs"]["main"]["options"])
+
+
+@functools.cache
+def defaults() -> dict[str, t.Any]:
+    """Return the role's defaults: what a tenant is where neither its file, nor its plan, nor the policy says it."""
+    return t.cast("dict[str, t.Any]", yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")))
+
+
+def name_problem(name: str) -> str | None:
+    """Return why `name` cannot be a tenant's, or None."""
+    if not NAME.fullmatch(name):
+        return (
+            f"tenant {name!r}: this name cannot be used; "
+            "2 to 31 small letters and digits are right, beginning with a letter"
+        )
+    if name in RESERVED_NAMES:
+        return f"tenant {name!r}: this name is reserved for the platform; choose another"
+    return None
+
+
+def _unknown(name: str, values: t.Mapping[str, t.Any]) -> list[str]:
+    problems = []
+    for key in sorted(set(values) - set(options())):
+        near = difflib.get_close_matches(key, options(), n=1)
+        problems.append(f"{name}: {key} is no setting of a tenant" + (f"; {near[0]} is meant?" if near else ""))
+    return problems
+
+
+def _sentence(name: str, message: str) -> str:
+    if message.startswith("missing required arguments: "):
+        keys = message.removeprefix("missing required arguments: ").split(", ")
+        return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing"
+    return f"{name}: {message}"
+
+
+def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Check the settings of one tenant (all `tenant_*` names that it has) and return them typed, defaults filled in.
+
+    Raises TenantError with every problem found, not the first alone.
+    """
+    problems = [problem] if (problem := name_problem(name)) else []
+    problems += _unknown(name, values)
+    known = {key: values[key] for key in values if key in options()}
+    result = ArgumentSpecValidator(options()).validate(defaults() | known)
+    problems += [_sentence(name, message) for message in result.error_messages]
+    email = known.get("tenant_email")
+    if isinstance(email, str) and not EMAIL.fullmatch(email):
+        problems.append(f"{name}: tenant_email is {email!r}; an address such as hans@example.ch is right")
+    if problems:
+        raise TenantError(problems)
+    return {key: value for key, value in result.validated_parameters.items() if value is not None}
