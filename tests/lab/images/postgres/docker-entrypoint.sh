@@ -1,0 +1,75 @@
+#!/bin/bash
+# Makes the cluster at the first start, then becomes the server. Keeps the environment of the official image:
+# POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, POSTGRES_INITDB_ARGS (the first three also as *_FILE), PGDATA.
+set -Eeuo pipefail
+
+fail() {
+  echo "docker-entrypoint.sh: $*" >&2
+  exit 1
+}
+
+# secret NAME DEFAULT: the value of NAME, or what the file that NAME_FILE names holds.
+secret() {
+  local file_name="$1_FILE" value="${!1:-}"
+  local file="${!file_name:-}"
+  [[ -z $value || -z $file ]] || fail "both $1 and $file_name are set; set one"
+  if [[ -n $file ]]; then
+    value="$(<"$file")" || fail "cannot read the file $file of $file_name"
+  fi
+  printf '%s' "${value:-$2}"
+}
+
+# initdb asks for the name of its own user; a uid chosen by Compose has none. The library answers in its place.
+name_this_user() {
+  getent passwd "$(id -u)" > /dev/null && return
+  local passwd group
+  passwd="$(mktemp)" group="$(mktemp)"
+  echo "postgres:x:$(id -u):$(id -g):PostgreSQL:$PGDATA:/bin/false" > "$passwd"
+  echo "postgres:x:$(id -g):" > "$group"
+  export LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD="$passwd" NSS_WRAPPER_GROUP="$group"
+  trap 'rm -f "$NSS_WRAPPER_PASSWD" "$NSS_WRAPPER_GROUP"' EXIT
+}
+
+# single DATABASE: runs the SQL on standard input without a server. Errors stop; chatter does not reach the log.
+single() {
+  postgres --single -j -D "$1" -c exit_on_error=on -c log_checkpoints=off "$2" > /dev/null
+}
+
+# The cluster is made in a folder beside its place and moved up; PG_VERSION moves last. So PG_VERSION in PGDATA means
+# complete, and a start after a kill at any moment before that begins afresh: nobody has ever written to it.
+make_cluster() {
+  local new="$PGDATA/.new" user password database
+  user="$(secret POSTGRES_USER postgres)"
+  password="$(secret POSTGRES_PASSWORD '')"
+  database="$(secret POSTGRES_DB "$user")"
+  [[ -n $password ]] || fail 'POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE must be set for the first start'
+  if [[ -n $(ls -A "$PGDATA") && ! -d $new ]]; then
+    fail "$PGDATA holds something else than a cluster; nothing was changed"
+  fi
+  find "$PGDATA" -mindepth 1 -not -path "$new" -not -path "$new/*" -delete
+  rm -rf "$new" && mkdir -m 0700 "$new"
+
+  # POSTGRES_INITDB_ARGS is a list of words: it is split on purpose.
+  # shellcheck disable=SC2086
+  (name_this_user && eval "initdb -D '$new' --username='$user' --pwfile=<(printf '%s\n' \"\$password\") \
+    --encoding=UTF8 --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-}") > /dev/null
+  printf '\nhost all all all scram-sha-256\n' >> "$new/pg_hba.conf"
+  if [[ $database != postgres ]]; then
+    single "$new" postgres <<< "CREATE DATABASE \"$database\";"
+  fi
+
+  find "$new" -mindepth 1 -maxdepth 1 -not -name PG_VERSION -exec mv -t "$PGDATA" {} +
+  sync -f "$PGDATA"
+  mv "$new/PG_VERSION" "$PGDATA/"
+  sync -f "$PGDATA"
+  echo "docker-entrypoint.sh: made the cluster in $PGDATA with the database $database"
+}
+
+[[ ${1:-} == -* ]] && set -- postgres "$@"
+if [[ ${1:-} == postgres ]]; then
+  [[ $(id -u) != 0 ]] || fail 'PostgreSQL does not run as root: give a user'
+  chmod 0700 "$PGDATA" || fail "$PGDATA belongs to another user than $(id -u)"
+  [[ -e $PGDATA/PG_VERSION ]] || make_cluster
+  rmdir "$PGDATA/.new" 2> /dev/null || [[ ! -e $PGDATA/.new ]] || fail "$PGDATA/.new is not empty"
+fi
+exec "$@"
