@@ -20,6 +20,15 @@ def _by(key: str, tenants: Iterable[Tenant]) -> dict[str, list[str]]:
     return hosts
 
 
+def _storage(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
+    storage: dict[str, list[dict[str, t.Any]]] = {}
+    for tenant in tenants:
+        if tenant.state != "absent":
+            item = {"name": tenant.name, "id": tenant.index, "uid": tenant.uid, "gid": tenant.uid, "limit": tenant.quota}
+            storage.setdefault(tenant.nas, []).append(item)
+    return storage
+
+
 def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -> list[str]:
     return [
         f"{tenant.name}: {field} is {host!r}; the inventory's group {group} has {', '.join(groups.get(group, [])) or 'none'}"
@@ -51,11 +60,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return result | {
             "changed": False,
             "servers": _by("server", scope),
-            "nas": _by("nas", scope),
             "known": _by("server", tenants),
-            "storage": {
-                tenant.name: {"name": tenant.name, "id": tenant.index, "uid": tenant.uid, "gid": tenant.uid, "limit": tenant.quota}
-                for tenant in scope
-                if tenant.state != "absent"
-            },
+            "storage": _storage(scope),
         }

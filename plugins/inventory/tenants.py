@@ -32,6 +32,9 @@ from pathlib import Path
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
+# Filled by an apply while it runs; they are here, empty, so that a play on them is no surprise to Ansible.
+GROUPS_OF_A_RUN = ("speak_for_nas", "speak_for_server", "failed_tenants")
+
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is not typed
     """Reads the folders; what stands in them is left to Ansible's own host_vars."""
@@ -46,7 +49,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         """Add the tenants beside `path` to the inventory; `hosts.yml` was read before, as its name sorts first."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        inventory.add_group("tenants")
+        for group in ("tenants", *GROUPS_OF_A_RUN):
+            inventory.add_group(group)
         for file in sorted(Path(path).parent.glob("host_vars/*/tenant.yml")):
             settings = loader.load_from_file(str(file), cache="none")
             if not isinstance(settings, dict):

@@ -33,16 +33,12 @@ servers:
   description: Server to the names of its tenants in scope.
   returned: success
   type: dict
-nas:
-  description: NAS to the names of its tenants in scope.
-  returned: success
-  type: dict
 known:
   description: Server to the names of all its tenants in the inventory.
   returned: success
   type: dict
 storage:
-  description: Tenant in scope to its element of O(swissphoto.silo.storage_quota#module:tenants).
+  description: NAS to a list of its tenants in scope, as O(swissphoto.silo.storage_quota#module:tenants) takes it.
   returned: success
   type: dict
 """

@@ -1,0 +1,52 @@
+"""One way to run a tool: arguments in, code and text out, so that tests can answer with recorded sessions."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a command left: exit code, standard output, standard error."""
+
+    rc: int
+    out: str = ""
+    err: str = ""
+
+
+Runner = Callable[[Sequence[str]], Completed]
+"""Runs a list of arguments with C(LC_ALL=C) and without a shell; raises CommandError where the tool is missing."""
+
+
+class CommandError(Exception):
+    """A command that failed or said what cannot be read; the text names command, code and output."""
+
+    def __init__(self, argv: Sequence[str], completed: Completed, reason: str = "failed") -> None:
+        """Keep what ran and what came of it."""
+        text = (completed.err or completed.out).strip() or "no output"
+        super().__init__(f"'{shlex.join(argv)}' {reason} (code {completed.rc}): {text[:500]}")
+        self.argv = tuple(argv)
+        self.completed = completed
+
+
+def run(runner: Runner, argv: Sequence[str]) -> str:
+    """Return the output of a command; raises CommandError when its code is not 0."""
+    completed = runner(argv)
+    if completed.rc != 0:
+        raise CommandError(argv, completed)
+    return completed.out
+
+
+def run_json(runner: Runner, argv: Sequence[str]) -> Any:
+    """Return the JSON that a command printed; raises CommandError for a code other than 0 and for other text."""
+    completed = runner(argv)
+    if completed.rc != 0:
+        raise CommandError(argv, completed)
+    try:
+        return json.loads(completed.out)
+    except ValueError as error:
+        raise CommandError(argv, completed, "printed no JSON") from error

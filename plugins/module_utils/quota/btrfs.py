@@ -1,0 +1,146 @@
+"""Simple quotas of btrfs, with the limit on a level-1 group.
+
+A limit on the subvolume itself would not hold: anyone may create a subvolume inside a directory of their own, and the
+new one has a limit of its own, none. In simple mode it inherits the membership in the level-1 group instead, and what
+is written into it counts there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed, run, run_json
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    Backend,
+    QuotaError,
+    State,
+    Survey,
+    Tenant,
+    Usage,
+)
+
+LEVEL = "1/"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One quota group: C(0/<subvolume id>) with the subvolume's path, or C(1/<tenant id>) with its members."""
+
+    id: str
+    path: str
+    limit: int | None
+    used: int
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+
+
+def parse_groups(document: Any, mounted: str = "/") -> dict[str, Group]:
+    """Return the groups of C(btrfs --format json qgroup show -pcre --raw), by id.
+
+    The tool gives paths from the top of the file system; here they begin at the mounted part of it.
+    Raises KeyError, TypeError or ValueError for a document of another shape.
+    """
+    prefix = mounted.strip("/")
+    groups = {}
+    for row in document["qgroup-show"]:
+        path = row["path"]
+        if prefix:
+            path = path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else f"/{path}"
+        limit = row["max_referenced"]
+        groups[row["qgroupid"]] = Group(
+            id=row["qgroupid"],
+            path=path,
+            limit=None if limit == "none" else int(limit),
+            used=int(row["referenced"]),
+            parents=tuple(parent for parent in row["parents"] if parent.startswith(LEVEL)),
+            children=tuple(row["children"]),
+        )
+    return groups
+
+
+def holder(group: Group, groups: Mapping[str, Group]) -> str:
+    """Return the topmost path that a level-1 group counts; empty where it counts nothing."""
+    paths = sorted(groups[child].path for child in group.children if child in groups)
+    if paths:
+        return paths[0] or "the file system itself"
+    return "a directory that was deleted" if group.used else ""
+
+
+def state_of(name: str, groups: Mapping[str, Group]) -> State:
+    """Return what the groups say about one directory."""
+    inside = [g for g in groups.values() if g.id.startswith("0/") and (g.path + "/").startswith(f"{name}/")]
+    own = next((g for g in inside if g.path == name), None)
+    if own is None:
+        return State(problem="is a plain directory and not a subvolume, so nothing counts what lies in it")
+    if len(own.parents) > 1:
+        return State(problem=f"is a member of several quota groups ({', '.join(own.parents)})")
+    uncounted = tuple(g.id for g in inside if not g.parents)
+    if not own.parents:
+        return State(usage=Usage(own.used), uncounted=uncounted)
+    group = groups[own.parents[0]]
+    return State(int(group.id.removeprefix(LEVEL)), group.limit, Usage(group.used), uncounted)
+
+
+class Btrfs(Backend):
+    """Subvolumes as directories, level-1 groups as limits. Needs Linux 6.7 and btrfs-progs 6.7."""
+
+    name = "btrfs"
+
+    def check(self) -> None:
+        """Raise QuotaError where quotas are off, or not the simple ones."""
+        device = Path(os.path.realpath(self.mount.source)).name
+        found = sorted(self.sysfs.glob(f"fs/btrfs/*/devices/{device}"))
+        mode = found[0].parent.parent / "qgroups" / "mode" if found else None
+        if mode is None or not mode.exists():
+            raise QuotaError(
+                f"quotas are off on {self.root}, so no limit would hold; "
+                f"turn them on with 'btrfs quota enable --simple {self.root}'"
+            )
+        if mode.read_text(encoding="ascii").strip() != "squota":
+            raise QuotaError(
+                f"{self.root} has btrfs quotas in another mode than 'simple'; nested subvolumes would escape the limit"
+            )
+
+    def read(self) -> Survey:
+        """Return all directories and groups, by one process."""
+        groups = self._groups()
+        with os.scandir(self.root) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        holders = {
+            int(group.id.removeprefix(LEVEL)): holder(group, groups)
+            for group in groups.values()
+            if group.id.startswith(LEVEL)
+        }
+        return Survey({name: state_of(name, groups) for name in names}, holders)
+
+    def apply(self, tenant: Tenant, survey: Survey) -> None:
+        """Run what C(commands) lists, in its order: the wall stands before there is anything to fill."""
+        for argv in commands(self.root, tenant, survey):
+            run(self.run, argv)
+
+    def _groups(self) -> dict[str, Group]:
+        argv = ["btrfs", "--format", "json", "qgroup", "show", "-pcre", "--raw", str(self.root)]
+        document = run_json(self.run, argv)
+        try:
+            return parse_groups(document, self.mount.root)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CommandError(argv, Completed(0, str(document)), f"printed what cannot be read, {error!r}") from error
+
+
+def commands(root: Path, tenant: Tenant, survey: Survey) -> Iterable[list[str]]:
+    """Yield what must run so that the tenant's directory exists and is limited; runs nothing."""
+    group = f"{LEVEL}{tenant.id}"
+    state = survey.directories.get(tenant.name)
+    if tenant.id not in survey.holders:
+        yield ["btrfs", "qgroup", "create", group, str(root)]
+    if state is None or state.limit != tenant.limit:
+        yield ["btrfs", "qgroup", "limit", str(tenant.limit), group, str(root)]
+    if state is None:
+        yield ["btrfs", "subvolume", "create", "-i", group, str(root / tenant.name)]
+    else:
+        for part in state.uncounted:
+            yield ["btrfs", "qgroup", "assign", part, group, str(root)]

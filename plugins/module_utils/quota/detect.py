@@ -1,0 +1,63 @@
+"""Finds what is mounted at the root, and the back end that can limit it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
+
+BACKENDS: dict[str, type[Backend]] = {"btrfs": Btrfs}
+"""By the name of the file system, as the mount table has it."""
+
+
+def parse_mounts(text: str) -> list[Mount]:
+    """Return the lines of C(/proc/self/mountinfo); raises QuotaError for a line of another shape."""
+    mounts = []
+    for line in text.splitlines():
+        fields, separator, tail = line.partition(" - ")
+        left, right = fields.split(" "), tail.split(" ")
+        if not separator or len(left) < 6 or len(right) < 3:
+            raise QuotaError(f"the kernel's mount table has a line that cannot be read: {line}")
+        options = frozenset(left[5].split(",")) | frozenset(right[2].split(","))
+        mounts.append(Mount(_plain(left[4]), right[0], _plain(right[1]), _plain(left[3]), options))
+    return mounts
+
+
+def require_mount(root: str, sentinel: str, mounts: list[Mount]) -> Mount:
+    """Return the mount at the root; raises QuotaError where it is not the NAS, ready to be written to."""
+    if os.path.realpath(root) != root:
+        raise QuotaError(f"{root} is or contains a symbolic link, or is not a plain absolute path")
+    # A later line hides an earlier one at the same place.
+    mount = next((mount for mount in reversed(mounts) if mount.point == root), None)
+    if mount is None:
+        raise QuotaError(f"nothing is mounted at {root}")
+    if "ro" in mount.options:
+        raise QuotaError(f"{root} is mounted read-only")
+    if not Path(root, sentinel).is_file():
+        raise QuotaError(f"{root} is mounted, but it is not the NAS: the file {sentinel} is missing in it")
+    return mount
+
+
+def open_backend(root: str, sentinel: str, wanted: str, run: Runner, mounts: str | None = None) -> Backend:
+    """Return the back end for what is mounted at the root, checked; raises QuotaError where no limit would hold.
+
+    C(wanted) is C(auto) or the name of a back end; C(mounts) is the text of a mount table other than the kernel's.
+    """
+    table = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mounts is None else mounts
+    mount = require_mount(root, sentinel, parse_mounts(table))
+    if mount.type not in BACKENDS:
+        raise QuotaError(f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS))}")
+    if wanted not in ("auto", mount.type):
+        raise QuotaError(f"{root} is {mount.type} and not {wanted}")
+    backend = BACKENDS[mount.type](mount, run)
+    backend.check()
+    return backend
+
+
+def _plain(field: str) -> str:
+    """Return a field of the mount table without the octal escapes of blanks and backslashes."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
