@@ -19,7 +19,8 @@ secret() {
   printf '%s' "${value:-$2}"
 }
 
-# initdb asks for the name of its own user; a uid chosen by Compose has none. The library answers in its place.
+# initdb and the single-user mode ask for the name of their own user; a uid chosen by Compose has none. The library
+# answers in its place.
 name_this_user() {
   getent passwd "$(id -u)" > /dev/null && return
   local passwd group
@@ -37,7 +38,8 @@ single() {
 
 # The cluster is made in a folder beside its place and moved up; PG_VERSION moves last. So PG_VERSION in PGDATA means
 # complete, and a start after a kill at any moment before that begins afresh: nobody has ever written to it.
-make_cluster() {
+# In a subshell: the server itself runs without the library.
+make_cluster() (
   local new="$PGDATA/.new" user password database
   user="$(secret POSTGRES_USER postgres)"
   password="$(secret POSTGRES_PASSWORD '')"
@@ -48,11 +50,12 @@ make_cluster() {
   fi
   find "$PGDATA" -mindepth 1 -not -path "$new" -not -path "$new/*" -delete
   rm -rf "$new" && mkdir -m 0700 "$new"
+  name_this_user
 
   # POSTGRES_INITDB_ARGS is a list of words: it is split on purpose.
   # shellcheck disable=SC2086
-  (name_this_user && eval "initdb -D '$new' --username='$user' --pwfile=<(printf '%s\n' \"\$password\") \
-    --encoding=UTF8 --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-}") > /dev/null
+  initdb -D "$new" --username="$user" --pwfile=<(printf '%s\n' "$password") \
+    --encoding=UTF8 --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-} > /dev/null
   printf '\nhost all all all scram-sha-256\n' >> "$new/pg_hba.conf"
   if [[ $database != postgres ]]; then
     single "$new" postgres <<< "CREATE DATABASE \"$database\";"
@@ -63,7 +66,7 @@ make_cluster() {
   mv "$new/PG_VERSION" "$PGDATA/"
   sync -f "$PGDATA"
   echo "docker-entrypoint.sh: made the cluster in $PGDATA with the database $database"
-}
+)
 
 [[ ${1:-} == -* ]] && set -- postgres "$@"
 if [[ ${1:-} == postgres ]]; then
