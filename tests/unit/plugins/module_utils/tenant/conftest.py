@@ -1,0 +1,81 @@
+"""A stack in a temporary directory, and tools that write down what is done."""
+
+import os
+import subprocess
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import Tools
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container
+
+DIGESTS = {"server": "s1", "database": "d1", "cache": "c1"}
+
+
+class Server:
+    """A server that is a temporary directory; `done` is what happened to it, in order."""
+
+    def __init__(self, root):
+        self.root = root
+        self.done = []
+        self.fail = {}
+        (root / "routes").mkdir()
+        (root / "nas").mkdir()
+        (root / "nas" / ".silo-nas").touch()
+
+    def stack(self, name="hans", state="running", **changes):
+        (self.root / "nas" / name / "uploads").mkdir(parents=True, exist_ok=True)
+        item = {
+            "name": name,
+            "state": state,
+            "uid": os.getuid(),
+            "address": "10.83.0.18",
+            "storage": str(self.root / "nas" / name),
+            "email": f"{name}@example.ch",
+            "admin_password": "Asecret",
+            "env": "A=1\n",
+            "configuration": "{}\n",
+            "route": f"route: {name} {state}\n",
+            "digests": DIGESTS,
+            "secrets": {"database_password": "Dsecret", "cache_password": "Csecret", "valkey.conf": "requirepass Csecret\n"},
+            **changes,
+        }
+        parameters = {"directory": self.root / "tenants", "routes_directory": self.root / "routes", "compose": "services: {}\n"}
+        return stack(item, parameters)
+
+    def run(self, command, environment):
+        name, verb = command[3].rsplit("/", 1)[1], command[4]
+        self.done.append(f"{verb} {name}" + (" with open set-up" if environment else ""))
+        code = self.fail.get(self.done[-1], 0)
+        return subprocess.CompletedProcess(command, code, "", "no such image\n")
+
+    def create_admin(self, admin):
+        self.done.append(f"admin {admin.email}")
+
+    @property
+    def tools(self):
+        return Tools(lambda path: Compose(path, 10, self.run), self.root / "nas" / ".silo-nas", self.create_admin)
+
+    def routes(self):
+        return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}
+
+
+@pytest.fixture
+def server(tmp_path):
+    return Server(tmp_path)
+
+
+def containers(name="hans", **changes):
+    """Three healthy containers of a tenant; `changes` are by service, None leaves it out."""
+    found = []
+    for service, digest in DIGESTS.items():
+        settings = {"digest": digest, "state": "running", "health": "healthy"}
+        if service in changes and changes[service] is None:
+            continue
+        found.append(Container(tenant=name, service=service, **(settings | changes.get(service, {}))))
+    return found
+
+
+@pytest.fixture(name="containers")
+def fixture_containers():
+    return containers

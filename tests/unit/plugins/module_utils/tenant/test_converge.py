@@ -1,0 +1,146 @@
+"""From plan to outcome: what is done, in which order, to whom, and what is left alone."""
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
+
+
+def actions(of):
+    return [(change.what, change.action) for change in of.changes]
+
+
+@pytest.fixture
+def hans(server):
+    """A tenant that is what it should be."""
+    outcomes = converge([plan(server.stack(), [])], server.tools)
+    assert [outcome.error for outcome in outcomes] == [""]
+    server.done.clear()
+    return server.stack()
+
+
+def test_a_new_tenant_gets_its_admin_before_its_route(server):
+    stack = server.stack()
+    todo = plan(stack, [])
+    assert todo.observed == "absent"
+    assert actions(todo)[-2:] == [("first admin", "create, then close set-up"), ("route", "open")]
+    converge([todo], server.tools)
+    assert server.done == ["up hans with open set-up", "admin hans@example.ch", "up hans"]
+    assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
+
+
+def test_a_tenant_that_is_what_it_should_be_is_left_alone(server, hans, containers):
+    todo = plan(hans, containers())
+    assert actions(todo) == []
+    converge([todo], server.tools)
+    assert server.done == []
+
+
+def test_a_plan_changes_nothing(server):
+    before = sorted(server.root.rglob("*"))
+    plan(server.stack(), [])
+    assert [path for path in sorted(server.root.rglob("*")) if path not in before and "nas" not in path.parts] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "action"),
+    [
+        (None, "create"),
+        ({"digest": "old"}, "recreate"),
+        ({"digest": "setup"}, "recreate"),
+        ({"state": "exited", "health": ""}, "start"),
+        ({"health": "unhealthy"}, "restart"),
+        ({"health": "starting"}, "wait for it"),
+    ],
+)
+def test_a_container_that_is_not_well_is_brought_back(server, hans, containers, found, action):
+    todo = plan(hans, containers(server=found))
+    assert actions(todo) == [("server", action)]
+    converge([todo], server.tools)
+    assert server.done[-1] == "up hans"
+    assert ("restart hans" in server.done) == (action == "restart")
+
+
+def test_a_mounted_file_that_was_changed_on_the_server_is_mended_and_its_services_restarted(server, hans, containers):
+    (hans.directory / "immich.json").chmod(0o600)
+    (hans.directory / "immich.json").write_text("{tampered}")
+    todo = plan(hans, containers())
+    assert actions(todo) == [("immich.json", "write"), ("server", "restart")]
+    converge([todo], server.tools)
+    assert (hans.directory / "immich.json").read_text() == "{}\n"
+    assert server.done == ["restart hans", "up hans"]
+
+
+def test_a_file_with_the_wrong_mode_is_mended(server, hans, containers):
+    (hans.directory / ".env").chmod(0o644)
+    todo = plan(hans, containers())
+    assert actions(todo) == [(".env", "write")]
+    converge([todo], server.tools)
+    assert (hans.directory / ".env").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended"])
+def test_who_stops_keeps_files_and_data_and_gets_the_page_first(server, hans, containers, state):
+    todo = plan(server.stack(state=state), containers())
+    assert actions(todo) == [("route", "to the pages"), ("stack", "stop")]
+    server.fail["stop hans"] = 1
+    (outcome,) = converge([todo], server.tools)
+    assert "docker compose stop failed with code 1: no such image" in outcome.error
+    assert server.routes() == {"tenant-hans.yml": f"route: hans {state}\n"}
+    assert hans.marker.path.exists()
+
+
+def test_who_is_absent_keeps_the_data(server, hans, containers):
+    todo = plan(server.stack(state="absent"), containers())
+    converge([todo], server.tools)
+    assert server.done == ["down hans"]
+    assert server.routes() == {}
+    assert (hans.directory / "database").is_dir()
+    assert plan(server.stack(state="absent"), []).changes == ()
+
+
+def test_without_the_nas_nothing_starts(server):
+    (server.root / "nas" / ".silo-nas").unlink()
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert "the NAS is not mounted" in outcome.error
+    assert server.done == []
+    assert server.routes() == {}
+
+
+def test_one_tenant_that_fails_does_not_keep_the_others_from_their_state(server):
+    server.fail["up hans with open set-up"] = 17
+    hans, maria = converge([plan(server.stack(name), []) for name in ("hans", "maria")], server.tools)
+    assert "docker compose up failed with code 17" in hans.error
+    assert maria.error == ""
+    assert list(server.routes()) == ["tenant-maria.yml"]
+
+
+@pytest.mark.parametrize("step", ["up hans with open set-up", "up hans"])
+def test_a_run_that_was_cut_off_is_completed_by_the_next(server, containers, step):
+    server.fail[step] = 137
+    converge([plan(server.stack(), [])], server.tools)
+    assert server.routes() == {}
+    server.fail.clear()
+    todo = plan(server.stack(), containers(server={"digest": "setup"}))
+    (outcome,) = converge([todo], server.tools)
+    assert outcome.error == ""
+    assert server.done[-1] == "up hans"
+    assert list(server.routes()) == ["tenant-hans.yml"]
+
+
+def test_a_route_that_stands_is_closed_while_set_up_has_to_be_open(server, hans, containers):
+    hans.marker.path.unlink()
+    server.fail["up hans with open set-up"] = 1
+    converge([plan(hans, containers())], server.tools)
+    assert server.routes() == {}
+
+
+def test_a_diff_shows_files_and_hides_secrets(server, hans, containers):
+    todo = plan(server.stack(env="A=2\n", configuration="smtp password\n"), containers())
+    shown = {diff.path.rsplit("/", 1)[1]: (diff.before, diff.after) for diff in todo.diffs}
+    assert shown[".env"] == ("A=1\n", "A=2\n")
+    assert "smtp password" not in str(shown["immich.json"])
+
+
+def test_secrets_belong_to_the_tenant_alone(server, hans):
+    for path in (hans.directory / "secrets").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o400

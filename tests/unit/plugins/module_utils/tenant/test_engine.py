@@ -1,0 +1,88 @@
+"""The engine's answer, read; its refusals, told."""
+
+import http.server
+import json
+import socketserver
+import threading
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
+
+
+@pytest.mark.parametrize(
+    ("status", "health"),
+    [
+        ("Up 3 minutes (healthy)", "healthy"),
+        ("Up 3 minutes (unhealthy)", "unhealthy"),
+        ("Up 1 second (health: starting)", "starting"),
+        ("Up 2 hours", ""),
+        ("Exited (0) 2 days ago", ""),
+    ],
+)
+def test_health_is_read_from_the_engines_words(status, health):
+    assert engine.health(status) == health
+
+
+def item(**labels):
+    common = {"ch.swissphoto.silo.tenant": "hans", "ch.swissphoto.silo.service": "server", "ch.swissphoto.silo.digest": "d"}
+    return {"Labels": common | labels, "State": "running", "Status": "Up 3 minutes (healthy)"}
+
+
+def test_containers_are_read_and_one_off_containers_are_not():
+    answer = [item(), item(**{"com.docker.compose.oneoff": "True"})]
+    assert engine.parse(answer) == [Container("hans", "server", "d", "running", "healthy")]
+
+
+class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """An engine that gives one answer and counts the questions."""
+
+    daemon_threads = True
+
+
+@pytest.fixture
+def answers(tmp_path):
+    def start(code, body):
+        asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def address_string(self):
+                return "socket"
+
+            def log_message(self, *_arguments):
+                pass
+
+            def do_GET(self):
+                asked.append(self.path)
+                self.send_response(code)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+        server = Engine(str(tmp_path / "docker.sock"), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return str(tmp_path / "docker.sock"), asked
+
+    servers = []
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_one_question_for_all_containers(answers):
+    path, asked = answers(200, json.dumps([item(), item(**{"ch.swissphoto.silo.tenant": "maria"})]))
+    assert [container.tenant for container in engine.containers(path)] == ["hans", "maria"]
+    assert len(asked) == 1
+    assert "all=1" in asked[0]
+
+
+def test_a_refusal_is_told(answers):
+    path, _asked = answers(500, '{"message": "no space left"}')
+    with pytest.raises(StackError, match="the Docker Engine answers /containers/json with 500: .*no space left"):
+        engine.containers(path)
+
+
+def test_an_engine_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(StackError, match="the Docker Engine does not answer at .*docker.sock"):
+        engine.containers(str(tmp_path / "docker.sock"))

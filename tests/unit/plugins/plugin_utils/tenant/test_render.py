@@ -1,0 +1,115 @@
+"""The files of a tenant: what is in them, what is not, and what makes a container new."""
+
+import json
+
+import pytest
+import yaml
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import VARIABLE, compose_file, render
+
+SECRETS = {"database_password": "Dsecret", "cache_password": "Csecret", "admin_password": "Asecret"}
+
+
+@pytest.fixture
+def stack(tenant_values):
+    def of(secrets=SECRETS, **changes):
+        return render(derive("hans", {**tenant_values, **changes}), secrets)
+
+    return of
+
+
+def env(stack):
+    return dict(line.split("=", 1) for line in stack.env.splitlines() if not line.startswith("#"))
+
+
+def changed(one, other):
+    return {service for service in one.digests if one.digests[service] != other.digests[service]}
+
+
+def test_every_variable_of_the_compose_file_is_in_the_env_file(stack):
+    assert set(VARIABLE.findall(compose_file())) <= set(env(stack()))
+
+
+def test_no_secret_is_in_a_file_that_compose_or_docker_inspect_shows(stack):
+    rendered = stack()
+    for secret in SECRETS.values():
+        assert secret not in rendered.env + rendered.route + rendered.configuration + compose_file()
+
+
+def test_memory_and_swap_are_limited_alike():
+    for service in yaml.safe_load(compose_file())["services"].values():
+        assert service["mem_limit"] == service["memswap_limit"]
+
+
+def test_the_limits_of_the_mission(stack):
+    values = env(stack())
+    memory = [int(values[f"{service}_MEMORY"]) for service in ("SERVER", "DATABASE", "CACHE")]
+    assert memory == [1024**3, 1024**3, 512 * 1024**2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "services"),
+    [
+        ({"tenant_server_memory": "2G"}, {"server"}),
+        ({"tenant_database_memory": "2G"}, {"database"}),
+        ({"tenant_cache_memory": "1G"}, {"cache"}),
+        ({"tenant_configuration": {"trash": {"days": 7}}}, {"server"}),
+        ({"tenant_quota": "200G"}, set()),
+        ({"tenant_language": "fr"}, set()),
+        ({"tenant_state": "suspended"}, set()),
+        ({"tenant_machine_learning_requests": 2}, set()),
+    ],
+)
+def test_a_change_makes_those_containers_new_that_it_concerns(stack, changes, services):
+    assert changed(stack(), stack(**changes)) == services
+
+
+@pytest.mark.parametrize(
+    ("secret", "services"),
+    [
+        ("database_password", {"server", "database"}),
+        ("cache_password", {"server", "cache"}),
+        ("admin_password", set()),
+    ],
+)
+def test_a_new_secret_makes_those_containers_new_that_mount_it(stack, secret, services):
+    assert changed(stack(), stack({**SECRETS, secret: "other"})) == services
+
+
+def test_the_operator_settings_are_merged_over_the_computed_ones(stack):
+    rendered = stack(tenant_configuration={"machineLearning": {"clip": {"enabled": False}}, "trash": {"days": 7}})
+    configuration = json.loads(rendered.configuration)
+    assert configuration["machineLearning"] == {"urls": ["http://10.83.0.17:3003"], "clip": {"enabled": False}}
+    assert configuration["trash"] == {"days": 7}
+
+
+def test_job_concurrency_stays_below_the_limit_at_the_shared_service(stack):
+    jobs = json.loads(stack().configuration)["job"]
+    learning = sum(jobs[queue]["concurrency"] for queue in ("smartSearch", "faceDetection", "ocr"))
+    limit = yaml.safe_load(stack().route)["http"]["middlewares"]["tenant-hans-ml"]["inFlightReq"]["amount"]
+    assert learning < limit
+
+
+def test_an_open_route_leads_to_the_photo_server_and_to_the_shared_machine_learning(stack):
+    http = yaml.safe_load(stack().route)["http"]
+    assert http["routers"]["tenant-hans"]["rule"] == "Host(`hans.swissphoto.ch`)"
+    assert http["services"]["tenant-hans"]["loadBalancer"]["servers"] == [{"url": "http://10.83.0.18:2283"}]
+    assert http["routers"]["tenant-hans-ml"]["rule"] == "ClientIP(`10.83.0.16/28`)"
+
+
+def test_every_router_names_its_entry_points(stack):
+    for state in ("running", "stopped", "suspended"):
+        routers = yaml.safe_load(stack(tenant_state=state).route)["http"]["routers"]
+        assert all(router["entryPoints"] for router in routers.values())
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended"])
+def test_a_closed_route_leads_to_the_page_in_the_language_of_the_customer(stack, state):
+    http = yaml.safe_load(stack(tenant_state=state, tenant_language="it").route)["http"]
+    assert list(http["routers"]) == ["tenant-hans"]
+    assert http["routers"]["tenant-hans"]["service"] == "pages@file"
+    assert http["middlewares"]["tenant-hans"]["addPrefix"]["prefix"] == f"/{state}/it"
+
+
+def test_no_text_of_a_customer_reaches_a_file_that_traefik_takes_for_a_template(stack):
+    assert "evil" not in stack(tenant_email="evil@example.ch").route
