@@ -6,7 +6,10 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 
 @dataclass(frozen=True)
@@ -50,3 +53,15 @@ def run_json(runner: Runner, argv: Sequence[str]) -> Any:
         return json.loads(completed.out)
     except ValueError as error:
         raise CommandError(argv, completed, "printed no JSON") from error
+
+
+def module_runner(module: AnsibleModule) -> Runner:
+    """Return a runner that works through a module; tools are also found in C(/usr/sbin) where PATH lacks it."""
+
+    def runner(argv: Sequence[str]) -> Completed:
+        tool = module.get_bin_path(argv[0])
+        if tool is None:
+            raise CommandError(argv, Completed(127, err=f"{argv[0]} is not installed on this host"))
+        return Completed(*module.run_command([tool, *argv[1:]], environ_update={"LC_ALL": "C"}))
+
+    return runner

@@ -25,7 +25,8 @@ def parse_size(text: str | int) -> int:
         raise SizeError(f"'{text}' is not a size; write a number with K, M, G or T, such as 100G")
     unit = UNITS[match["unit"].removesuffix("B").removesuffix("i")]
     whole, _, fraction = match["number"].partition(".")
-    size, rest = divmod(int(whole + fraction) * unit, 10 ** len(fraction))
+    scale = int("1" + "0" * len(fraction))
+    size, rest = divmod(int(whole + fraction) * unit, scale)
     if rest and unit == 1:
         raise SizeError(f"'{text}' is not a whole number of bytes")
     return size

@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# Copyright (c) 2026 SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_quota
+short_description: Give each tenant of a NAS a directory with a hard limit
+description:
+  - Makes C(<root>/<name>) and C(<root>/<name>/uploads) for any number of tenants in one call.
+  - Sets a hard limit on each of these directories.
+  - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
+  - The number of processes in a run that changes nothing does not depend on the number of tenants.
+  - Nothing is ever deleted.
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+requirements:
+  - For btrfs, Linux 6.7 and btrfs-progs 6.7 on the NAS, with simple quotas turned on.
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would change.
+    support: full
+  diff_mode:
+    description: Returns what changes, before and after, for each tenant.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  root:
+    description:
+      - Where the file system of all tenants is mounted on this host.
+      - It must be a mount point itself, and its path free of symbolic links.
+    type: path
+    required: true
+  sentinel:
+    description: A file in O(root) that exists on the NAS alone; without it nothing is touched.
+    type: str
+    default: .silo-nas
+  backend:
+    description: The kind of quota; V(auto) takes the one of the file system that is mounted.
+    type: str
+    choices: [auto, btrfs]
+    default: auto
+  force:
+    description: Set a limit even below what a tenant uses now. Its data stay, and its next upload fails.
+    type: bool
+    default: false
+  tenants:
+    description: What each tenant's directory should be.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the directory below O(root), small letters and digits.
+        type: str
+        required: true
+      id:
+        description:
+          - The number under which the file system counts this tenant, given once and never again.
+          - On btrfs the quota group C(1/<id>).
+        type: int
+        required: true
+      uid:
+        description: Owner of C(uploads).
+        type: int
+        required: true
+      gid:
+        description: Group of C(uploads).
+        type: int
+        required: true
+      limit:
+        description: Hard limit, in bytes or as V(100G) or V(1T), where a G is 1024 * 1024 * 1024 bytes.
+        type: str
+        required: true
+seealso:
+  - module: swissphoto.silo.storage_quota_info
+"""
+
+EXAMPLES = r"""
+- name: Give two customers their storage
+  swissphoto.silo.storage_quota:
+    root: /instances
+    tenants:
+      - name: hans
+        id: 1
+        uid: 200001
+        gid: 200001
+        limit: 100G
+      - name: maria
+        id: 2
+        uid: 200002
+        gid: 200002
+        limit: 500G
+"""
+
+RETURN = r"""
+backend:
+  description: The kind of quota that was used.
+  type: str
+  returned: success
+  sample: btrfs
+tenants:
+  description: What became of each tenant, by its name.
+  type: dict
+  returned: when the file system could be read
+  sample:
+    hans:
+      path: /instances/hans
+      limit: 107374182400
+      used: 16384
+      inodes: null
+      changed: true
+      changes: ["limit 50G -> 100G"]
+      failed: false
+  contains:
+    path:
+      description: The tenant's directory.
+      type: str
+      returned: always
+    limit:
+      description: The hard limit in bytes; null for a tenant that failed.
+      type: int
+      returned: always
+    used:
+      description: Bytes in use.
+      type: int
+      returned: always
+    inodes:
+      description: Files and directories in use; null where the file system does not count them.
+      type: int
+      returned: always
+    changed:
+      description: Whether something was, or in check mode would be, changed.
+      type: bool
+      returned: always
+    changes:
+      description: One phrase for each difference.
+      type: list
+      elements: str
+      returned: always
+    failed:
+      description: Whether the tenant could not be served.
+      type: bool
+      returned: always
+    msg:
+      description: Why not, in one sentence.
+      type: str
+      returned: when the tenant failed
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+
+TENANT = {
+    "name": {"type": "str", "required": True},
+    "id": {"type": "int", "required": True},
+    "uid": {"type": "int", "required": True},
+    "gid": {"type": "int", "required": True},
+    "limit": {"type": "str", "required": True},
+}
+ARGUMENTS = {
+    "root": {"type": "path", "required": True},
+    "sentinel": {"type": "str", "default": ".silo-nas"},
+    "backend": {"type": "str", "choices": ["auto", "btrfs"], "default": "auto"},
+    "force": {"type": "bool", "default": False},
+    "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},
+}
+
+
+def diff_of(outcome: Outcome) -> dict[str, str]:
+    """Return one tenant's difference as Ansible prints it."""
+    texts = {
+        side: "".join(f"{key}: {value}\n" for key, value in (words or {}).items())
+        for side, words in (("before", outcome.before), ("after", outcome.after))
+    }
+    return {"before_header": outcome.path, "after_header": outcome.path, **texts}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    values = module.params
+    try:
+        backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module))
+        outcomes = converge(backend, values["tenants"], module.check_mode, values["force"])
+    except (QuotaError, CommandError) as error:
+        module.fail_json(msg=str(error))
+    result: dict[str, Any] = {
+        "backend": backend.name,
+        "tenants": {outcome.name: outcome.result() for outcome in outcomes},
+        "changed": any(outcome.changed for outcome in outcomes),
+        "diff": [diff_of(outcome) for outcome in outcomes if outcome.changed],
+    }
+    failed = [f"{outcome.name}: {outcome.error}" for outcome in outcomes if outcome.error]
+    if failed:
+        module.fail_json(msg="; ".join(failed), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

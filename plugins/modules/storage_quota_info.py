@@ -1,0 +1,149 @@
+#!/usr/bin/python
+# Copyright (c) 2026 SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_quota_info
+short_description: Read the limit and the use of each tenant's directory on a NAS
+description:
+  - Returns limit and use of all directories below O(root), as the file system counts them; no file is looked at.
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would change.
+    support: full
+    details: The module only reads.
+  diff_mode:
+    description: Returns what changes, before and after.
+    support: N/A
+    details: The module only reads.
+options:
+  root:
+    description:
+      - Where the file system of all tenants is mounted on this host.
+      - It must be a mount point itself, and its path free of symbolic links.
+    type: path
+    required: true
+  sentinel:
+    description: A file in O(root) that exists on the NAS alone; without it nothing is read.
+    type: str
+    default: .silo-nas
+  backend:
+    description: The kind of quota; V(auto) takes the one of the file system that is mounted.
+    type: str
+    choices: [auto, btrfs]
+    default: auto
+seealso:
+  - module: swissphoto.silo.storage_quota
+"""
+
+EXAMPLES = r"""
+- name: Read what every customer uses
+  swissphoto.silo.storage_quota_info:
+    root: /instances
+  register: storage
+"""
+
+RETURN = r"""
+backend:
+  description: The kind of quota that was found.
+  type: str
+  returned: always
+  sample: btrfs
+pool:
+  description: The whole file system.
+  type: dict
+  returned: always
+  contains:
+    size:
+      description: Its size in bytes.
+      type: int
+      returned: always
+    free:
+      description: Bytes that can still be written, before any limit.
+      type: int
+      returned: always
+tenants:
+  description: All directories below O(root), by name.
+  type: dict
+  returned: always
+  sample:
+    hans:
+      path: /instances/hans
+      id: 1
+      limit: 107374182400
+      used: 5368725504
+      inodes: null
+      problem: ""
+  contains:
+    path:
+      description: The directory.
+      type: str
+      returned: always
+    id:
+      description: The number under which the directory is counted; null where it is not counted.
+      type: int
+      returned: always
+    limit:
+      description: The hard limit in bytes; null where there is none.
+      type: int
+      returned: always
+    used:
+      description: Bytes in use.
+      type: int
+      returned: always
+    inodes:
+      description: Files and directories in use; null where the file system does not count them.
+      type: int
+      returned: always
+    problem:
+      description: Why no limit holds on this directory; empty where one does.
+      type: str
+      returned: always
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+
+ARGUMENTS = {
+    "root": {"type": "path", "required": True},
+    "sentinel": {"type": "str", "default": ".silo-nas"},
+    "backend": {"type": "str", "choices": ["auto", "btrfs"], "default": "auto"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    values = module.params
+    try:
+        backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module))
+        survey = backend.read()
+        pool = os.statvfs(backend.root)
+    except (QuotaError, CommandError, OSError) as error:
+        module.fail_json(msg=str(error))
+    tenants = {
+        name: {
+            "path": str(backend.root / name),
+            "id": state.id,
+            "limit": state.limit,
+            "used": state.usage.bytes,
+            "inodes": state.usage.inodes,
+            "problem": state.problem,
+        }
+        for name, state in survey.directories.items()
+    }
+    size, free = pool.f_blocks * pool.f_frsize, pool.f_bavail * pool.f_frsize
+    module.exit_json(changed=False, backend=backend.name, pool={"size": size, "free": free}, tenants=tenants)
+
+
+if __name__ == "__main__":
+    main()
