@@ -24,14 +24,29 @@ def _storage(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
     storage: dict[str, list[dict[str, t.Any]]] = {}
     for tenant in tenants:
         if tenant.state != "absent":
-            item = {"name": tenant.name, "id": tenant.index, "uid": tenant.uid, "gid": tenant.uid, "limit": tenant.quota}
+            owner = {"uid": tenant.uid, "gid": tenant.uid}
+            item = {"name": tenant.name, "id": tenant.index, "limit": tenant.quota, **owner}
             storage.setdefault(tenant.nas, []).append(item)
     return storage
 
 
+def _facts(tenant: Tenant) -> dict[str, t.Any]:
+    return {
+        "index": tenant.index,
+        "url": f"https://{tenant.host_name}",
+        "host_name": tenant.host_name,
+        "desired": tenant.state,
+        "server": tenant.server,
+        "nas": tenant.nas,
+        "plan": tenant.settings.get("tenant_plan"),
+        "quota_bytes": tenant.quota,
+        "memory_bytes": tenant.server_memory + tenant.database_memory + tenant.cache_memory,
+    }
+
+
 def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -> list[str]:
     return [
-        f"{tenant.name}: {field} is {host!r}; the inventory's group {group} has {', '.join(groups.get(group, [])) or 'none'}"
+        f"{tenant.name}: {field} is {host!r}; the group {group} has {', '.join(groups.get(group, [])) or 'nobody'}"
         for tenant in tenants
         for field, host, group in (("tenant_server", tenant.server, "servers"), ("tenant_nas", tenant.nas, "nas"))
         if host not in groups.get(group, [])
@@ -62,4 +77,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "servers": _by("server", scope),
             "known": _by("server", tenants),
             "storage": _storage(scope),
+            "tenants": {tenant.name: _facts(tenant) for tenant in tenants},
         }

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_stacks: renders each tenant from its own variables, makes missing secrets, calls the module."""
+"""Controller side of tenant_stacks: renders each tenant from its own variables, makes missing secrets."""
 
 from __future__ import annotations
 
@@ -29,11 +29,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             parameters = self._parameters(tenants)
         except TenantError as error:
             raise AnsibleActionFail(str(error)) from error
-        result.update(
-            self._execute_module(
-                module_name="swissphoto.silo.tenant_stacks", module_args=self._task.args | parameters, task_vars=variables
-            )
-        )
+        arguments = self._task.args | parameters
+        result.update(self._execute_module("swissphoto.silo.tenant_stacks", arguments, task_vars=variables))
         # What the module was called with holds every secret.
         result.pop("invocation", None)
         return result

@@ -29,8 +29,10 @@ def tenant_outcomes(hostvars: Mapping[str, t.Any], groups: Mapping[str, list[str
     for result in _results(hostvars, groups.get("speak_for_nas", []), "__tenant_storage"):
         for name, storage in result["tenants"].items():
             outcome = outcomes.setdefault(name, {"observed": "", "desired": "", "changes": [], "error": ""})
-            outcome["changes"] = list(storage["changes"]) + outcome["changes"]
-            outcome["error"] = storage["error"] or outcome["error"]
+            changes = [{"what": "storage", "action": change} for change in storage["changes"]]
+            outcome["changes"] = changes + outcome["changes"]
+            if storage["failed"]:
+                outcome["error"] = storage["msg"]
     return outcomes
 
 
@@ -52,7 +54,8 @@ def tenant_table(outcomes: Outcomes) -> str:
     """Return a table with a line for each difference."""
     rows = [HEADINGS, *_rows(outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 class FilterModule:

@@ -54,7 +54,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         for file in sorted(Path(path).parent.glob("host_vars/*/tenant.yml")):
             settings = loader.load_from_file(str(file), cache="none")
             if not isinstance(settings, dict):
-                raise AnsibleParserError(f"{file}: this is no mapping of settings; 'tenant_email: hans@example.ch' is a line of one")
+                raise AnsibleParserError(f"{file}: settings are right, such as 'tenant_email: hans@example.ch'")
             self._add_tenant(file, settings)
 
     def _add_tenant(self, file: Path, settings: dict[str, t.Any]) -> None:

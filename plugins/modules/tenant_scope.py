@@ -41,4 +41,19 @@ storage:
   description: NAS to a list of its tenants in scope, as O(swissphoto.silo.storage_quota#module:tenants) takes it.
   returned: success
   type: dict
+tenants:
+  description: Every tenant of the inventory to what it should be; sizes in bytes.
+  returned: success
+  type: dict
+  sample:
+    hans:
+      index: 1
+      url: https://hans.swissphoto.ch
+      host_name: hans.swissphoto.ch
+      desired: running
+      server: silo1
+      nas: silo1
+      plan: small
+      quota_bytes: 107374182400
+      memory_bytes: 2684354560
 """

@@ -1,0 +1,1 @@
+"""What the modules of the tenants share; it runs on the server."""

@@ -36,9 +36,9 @@ class Tools:
 
 def _check_storage(stack: Stack, sentinel: Path) -> None:
     if not sentinel.is_file():
-        raise StackError(f"the NAS is not mounted at {sentinel.parent} ({sentinel.name} is missing); no container was started")
+        raise StackError(f"the NAS is not mounted: {sentinel} is missing; no container was started")
     if not (stack.storage / "uploads").is_dir():
-        raise StackError(f"{stack.storage}/uploads is missing on the NAS; run the whole apply, its storage part makes it")
+        raise StackError(f"{stack.storage}/uploads is missing on the NAS; the storage part of an apply makes it")
 
 
 def _start(plan: Plan, tools: Tools) -> None:

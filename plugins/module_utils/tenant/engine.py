@@ -66,6 +66,7 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
             continue
         containers.append(
             Container(
+                identity=item["Id"],
                 tenant=labels[f"{LABEL}.tenant"],
                 service=labels.get(f"{LABEL}.service", ""),
                 digest=labels.get(f"{LABEL}.digest", ""),
@@ -80,3 +81,18 @@ def containers(socket_path: str = SOCKET) -> list[Container]:
     """Return all containers of all tenants on this server, running or not, by one request."""
     filters = json.dumps({"label": [f"{LABEL}.tenant"]})
     return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path))
+
+
+def memory(container: Container, socket_path: str = SOCKET) -> tuple[int, int]:
+    """Return use and limit of the memory of a container, in bytes; page cache that can be dropped is not counted.
+
+    A container that has ended meanwhile uses nothing.
+    """
+    try:
+        answer = get(f"/containers/{container.identity}/stats", {"stream": "0", "one-shot": "1"}, socket_path)
+    except StackError:
+        return 0, 0
+    numbers = answer.get("memory_stats") or {}
+    details = numbers.get("stats", {})
+    cache = details.get("inactive_file", details.get("total_inactive_file", 0))
+    return max(0, numbers.get("usage", 0) - cache), numbers.get("limit", 0)

@@ -28,9 +28,8 @@ def held(path: Path, wait_seconds: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise StackError(
-                        f"another apply has been at work on this server for {wait_seconds:.0f} s; run again when it has ended"
-                    ) from None
+                    waited = f"another apply is at work on this server, and was waited for {wait_seconds:.0f} s"
+                    raise StackError(f"{waited}; run again when it has ended") from None
                 time.sleep(POLL_SECONDS)
         yield
     finally:

@@ -67,6 +67,7 @@ class Stack:
 class Container:
     """A container as the engine sees it. `health`: healthy, unhealthy, starting, or empty where it has no check."""
 
+    identity: str
     tenant: str
     service: str
     digest: str

@@ -1,0 +1,1 @@
+"""What the plugins of the tenants share; it runs on the controller."""

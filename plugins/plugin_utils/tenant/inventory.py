@@ -20,7 +20,7 @@ def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:
 
 
 def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
-    """Return all tenants, each right by itself and all of them right together; raises TenantError with every problem."""
+    """Return all tenants, each right by itself and all of them together; raises TenantError."""
     tenants, problems = [], []
     for name in names:
         try:

@@ -129,12 +129,15 @@ def check_fleet(tenants: Iterable[Tenant]) -> None:
     fleet = sorted(tenants, key=lambda tenant: (tenant.index, tenant.name))
     for before, after in zip(fleet, fleet[1:], strict=False):
         if before.index == after.index:
-            problems.append(f"{after.name}: tenant_index is {after.index}, which {before.name} has; give it one of its own")
+            problems.append(
+                f"{after.name}: tenant_index is {after.index}, which is {before.name}'s; give it one of its own"
+            )
     by_subnet = sorted(fleet, key=lambda tenant: (netaddr.IPNetwork(tenant.network.subnet), tenant.index))
     for before, after in zip(by_subnet, by_subnet[1:], strict=False):
         if before.network.subnet == after.network.subnet and before.index != after.index:
+            subnet = after.network.subnet
             problems.append(
-                f"{after.name}: the subnet {after.network.subnet} is also {before.name}'s; leave tenant_subnet away or change it"
+                f"{after.name}: its subnet {subnet} is also {before.name}'s; leave tenant_subnet away or change it"
             )
     if problems:
         raise TenantError(problems)

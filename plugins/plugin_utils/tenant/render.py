@@ -19,6 +19,7 @@ from .model import MIB, Tenant
 from .schema import ROLE
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +57,7 @@ def _configuration(tenant: Tenant) -> str:
         # The tenant's network has no way out, so what asks the internet is off.
         "newVersionCheck": {"enabled": False},
         # Few jobs at once: the photo server has 1 GB.
-        "job": {
-            queue: {"concurrency": 1}
-            for queue in ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
-        },
+        "job": {queue: {"concurrency": 1} for queue in HEAVY_JOBS},
     }
     return json.dumps(dict_merge(computed, tenant.settings["tenant_configuration"]), indent=2, sort_keys=True) + "\n"
 
@@ -112,7 +110,8 @@ def _digest(service: str, variables: Mapping[str, str], contents: Mapping[str, s
     """Return a digest of all that a service is made of: its section, the variables and the mounted files it names."""
     text = _service_text(service)
     parts = [VARIABLE.sub(lambda match: variables.get(match[1], match[0]), text)]
-    parts += [f"{name}\0{content}" for name, content in sorted(contents.items()) if f'"{name}"' in text or f'/{name}"' in text]
+    mounted = (name for name in sorted(contents) if f'"{name}"' in text or f'/{name}"' in text)
+    parts += [f"{name}\0{contents[name]}" for name in mounted]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -127,17 +126,13 @@ def _traefik_name(tenant: Tenant, part: str = "") -> str:
 
 def _route(tenant: Tenant) -> str:
     """Return Traefik's file of the tenant; no text of the customer's is in it, as Traefik takes it for a template."""
-    router: dict[str, t.Any] = {
+    resolver = tenant.settings.get("tenant_certificate_resolver")
+    router = {
         "rule": f"Host(`{tenant.host_name}`)",
         "entryPoints": ["websecure"],
-        "tls": {"certResolver": tenant.settings["tenant_certificate_resolver"]}
-        if tenant.settings.get("tenant_certificate_resolver")
-        else {},
+        "tls": {"certResolver": resolver} if resolver else {},
     }
-    if tenant.state == "running":
-        http = _open_route(tenant, router)
-    else:
-        http = _closed_route(tenant, router)
+    http = _open_route(tenant, router) if tenant.state == "running" else _closed_route(tenant, router)
     return yaml.safe_dump({"http": http}, sort_keys=False, explicit_start=True)
 
 

@@ -27,7 +27,7 @@ RESERVED_NAMES = frozenset(
 
 
 class TenantError(Exception):
-    """A tenant that cannot be: each problem is one sentence that names the tenant, the field, the value and what is right."""
+    """A tenant that cannot be: each problem is a sentence that names the tenant, the field and the value."""
 
     def __init__(self, problems: t.Sequence[str]) -> None:
         """Keep the sentences apart, for those who print them one by one."""

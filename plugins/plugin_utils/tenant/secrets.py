@@ -35,7 +35,8 @@ def write(path: Path, values: t.Mapping[str, str], vault: VaultLib) -> None:
     Raises TenantError where there is no vault password, or where the file has come into being meanwhile.
     """
     if not vault.secrets:
-        raise TenantError([f"{path}: it cannot be written without a vault password; name its file in SILO_VAULT_PASSWORD_FILE"])
+        hint = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"
+        raise TenantError([f"{path}: it cannot be written without a vault password; {hint}"])
     text = yaml.safe_dump({"tenant_secrets": dict(values)}, explicit_start=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".vault.")
     try:

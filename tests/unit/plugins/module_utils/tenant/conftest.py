@@ -37,11 +37,11 @@ class Server:
             "configuration": "{}\n",
             "route": f"route: {name} {state}\n",
             "digests": DIGESTS,
-            "secrets": {"database_password": "Dsecret", "cache_password": "Csecret", "valkey.conf": "requirepass Csecret\n"},
+            "secrets": {"database_password": "Dsecret", "cache_password": "Csecret", "valkey.conf": "Csecret\n"},
             **changes,
         }
-        parameters = {"directory": self.root / "tenants", "routes_directory": self.root / "routes", "compose": "services: {}\n"}
-        return stack(item, parameters)
+        places = {"directory": self.root / "tenants", "routes_directory": self.root / "routes"}
+        return stack(item, {**places, "compose": "services: {}\n"})
 
     def run(self, command, environment):
         name, verb = command[3].rsplit("/", 1)[1], command[4]
@@ -72,7 +72,7 @@ def containers(name="hans", **changes):
         settings = {"digest": digest, "state": "running", "health": "healthy"}
         if service in changes and changes[service] is None:
             continue
-        found.append(Container(tenant=name, service=service, **(settings | changes.get(service, {}))))
+        found.append(Container(identity=service, tenant=name, service=service, **(settings | changes.get(service, {}))))
     return found
 
 

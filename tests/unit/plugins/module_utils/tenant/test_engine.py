@@ -25,13 +25,14 @@ def test_health_is_read_from_the_engines_words(status, health):
 
 
 def item(**labels):
-    common = {"ch.swissphoto.silo.tenant": "hans", "ch.swissphoto.silo.service": "server", "ch.swissphoto.silo.digest": "d"}
-    return {"Labels": common | labels, "State": "running", "Status": "Up 3 minutes (healthy)"}
+    ours = {"tenant": "hans", "service": "server", "digest": "d"}
+    ours = {f"ch.swissphoto.silo.{key}": value for key, value in ours.items()}
+    return {"Id": "7f3a", "Labels": ours | labels, "State": "running", "Status": "Up 3 minutes (healthy)"}
 
 
 def test_containers_are_read_and_one_off_containers_are_not():
     answer = [item(), item(**{"com.docker.compose.oneoff": "True"})]
-    assert engine.parse(answer) == [Container("hans", "server", "d", "running", "healthy")]
+    assert engine.parse(answer) == [Container("7f3a", "hans", "server", "d", "running", "healthy")]
 
 
 class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -86,3 +87,14 @@ def test_a_refusal_is_told(answers):
 def test_an_engine_that_is_not_there_is_told(tmp_path):
     with pytest.raises(StackError, match="the Docker Engine does not answer at .*docker.sock"):
         engine.containers(str(tmp_path / "docker.sock"))
+
+
+def test_memory_is_told_without_the_cache_that_can_be_dropped(answers):
+    path, asked = answers(200, '{"memory_stats": {"usage": 300, "limit": 1000, "stats": {"inactive_file": 100}}}')
+    assert engine.memory(Container("7f3a", "hans", "server", "d", "running", ""), path) == (200, 1000)
+    assert asked == ["/containers/7f3a/stats?stream=0&one-shot=1"]
+
+
+def test_a_container_that_has_ended_meanwhile_uses_nothing(answers):
+    path, _asked = answers(404, '{"message": "no such container"}')
+    assert engine.memory(Container("7f3a", "hans", "server", "d", "running", ""), path) == (0, 0)

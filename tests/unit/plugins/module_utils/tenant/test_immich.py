@@ -43,5 +43,7 @@ def test_a_fault_is_told():
 
 
 def test_a_server_that_does_not_answer_is_told():
-    with pytest.raises(StackError, match=r"the photo server does not answer at http://127.0.0.1:9/api/auth/admin-sign-up"):
+    with pytest.raises(
+        StackError, match=r"the photo server does not answer at http://127.0.0.1:9/api/auth/admin-sign-up"
+    ):
         create_admin(Admin("http://127.0.0.1:9", "hans@example.ch", "Asecret"))

@@ -20,7 +20,9 @@ def test_defaults_are_filled_in_and_values_typed(tenant_values):
     assert settings["tenant_state"] == "running"
 
 
-@pytest.mark.parametrize("name", ["Hans", "h", "1hans", "hans-peter", "hans_peter", "a" * 32, "hans ", "hаns", "../x", ""])
+@pytest.mark.parametrize(
+    "name", ["Hans", "h", "1hans", "hans-peter", "hans_pe", "a" * 32, "hans ", "h\u0430ns", "../x", ""]
+)
 def test_a_name_that_cannot_be_a_host_name_a_project_and_a_slice_is_refused(problems, name):
     assert f"tenant {name!r}: this name cannot be used" in problems(name)[0]
 
@@ -40,9 +42,10 @@ def test_a_missing_setting_is_named(tenant_values):
         schema.validate("hans", values)
 
 
-@pytest.mark.parametrize("email", ["hans", "hans@", "@example.ch", "a b@example.ch", "hans@example", "x@e.ch\nBcc: y@e.ch"])
+@pytest.mark.parametrize("email", ["hans", "hans@", "@example.ch", "a b@example.ch", "hans@example", "x@e.ch\nBcc: y"])
 def test_an_address_that_is_none_is_refused(problems, email):
-    assert problems(tenant_email=email) == (f"hans: tenant_email is {email!r}; an address such as hans@example.ch is right",)
+    (problem,) = problems(tenant_email=email)
+    assert problem == f"hans: tenant_email is {email!r}; an address such as hans@example.ch is right"
 
 
 def test_a_state_that_does_not_exist_is_refused_with_those_that_do(problems):

@@ -1,0 +1,70 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant_stacks_info
+short_description: How the stacks of all tenants of a server are
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Reads the containers of all tenants, those that no inventory knows among them.
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: The module only reads.
+    support: N/A
+options: {}
+seealso:
+  - module: swissphoto.silo.tenant_stacks
+"""
+
+EXAMPLES = r"""
+- name: Look at the tenants of a server
+  swissphoto.silo.tenant_stacks_info:
+  register: stacks
+"""
+
+RETURN = r"""
+tenants:
+  description: Tenant to its services.
+  returned: always
+  type: dict
+  sample:
+    hans:
+      server:
+        state: running
+        health: healthy
+        memory_bytes: 94371840
+        memory_limit_bytes: 1073741824
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.tenant import engine
+from ..module_utils.tenant.stack import StackError
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    tenants: dict[str, dict[str, dict[str, object]]] = {}
+    try:
+        for container in engine.containers():
+            used, limit = engine.memory(container) if container.running else (0, 0)
+            tenants.setdefault(container.tenant, {})[container.service] = {
+                "state": container.state,
+                "health": container.health,
+                "memory_bytes": used,
+                "memory_limit_bytes": limit,
+            }
+    except StackError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, tenants=tenants)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The certificate that a tenant's host name presents, seen as a browser sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import socket
+import ssl
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+TIMEOUT_SECONDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """Who issued it, until when it holds (UTC), and whether a browser would take it."""
+
+    issuer: str
+    not_after: datetime.datetime
+    trusted: bool
+
+
+def _peer(host_name: str, address: str, context: ssl.SSLContext) -> x509.Certificate | None:
+    with (
+        socket.create_connection((address, 443), timeout=TIMEOUT_SECONDS) as connection,
+        context.wrap_socket(connection, server_hostname=host_name) as tls,
+    ):
+        raw = tls.getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(raw) if raw else None
+
+
+def read(host_name: str, address: str, ca_file: str = "") -> Certificate | None:
+    """Return the certificate for `host_name` at `address`; `ca_file` is trusted beside the system's authorities.
+
+    None where nothing answers.
+    """
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    trusted = True
+    try:
+        try:
+            certificate = _peer(host_name, address, context)
+        except ssl.SSLCertVerificationError:
+            trusted = False
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            certificate = _peer(host_name, address, context)
+    except OSError:
+        return None
+    if certificate is None:
+        return None
+    names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    issuer = str(names[0].value) if names else certificate.issuer.rfc4514_string()
+    return Certificate(issuer, certificate.not_valid_after_utc, trusted)
