@@ -1,0 +1,64 @@
+"""Around each request: a correlation id, errors as JSON, and a line in the log."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from aiohttp import web
+
+from photo_server.api.access import client_address
+from photo_server.errors import ApiError
+from photo_server.server import SERVER
+
+_log = logging.getLogger("photo_server.http")
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def new_correlation_id() -> str:
+    """A short random name for a request, to find it in the log."""
+    return uuid4().hex[:8]
+
+
+async def add_correlation_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal handler: files and streams get the header too, before their first byte leaves."""
+    response.headers["X-Correlation-ID"] = request.get("correlation", "")
+
+
+async def handle(request: web.Request, handler: _Next) -> web.StreamResponse:
+    """The one middleware."""
+    began = time.monotonic()
+    request["correlation"] = new_correlation_id()
+    response = await _answer(request, handler)
+    if request.path != "/api/server/ping":  # a probe each minute would bury the rest
+        _log.info(
+            "%s %s %d %d ms from %s (%s)",
+            request.method,
+            request.path,
+            response.status,
+            (time.monotonic() - began) * 1000,
+            client_address(
+                request.remote or "",
+                request.headers.get("X-Forwarded-For", ""),
+                request.app[SERVER].environment.trusted_proxies,
+            ),
+            request["correlation"],
+        )
+    return response
+
+
+async def _answer(request: web.Request, handler: _Next) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return web.json_response({"message": error.message}, status=error.status)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        message = f"Cannot {request.method} {request.path}" if error.status in (404, 405) else error.reason
+        return web.json_response({"message": message}, status=404 if error.status == 405 else error.status)
+    except ConnectionResetError:
+        raise
+    except Exception:  # a full disk, a database that went away: the log has the reason, the caller has not
+        _log.exception("%s %s failed (%s)", request.method, request.path, request["correlation"])
+        return web.json_response({"message": "Internal server error"}, status=500)
