@@ -7,7 +7,7 @@ name: tenants
 short_description: Every folder of host_vars that holds a tenant.yml is a tenant
 version_added: 0.1.0
 author:
-  - SwissPhoto
+  - SwissPhoto (@swissphoto)
 description:
   - Adds one host to the group C(tenants) for each C(host_vars/<name>/tenant.yml) beside the inventory source.
   - So a tenant is added by adding its folder, and nothing else.

@@ -8,7 +8,8 @@ import http.client
 import json
 import typing as t
 import urllib.error
-import urllib.request
+
+from ansible.module_utils.urls import open_url
 
 from .stack import Admin, StackError
 
@@ -16,12 +17,12 @@ TIMEOUT_SECONDS = 30
 
 
 def _post(url: str, body: dict[str, str]) -> tuple[int, str]:
-    request = urllib.request.Request(  # noqa: S310  # the address is ours: http and a number
-        url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
-    )
+    headers = {"Content-Type": "application/json"}
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  # as above
-            return response.status, response.read().decode(errors="replace")
+        response = open_url(
+            url, method="POST", data=json.dumps(body), headers=headers, timeout=TIMEOUT_SECONDS, use_proxy=False
+        )
+        return response.status, response.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
     except OSError as error:

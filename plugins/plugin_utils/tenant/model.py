@@ -8,10 +8,14 @@ import dataclasses
 import typing as t
 from collections.abc import Iterable, Mapping
 
-import netaddr
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from .schema import TenantError, validate
+
+try:
+    import netaddr
+except ImportError:
+    netaddr = None
 
 PREFIX_LENGTH = 28
 MIB = 1024**2
@@ -93,6 +97,8 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
 
     Raises TenantError with sentences for the operator.
     """
+    if netaddr is None:
+        raise TenantError(["netaddr is not installed on the controller; 'make setup' installs it"])
     settings = validate(name, values)
     index = settings["tenant_index"]
 
