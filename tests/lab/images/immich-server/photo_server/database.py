@@ -22,7 +22,7 @@ _TEMPORARY = (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnections
 
 async def connect(database: environment.Database) -> "asyncpg.Pool[asyncpg.Record]":
     """A pool of connections. Says each second why it waits. Raises StartError."""
-    options: dict[str, Any] = {"min_size": 1, "max_size": 8, "timeout": 5, "command_timeout": 60}
+    options: dict[str, Any] = {"min_size": 1, "max_size": 8, "timeout": 3, "command_timeout": 60}
     if database.url:
         options["dsn"] = database.url
     else:
@@ -42,8 +42,8 @@ async def connect(database: environment.Database) -> "asyncpg.Pool[asyncpg.Recor
             return pool
         except _TEMPORARY as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise StartError(f"The database did not answer for {_PATIENCE} s: {error}") from error
-            _log.warning("Waiting for the database: %s", error)
+                raise StartError(f"The database did not answer for {_PATIENCE} s: {error or type(error).__name__}") from error
+            _log.warning("Waiting for the database: %s", error or type(error).__name__)
             await asyncio.sleep(0.5)
         except (asyncpg.PostgresError, ValueError) as error:
             raise StartError(f"The database refuses: {error}") from error

@@ -98,7 +98,7 @@ async def migrate(connection: asyncpg.Connection, extension: str | None) -> None
         for name in _EXTENSIONS:
             await connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}"')
     except asyncpg.PostgresError as error:
-        raise StartError(f"The database cannot load an extension: {error}") from error
+        raise StartError(f"The database cannot load an extension: {str(error).splitlines()[0]}") from error
     await connection.execute(
         'CREATE TABLE IF NOT EXISTS "kysely_migrations" ("name" text PRIMARY KEY, "timestamp" text NOT NULL)'
     )

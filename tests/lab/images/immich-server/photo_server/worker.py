@@ -72,7 +72,11 @@ class Worker:
             return
         preview = nested(self._location, "thumbs", asset.owner_id, f"{asset_id}_preview.jpeg")
         thumbnail = nested(self._location, "thumbs", asset.owner_id, f"{asset_id}_thumbnail.webp")
-        size = await asyncio.to_thread(make_small_pictures, Path(asset.original_path), preview, thumbnail)
+        try:
+            size = await asyncio.to_thread(make_small_pictures, Path(asset.original_path), preview, thumbnail)
+        except OSError:
+            await remove(preview, thumbnail)
+            raise
         kept = await self._store.set_thumbnails(asset_id, str(preview), str(thumbnail), size.width, size.height)
         if kept:
             await self._queues["smartSearch"].add([str(asset_id)])

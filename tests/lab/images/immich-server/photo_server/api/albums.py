@@ -6,12 +6,12 @@ from aiohttp import web
 
 from photo_server.api import views
 from photo_server.api.access import Call, Route
-from photo_server.api.bodies import Body, parse_id, stamp
+from photo_server.api.bodies import Body, parse_id, reply, stamp
 
 
 async def list_all(call: Call) -> web.Response:
     """The caller's albums."""
-    return web.json_response([_view(call, album) for album in await call.store.albums(call.user.id)])
+    return reply([_view(call, album) for album in await call.store.albums(call.user.id)])
 
 
 async def create(call: Call) -> web.Response:
@@ -22,7 +22,7 @@ async def create(call: Call) -> web.Response:
     for asset_id in body.ids("assetIds") if "assetIds" in body.values else []:
         await call.store.add_to_album(call.user.id, album_id, asset_id)
     album = next(album for album in await call.store.albums(call.user.id) if album["id"] == album_id)
-    return web.json_response(_view(call, album), status=201)
+    return reply(_view(call, album), status=201)
 
 
 async def add_assets(call: Call) -> web.Response:
@@ -33,7 +33,7 @@ async def add_assets(call: Call) -> web.Response:
         error = await call.store.add_to_album(call.user.id, album_id, asset_id)
         result: dict[str, Any] = {"id": str(asset_id), "success": error is None}
         results.append(result if error is None else result | {"error": error})
-    return web.json_response(results)
+    return reply(results)
 
 
 def _view(call: Call, album: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from photo_server.api import views
 from photo_server.api.access import Call, Route
-from photo_server.api.bodies import Body, parse_id
+from photo_server.api.bodies import Body, parse_id, reply
 from photo_server.errors import ApiError
 from photo_server.learning import LearningError
 from photo_server.media import mime_type, parse_checksum, remove
@@ -19,7 +19,7 @@ from photo_server.records import Asset
 
 async def get(call: Call) -> web.Response:
     """One asset."""
-    return web.json_response(views.asset(await _named(call, "asset.read")))
+    return reply(views.asset(await _named(call, "asset.read")))
 
 
 async def original(call: Call) -> web.StreamResponse:
@@ -68,14 +68,14 @@ async def empty_trash(call: Call) -> web.Response:
     """The files of what lies in the trash go."""
     ids = await call.store.all_assets(call.user.id, trashed_only=True)
     await _delete_for_ever(call, ids)
-    return web.json_response({"count": len(ids)})
+    return reply({"count": len(ids)})
 
 
 async def restore_trash(call: Call) -> web.Response:
     """All that lies in the trash comes back."""
     ids = await call.store.all_assets(call.user.id, trashed_only=True)
     await call.store.trash_assets(call.user.id, ids, None)
-    return web.json_response({"count": len(ids)})
+    return reply({"count": len(ids)})
 
 
 async def _delete_for_ever(call: Call, ids: list[Any]) -> None:
@@ -95,7 +95,7 @@ async def bulk_upload_check(call: Call) -> web.Response:
         raise ApiError(400, str(error)) from None
     known = await call.store.assets_by_checksum(call.user.id, checksums)
     results = [_verdict(item["id"], known.get(sum_)) for item, sum_ in zip(items, checksums, strict=True)]
-    return web.json_response({"results": results})
+    return reply({"results": results})
 
 
 def _verdict(client_id: str, known: Asset | None) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _search_answer(assets: list[Asset], next_page: str | None) -> web.Response:
     items = [views.asset(asset) for asset in assets]
     found = {"total": len(items), "count": len(items), "items": items, "facets": [], "nextPage": next_page}
     albums: dict[str, Any] = {"total": 0, "count": 0, "items": [], "facets": []}
-    return web.json_response({"albums": albums, "assets": found})
+    return reply({"albums": albums, "assets": found})
 
 
 async def _owned(call: Call, asset_id: Any) -> Asset | None:

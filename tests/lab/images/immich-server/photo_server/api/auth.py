@@ -7,7 +7,7 @@ from aiohttp import web
 
 from photo_server.api import views
 from photo_server.api.access import COOKIE, Call, Route, is_https
-from photo_server.api.bodies import Body, parse_id
+from photo_server.api.bodies import Body, parse_id, reply
 from photo_server.credentials import hash_password, new_token, token_digest, verify_password
 from photo_server.errors import ApiError
 
@@ -26,7 +26,7 @@ async def sign_up(call: Call) -> web.Response:
     admin = await call.store.create_first_admin(email, stored, name)
     if admin is None:
         raise ApiError(400, "The server already has an admin")
-    return web.json_response(views.user(admin), status=201)
+    return reply(views.user(admin), status=201)
 
 
 async def login(call: Call) -> web.Response:
@@ -51,7 +51,7 @@ async def login(call: Call) -> web.Response:
         "shouldChangePassword": user.should_change_password,
         "isOnboarded": True,
     }
-    response = web.json_response(answer, status=201)
+    response = reply(answer, status=201)
     _set_cookies(response, token, secure=is_https(call.request, call.server.environment.trusted_proxies))
     return response
 
@@ -67,7 +67,7 @@ async def logout(call: Call) -> web.Response:
     """Ends the session."""
     if call.caller.token:
         await call.store.end_session(token_digest(call.caller.token))
-    response = web.json_response({"successful": True, "redirectUri": "/auth/login?autoLaunch=0"})
+    response = reply({"successful": True, "redirectUri": "/auth/login?autoLaunch=0"})
     for name in (COOKIE, "immich_auth_type", "immich_is_authenticated"):
         response.del_cookie(name, path="/")
     return response
@@ -87,12 +87,12 @@ async def change_password(call: Call) -> web.Response:
         raise ApiError(400, "User not found")
     if body.flag("invalidateSessions"):
         await call.store.end_sessions(user.id, token_digest(call.caller.token or ""))
-    return web.json_response(views.user(user))
+    return reply(views.user(user))
 
 
 async def validate_token(_call: Call) -> web.Response:
     """Who gets here has a valid one."""
-    return web.json_response({"authStatus": True})
+    return reply({"authStatus": True})
 
 
 async def create_api_key(call: Call) -> web.Response:
@@ -107,19 +107,19 @@ async def create_api_key(call: Call) -> web.Response:
     name = body.text("name", "API Key")
     key = await call.store.create_api_key(call.user.id, name, permissions, token_digest(secret))
     shown = views.api_key(key)
-    return web.json_response({"secret": secret, "apiKey": shown, **shown}, status=201)
+    return reply({"secret": secret, "apiKey": shown, **shown}, status=201)
 
 
 async def list_api_keys(call: Call) -> web.Response:
     """The caller's keys."""
-    return web.json_response([views.api_key(key) for key in await call.store.api_keys(call.user.id)])
+    return reply([views.api_key(key) for key in await call.store.api_keys(call.user.id)])
 
 
 async def my_api_key(call: Call) -> web.Response:
     """The key of this very request; one needs no permission to ask."""
     if call.caller.api_key is None:
         raise ApiError(403, "Not authenticated with an API Key")
-    return web.json_response(views.api_key(call.caller.api_key))
+    return reply(views.api_key(call.caller.api_key))
 
 
 async def delete_api_key(call: Call) -> web.Response:

@@ -10,7 +10,7 @@ from aiohttp import web
 from photo_server import VERSION
 from photo_server.api import views
 from photo_server.api.access import Call, Route
-from photo_server.api.bodies import Body
+from photo_server.api.bodies import Body, reply
 from photo_server.config import InvalidConfig, SystemConfig, default_values, differences, merge
 from photo_server.errors import ApiError
 from photo_server.media import IMAGES, SIDECARS, VIDEOS
@@ -21,20 +21,20 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 async def ping(_call: Call) -> web.Response:
     """A constant: nothing behind it is asked."""
-    return web.json_response(body=b'{"res":"pong"}')
+    return reply({"res": "pong"})
 
 
 async def version(_call: Call) -> web.Response:
     """The release whose interface is kept."""
     major, minor, patch = VERSION
-    return web.json_response({"major": major, "minor": minor, "patch": patch, "prerelease": None})
+    return reply({"major": major, "minor": minor, "patch": patch, "prerelease": None})
 
 
 async def config(call: Call) -> web.Response:
     """What a client needs before anybody logs in."""
     settings, environment = call.server.config, call.server.environment
     initialised = await call.store.admin_exists()
-    return web.json_response(
+    return reply(
         {
             "loginPageMessage": settings.at("server.loginPageMessage"),
             "trashDays": settings.at("trash.days"),
@@ -56,7 +56,7 @@ async def features(call: Call) -> web.Response:
     """What is switched on."""
     settings = call.server.config
     learns = settings.at("machineLearning.enabled")
-    return web.json_response(
+    return reply(
         {
             "smartSearch": learns and settings.at("machineLearning.clip.enabled"),
             "facialRecognition": learns and settings.at("machineLearning.facialRecognition.enabled"),
@@ -80,7 +80,7 @@ async def features(call: Call) -> web.Response:
 
 async def about(_call: Call) -> web.Response:
     """What runs: the honest answer is in `repository`."""
-    return web.json_response(
+    return reply(
         {
             "version": f"v{'.'.join(map(str, VERSION))}",
             "versionUrl": "",
@@ -93,7 +93,7 @@ async def about(_call: Call) -> web.Response:
 
 async def media_types(_call: Call) -> web.Response:
     """The endings of files that are taken."""
-    return web.json_response({"image": sorted(IMAGES), "video": sorted(VIDEOS), "sidecar": sorted(SIDECARS)})
+    return reply({"image": sorted(IMAGES), "video": sorted(VIDEOS), "sidecar": sorted(SIDECARS)})
 
 
 async def storage(call: Call) -> web.Response:
@@ -101,7 +101,7 @@ async def storage(call: Call) -> web.Response:
     disk = os.statvfs(call.server.environment.media_location / "library")
     size, available = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
     used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-    return web.json_response(
+    return reply(
         {
             "diskSize": human(size),
             "diskUse": human(used),
@@ -126,17 +126,17 @@ async def statistics(call: Call) -> web.Response:
     """What all users keep together, and each."""
     users = [views.usage(usage) for usage in await call.store.usage()]
     totals = {name: sum(user[name] for user in users) for name in ("photos", "videos", "usagePhotos", "usageVideos")}
-    return web.json_response(totals | {"usage": sum(user["usage"] for user in users), "usageByUser": users})
+    return reply(totals | {"usage": sum(user["usage"] for user in users), "usageByUser": users})
 
 
 async def system_config(call: Call) -> web.Response:
     """The merged settings."""
-    return web.json_response(call.server.config.values)
+    return reply(call.server.config.values)
 
 
 async def system_config_defaults(call: Call) -> web.Response:
     """The settings without a file."""
-    return web.json_response(default_values(call.server.environment))
+    return reply(default_values(call.server.environment))
 
 
 async def set_system_config(call: Call) -> web.Response:
@@ -150,13 +150,13 @@ async def set_system_config(call: Call) -> web.Response:
         raise ApiError(400, str(error)) from None
     await call.store.set_metadata("system-config", differences(defaults, values))
     call.server.config = SystemConfig(values, from_file=False)
-    return web.json_response(values)
+    return reply(values)
 
 
 async def well_known(_call: Call) -> web.Response:
     """Where clients find the API."""
     answer: dict[str, Any] = {"api": {"endpoint": "/api"}}
-    return web.json_response(answer)
+    return reply(answer)
 
 
 async def page(_call: Call) -> web.Response:

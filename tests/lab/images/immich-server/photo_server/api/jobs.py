@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from photo_server.api.access import Call, Route
-from photo_server.api.bodies import Body
+from photo_server.api.bodies import Body, reply
 from photo_server.errors import ApiError
 from photo_server.queues import WORKED, Counts, Queue
 
@@ -35,7 +35,7 @@ async def _view(queue: Queue) -> dict[str, Any]:
 
 async def legacy_list(call: Call) -> web.Response:
     """All queues by name."""
-    return web.json_response({name: await _legacy(queue) for name, queue in call.server.queues.items()})
+    return reply({name: await _legacy(queue) for name, queue in call.server.queues.items()})
 
 
 async def legacy_command(call: Call) -> web.Response:
@@ -52,7 +52,7 @@ async def legacy_command(call: Call) -> web.Response:
         await queue.clear_failed()
     else:
         raise ApiError(400, "command must be one of start, pause, resume, empty, clear-failed")
-    return web.json_response(await _legacy(queue))
+    return reply(await _legacy(queue))
 
 
 async def _start(call: Call, queue: Queue, force: bool) -> None:
@@ -70,25 +70,25 @@ async def _start(call: Call, queue: Queue, force: bool) -> None:
 
 async def list_all(call: Call) -> web.Response:
     """All queues."""
-    return web.json_response([await _view(queue) for queue in call.server.queues.values()])
+    return reply([await _view(queue) for queue in call.server.queues.values()])
 
 
 async def get(call: Call) -> web.Response:
     """One queue."""
-    return web.json_response(await _view(_named(call)))
+    return reply(await _view(_named(call)))
 
 
 async def update(call: Call) -> web.Response:
     """Pauses a queue or lets it go on."""
     queue, body = _named(call), await Body.of(call.request)
     await queue.pause(body.flag("isPaused"))
-    return web.json_response(await _view(queue))
+    return reply(await _view(queue))
 
 
 async def failures(call: Call) -> web.Response:
     """The failed jobs of a queue; other states are not listed."""
     jobs = await _named(call).failures()
-    return web.json_response(jobs)
+    return reply(jobs)
 
 
 def _named(call: Call) -> Queue:

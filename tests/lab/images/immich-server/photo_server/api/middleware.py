@@ -8,6 +8,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from photo_server.api.access import client_address
+from photo_server.api.bodies import reply
 from photo_server.errors import ApiError
 from photo_server.server import SERVER
 
@@ -51,14 +52,14 @@ async def _answer(request: web.Request, handler: _Next) -> web.StreamResponse:
     try:
         return await handler(request)
     except ApiError as error:
-        return web.json_response({"message": error.message}, status=error.status)
+        return reply({"message": error.message}, status=error.status)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         message = f"Cannot {request.method} {request.path}" if error.status in (404, 405) else error.reason
-        return web.json_response({"message": message}, status=404 if error.status == 405 else error.status)
+        return reply({"message": message}, status=404 if error.status == 405 else error.status)
     except ConnectionResetError:
         raise
     except Exception:  # a full disk, a database that went away: the log has the reason, the caller has not
         _log.exception("%s %s failed (%s)", request.method, request.path, request["correlation"])
-        return web.json_response({"message": "Internal server error"}, status=500)
+        return reply({"message": "Internal server error"}, status=500)

@@ -9,7 +9,7 @@ from uuid import uuid4
 from aiohttp import BodyPartReader, web
 
 from photo_server.api.access import Call, Route
-from photo_server.api.bodies import parse_time
+from photo_server.api.bodies import parse_time, reply
 from photo_server.errors import ApiError
 from photo_server.media import SIDECARS, Written, asset_type, nested, parse_checksum, remove, write_stream
 from photo_server.records import Asset
@@ -145,7 +145,7 @@ def _checksum(text: str) -> bytes:
 
 
 def _answer(asset: Asset, status: str) -> web.Response:
-    return web.json_response({"id": str(asset.id), "status": status}, status=201 if status == "created" else 200)
+    return reply({"id": str(asset.id), "status": status}, status=201 if status == "created" else 200)
 
 
 async def _drain(request: web.Request) -> None:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from photo_server.api import views
 from photo_server.api.access import Call, Route
-from photo_server.api.bodies import Body, parse_id
+from photo_server.api.bodies import Body, parse_id, reply
 from photo_server.credentials import hash_password
 from photo_server.errors import ApiError
 from photo_server.media import remove
@@ -19,7 +19,7 @@ _FLAGS = {"isAdmin": "is_admin", "shouldChangePassword": "should_change_password
 
 async def me(call: Call) -> web.Response:
     """The caller."""
-    return web.json_response(views.user(call.user))
+    return reply(views.user(call.user))
 
 
 async def create(call: Call) -> web.Response:
@@ -31,18 +31,18 @@ async def create(call: Call) -> web.Response:
     user = await call.store.create_user(values)
     if user is None:
         raise ApiError(400, "User exists")
-    return web.json_response(views.user(user), status=201)
+    return reply(views.user(user), status=201)
 
 
 async def list_all(call: Call) -> web.Response:
     """All users; `withDeleted=true` shows deleted ones too."""
     users = await call.store.users(call.request.query.get("withDeleted") == "true")
-    return web.json_response([views.user(user) for user in users])
+    return reply([views.user(user) for user in users])
 
 
 async def get(call: Call) -> web.Response:
     """One user."""
-    return web.json_response(views.user(await _named(call)))
+    return reply(views.user(await _named(call)))
 
 
 async def update(call: Call) -> web.Response:
@@ -56,7 +56,7 @@ async def update(call: Call) -> web.Response:
     changed = await call.store.update_user(user.id, values) if values else user
     if changed is None:
         raise ApiError(400, "Email or storage label is in use by another account")
-    return web.json_response(views.user(changed))
+    return reply(views.user(changed))
 
 
 async def delete(call: Call) -> web.Response:
@@ -66,22 +66,22 @@ async def delete(call: Call) -> web.Response:
         raise ApiError(403, "Cannot delete admin user")
     if not body.flag("force"):
         deleted = {"deleted_at": datetime.now(UTC), "status": "deleted"}
-        return web.json_response(views.user(await call.store.update_user(user.id, deleted) or user))
+        return reply(views.user(await call.store.update_user(user.id, deleted) or user))
     assets = await call.store.delete_assets(user.id, await call.store.all_assets(user.id))
     await call.store.delete_user(user.id)
     for asset in assets:
         await remove(*asset.paths())
-    return web.json_response(views.user(user) | {"status": "removing"})
+    return reply(views.user(user) | {"status": "removing"})
 
 
 async def statistics(call: Call) -> web.Response:
     """How many pictures and videos a user has."""
-    return web.json_response(await _statistics(call, await _named(call)))
+    return reply(await _statistics(call, await _named(call)))
 
 
 async def my_statistics(call: Call) -> web.Response:
     """How many pictures and videos the caller has."""
-    return web.json_response(await _statistics(call, call.user))
+    return reply(await _statistics(call, call.user))
 
 
 async def _statistics(call: Call, user: User) -> dict[str, int]:
