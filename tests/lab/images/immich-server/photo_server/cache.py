@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
+from redis import exceptions
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, ResponseError, TimeoutError
 
 from photo_server import environment
 from photo_server.errors import StartError
@@ -15,9 +15,9 @@ _PATIENCE = 20
 """Seconds for the cache to answer before the server gives up; its restart policy tries again."""
 
 
-async def connect(cache: environment.Cache) -> "Redis[str]":
+async def connect(cache: environment.Cache) -> Redis:
     """A client whose connection was tried. Says each half second why it waits. Raises StartError."""
-    client = Redis(
+    client: Redis = Redis(
         host=cache.host,
         port=cache.port,
         username=cache.user,
@@ -32,12 +32,12 @@ async def connect(cache: environment.Cache) -> "Redis[str]":
         try:
             await client.ping()
             return client
-        except AuthenticationError as error:
+        except exceptions.AuthenticationError as error:
             raise StartError(f"The cache refuses: {error}") from error
-        except (ConnectionError, BusyLoadingError, TimeoutError) as error:
+        except (exceptions.ConnectionError, exceptions.BusyLoadingError, exceptions.TimeoutError) as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise StartError(f"The cache did not answer for {_PATIENCE} s: {error}") from error
             _log.warning("Waiting for the cache: %s", error)
             await asyncio.sleep(0.5)
-        except ResponseError as error:
+        except exceptions.ResponseError as error:
             raise StartError(f"The cache refuses: {error}") from error

@@ -41,9 +41,10 @@ async def connect(database: environment.Database) -> "asyncpg.Pool[asyncpg.Recor
             assert pool is not None  # noqa: S101 - None only inside of a running pool's own constructor
             return pool
         except _TEMPORARY as error:
+            reason = str(error) or type(error).__name__
             if asyncio.get_running_loop().time() > deadline:
-                raise StartError(f"The database did not answer for {_PATIENCE} s: {error or type(error).__name__}") from error
-            _log.warning("Waiting for the database: %s", error or type(error).__name__)
+                raise StartError(f"The database did not answer for {_PATIENCE} s: {reason}") from error
+            _log.warning("Waiting for the database: %s", reason)
             await asyncio.sleep(0.5)
         except (asyncpg.PostgresError, ValueError) as error:
             raise StartError(f"The database refuses: {error}") from error

@@ -1,7 +1,7 @@
 """The `.immich` files: a server never writes into a folder that is not the one it wrote into before.
 
-At the first start each folder gets its marker. From then on a missing marker means that the storage is not mounted, or is
-not ours, and the server does not start.
+At the first start each folder gets its marker. From then on a missing marker means that the storage is not mounted, or
+is not ours, and the server does not start.
 """
 
 import logging

@@ -27,7 +27,7 @@ def make_small_pictures(original: Path, preview: Path, thumbnail: Path) -> Size:
         width, height = image.size
         if image.getexif().get(0x0112, 1) >= 5:  # orientations 5 to 8 lie on the side
             width, height = height, width
-        image.draft("RGB", (_PREVIEW, _PREVIEW))  # a JPEG is decoded at the size that is needed: a fraction of the memory
+        image.draft("RGB", (_PREVIEW, _PREVIEW))  # a JPEG is decoded no larger than needed: a fraction of the memory
         ImageOps.exif_transpose(image, in_place=True)
         upright = image.convert("RGB")  # a picture that is RGB already is copied once, here
     for path, pixels, kind in ((preview, _PREVIEW, "JPEG"), (thumbnail, _THUMBNAIL, "WEBP")):

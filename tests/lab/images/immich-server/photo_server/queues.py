@@ -1,7 +1,8 @@
 """The job queues in Valkey, under the names that BullMQ gives its keys.
 
-A job is a hash `immich_bull:<queue>:<id>`; its id stands in exactly one of the lists `wait` and `active` or in the sorted
-set `failed`. What was active when a server ended is put back by the next one. A job that fails is not tried again.
+A job is a hash `immich_bull:<queue>:<id>`; its id stands in exactly one of the lists `wait` and `active` or in the
+sorted set `failed`. What was active when a server ended is put back by the next one. A job that fails is not tried
+again.
 """
 
 import json
@@ -42,7 +43,7 @@ class Counts:
 class Queue:
     """One queue."""
 
-    def __init__(self, client: "Redis[str]", name: str) -> None:
+    def __init__(self, client: Redis, name: str) -> None:
         """`client` decodes answers to text."""
         self._client: Any = client
         self.name = name

@@ -1,6 +1,5 @@
 """Rows of the database as values."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
@@ -11,9 +10,9 @@ class _Row:
     """A dataclass whose fields are named as the columns, in snake case."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """The value of a row that has all columns."""
-        return cls(**{field.name: row[camel(field.name)] for field in fields(cls)})  # type: ignore[arg-type]
+    def of(cls, row: Any) -> Self:
+        """The value of a database row that has all columns."""
+        return cls(**{field.name: row[camel(field.name)] for field in fields(cls)})
 
 
 def camel(name: str) -> str:

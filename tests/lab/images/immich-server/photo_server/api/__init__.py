@@ -13,7 +13,6 @@ def create_app(server: Server) -> web.Application:
     """The application with all routes."""
     app = web.Application(client_max_size=_MOST_JSON, middlewares=[web.middleware(middleware.handle)])
     app[SERVER] = server
-    app.on_response_prepare.append(middleware.add_correlation_id)
     for routes in (info, auth, users, upload, assets, albums, jobs):
         for route in routes.ROUTES:
             app.router.add_route(route.method, route.path, route.answer)

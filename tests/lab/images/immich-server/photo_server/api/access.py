@@ -1,6 +1,5 @@
 """Who calls: sessions by cookie or token, API keys, and the address behind trusted proxies."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from aiohttp import web
 from photo_server.credentials import token_digest
 from photo_server.environment import Network
 from photo_server.errors import ApiError
+from photo_server.proxies import is_trusted
 from photo_server.records import ApiKey, User
 from photo_server.server import SERVER, Server
 from photo_server.store import Store
@@ -107,24 +107,6 @@ async def identify(request: web.Request, store: Store) -> Caller:
     if user is None:
         raise ApiError(401, "Invalid user token")
     return Caller(user, token, None)
-
-
-def client_address(peer: str, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
-    """The address of the client: from the right, the first hop that no trusted proxy has."""
-    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
-    address = peer
-    while hops and is_trusted(address, trusted):
-        address = hops.pop()
-    return address
-
-
-def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    """Whether an address is that of a trusted proxy."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in trusted)
 
 
 def is_https(request: web.Request, trusted: tuple[Network, ...]) -> bool:

@@ -7,30 +7,21 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from photo_server.api.access import client_address
 from photo_server.api.bodies import reply
 from photo_server.errors import ApiError
+from photo_server.proxies import client_address
 from photo_server.server import SERVER
 
 _log = logging.getLogger("photo_server.http")
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def new_correlation_id() -> str:
-    """A short random name for a request, to find it in the log."""
-    return uuid4().hex[:8]
-
-
-async def add_correlation_id(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal handler: files and streams get the header too, before their first byte leaves."""
-    response.headers["X-Correlation-ID"] = request.get("correlation", "")
-
-
 async def handle(request: web.Request, handler: _Next) -> web.StreamResponse:
     """The one middleware."""
     began = time.monotonic()
-    request["correlation"] = new_correlation_id()
+    request["correlation"] = uuid4().hex[:8]
     response = await _answer(request, handler)
+    response.headers["X-Correlation-ID"] = request["correlation"]  # a file's first byte leaves after this
     if request.path != "/api/server/ping":  # a probe each minute would bury the rest
         _log.info(
             "%s %s %d %d ms from %s (%s)",

@@ -97,9 +97,9 @@ async def _keep(call: Call, form: _Form) -> web.Response:
         raise ApiError(400, "assetData should not be empty")
     asset = _asset(call, form, form.data, form.name)
     user = call.user
-    if user.quota_size_in_bytes is not None:
-        if user.quota_usage_in_bytes + asset.file_size_in_byte > user.quota_size_in_bytes:
-            raise ApiError(400, "Quota has been exceeded!")
+    used = user.quota_usage_in_bytes + asset.file_size_in_byte
+    if user.quota_size_in_bytes is not None and used > user.quota_size_in_bytes:
+        raise ApiError(400, "Quota has been exceeded!")
     if not await call.store.create_asset(asset):
         await remove(*form.paths())
         known = await call.store.assets_by_checksum(user.id, [asset.checksum])
