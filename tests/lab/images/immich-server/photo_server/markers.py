@@ -33,10 +33,10 @@ def _stamp() -> bytes:
 def _create(marker: Path) -> None:
     try:
         marker.parent.mkdir(parents=True, exist_ok=True)
-        with marker.open("xb") as file:
-            file.write(_stamp())
-    except FileExistsError:
-        _log.warning("Found existing mount file %s, skipping creation", marker)
+        if marker.exists():
+            _log.warning("Found existing mount file %s, skipping creation", marker)
+        else:
+            marker.write_bytes(_stamp())
     except OSError as error:
         raise _failure("create", marker, error) from error
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 
+@dataclass(frozen=True)
 class _Row:
     """A dataclass whose fields are named as the columns, in snake case."""
 
