@@ -1,0 +1,76 @@
+"""A folder with a tenant.yml is a tenant; what it cannot be stops the run."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+HOSTS = "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    nas1:\n"
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "tenants.yml").write_text("plugin: swissphoto.silo.tenants\n")
+
+    def add(name, text):
+        folder = tmp_path / "host_vars" / name
+        folder.mkdir(parents=True)
+        (folder / "tenant.yml").write_text(text)
+        return tmp_path
+
+    (tmp_path / "host_vars" / "silo1").mkdir(parents=True)
+    (tmp_path / "host_vars" / "silo1" / "connection.yml").write_text("ansible_host: 192.0.2.10\n")
+    return add
+
+
+def read(path):
+    command = ["ansible-inventory", "-i", str(path), "--list"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_folder_is_all_that_a_tenant_needs(inventory):
+    listed = json.loads(read(inventory("hans", "tenant_index: 1\ntenant_plan: small\n")).stdout)
+    assert listed["tenants"]["hosts"] == ["hans"]
+    assert listed["plan_small"]["hosts"] == ["hans"]
+    assert listed["on_silo1"]["hosts"] == ["hans"]
+    assert listed["stored_on_nas1"]["hosts"] == ["hans"]
+    hans = listed["_meta"]["hostvars"]["hans"]
+    assert hans["tenant_quota"] == "100G"
+
+
+def test_a_tenant_may_name_its_server(inventory):
+    path = inventory("hans", "tenant_server: silo2\n")
+    (path / "hosts.yml").write_text(HOSTS.replace("    silo1:\n", "    silo1:\n    silo2:\n"))
+    assert json.loads(read(path).stdout)["on_silo2"]["hosts"] == ["hans"]
+
+
+def test_with_several_servers_a_tenant_that_names_none_is_on_none(inventory):
+    path = inventory("hans", "tenant_index: 1\n")
+    (path / "hosts.yml").write_text(HOSTS.replace("    silo1:\n", "    silo1:\n    silo2:\n"))
+    assert "tenant_server" not in json.loads(read(path).stdout)["_meta"]["hostvars"]["hans"]
+
+
+@pytest.mark.parametrize("text", ["just a sentence\n", "tenant_index: [1\n", "- tenant_index\n"])
+def test_a_file_that_holds_no_settings_stops_everything(inventory, text):
+    result = read(inventory("hans", text))
+    assert result.returncode != 0
+    assert "hans/tenant.yml" in result.stderr
+
+
+def test_the_policy_is_loaded_and_an_inventory_overrides_all_of_it(inventory):
+    path = inventory("hans", "tenant_plan: small\n")
+    assert json.loads(read(path).stdout)["_meta"]["hostvars"]["hans"]["silo_domain"] == "swissphoto.ch"
+    (path / "group_vars").mkdir()
+    (path / "group_vars" / "all.yml").write_text("silo_domain: photos.example\ntenant_quota: 7G\n")
+    hans = json.loads(read(path).stdout)["_meta"]["hostvars"]["hans"]
+    assert (hans["silo_domain"], hans["tenant_quota"]) == ("photos.example", "7G")
+
+
+def test_the_demo_and_the_example_are_read():
+    for name, tenant in (("demo", "hans"), ("example", "anna")):
+        assert tenant in json.loads(read(ROOT / "inventory" / name).stdout)["tenants"]["hosts"]

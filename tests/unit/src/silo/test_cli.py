@@ -1,0 +1,97 @@
+"""What the operator sees, for people and for machines."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from silo import cli, fleet, runner
+from silo.capacity import GIB, Ledger, Server
+
+HANS = fleet.Tenant(
+    name="hans",
+    url="https://hans.swissphoto.ch",
+    desired="running",
+    observed="running",
+    server="silo1",
+    plan="small",
+    quota_bytes=100 * GIB,
+    used_bytes=3 * GIB,
+    memory_limit_bytes=5 * GIB // 2,
+    memory_bytes=GIB // 4,
+    certificate_issuer="R11",
+    certificate_trusted=True,
+)
+
+
+@pytest.fixture
+def silo(monkeypatch):
+    ledgers = {"silo1": Ledger(Server(), (5 * GIB // 2,))}
+    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.Fleet((HANS,), ledgers))
+
+    def run(*arguments):
+        return CliRunner().invoke(cli.main, arguments, env={"COLUMNS": "200"})
+
+    return run
+
+
+def test_list_shows_a_tenant_in_a_line(silo):
+    (line,) = [line for line in silo("list").output.splitlines() if "hans" in line]
+    for word in ("https://hans.swissphoto.ch", "running", "R11", "100 GiB", "3 GiB", "2.5 GiB", "256 MiB"):
+        assert word in line
+
+
+def test_list_gives_bytes_to_machines(silo):
+    (tenant,) = json.loads(silo("list", "--json").output)["tenants"]
+    assert (tenant["name"], tenant["memory_bytes"], tenant["quota_bytes"]) == ("hans", GIB // 4, 100 * GIB)
+
+
+def test_capacity_of_the_mission(silo):
+    output = silo("capacity", "--tenants", "15").output
+    assert "72 GiB of 128 GiB" in output
+    assert "15 with 37.5 GiB" in output
+
+
+def test_capacity_of_the_inventory(silo):
+    (server,) = json.loads(silo("capacity", "--json").output)["servers"]
+    assert (server["name"], server["tenants"], server["promised_bytes"]) == ("silo1", 1, 37 * GIB)
+
+
+def test_a_negative_number_of_tenants_is_refused(silo):
+    result = silo("capacity", "--tenants", "-1")
+    assert result.exit_code == 2
+    assert "--tenants" in result.output
+
+
+def test_what_ansible_says_is_what_the_operator_reads(silo, monkeypatch):
+    def fail(_inventory):
+        raise runner.RunError("hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right")
+
+    monkeypatch.setattr(fleet, "read", fail)
+    result = silo("list")
+    assert result.exit_code == 1
+    assert result.output == "Error: hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (512 * 1024**2, "512 MiB"), (1024**4, "1 TiB"), (3 * GIB // 2, "1.5 GiB")]
+)
+def test_sizes_are_written_for_people(number, text):
+    assert cli.size(number) == text
+
+
+SERVICE = {"state": "running", "health": "healthy"}
+
+
+@pytest.mark.parametrize(
+    ("services", "word"),
+    [
+        ({}, "absent"),
+        ({"a": SERVICE, "b": SERVICE, "c": SERVICE}, "running"),
+        ({"a": SERVICE, "b": SERVICE, "c": {**SERVICE, "health": "unhealthy"}}, "not healthy"),
+        ({"a": SERVICE, "b": SERVICE, "c": {"state": "exited", "health": ""}}, "2 of 3 running"),
+        ({"a": {"state": "exited", "health": ""}}, "stopped"),
+    ],
+)
+def test_how_a_tenant_is_in_a_word(services, word):
+    assert fleet.observed(services) == word
