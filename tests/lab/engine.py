@@ -1,0 +1,107 @@
+"""The machine's own Docker Engine, and the few other programs that the lab needs of the machine."""
+
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from .command import LabError, Machine
+from .progress import step, wait_for
+
+# Program or file that the lab needs, and the Debian package that brings it.
+NEEDED = (
+    ("docker", "docker.io"),
+    ("iptables", "iptables"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("ssh-keygen", "openssh-client"),
+    ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
+)
+# Pid files that dockerd believes when it starts, and whose process each of them must be.
+PID_FILES = (
+    ("run/docker.pid", "dockerd"),
+    ("run/docker/containerd/containerd.pid", "containerd"),
+)
+# Sockets of a containerd that dockerd uses as soon as the file exists, whether one listens or not.
+SOCKETS = ("run/containerd/containerd.sock", "run/docker/containerd/containerd.sock")
+LOG = "var/log/docker.log"
+SECONDS = 60
+
+
+class Engine:
+    """The machine's Docker Engine. `root` is where its files lie; tests give another."""
+
+    def __init__(self, machine: Machine, root: Path = Path("/")) -> None:
+        """Look at nothing yet."""
+        self.machine, self.root = machine, root
+
+    def installed(self) -> bool:
+        """Whether there is a client at all; without one there was never a lab."""
+        return shutil.which("docker") is not None
+
+    def version(self) -> str | None:
+        """The version of the engine that answers; None where none does."""
+        answer = self.machine.run("docker", "version", "--format", "{{.Server.Version}}", check=False)
+        return answer.stdout.strip() if answer.code == 0 and answer.stdout.strip() else None
+
+    def ensure(self) -> None:
+        """Install what is missing and have an engine that answers."""
+        if missing := self.missing():
+            step(f"packages {' '.join(missing)}", lambda: self.install(missing), lambda _: "installed")
+        step("docker engine", self.ensure_running, str)
+
+    def missing(self) -> list[str]:
+        """Debian packages of the programs that are not here."""
+        return [package for needed, package in NEEDED if shutil.which(needed) is None and not Path(needed).is_file()]
+
+    def install(self, packages: Sequence[str]) -> None:
+        """Install Debian packages."""
+        if os.geteuid() != 0:
+            raise LabError(f"these Debian packages are missing, and only root can install them: {' '.join(packages)}")
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        self.machine.run("apt-get", "update", "-qq", env=quiet)
+        apt = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
+        self.machine.run(*apt, *packages, env=quiet)
+        if shutil.which("docker") is None:
+            self.machine.run(*apt, "docker-cli", env=quiet)  # its own package since Debian 13
+
+    def ensure_running(self) -> str:
+        """Start the engine where none answers; what was found or done."""
+        if version := self.version():
+            return f"{version} runs"
+        if os.geteuid() != 0:
+            raise LabError("Docker does not answer here; only root can start it (or a member of group docker use it)")
+        if (self.root / "run/systemd/system").is_dir():
+            self.machine.run("systemctl", "start", "docker.service")
+        elif not self.is_running(self.root / PID_FILES[0][0], PID_FILES[0][1]):
+            self.remove_remains()
+            self.machine.start(["dockerd"], self.root / LOG)
+        version = wait_for(f"Docker Engine (see /{LOG})", self.version, SECONDS, LabError)
+        return f"{version} started"
+
+    def is_running(self, pid_file: Path, program: str) -> bool:
+        """Whether the process of a pid file lives and is that program: after a crash its number may be another's."""
+        try:
+            pid = int(pid_file.read_text())
+            return (self.root / f"proc/{pid}/comm").read_text().strip() == program
+        except (OSError, ValueError):
+            return False
+
+    def remove_remains(self) -> None:
+        """Remove what a killed engine left and a new one would trip over."""
+        for name, program in PID_FILES:
+            if not self.is_running(self.root / name, program):
+                (self.root / name).unlink(missing_ok=True)
+        for name in SOCKETS:
+            if not _listens(self.root / name):
+                (self.root / name).unlink(missing_ok=True)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2)
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+        return True

