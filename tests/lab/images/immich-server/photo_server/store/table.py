@@ -1,0 +1,15 @@
+"""What all parts of the store have: connections to the database."""
+
+import asyncpg
+
+
+class Table:
+    """A part of the store; each method is one question or one change."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        """`pool` is connected to a migrated database."""
+        self._pool = pool
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._pool.close()
