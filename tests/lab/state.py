@@ -63,13 +63,15 @@ class Directory:
             path.mkdir(mode=0o700, exist_ok=True)
             path.chmod(0o700)
 
-    def write(self, path: Path, text: str) -> bool:
-        """Write a file whole or not at all, mode 0600; whether it changed."""
+    def write(self, path: Path, text: str, mode: int = 0o600) -> bool:
+        """Write a file whole or not at all; whether its content changed."""
         if path.exists() and path.read_text() == text:
+            path.chmod(mode)
             return False
         scratch = path.with_name(path.name + ".tmp")
         with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
+        scratch.chmod(mode)
         scratch.replace(path)
         return True
 
