@@ -94,7 +94,7 @@ tenants:
       type: int
       returned: always
     used:
-      description: Bytes in use.
+      description: Bytes in use; btrfs counts them when it commits, at most 30 seconds ago.
       type: int
       returned: always
     inodes:

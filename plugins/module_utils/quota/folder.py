@@ -37,8 +37,12 @@ def read_folder(path: Path) -> Folder | None:
 
 
 def write_folder(path: Path, wanted: Folder) -> None:
-    """Make the directory where it is missing, and set its owner and mode; its contents keep theirs."""
-    if read_folder(path) is None:
+    """Make the directory where it is missing, and set its owner and mode where they differ; its contents keep theirs."""
+    found = read_folder(path)
+    if found == wanted:
+        # Even to set the same again is refused where a quota is full.
+        return
+    if found is None:
         path.mkdir(mode=0o700)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
