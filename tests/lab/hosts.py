@@ -2,6 +2,7 @@
 
 import io
 import ipaddress
+import json
 import os
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,18 +31,6 @@ def missing_capabilities(status: str) -> list[str]:
     return [name for number, name in enumerate(CAPABILITIES) if not bounding >> number & 1]
 
 
-def hierarchies(mountinfo: str) -> list[str]:
-    """The cgroup v1 hierarchies that a /proc/<pid>/mountinfo shows, as mount options; empty on cgroup v2."""
-    found = set()
-    for line in mountinfo.splitlines():
-        kind, _, options = line.partition(" - ")[2].split(" ", 2)
-        if kind == "cgroup":
-            named = [option for option in options.split(",") if option.startswith("name=")]
-            found.add(named[0] if named else ",".join(o for o in options.split(",") if o not in ("rw", "ro", "xattr")))
-    # systemd keeps its own bookkeeping in a hierarchy of this name.
-    return sorted(found | {"name=systemd"}) if found else []
-
-
 def free_network(taken: Iterable[str]) -> ipaddress.IPv4Network:
     """The first /24 of the pool that meets none of the taken networks."""
     others = [ipaddress.ip_network(network, strict=False) for network in taken]
@@ -65,9 +54,9 @@ class Host:
 class Hosts:
     """The containers, volumes and the network of one lab, all of which carry its label."""
 
-    def __init__(self, machine: Machine, lab: str, proc: Path = Path("/proc/self")) -> None:
+    def __init__(self, machine: Machine, lab: str, status: Path = Path("/proc/self/status")) -> None:
         """Look at nothing yet."""
-        self.machine, self.lab, self.proc = machine, lab, proc
+        self.machine, self.lab, self.status = machine, lab, status
         self.label = f"{LABEL}={lab}"
 
     def network(self) -> ipaddress.IPv4Network:
@@ -109,7 +98,7 @@ class Hosts:
     def run_arguments(self, host: Host) -> list[str]:
         """The `docker run` of a host. Not --privileged: that asks for capabilities which the machine may not have."""
         rights = ["--cap-add=ALL"]  # that is, all that this version of Docker has heard of
-        rights += [f"--cap-drop={name}" for name in missing_capabilities((self.proc / "status").read_text())]
+        rights += [f"--cap-drop={name}" for name in missing_capabilities(self.status.read_text())]
         rights += [f"--security-opt={option}=unconfined" for option in ("seccomp", "apparmor", "systempaths")]
         volumes = [f"--volume={host.name}-{volume}:{path}" for path, volume in host.volumes.items()]
         volumes += [f"--volume={source}:{path}:ro" for path, source in host.mounts.items()]
@@ -119,7 +108,7 @@ class Hosts:
             *(*rights, "--device-cgroup-rule=a *:* rwm"),
             *("--cgroupns=private", "--tmpfs=/sys/fs/cgroup"),
             *volumes,
-            *(host.image, "sh", "-c", BOOT, "boot", *hierarchies((self.proc / "mountinfo").read_text())),
+            *(host.image, "sh", "-c", BOOT),
         ]
 
     def wait_until_booted(self, name: str) -> str:
@@ -163,10 +152,10 @@ class Hosts:
         containers = self.machine.run("docker", "ps", "--all", *of_lab).stdout.split()
         if containers:
             self.machine.run("docker", "rm", "--force", "--volumes", *containers)
-        self.free_loops(volumes)
         existing = self.machine.run("docker", "volume", "ls", "--quiet").stdout.split()
         ours = sorted(set(existing) & set(volumes))
         if ours:
+            self.free_loops(ours)
             self.machine.run("docker", "volume", "rm", *ours)
         networks = self.machine.run("docker", "network", "ls", *of_lab).stdout.split()
         if networks:
@@ -174,23 +163,18 @@ class Hosts:
         return f"{len(containers)} containers, {len(ours)} volumes, {len(networks)} networks removed"
 
     def free_loops(self, volumes: Sequence[str]) -> None:
-        """Detach loop devices whose file lies in one of the volumes: a killed host leaves those that it pinned."""
-        for volume in volumes:
-            shown = self.machine.run("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume, check=False)
-            if shown.code == 0 and volume.endswith(("-silo", "-srv")):
-                self._free_loops_below(Path(shown.stdout.strip()))
-
-    def _free_loops_below(self, directory: Path) -> None:
-        listed = self.machine.run(
-            "losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-INO,BACK-MAJ:MIN"
-        )
-        for line in listed.stdout.splitlines():
-            device, inode, disk = line.split()[:3]
-            major, minor = disk.split(":")
-            for path in directory.rglob("*"):
-                status = path.lstat()
-                if (status.st_ino, status.st_dev) == (int(inode), os.makedev(int(major), int(minor))):
-                    self.machine.run("losetup", "--detach", device)
+        """Detach loop devices whose file lies in one of the volumes: only their inode tells two labs apart."""
+        listed = self.machine.run("losetup", "--list", "--json", "--output", "NAME,BACK-INO,BACK-MAJ:MIN").stdout
+        loops = json.loads(listed)["loopdevices"] if listed.strip() else []
+        if not loops:
+            return
+        directories = self.machine.run("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", *volumes).stdout
+        statuses = [path.lstat() for directory in directories.splitlines() for path in Path(directory).rglob("*")]
+        files = {(status.st_dev, status.st_ino) for status in statuses}
+        for loop in loops:
+            major, minor = (int(number) for number in loop["back-maj:min"].split(":"))
+            if (os.makedev(major, minor), int(loop["back-ino"])) in files:
+                self.machine.run("losetup", "--detach", loop["name"])
 
 
 def _archive_of(files: Mapping[str, tuple[str, int]]) -> bytes:

@@ -118,7 +118,7 @@ class Laboratory:
             step("docker engine", self.engine.ensure_running)
             volumes = [f"{self.server_name}-{volume}" for volume in SERVER_VOLUMES.values()]
             volumes += [f"{self.internet_name}-{volume}" for volume in INTERNET_VOLUMES.values()]
-            step(f"lab {self.directory.name}", lambda: self.hosts.remove(volumes))
+            step(self.directory.name, lambda: self.hosts.remove(volumes))
         self.directory.remove()
 
     def reboot(self) -> None:
