@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -74,9 +74,25 @@ async def _parts(environment: Environment) -> AsyncIterator[Server]:
         yield Server(environment, config, store, queues, learning)
 
 
+def _on_signal(reaction: Callable[..., object], *arguments: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, reaction, *arguments)
+
+
 async def run(environment: Environment) -> None:
-    """Serves until it is cancelled. Raises StartError."""
-    async with _parts(environment) as server, asyncio.TaskGroup() as group:
+    """Serves until SIGTERM or SIGINT. Raises StartError."""
+    # While it starts there is nothing to put in order, and the look-up of a name would hold up an orderly end.
+    _on_signal(os._exit, 0)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with _parts(environment) as server:
+            service = asyncio.ensure_future(_work_and_serve(server))
+            _on_signal(service.cancel)
+            await service
+
+
+async def _work_and_serve(server: Server) -> None:
+    environment = server.environment
+    async with asyncio.TaskGroup() as group:
         if "microservices" in environment.workers:
             location = environment.media_location
             worker = Worker(server.config, server.store, server.queues, server.learning, location)
@@ -97,19 +113,11 @@ async def _serve(server: Server) -> None:
         await runner.cleanup()
 
 
-async def _run_until_stopped(environment: Environment) -> None:
-    task = asyncio.ensure_future(run(environment))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
 def main() -> int:
     """The exit code: 0 after a signal, 1 where the server cannot start."""
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s [%(name)s] %(message)s")
     try:
-        asyncio.run(_run_until_stopped(read_environment(os.environ)))
+        asyncio.run(run(read_environment(os.environ)))
     except StartError as error:
         _log.error("%s", error)
         return 1

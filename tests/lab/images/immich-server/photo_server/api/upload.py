@@ -69,7 +69,7 @@ async def _receive(call: Call, form: _Form) -> None:
 
 async def _receive_part(call: Call, form: _Form, part: BodyPartReader) -> None:
     if part.filename is None:
-        form.fields[part.name or ""] = (await part.read(decode=True))[:_MOST_OF_A_FIELD].decode()
+        form.fields[part.name or ""] = await _text(part)
         return
     suffix = PurePath(part.filename).suffix.lower()
     path = nested(call.server.environment.media_location, "upload", call.user.id, f"{uuid4()}{suffix}")
@@ -84,6 +84,15 @@ async def _receive_part(call: Call, form: _Form, part: BodyPartReader) -> None:
         form.sidecar = await write_stream(path, _blocks(part))
     else:
         raise ApiError(400, f"Unexpected field {part.name}")
+
+
+async def _text(part: BodyPartReader) -> str:
+    value = bytearray()
+    async for block in _blocks(part):
+        value += block
+        if len(value) > _MOST_OF_A_FIELD:
+            raise ApiError(400, f"{part.name} is too long")
+    return value.decode()
 
 
 async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
