@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 
 Outcomes = dict[str, dict[str, t.Any]]
 
-HEADINGS = ("tenant", "is", "should be", "what differs", "what ends it")
+HEADINGS = ("tenant", "found", "wanted", "what differs", "what ends it")
 NOTHING = "nothing"
 
 
@@ -42,9 +43,15 @@ def tenant_orphans(hostvars: Mapping[str, t.Any], groups: Mapping[str, list[str]
     return sorted({name for result in results for name in result["orphans"]})
 
 
+def _by_action(changes: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield what differs and what ends it; neighbours that end alike stand in one line."""
+    for action, group in itertools.groupby(changes, key=lambda change: change["action"]):
+        yield ", ".join(change["what"] for change in group), action
+
+
 def _rows(outcomes: Outcomes) -> Iterator[tuple[str, ...]]:
     for name, outcome in sorted(outcomes.items()):
-        changes = [(change["what"], change["action"]) for change in outcome["changes"]] or [(NOTHING, "")]
+        changes = list(_by_action(outcome["changes"])) or [(NOTHING, "")]
         for number, change in enumerate(changes):
             head = (name, outcome["observed"], outcome["desired"]) if number == 0 else ("", "", "")
             yield (*head, *change)

@@ -45,7 +45,7 @@ tenants:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.tenant import engine
+from ..module_utils.tenant import cgroup, engine
 from ..module_utils.tenant.stack import StackError
 
 
@@ -54,12 +54,12 @@ def main() -> None:
     tenants: dict[str, dict[str, dict[str, object]]] = {}
     try:
         for container in engine.containers():
-            used, limit = engine.memory(container) if container.running else (0, 0)
+            memory = cgroup.memory(engine.main_process(container)) if container.running else cgroup.Memory()
             tenants.setdefault(container.tenant, {})[container.service] = {
                 "state": container.state,
                 "health": container.health,
-                "memory_bytes": used,
-                "memory_limit_bytes": limit,
+                "memory_bytes": memory.used,
+                "memory_limit_bytes": memory.limit,
             }
     except StackError as error:
         module.fail_json(msg=str(error))

@@ -15,13 +15,14 @@ from silo import fleet, runner
 from silo.capacity import GIB, Ledger, Server
 
 MIB = 1024**2
+LINE = 140
 # A tenant of the mission: 1 GiB photo server, 1 GiB Postgres, 0.5 GiB Valkey.
 TENANT = 5 * GIB // 2
 
 
 def size(number: int) -> str:
     """Return a size in bytes for people: 100 GiB, 1 TiB, 512 MiB."""
-    for unit, name in ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB")):
+    for unit, name in ((1024 * GIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (1024, "KiB")):
         if number >= unit:
             return f"{number / unit:.4g} {name}"
     return f"{number} B"
@@ -52,21 +53,22 @@ def list_tenants(inventory: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]}, indent=2))
         return
-    table = _table("tenant", "URL", "should be", "is", "certificate from", "quota", "used", "RAM limit", "RAM used")
+    table = _table("tenant", "URL", "state", "certificate from", "storage", "memory")
     for tenant in tenants:
-        issuer = tenant.certificate_issuer or "none"
+        issuer = tenant.certificate_issuer or "nobody"
         table.add_row(
             tenant.name,
             tenant.url,
-            tenant.desired or "in no inventory",
-            tenant.observed,
-            issuer if tenant.certificate_trusted else f"{issuer} (not trusted)",
-            size(tenant.quota_bytes),
-            size(tenant.used_bytes),
-            size(tenant.memory_limit_bytes),
-            size(tenant.memory_bytes),
+            tenant.observed if tenant.observed == tenant.desired else f"{tenant.observed}, {_wish(tenant)}",
+            issuer if tenant.certificate_trusted else f"{issuer}, not trusted",
+            f"{size(tenant.used_bytes)} of {size(tenant.quota_bytes)}",
+            f"{size(tenant.memory_bytes)} of {size(tenant.memory_limit_bytes)}",
         )
-    Console().print(table)
+    _print(table)
+
+
+def _wish(tenant: fleet.Tenant) -> str:
+    return f"should be {tenant.desired}" if tenant.desired else "in no inventory"
 
 
 @main.command()
@@ -83,7 +85,7 @@ def capacity(inventory: Path, count: int | None, as_json: bool) -> None:
     table = _table("memory", *ledgers)
     for label, values in _rows(list(ledgers.values())):
         table.add_row(label, *values)
-    Console().print(table)
+    _print(table)
 
 
 def _rows(ledgers: list[Ledger]) -> list[tuple[str, list[str]]]:
@@ -112,8 +114,13 @@ def _as_json(name: str, ledger: Ledger) -> dict[str, object]:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     return table
+
+
+def _print(table: Table) -> None:
+    # A line stays a line, also where it is longer than the terminal: it can be read on and searched.
+    Console(width=max(Console().width, LINE)).print(table)
 
 
 def _read(inventory: Path) -> fleet.Fleet:

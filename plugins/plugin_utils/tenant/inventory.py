@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +17,9 @@ PREFIX = "tenant_"
 def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:
     """Return the tenant that the inventory host `name` describes; raises TenantError."""
     host = hostvars[name]
-    return derive(name, {key: host[key] for key in host if key.startswith(PREFIX)})
+    values = {key: host[key] for key in host if key.startswith(PREFIX)}
+    # Plain values: Ansible's carry their origin along, and other libraries do not know them.
+    return derive(name, json.loads(json.dumps(values)))
 
 
 def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:

@@ -89,12 +89,15 @@ def test_an_engine_that_is_not_there_is_told(tmp_path):
         engine.containers(str(tmp_path / "docker.sock"))
 
 
-def test_memory_is_told_without_the_cache_that_can_be_dropped(answers):
-    path, asked = answers(200, '{"memory_stats": {"usage": 300, "limit": 1000, "stats": {"inactive_file": 100}}}')
-    assert engine.memory(Container("7f3a", "hans", "server", "d", "running", ""), path) == (200, 1000)
-    assert asked == ["/containers/7f3a/stats?stream=0&one-shot=1"]
+SERVER = Container("7f3a", "hans", "server", "d", "running", "")
 
 
-def test_a_container_that_has_ended_meanwhile_uses_nothing(answers):
+def test_the_main_process_is_told(answers):
+    path, asked = answers(200, '{"State": {"Pid": 42}}')
+    assert engine.main_process(SERVER, path) == 42
+    assert asked[0].startswith("/containers/7f3a/json")
+
+
+def test_a_container_that_has_ended_meanwhile_has_none(answers):
     path, _asked = answers(404, '{"message": "no such container"}')
-    assert engine.memory(Container("7f3a", "hans", "server", "d", "running", ""), path) == (0, 0)
+    assert engine.main_process(SERVER, path) == 0
