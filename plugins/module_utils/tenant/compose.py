@@ -57,8 +57,9 @@ class Compose:
         command = ("docker", "compose", "--project-directory", str(self._directory), *arguments)
         result = self._run(command, environment or {})
         if result.returncode:
-            words = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+            lines = result.stderr.split("\n")
+            reason = next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
             raise StackError(
-                f"docker compose {arguments[0]} failed with code {result.returncode}: {' / '.join(words[-3:])}; "
+                f"docker compose {arguments[0]} failed with code {result.returncode}: {reason}; "
                 f"see more by 'docker compose logs' in {self._directory}"
             )
