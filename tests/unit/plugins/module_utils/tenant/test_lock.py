@@ -9,7 +9,13 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import lock
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
-HOLD = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+HOLD = """
+import fcntl, sys, time
+with open(sys.argv[1], "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture
