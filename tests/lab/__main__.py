@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         lab = Laboratory(LocalMachine(), directory, official=os.environ.get("IMAGES") == "official")
         if command == "status":
             return 0 if lab.status() else 1
-        with only_one(directory.root):
+        with only_one(directory):
             {"up": lab.up, "down": lab.down, "reboot": lab.reboot}[command]()
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -31,7 +31,7 @@ class Laboratory:
         self.machine, self.directory, self.official = machine, directory, official
         self.engine = Engine(machine)
         self.hosts = Hosts(machine, directory.name)
-        self.builder = Builder(machine, directory.root / "build")
+        self.builder = Builder(machine, directory.path / "build")
         self.server_name, self.internet_name = directory.name, f"{directory.name}-internet"
 
     def up(self) -> Lab:

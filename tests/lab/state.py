@@ -106,9 +106,9 @@ class Directory:
 
 
 @contextmanager
-def only_one(root: Path) -> Iterator[None]:
-    """Let one command at a time change the labs of this checkout. The lock goes with the process, however it ends."""
-    root.mkdir(mode=0o700, exist_ok=True)
-    with (root / "lock").open("w") as lock:
+def only_one(directory: Directory) -> Iterator[None]:
+    """Let one command at a time change a lab. The lock goes with the process, however it ends; its file stays."""
+    directory.root.mkdir(mode=0o700, exist_ok=True)
+    with (directory.root / f"{directory.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,131 @@
+import pytest
+import yaml
+
+from tests.lab import __main__ as command_line
+from tests.lab import lab as module
+from tests.lab.command import LabError, Result
+from tests.lab.images import STAND_INS
+from tests.lab.internet import Internet
+from tests.lab.lab import Laboratory
+from tests.lab.server import Server
+
+
+@pytest.fixture
+def laboratory(machine, directory, monkeypatch):
+    """A lab whose hosts answer at once, and whose registry has all that was pushed."""
+    machine.answers = {
+        "docker version": "26.1.5\n",
+        "docker network inspect": "172.29.4.0/24\n",
+        "docker container inspect": "running\n",
+        "docker exec silo-lab systemctl is-system-running": "running\n",
+        "docker exec silo-lab-internet systemctl is-system-running": "running\n",
+    }
+    monkeypatch.setattr("tests.lab.engine.Engine.missing", lambda self: [])
+    monkeypatch.setattr("tests.lab.engine.Engine.installed", lambda self: True)
+    monkeypatch.setattr(Server, "ensure_ssh", lambda self: "root logs in")
+    monkeypatch.setattr(Internet, "root", lambda self: "the root")
+    monkeypatch.setattr(Internet, "digest", lambda self, image: None)
+    monkeypatch.setattr(Internet, "push", lambda self, image: f"sha256:{image.name}")
+    return Laboratory(machine, directory)
+
+
+def test_up_records_how_to_reach_the_lab(laboratory, directory):
+    lab = laboratory.up()
+    assert directory.load() == lab
+    assert (lab.container, lab.address, lab.resolver) == ("silo-lab", "172.29.4.2", "172.29.4.3")
+    assert set(lab.images) == set(STAND_INS)
+    assert lab.images["immich_server"] == "registry.swissphoto.test:5000/immich-server@sha256:immich-server"
+    assert directory.ca.read_text() == "the root"
+    assert directory.resolv_conf.read_text() == "nameserver 172.29.4.3\n"
+
+
+def test_up_says_one_line_for_each_step(laboratory, capsys):
+    laboratory.up()
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("lab  ") and line.endswith(" s)") for line in lines)
+    assert len({line.partition(" ...")[0] for line in lines}) == len(lines)
+
+
+def test_official_images_are_those_of_production_and_nothing_is_built_for_them(laboratory, machine, directory):
+    lab = Laboratory(machine, directory, official=True).up()
+    policy = yaml.safe_load(module.OFFICIAL_IMAGES.read_text())["silo_images"]
+    assert lab.images == {name: policy[name] for name in STAND_INS}
+    assert not machine.asked("silo-lab-postgres:")
+
+
+def test_images_that_the_registry_has_are_neither_built_nor_pushed(laboratory, machine, monkeypatch):
+    monkeypatch.setattr(Internet, "digest", lambda self, image: f"sha256:{image.name}")
+    monkeypatch.setattr(Internet, "push", lambda self, image: pytest.fail("pushed"))
+    laboratory.up()
+    assert not machine.asked("silo-lab-postgres:")
+
+
+def test_certificates_of_an_authority_that_forgot_are_forgotten(laboratory, machine, monkeypatch):
+    laboratory.up()
+    machine.calls.clear()
+    laboratory.up()
+    assert not machine.asked("acme.json")
+    monkeypatch.setattr(Internet, "root", lambda self: "another root")
+    laboratory.up()
+    assert machine.asked("acme.json")
+    assert laboratory.directory.ca.read_text() == "another root"
+
+
+def test_a_root_is_kept_only_after_the_old_certificates_are_gone(laboratory, machine, monkeypatch):
+    laboratory.up()
+    monkeypatch.setattr(Internet, "root", lambda self: "another root")
+    machine.answers["docker exec silo-lab sh -c"] = Result(1, "", "killed")
+    with pytest.raises(LabError, match="killed"):
+        laboratory.up()
+    assert laboratory.directory.ca.read_text() == "the root"
+
+
+def test_down_removes_containers_and_files_and_can_be_repeated(laboratory, machine, directory):
+    laboratory.up()
+    machine.answers |= {
+        "docker ps --all": "c1\nc2\n",
+        "docker volume ls": "silo-lab-srv\nsilo-lab-internet-registry\nsilo-lab-b-srv\n",
+    }
+    laboratory.down()
+    assert machine.asked(" rm ") == [
+        "docker rm --force --volumes c1 c2",
+        "docker volume rm silo-lab-internet-registry silo-lab-srv",
+    ]
+    assert not directory.lab_json.exists()
+    machine.answers |= {"docker ps --all": "", "docker volume ls": "silo-lab-b-srv\n"}
+    laboratory.down()
+
+
+def test_down_without_docker_removes_the_files(laboratory, machine, directory, monkeypatch):
+    laboratory.up()
+    machine.calls.clear()
+    monkeypatch.setattr("tests.lab.engine.Engine.installed", lambda self: False)
+    laboratory.down()
+    assert machine.calls == []
+    assert not directory.lab_json.exists()
+
+
+def test_reboot_restarts_the_server_alone(laboratory, machine):
+    laboratory.up()
+    laboratory.reboot()
+    assert [call.split()[-1] for call in machine.asked("docker restart --time")] == ["silo-lab"]
+
+
+def test_status_tells_a_lab_that_runs_from_one_that_does_not(laboratory, machine, capsys):
+    with pytest.raises(LabError, match="there is no lab silo-lab"):
+        laboratory.status()
+    laboratory.up()
+    assert laboratory.status()
+    machine.answers["docker container inspect"] = "exited\n"
+    assert not laboratory.status()
+    assert "silo-lab-internet is exited" in capsys.readouterr().out
+
+
+def test_the_command_line_turns_an_error_into_one_sentence_and_a_code(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SILO_LAB", "No Lab")
+    assert command_line.main(["status"]) == 1
+    assert capsys.readouterr().err.startswith("lab: SILO_LAB='No Lab' cannot be the name of a lab")
+    monkeypatch.setenv("SILO_LAB", "lab-of-a-unit-test")
+    monkeypatch.setattr(command_line, "REPOSITORY", tmp_path)
+    assert command_line.main(["status"]) == 1
+    assert "there is no lab lab-of-a-unit-test" in capsys.readouterr().err
