@@ -24,7 +24,7 @@ def parse_size(text: str | int) -> int:
     if match is None:
         raise SizeError(f"'{text}' is not a size; write a number with K, M, G or T, such as 100G")
     unit = UNITS[match["unit"].removesuffix("B").removesuffix("i")]
-    whole, _, fraction = match["number"].partition(".")
+    whole, fraction = f"{match['number']}.".split(".")[:2]
     scale = int("1" + "0" * len(fraction))
     size, rest = divmod(int(whole + fraction) * unit, scale)
     if rest and unit == 1:
