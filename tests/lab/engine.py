@@ -82,10 +82,12 @@ class Engine:
     def is_running(self, pid_file: Path, program: str) -> bool:
         """Whether the process of a pid file lives and is that program: after a crash its number may be another's."""
         try:
-            pid = int(pid_file.read_text())
-            return (self.root / f"proc/{pid}/comm").read_text().strip() == program
+            status = (self.root / f"proc/{int(pid_file.read_text())}/status").read_text()
         except (OSError, ValueError):
             return False
+        values = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        # dockerd itself takes a dead process that nobody has waited for (Z) for one that lives, and waits for it.
+        return values["Name"] == program and not values["State"].startswith("Z")
 
     def remove_remains(self) -> None:
         """Remove what a killed engine left and a new one would trip over."""

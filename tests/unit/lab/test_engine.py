@@ -17,9 +17,9 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def process(root, pid, name):
+def process(root, pid, name, state="S (sleeping)"):
     (root / f"proc/{pid}").mkdir()
-    (root / f"proc/{pid}/comm").write_text(f"{name}\n")
+    (root / f"proc/{pid}/status").write_text(f"Name:\t{name}\nUmask:\t0022\nState:\t{state}\nTgid:\t{pid}\n")
 
 
 def test_an_engine_that_answers_is_used_as_it_is(machine, root):
@@ -50,13 +50,15 @@ def test_an_engine_that_is_just_starting_is_waited_for_and_not_started_twice(mac
     assert (root / "run/docker.pid").exists()
 
 
-@pytest.mark.parametrize("alive", [None, "nginx"])
+@pytest.mark.parametrize(
+    "alive", [None, ("nginx", "S (sleeping)"), ("dockerd", "Z (zombie)"), ("containerd", "Z (zombie)")]
+)
 def test_pid_files_of_the_dead_go_before_the_start(machine, root, alive):
     stale = [root / "run/docker.pid", root / "run/docker/containerd/containerd.pid"]
     for path in stale:
         path.write_text("77")
     if alive:
-        process(root, 77, alive)  # the number was given to another program
+        process(root, 77, *alive)  # the number was given to another program, or nobody waited for the dead
     machine.answers = {"docker version": [DOWN, "20.10.24\n"]}
     Engine(machine, root).ensure_running()
     assert not [path for path in stale if path.exists()]
