@@ -49,6 +49,7 @@ class Host:
     address: str
     volumes: Mapping[str, str]
     mounts: Mapping[str, str]  # directory or file in the container: file of this machine, read only
+    is_renewable: bool = False  # nothing in it is missed when a newer image takes its place
 
 
 class Hosts:
@@ -86,14 +87,21 @@ class Hosts:
     def ensure(self, host: Host) -> str:
         """Have a host that has booted; what was done and how it feels."""
         state = self.state(host.name)
-        if state == "exited":
-            self.machine.run("docker", "start", host.name)
-        elif state != "running":
-            if state != "absent":  # half made, or half removed
-                self.machine.run("docker", "rm", "--force", "--volumes", host.name)
+        is_old = state in ("running", "exited") and self._image(host.name) != host.image
+        if state in ("running", "exited") and not (is_old and host.is_renewable):
+            did = "runs" if state == "running" else "started again"
+            if state == "exited":
+                self.machine.run("docker", "start", host.name)
+        else:
+            did = "made" if state == "absent" else "made anew"
+            if state != "absent":  # half made, half removed, or of an older image
+                self.machine.run("docker", "rm", "--force", host.name)
             self.machine.run(*self.run_arguments(host))
-        did = {"running": "runs", "exited": "started again"}.get(state, "made")
-        return f"{did}, {self.wait_until_booted(host.name)}"
+        age = " (of an older image: only down and up renews it)" if is_old and did != "made anew" else ""
+        return f"{did}, {self.wait_until_booted(host.name)}{age}"
+
+    def _image(self, name: str) -> str:
+        return self.machine.run("docker", "container", "inspect", "--format", "{{.Config.Image}}", name).stdout.strip()
 
     def run_arguments(self, host: Host) -> list[str]:
         """The `docker run` of a host. Not --privileged: that asks for capabilities which the machine may not have."""

@@ -46,7 +46,7 @@ class Laboratory:
         step("certificates", lambda: certificates.ensure(self.directory, names, [resolver, "127.0.0.1"]))
         # In place of Docker's own resolver, which a rented server has not, and whose rules a firewall may flush.
         self.directory.write(self.directory.resolv_conf, f"nameserver {resolver}\n", mode=0o644)
-        internet_host = Host(self.internet_name, internet_image, resolver, INTERNET_VOLUMES, {})
+        internet_host = Host(self.internet_name, internet_image, resolver, INTERNET_VOLUMES, {}, is_renewable=True)
         mounts = {"/etc/resolv.conf": str(self.directory.resolv_conf)}
         server_host = Host(self.server_name, server_image, address, SERVER_VOLUMES, mounts)
         step(f"host {internet_host.name}", lambda: self.hosts.ensure(internet_host))

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import tarfile
@@ -8,6 +9,8 @@ from tests.lab.command import LabError, Result
 from tests.lab.hosts import Host, Hosts, free_network, missing_capabilities
 
 ABSENT = Result(1, "", "No such object")
+STATE = "docker container inspect --format '{{.State.Status}}'"
+IMAGE = "docker container inspect --format '{{.Config.Image}}'"
 SERVER = Host(
     name="silo-lab",
     image="silo-lab-server:1",
@@ -77,16 +80,24 @@ def test_a_network_that_cannot_be_made_is_an_error(hosts, machine):
     [
         ("running\n", [], "runs"),
         ("exited\n", ["docker start"], "started again"),
-        ("created\n", ["docker rm", "docker run"], "made"),
-        ("dead\n", ["docker rm", "docker run"], "made"),
+        ("created\n", ["docker rm", "docker run"], "made anew"),
+        ("dead\n", ["docker rm", "docker run"], "made anew"),
         (ABSENT, ["docker run"], "made"),
     ],
 )
 def test_a_host_is_brought_to_run_from_whatever_it_is(hosts, machine, state, does, says):
-    machine.answers["docker container inspect"] = state
+    machine.answers |= {STATE: state, IMAGE: "silo-lab-server:1\n"}
     assert hosts.ensure(SERVER) == f"{says}, running"
     started = [call for call in machine.calls if call.startswith(("docker start", "docker rm", "docker run"))]
     assert [" ".join(call.split()[:2]) for call in started] == does
+
+
+@pytest.mark.parametrize(("renewable", "runs"), [(True, 1), (False, 0)])
+def test_a_host_of_an_older_image_is_renewed_where_nothing_is_lost(hosts, machine, renewable, runs):
+    machine.answers |= {STATE: "running\n", IMAGE: "silo-lab-server:0\n"}
+    said = hosts.ensure(dataclasses.replace(SERVER, is_renewable=renewable))
+    assert ("older image" in said) is not renewable
+    assert len(machine.asked("docker run")) == runs
 
 
 def test_how_a_host_is_run(hosts):

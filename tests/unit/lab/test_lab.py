@@ -82,6 +82,7 @@ def test_a_root_is_kept_only_after_the_old_certificates_are_gone(laboratory, mac
 
 def test_down_removes_containers_and_files_and_can_be_repeated(laboratory, machine, directory):
     laboratory.up()
+    machine.calls.clear()
     machine.answers |= {
         "docker ps --all": "c1\nc2\n",
         "docker volume ls": "silo-lab-srv\nsilo-lab-internet-registry\nsilo-lab-b-srv\n",
