@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     try:
         directory = Directory(REPOSITORY / ".lab", os.environ.get("SILO_LAB") or DEFAULT)
-        lab = Laboratory(LocalMachine(), directory, official=os.environ.get("IMAGES") == "official")
+        lab = Laboratory(LocalMachine(), directory, official=wants_official(os.environ.get("IMAGES", "")))
         if command == "status":
             return 0 if lab.status() else 1
         with only_one(directory):
@@ -31,6 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def wants_official(images: str) -> bool:
+    """What IMAGES says: `official`, or nothing for the stand-ins. LabError where it says something else."""
+    if images not in ("", "official"):
+        raise LabError(f"IMAGES={images!r} is not known: official, or nothing for the lab's own")
+    return images == "official"
 
 
 if __name__ == "__main__":

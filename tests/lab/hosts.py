@@ -91,7 +91,7 @@ class Hosts:
         if state in ("running", "exited") and not (is_old and host.is_renewable):
             did = "runs" if state == "running" else "started again"
             if state == "exited":
-                self.machine.run("docker", "start", host.name)
+                self.start(host)
         else:
             did = "made" if state == "absent" else "made anew"
             if state != "absent":  # half made, half removed, or of an older image
@@ -99,6 +99,12 @@ class Hosts:
             self.machine.run(*self.run_arguments(host))
         age = " (of an older image: only down and up renews it)" if is_old and did != "made anew" else ""
         return f"{did}, {self.wait_until_booted(host.name)}{age}"
+
+    def start(self, host: Host) -> None:
+        """Start a host that was stopped, on the lab's network as it is now: the old one may have been pruned."""
+        self.machine.run("docker", "network", "disconnect", "--force", self.lab, host.name, check=False)
+        self.machine.run("docker", "network", "connect", "--ip", host.address, self.lab, host.name)
+        self.machine.run("docker", "start", host.name)
 
     def _image(self, name: str) -> str:
         return self.machine.run("docker", "container", "inspect", "--format", "{{.Config.Image}}", name).stdout.strip()
@@ -139,7 +145,7 @@ class Hosts:
 
     def restart(self, name: str) -> str:
         """Reboot a host."""
-        self.machine.run("docker", "restart", "--time", "90", name)
+        self.machine.run("docker", "restart", "-t", "90", name)
         return self.wait_until_booted(name)
 
     def execute(self, name: str, *argv: str, check: bool = True) -> str:

@@ -92,7 +92,7 @@ class Builder:
 
     def build(self, image: Image, context: Path) -> None:
         """Build an image from its directory."""
-        options = ("--quiet", "--label", f"{LABEL}={image.name}", "--build-arg", f"BASE={self.base.tag}")
+        options = ("--quiet", "--force-rm", "--label", f"{LABEL}={image.name}", "--build-arg", f"BASE={self.base.tag}")
         self.machine.run("docker", "build", *options, "--tag", image.tag, str(context))
 
     def context_with_wheel(self, source: Path, place: Path) -> Path:

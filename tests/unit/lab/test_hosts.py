@@ -92,6 +92,16 @@ def test_a_host_is_brought_to_run_from_whatever_it_is(hosts, machine, state, doe
     assert [" ".join(call.split()[:2]) for call in started] == does
 
 
+def test_a_host_that_was_stopped_comes_back_on_the_network_as_it_is_now(hosts, machine):
+    machine.answers |= {STATE: "exited\n", IMAGE: "silo-lab-server:1\n", "docker network disconnect": ABSENT}
+    hosts.ensure(SERVER)
+    assert [call for call in machine.calls if call.startswith(("docker network", "docker start"))] == [
+        "docker network disconnect --force silo-lab silo-lab",
+        "docker network connect --ip 172.29.0.2 silo-lab silo-lab",
+        "docker start silo-lab",
+    ]
+
+
 @pytest.mark.parametrize(("renewable", "runs"), [(True, 1), (False, 0)])
 def test_a_host_of_an_older_image_is_renewed_where_nothing_is_lost(hosts, machine, renewable, runs):
     machine.answers |= {STATE: "running\n", IMAGE: "silo-lab-server:0\n"}

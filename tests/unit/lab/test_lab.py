@@ -109,7 +109,7 @@ def test_down_without_docker_removes_the_files(laboratory, machine, directory, m
 def test_reboot_restarts_the_server_alone(laboratory, machine):
     laboratory.up()
     laboratory.reboot()
-    assert [call.split()[-1] for call in machine.asked("docker restart --time")] == ["silo-lab"]
+    assert [call.split()[-1] for call in machine.asked("docker restart -t")] == ["silo-lab"]
 
 
 def test_status_tells_a_lab_that_runs_from_one_that_does_not(laboratory, machine, capsys):
@@ -127,6 +127,10 @@ def test_the_command_line_turns_an_error_into_one_sentence_and_a_code(monkeypatc
     assert command_line.main(["status"]) == 1
     assert capsys.readouterr().err.startswith("lab: SILO_LAB='No Lab' cannot be the name of a lab")
     monkeypatch.setenv("SILO_LAB", "lab-of-a-unit-test")
+    monkeypatch.setenv("IMAGES", "offical")
+    assert command_line.main(["status"]) == 1
+    assert "IMAGES='offical' is not known" in capsys.readouterr().err
+    monkeypatch.setenv("IMAGES", "")
     monkeypatch.setattr(command_line, "REPOSITORY", tmp_path)
     assert command_line.main(["status"]) == 1
     assert "there is no lab lab-of-a-unit-test" in capsys.readouterr().err
