@@ -42,22 +42,32 @@ class Laboratory:
         server_image, internet_image = self._build("server", "internet")
         network = step("network", self.hosts.network)
         address, resolver = str(network[2]), str(network[3])
-        names = [f"{name}.{DOMAIN}" for name in ("registry", "acme")] + ["localhost"]
-        step("certificates", lambda: certificates.ensure(self.directory, names, [resolver, "127.0.0.1"]))
-        # In place of Docker's own resolver, which a rented server has not, and whose rules a firewall may flush.
-        self.directory.write(self.directory.resolv_conf, f"nameserver {resolver}\n", mode=0o644)
-        internet_host = Host(self.internet_name, internet_image, resolver, INTERNET_VOLUMES, {}, is_renewable=True)
-        mounts = {"/etc/resolv.conf": str(self.directory.resolv_conf)}
-        server_host = Host(self.server_name, server_image, address, SERVER_VOLUMES, mounts)
-        step(f"host {internet_host.name}", lambda: self.hosts.ensure(internet_host))
-        internet = Internet(self.machine, self.hosts, self.directory, internet_host.name, resolver, address, DOMAIN)
-        step("resolver, registry and ACME authority", internet.ensure)
-        step(f"host {server_host.name}", lambda: self.hosts.ensure(server_host))
-        server = Server(self.machine, self.hosts, self.directory, server_host.name, address)
-        step("ssh", server.ensure_ssh)
+        internet = self._internet(internet_image, resolver, address)
+        server = self._server(server_image, address, resolver)
         step("root certificate", lambda: self._trust(internet, server))
         images = _official_images() if self.official else self._images(internet)
         return self._record(internet, server, images)
+
+    def _internet(self, image: str, address: str, server: str) -> Internet:
+        """Have the rest of the world, with certificates for its names and address."""
+        names = [f"registry.{DOMAIN}", f"acme.{DOMAIN}", "localhost"]
+        step("certificates", lambda: certificates.ensure(self.directory, names, [address, "127.0.0.1"]))
+        host = Host(self.internet_name, image, address, INTERNET_VOLUMES, {}, is_renewable=True)
+        step(f"host {host.name}", lambda: self.hosts.ensure(host))
+        internet = Internet(self.machine, self.hosts, self.directory, host.name, address, server, DOMAIN)
+        step("resolver, registry and ACME authority", internet.ensure)
+        return internet
+
+    def _server(self, image: str, address: str, resolver: str) -> Server:
+        """Have the server, and root's login on it."""
+        # In place of Docker's own resolver, which a rented server has not, and whose rules a firewall may flush.
+        self.directory.write(self.directory.resolv_conf, f"nameserver {resolver}\n", mode=0o644)
+        mounts = {"/etc/resolv.conf": str(self.directory.resolv_conf)}
+        host = Host(self.server_name, image, address, SERVER_VOLUMES, mounts)
+        step(f"host {host.name}", lambda: self.hosts.ensure(host))
+        server = Server(self.machine, self.hosts, self.directory, host.name, address)
+        step("ssh", server.ensure_ssh)
+        return server
 
     def _build(self, *names: str) -> list[str]:
         """Build some images side by side; their tags."""

@@ -15,7 +15,8 @@ FORGET = """
 set -eu
 find /srv/silo/traefik -name acme.json -delete 2>/dev/null || [ ! -e /srv/silo/traefik ]
 command -v docker >/dev/null || exit 0
-docker ps --quiet --filter label=com.docker.compose.service=traefik | xargs --no-run-if-empty docker restart >/dev/null
+proxies=$(docker ps --quiet --filter label=com.docker.compose.service=traefik)
+[ -z "$proxies" ] || docker restart -t 10 $proxies >/dev/null
 """
 
 

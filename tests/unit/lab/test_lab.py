@@ -108,6 +108,7 @@ def test_down_without_docker_removes_the_files(laboratory, machine, directory, m
 
 def test_reboot_restarts_the_server_alone(laboratory, machine):
     laboratory.up()
+    machine.calls.clear()
     laboratory.reboot()
     assert [call.split()[-1] for call in machine.asked("docker restart -t")] == ["silo-lab"]
 
