@@ -153,13 +153,15 @@ tenants:
       returned: when the tenant failed
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Runner, module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.fresh import Fresh
 
 TENANT = {
     "name": {"type": "str", "required": True},
@@ -186,11 +188,19 @@ def diff_of(outcome: Outcome) -> dict[str, str]:
     return {"before_header": outcome.path, "after_header": outcome.path, **texts}
 
 
+def open_root(module: AnsibleModule, run: Runner) -> Backend:
+    """Return the back end of the root; in check mode, that of a NAS which is still to be made where there is none."""
+    values = module.params
+    if module.check_mode and not Path(values["root"]).exists():
+        return Fresh(values["root"], run)
+    return open_backend(values["root"], values["sentinel"], values["backend"], run)
+
+
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     values = module.params
     try:
-        backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module))
+        backend = open_root(module, module_runner(module))
         outcomes = converge(backend, values["tenants"], module.check_mode, values["force"])
     except (QuotaError, CommandError) as error:
         module.fail_json(msg=str(error))
