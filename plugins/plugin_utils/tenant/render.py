@@ -137,10 +137,17 @@ def _route(tenant: Tenant) -> str:
 
 
 def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
-    name, learning = _traefik_name(tenant), _traefik_name(tenant, "-ml")
+    name, api, learning = (_traefik_name(tenant, part) for part in ("", "-api", "-ml"))
+    starting = f"pages-starting-{tenant.language}"
     return {
         "routers": {
-            name: {**router, "service": name, "middlewares": ["hsts@file", f"pages-starting-{tenant.language}@file"]},
+            name: {**router, "service": name, "middlewares": ["hsts@file", f"{starting}@file"]},
+            api: {
+                **router,
+                "rule": f"{router['rule']} && PathPrefix(`/api`)",
+                "service": name,
+                "middlewares": ["hsts@file", f"{starting}-api@file"],
+            },
             learning: {
                 "rule": f"ClientIP(`{tenant.network.subnet}`)",
                 "entryPoints": ["machinelearning"],
@@ -149,9 +156,7 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
             },
         },
         "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
-        "middlewares": {
-            learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}},
-        },
+        "middlewares": {learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}}},
     }
 
 

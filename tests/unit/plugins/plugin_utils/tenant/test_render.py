@@ -94,6 +94,7 @@ def test_an_open_route_leads_to_the_photo_server_and_to_the_shared_machine_learn
     http = yaml.safe_load(stack().route)["http"]
     assert http["routers"]["tenant-hans"]["rule"] == "Host(`hans.swissphoto.ch`)"
     assert http["services"]["tenant-hans"]["loadBalancer"]["servers"] == [{"url": "http://10.83.0.18:2283"}]
+    assert http["routers"]["tenant-hans-api"]["rule"] == "Host(`hans.swissphoto.ch`) && PathPrefix(`/api`)"
     assert http["routers"]["tenant-hans-ml"]["rule"] == "ClientIP(`10.83.0.16/28`)"
 
 
