@@ -1,0 +1,98 @@
+"""The operator: edits an inventory and runs Ansible, as a person at a terminal does."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a run of Ansible ended."""
+
+    code: int
+    output: str
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Host to the number of changed tasks, from the recap."""
+        return {
+            name: int(number) for name, number in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", self.output, re.M)
+        }
+
+
+class Operator:
+    """An inventory, and the vault password that belongs to it."""
+
+    def __init__(self, inventory: Path, vault_password: Path) -> None:
+        self.inventory, self.vault_password = inventory, vault_password
+
+    def command(self, playbook: str, *arguments: str) -> list[str]:
+        return ["ansible-playbook", "-i", str(self.inventory), str(ROOT / "playbooks" / playbook), *arguments]
+
+    def start(self, playbook: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a run in a process group of its own."""
+        return subprocess.Popen(
+            self.command(playbook, *arguments),
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def try_run(self, playbook: str, *arguments: str) -> Run:
+        process = self.start(playbook, *arguments)
+        output, _errors = process.communicate(timeout=900)
+        return Run(process.returncode, output)
+
+    def run(self, playbook: str, *arguments: str) -> Run:
+        result = self.try_run(playbook, *arguments)
+        if result.code:
+            pytest.fail(f"{playbook} {' '.join(arguments)} ended with {result.code}:\n{result.output}")
+        return result
+
+    def apply(self, *arguments: str) -> Run:
+        return self.run("apply.yml", *arguments)
+
+    def folder(self, name: str) -> Path:
+        return self.inventory / "host_vars" / name
+
+    def write(self, name: str, **settings: object) -> None:
+        """Write a tenant's file; names without their prefix."""
+        self.folder(name).mkdir(exist_ok=True)
+        values = {f"tenant_{key}": value for key, value in settings.items()}
+        (self.folder(name) / "tenant.yml").write_text(yaml.safe_dump(values, explicit_start=True))
+
+    def settings(self, name: str) -> dict:
+        return yaml.safe_load((self.folder(name) / "tenant.yml").read_text())
+
+    def edit(self, name: str, **settings: object) -> None:
+        """Change some settings of a tenant's file; None takes one away."""
+        values = {**self.settings(name), **{f"tenant_{key}": value for key, value in settings.items()}}
+        values = {key: value for key, value in values.items() if value is not None}
+        (self.folder(name) / "tenant.yml").write_text(yaml.safe_dump(values, explicit_start=True))
+
+    def secrets(self, name: str) -> dict[str, str]:
+        secret = VaultSecret(self.vault_password.read_bytes().strip())
+        text = VaultLib([("default", secret)]).decrypt((self.folder(name) / "vault.yml").read_bytes())
+        return yaml.safe_load(text)["tenant_secrets"]
+
+    def forget(self, name: str) -> None:
+        """Take a tenant's containers away, then its folder out of the inventory."""
+        if (self.folder(name) / "tenant.yml").exists():
+            self.edit(name, state="absent")
+            self.apply("--limit", name)
+        shutil.rmtree(self.folder(name))

@@ -1,0 +1,73 @@
+"""Whatever is wrong in an inventory is told in a sentence, before anything is touched."""
+
+import pytest
+
+THREE = ("hans", "maria", "peter")
+RIGHT = {"email": "otto@example.ch", "plan": "small", "index": 90}
+
+WRONG = [
+    ("otto", {**RIGHT, "quota": "lots"}, "otto: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right"),
+    ("otto", {**RIGHT, "qouta": "1T"}, "otto: tenant_qouta is no setting of a tenant; tenant_quota is meant?"),
+    ("otto", {**RIGHT, "email": "otto"}, "otto: tenant_email is 'otto'; an address such as hans@example.ch is right"),
+    ("otto", {**RIGHT, "index": 1}, "otto: tenant_index is 1, which is hans's; give it one of its own"),
+    ("otto", {**RIGHT, "subnet": "10.83.0.32/28"}, "otto: its subnet 10.83.0.32/28 is also maria's"),
+    (
+        "otto",
+        {**RIGHT, "state": "paused"},
+        "otto: value of tenant_state must be one of: running, stopped, suspended, absent",
+    ),
+    ("otto", {**RIGHT, "server": "silo9"}, "otto: tenant_server is 'silo9'; the group servers has silo1"),
+    ("otto", {"index": 90, "plan": "small"}, "otto: tenant_email is missing"),
+    ("otto", {**RIGHT, "plan": "smal"}, "otto: tenant_quota is missing"),
+    ("Otto", RIGHT, "tenant 'Otto': this name cannot be used; 2 to 31 small letters and digits are right"),
+    ("otto-k", RIGHT, "tenant 'otto-k': this name cannot be used; 2 to 31 small letters and digits are right"),
+    ("www", RIGHT, "tenant 'www': this name is reserved for the platform; choose another"),
+]
+
+
+@pytest.fixture
+def folder(operator):
+    """Removes what a test put there; no run has touched it."""
+    names = []
+    yield names.append
+    for name in names:
+        (operator.folder(name) / "tenant.yml").unlink()
+        operator.folder(name).rmdir()
+
+
+@pytest.mark.parametrize("playbook", ["apply.yml", "plan.yml"])
+@pytest.mark.parametrize(("name", "settings", "sentence"), WRONG)
+def test_a_wrong_tenant_is_refused_before_anything_is_touched(
+    lab, operator, folder, playbook, name, settings, sentence
+):
+    before, files = lab.containers(*THREE), lab.files()
+    folder(name)
+    operator.write(name, **settings)
+    run = operator.try_run(playbook)
+    assert run.code != 0
+    said = " ".join(run.output.split())
+    assert sentence in said
+    assert lab.containers(*THREE) == before
+    assert lab.files() == files
+    assert not (operator.folder(name) / "vault.yml").exists()
+
+
+@pytest.mark.parametrize("text", ["tenant_email: [otto\n", "just a sentence\n"])
+def test_a_file_that_cannot_be_read_stops_everything(lab, operator, folder, text):
+    before, files = lab.containers(*THREE), lab.files()
+    folder("otto")
+    operator.folder("otto").mkdir()
+    (operator.folder("otto") / "tenant.yml").write_text(text)
+    run = operator.try_run("apply.yml")
+    assert run.code != 0
+    assert "otto/tenant.yml" in run.output
+    assert lab.containers(*THREE) == before
+    assert lab.files() == files
+
+
+def test_a_wrong_tenant_stops_also_a_run_that_is_limited_to_another(operator, folder):
+    folder("otto")
+    operator.write("otto", **{**RIGHT, "index": 1})
+    run = operator.try_run("apply.yml", "--limit", "maria")
+    assert run.code != 0
+    assert "otto: tenant_index is 1" in run.output

@@ -1,0 +1,122 @@
+"""Each of the three customers has what was promised to them, and nobody else's."""
+
+import hashlib
+import json
+import time
+
+import pytest
+
+from .cloud import Cloud, picture
+
+TENANTS = ("hans", "maria", "peter")
+pytestmark = pytest.mark.parametrize("name", TENANTS)
+
+
+def wait_for(check, seconds=30):
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end, f"{check} did not come true in {seconds} s"
+        time.sleep(0.2)
+    return found
+
+
+def test_the_certificate_is_of_the_authority_and_for_the_name(lab, name):
+    certificate = Cloud(lab, name).connect().getpeercert()  # verified by the authority's root, or it raises
+    assert ("DNS", f"{name}.{lab.domain}") in certificate["subjectAltName"]
+    issuer = {key: value for part in certificate["issuer"] for key, value in part}
+    assert issuer["commonName"].startswith("Pebble Intermediate")
+
+
+def test_a_photo_is_found_again_wherever_it_should_be(lab, customer, name):
+    data, cloud = picture(), customer(name)
+    jobs_before = int(lab.valkey(name, "GET", "immich_bull:smartSearch:id") or 0)
+    answer = cloud.upload(data)
+    assert answer.status == 201
+    asset = answer.json["id"]
+    assert cloud.get(f"/api/assets/{asset}/original").body == data
+
+    path = lab.psql(name, f"""SELECT "originalPath" FROM asset WHERE id = '{asset}'""")
+    assert path.startswith("/data/upload/")
+    on_nas = f"/instances/{name}/uploads/{path.removeprefix('/data/')}"
+    assert lab.run("sha1sum", on_nas).split()[0] == hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+    count = f"""SELECT vector_dims(embedding) FROM smart_search WHERE "assetId" = '{asset}'"""
+    assert wait_for(lambda: lab.psql(name, count)) == "512"
+    assert int(lab.valkey(name, "GET", "immich_bull:smartSearch:id")) > jobs_before
+
+    log = lab.shell("docker logs --since 2m silo-machine-learning-machine-learning-1 2>&1")
+    asked = [
+        line
+        for line in log.splitlines()
+        if "predict" in line and f"forwarded-for={lab.address_of(name, 'server')}" in line
+    ]
+    assert asked
+    assert all(f"host={lab.gateway(name)}:3003" in line for line in asked)
+
+    others = [other for other in TENANTS if other != name]
+    assert [lab.psql(other, f"""SELECT count(*) FROM asset WHERE id = '{asset}'""") for other in others] == ["0", "0"]
+
+
+def test_the_same_photo_twice_is_one_photo(customer, name):
+    data, cloud = picture(), customer(name)
+    first, second = cloud.upload(data), cloud.upload(data)
+    assert (first.status, second.status) == (201, 200)
+    assert (second.json["status"], second.json["id"]) == ("duplicate", first.json["id"])
+
+
+def test_only_the_owner_logs_in(lab, operator, name):
+    cloud = Cloud(lab, name)
+    other = TENANTS[TENANTS.index(name) - 1]
+    assert cloud.login(f"{name}@example.ch", "wrong").status == 401
+    assert cloud.login(f"{other}@example.ch", operator.secrets(other)["admin_password"]).status == 401
+
+
+def test_set_up_is_closed(lab, name):
+    cloud = Cloud(lab, name)
+    stranger = {"email": "stranger@example.org", "password": "open sesame", "name": "stranger"}
+    answer = cloud.post("/api/auth/admin-sign-up", stranger)
+    assert answer.status == 400
+    assert "IMMICH_ALLOW_SETUP=false" in lab.inspect(f"silo-{name}-server-1")["Config"]["Env"]
+
+
+def test_limits_are_those_of_the_mission(lab, name):
+    gib = 1024**3
+    for service, limit in (("server", gib), ("database", gib), ("cache", gib // 2)):
+        host = lab.inspect(f"silo-{name}-{service}-1")["HostConfig"]
+        assert (host["Memory"], host["MemorySwap"]) == (limit, limit)
+
+
+def test_the_kernel_holds_the_limit(lab, name):
+    pid = lab.inspect(f"silo-{name}-server-1")["State"]["Pid"]
+    script = f"""
+    group=$(sed -n 's/^[0-9]*:memory://p' /proc/{pid}/cgroup)
+    if [ -n "$group" ]; then cat /sys/fs/cgroup/memory$group/memory.limit_in_bytes
+    else cat /sys/fs/cgroup$(sed -n 's/^0:://p' /proc/{pid}/cgroup)/memory.max; fi
+    """
+    assert int(lab.shell(script)) == 1024**3
+
+
+def test_the_quota_is_what_was_bought(lab, name):
+    promised = {"hans": 100, "maria": 500, "peter": 1024}[name] * 1024**3
+    groups = json.loads(lab.run("btrfs", "--format", "json", "qgroup", "show", "-re", "--raw", "/instances"))
+    index = TENANTS.index(name) + 1
+    (limit,) = [group["max_referenced"] for group in groups["qgroup-show"] if group["qgroupid"] == f"1/{index}"]
+    assert int(limit) == promised
+
+
+def test_secrets_are_nowhere_to_be_seen(lab, operator, name):
+    secrets = operator.secrets(name).values()
+    seen = {
+        "docker inspect": lab.shell(f"docker inspect $(docker ps -aq --filter name=silo-{name}-)"),
+        "the process list": lab.run("ps", "-eww", "-o", "args"),
+        "the journal": lab.run("journalctl", "--no-pager", "--quiet"),
+        "the containers' logs": lab.shell(
+            f"for c in server database cache; do docker logs silo-{name}-$c-1 2>&1; done"
+        ),
+    }
+    assert [place for place, text in seen.items() if any(secret in text for secret in secrets)] == []
+    modes = lab.shell(f"stat -c '%a %u %n' /srv/silo/tenants/{name}/secrets/*").split("\n")[:-1]
+    uid = str(200001 + TENANTS.index(name))
+    assert [line for line in modes if not line.startswith(f"400 {uid} ")] == []
+    readable = f"find /srv/silo/tenants/{name} -path '*/backups' -prune -o -maxdepth 2 -type f -perm /044 ! -name compose.yaml -print"
+    assert lab.shell(readable) == ""
