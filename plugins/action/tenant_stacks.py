@@ -51,6 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         stack = render(tenant, values)
         return {
             "name": tenant.name,
+            "host_name": tenant.host_name,
             "state": tenant.state,
             "uid": tenant.uid,
             "address": tenant.network.server,

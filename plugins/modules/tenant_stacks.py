@@ -14,6 +14,7 @@ description:
   - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
   - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
   - A new instance gets its first admin over its own network, then its set-up is closed, then its route is opened.
+  - Waits for the certificate of a route that it opened.
   - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
 attributes:
   check_mode:
@@ -61,6 +62,10 @@ options:
     suboptions:
       name:
         description: Name of the tenant.
+        type: str
+        required: true
+      host_name:
+        description: Its address for the world.
         type: str
         required: true
       state:
@@ -166,6 +171,7 @@ def _argument_spec() -> dict[str, t.Any]:
     text = {"type": "str", "required": True}
     tenant: dict[str, t.Any] = {
         "name": text,
+        "host_name": text,
         "state": {**text, "choices": ["running", "stopped", "suspended", "absent"]},
         "uid": {"type": "int", "required": True},
         "address": text,

@@ -48,8 +48,16 @@ def customer(lab, operator):
 _indexes = itertools.count(100)
 
 
+# What only the delete command of a person may do: remove a tenant's data.
+CLEAN = """
+rm -rf /srv/silo/tenants/{name}
+if [ -d /instances/{name} ]; then btrfs --quiet subvolume delete --commit-after /instances/{name}; fi
+btrfs qgroup destroy 1/{index} /instances 2>/dev/null || ! btrfs qgroup show /instances | grep -q '^1/{index} '
+"""
+
+
 @pytest.fixture
-def newcomer(operator):
+def newcomer(lab, operator):
     """Adds a tenant of the test's own; it is gone afterwards."""
     names = []
 
@@ -61,4 +69,6 @@ def newcomer(operator):
 
     yield add
     for name in names:
+        index = operator.settings(name)["tenant_index"]
         operator.forget(name)
+        lab.shell(CLEAN.format(name=name, index=index))

@@ -112,12 +112,14 @@ def test_nobody_is_let_in_before_the_admin_exists(lab, operator, newcomer):
                 seen.append((type(error).__name__, None, None))
             time.sleep(0.02)
 
-    strangers = [threading.Thread(target=knock) for _number in range(2)]
+    strangers = [threading.Thread(target=knock, daemon=True) for _number in range(2)]
     for stranger in strangers:
         stranger.start()
-    operator.apply("--limit", name)
-    time.sleep(1)
-    done.set()
+    try:
+        operator.apply("--limit", name)
+        time.sleep(1)
+    finally:
+        done.set()
     for stranger in strangers:
         stranger.join()
     assert len(seen) > 50
@@ -161,6 +163,21 @@ def test_a_tenant_that_fails_does_not_hold_up_the_others(lab, operator, newcomer
     assert customer(good).get("/api/users/me").status == 200
     recap = run.output[run.output.index("PLAY RECAP") :]
     assert [line.split()[0] for line in recap.splitlines() if "failed=1" in line] == ["bad"]
+
+
+def test_a_vault_that_was_lost_is_told_and_nothing_is_broken(lab, operator, newcomer, customer):
+    name = newcomer("lost")
+    operator.apply("--limit", name)
+    vault = operator.folder(name) / "vault.yml"
+    kept = vault.read_bytes()
+    vault.unlink()
+    before = lab.containers(name)
+    run = operator.try_run("apply.yml", "--limit", name)
+    vault.write_bytes(kept)
+    assert run.code != 0
+    assert "its database was made with another password" in " ".join(run.output.split())
+    assert lab.containers(name) == before
+    assert customer(name).get("/api/users/me").status == 200
 
 
 def test_what_runs_and_is_in_no_inventory_is_named_and_left_alone(lab, operator):

@@ -10,11 +10,15 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .certificate import wait
 from .compose import OPEN_SETUP, Compose
 from .files import make_directory, remove_file, write_file
 from .immich import create_admin
 from .plan import Plan
 from .stack import Admin, Stack, StackError
+
+# An authority takes a few seconds; one that takes longer has a reason that somebody should read.
+CERTIFICATE_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Tools:
     compose: Callable[[Path], Compose]
     sentinel: Path
     create_admin: Callable[[Admin], None] = create_admin
+    wait_for_certificate: Callable[[str], None] = lambda host_name: wait(host_name, CERTIFICATE_SECONDS)
 
 
 def _check_storage(stack: Stack, sentinel: Path) -> None:
@@ -41,9 +46,19 @@ def _check_storage(stack: Stack, sentinel: Path) -> None:
         raise StackError(f"{stack.storage}/uploads is missing on the NAS; the storage part of an apply makes it")
 
 
+def _check_password(plan: Plan) -> None:
+    """Refuse a password that the database does not know, as after a vault.yml that was lost and made again."""
+    written = {file.path.name for file in plan.files}
+    if "database_password" in written and (plan.stack.directory / "database" / "PG_VERSION").exists():
+        former = plan.stack.directory / "secrets" / "database_password"
+        hint = f"it is kept in {former} on the server" if former.exists() else "bring the former vault.yml back"
+        raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")
+
+
 def _start(plan: Plan, tools: Tools) -> None:
     stack = plan.stack
     _check_storage(stack, tools.sentinel)
+    _check_password(plan)
     for directory in plan.directories:
         make_directory(directory)
     for file in plan.files:
@@ -84,6 +99,12 @@ def _open(plan: Plan) -> None:
         write_file(plan.stack.route)
 
 
+def _await(plan: Plan, tools: Tools) -> None:
+    """Have the address work when the run says that it is done."""
+    if plan.open:
+        tools.wait_for_certificate(plan.stack.host_name)
+
+
 def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
     """Go on with a tenant with which it went well so far."""
     if outcome.error:
@@ -103,4 +124,6 @@ def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
     outcomes = [_step(Outcome(plan), _close) for plan in plans]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools)), outcomes))
-    return [_step(outcome, _open) for outcome in outcomes]
+    outcomes = [_step(outcome, _open) for outcome in outcomes]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda outcome: _step(outcome, lambda plan: _await(plan, tools)), outcomes))

@@ -41,6 +41,7 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
     directory = Path(parameters["directory"]) / item["name"]
     return Stack(
         name=item["name"],
+        host_name=item["host_name"],
         state=item["state"],
         directory=directory,
         directories=_directories(directory, item["uid"]),

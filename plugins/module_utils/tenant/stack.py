@@ -48,6 +48,7 @@ class Stack:
     """One tenant as the server should have it. `digests`: service to the digest that its container carries."""
 
     name: str
+    host_name: str
     state: str
     directory: Path
     directories: tuple[Directory, ...]

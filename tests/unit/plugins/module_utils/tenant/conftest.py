@@ -27,6 +27,7 @@ class Server:
         (self.root / "nas" / name / "uploads").mkdir(parents=True, exist_ok=True)
         item = {
             "name": name,
+            "host_name": f"{name}.swissphoto.ch",
             "state": state,
             "uid": os.getuid(),
             "address": "10.83.0.18",
@@ -52,9 +53,16 @@ class Server:
     def create_admin(self, admin):
         self.done.append(f"admin {admin.email}")
 
+    def wait_for_certificate(self, host_name):
+        assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
+        self.done.append(f"certificate {host_name}")
+
     @property
     def tools(self):
-        return Tools(lambda path: Compose(path, 10, self.run), self.root / "nas" / ".silo-nas", self.create_admin)
+        def compose(path):
+            return Compose(path, 10, self.run)
+
+        return Tools(compose, self.root / "nas" / ".silo-nas", self.create_admin, self.wait_for_certificate)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}

@@ -24,7 +24,12 @@ def test_a_new_tenant_gets_its_admin_before_its_route(server):
     assert todo.observed == "absent"
     assert actions(todo)[-2:] == [("first admin", "create, then close set-up"), ("route", "open")]
     converge([todo], server.tools)
-    assert server.done == ["up hans with open set-up", "admin hans@example.ch", "up hans"]
+    assert server.done == [
+        "up hans with open set-up",
+        "admin hans@example.ch",
+        "up hans",
+        "certificate hans.swissphoto.ch",
+    ]
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 
@@ -123,7 +128,7 @@ def test_a_run_that_was_cut_off_is_completed_by_the_next(server, containers, ste
     todo = plan(server.stack(), containers(server={"digest": "setup"}))
     (outcome,) = converge([todo], server.tools)
     assert outcome.error == ""
-    assert server.done[-1] == "up hans"
+    assert server.done[-2:] == ["up hans", "certificate hans.swissphoto.ch"]
     assert list(server.routes()) == ["tenant-hans.yml"]
 
 
@@ -144,3 +149,12 @@ def test_a_diff_shows_files_and_hides_secrets(server, hans, containers):
 def test_secrets_belong_to_the_tenant_alone(server, hans):
     for path in (hans.directory / "secrets").iterdir():
         assert path.stat().st_mode & 0o777 == 0o400
+
+
+def test_a_password_that_the_database_does_not_know_is_refused(server, hans, containers):
+    (hans.directory / "database" / "PG_VERSION").write_text("17")
+    secrets = {"database_password": "other", "cache_password": "Csecret", "valkey.conf": "Csecret\n"}
+    (outcome,) = converge([plan(server.stack(secrets=secrets), containers())], server.tools)
+    assert outcome.error.startswith("its database was made with another password than that of its vault.yml")
+    assert (hans.directory / "secrets" / "database_password").read_text() == "Dsecret"
+    assert server.done == []
