@@ -1,18 +1,23 @@
 """What customers read: every text in every language, and a page that stands by itself."""
 
+import itertools
+import re
+import time
 from pathlib import Path
 
 import jinja2
 import pytest
 import yaml
+from ansible.plugins.filter.core import FilterModule
 
 ROLE = Path(__file__).parents[3] / "roles" / "pages"
 VARIABLES = {
+    **yaml.safe_load((ROLE / "vars" / "main.yml").read_text()),
     **yaml.safe_load((ROLE / "defaults" / "main.yml").read_text()),
     "pages_contact_email": "ops@swissphoto.ch",
     "pages_payment_url": "https://swissphoto.ch/pay?a=1&b=2",
 }
-TEXTS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__pages_texts"]
+TEXTS = VARIABLES["__pages_texts"]
 
 
 def leaves(tree, path=()):
@@ -24,6 +29,17 @@ def leaves(tree, path=()):
 def page():
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  # as Ansible does
     return environment.from_string((ROLE / "templates" / "page.html.j2").read_text()).render(VARIABLES)
+
+
+def browser_language(wish):
+    """The language that the rules of texts.conf choose for a header Accept-Language, read as nginx reads them."""
+    environment = jinja2.Environment(trim_blocks=True, autoescape=False)  # noqa: S701
+    environment.filters |= FilterModule().filters()
+    environment.filters["product"] = itertools.product
+    text = environment.from_string((ROLE / "templates" / "texts.conf.j2").read_text()).render(VARIABLES)
+    rules = re.search(r"map \$http_accept_language .*?\n}", text, re.DOTALL)[0]
+    chosen = [language for rule, language in re.findall(r'"~\*(.+)" (\w+);', rules) if re.search(rule, wish, re.I)]
+    return chosen or re.findall(r"default (\w+);", rules)
 
 
 def test_four_languages():
@@ -59,3 +75,29 @@ def test_the_page_needs_nothing_from_elsewhere():
 
 def test_an_address_is_written_as_html_wants_it():
     assert 'href="https://swissphoto.ch/pay?a=1&amp;b=2"' in page()
+
+
+@pytest.mark.parametrize(
+    ("wish", "language"),
+    [
+        ("fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7", "fr"),
+        ("rm,it;q=0.9,fr;q=0.8", "it"),
+        ("ja,en;q=0.5,de;q=0.3", "en"),
+        ("DE-ch", "de"),
+        ("den,it", "it"),
+        ("nl,*", "de"),
+        ("", "de"),
+    ],
+)
+def test_the_first_language_of_the_browser_that_is_ours_is_taken(wish, language):
+    assert browser_language(wish) == [language]
+
+
+def test_a_hostile_header_costs_no_time():
+    begin = time.monotonic()
+    browser_language("," * 4000 + " " * 4000 + "x")
+    assert time.monotonic() - begin < 1
+
+
+def test_every_language_can_be_chosen_on_the_page():
+    assert re.findall(r'href="\?language=(\w+)" hreflang="(\w+)" lang="(\w+)"', page()) == [(x, x, x) for x in TEXTS]
