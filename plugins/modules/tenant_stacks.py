@@ -14,7 +14,7 @@ description:
   - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
   - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
   - A new instance gets its first admin over its own network, then its set-up is closed, then its route is opened.
-  - Waits for the certificate of a route that it opened.
+  - Waits until the address of a route that it opened works, with its certificate.
   - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
 attributes:
   check_mode:

@@ -41,6 +41,10 @@ class Compose:
         wait = ("--detach", "--wait", "--wait-timeout", str(self._wait_seconds))
         self._compose(("up", *wait, "--quiet-pull", "--remove-orphans"), environment or {})
 
+    def remove(self, containers: Sequence[str]) -> None:
+        """Remove single containers, by id."""
+        self._call(("docker", "rm", "--force", *containers), {})
+
     def restart(self, services: Sequence[str]) -> None:
         """Restart `services` as they are."""
         self._compose(("restart", *services))
@@ -54,12 +58,15 @@ class Compose:
         self._compose(("down", "--remove-orphans"))
 
     def _compose(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        command = ("docker", "compose", "--project-directory", str(self._directory), *arguments)
-        result = self._run(command, environment or {})
+        self._call(("docker", "compose", "--project-directory", str(self._directory), *arguments), environment or {})
+
+    def _call(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        result = self._run(command, environment)
         if result.returncode:
             lines = result.stderr.split("\n")
             reason = next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
+            verb = "compose " + command[4] if command[1] == "compose" else command[1]
             raise StackError(
-                f"docker compose {arguments[0]} failed with code {result.returncode}: {reason}; "
+                f"docker {verb} failed with code {result.returncode}: {reason}; "
                 f"see more by 'docker compose logs' in {self._directory}"
             )

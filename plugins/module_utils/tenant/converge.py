@@ -10,15 +10,15 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .certificate import wait
+from .address import wait
 from .compose import OPEN_SETUP, Compose
 from .files import make_directory, remove_file, write_file
 from .immich import create_admin
 from .plan import Plan
 from .stack import Admin, Stack, StackError
 
-# An authority takes a few seconds; one that takes longer has a reason that somebody should read.
-CERTIFICATE_SECONDS = 60
+# A certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
+ADDRESS_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Tools:
     compose: Callable[[Path], Compose]
     sentinel: Path
     create_admin: Callable[[Admin], None] = create_admin
-    wait_for_certificate: Callable[[str], None] = lambda host_name: wait(host_name, CERTIFICATE_SECONDS)
+    wait_for_address: Callable[[str], None] = lambda host_name: wait(host_name, ADDRESS_SECONDS)
 
 
 def _check_storage(stack: Stack, sentinel: Path) -> None:
@@ -66,6 +66,8 @@ def _start(plan: Plan, tools: Tools) -> None:
     if not plan.up:
         return
     compose = tools.compose(stack.directory)
+    if plan.strays:
+        compose.remove(plan.strays)
     if plan.first:
         compose.up(OPEN_SETUP)
         tools.create_admin(stack.admin)
@@ -102,7 +104,7 @@ def _open(plan: Plan) -> None:
 def _await(plan: Plan, tools: Tools) -> None:
     """Have the address work when the run says that it is done."""
     if plan.open:
-        tools.wait_for_certificate(plan.stack.host_name)
+        tools.wait_for_address(plan.stack.host_name)
 
 
 def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:

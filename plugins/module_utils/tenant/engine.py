@@ -67,6 +67,7 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
         containers.append(
             Container(
                 identity=item["Id"],
+                name=item["Names"][0].lstrip("/"),
                 tenant=labels[f"{LABEL}.tenant"],
                 service=labels.get(f"{LABEL}.service", ""),
                 digest=labels.get(f"{LABEL}.digest", ""),

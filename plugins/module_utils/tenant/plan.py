@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .files import directory_differs, file_diff, file_differs
 from .stack import Change, Container, Directory, File, FileDiff, Stack
@@ -16,7 +16,7 @@ class Plan:
     """The work on one stack, in the order in which it is done.
 
     `close`: the route is taken away, or turned to the pages, before anything else.
-    `first`: the first admin has to be created. `up`, `stop`, `down`: the run of Compose that is needed.
+    `first`: the first admin has to be created. `strays`: containers, by id, that a run left which was cut off. `up`, `stop`, `down`: the run of Compose that is needed.
     `restart`: services that are not well, or whose mounted files were changed under them.
     `open`: the route is written when all else is done.
     """
@@ -29,6 +29,7 @@ class Plan:
     files: tuple[File, ...] = ()
     close: bool = False
     first: bool = False
+    strays: tuple[str, ...] = ()
     up: bool = False
     restart: tuple[str, ...] = ()
     stop: bool = False
@@ -65,7 +66,7 @@ def _service_changes(stack: Stack, containers: Mapping[str, Container], mounted:
     return changes
 
 
-def _running(stack: Stack, containers: Mapping[str, Container]) -> Plan:
+def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence[Container]) -> Plan:
     directories = tuple(directory for directory in stack.directories if directory_differs(directory))
     files = tuple(file for file in stack.files if file_differs(file))
     mounted = {service for file in files for service in file.services}
@@ -74,6 +75,7 @@ def _running(stack: Stack, containers: Mapping[str, Container]) -> Plan:
     route = file_differs(stack.route)
     changes = [Change(directory.path.name, "make") for directory in directories]
     changes += [Change(file.path.name, "write") for file in files]
+    changes += [Change(container.name, "remove, an earlier run left it") for container in strays]
     changes += services
     changes += [Change("first admin", "create, then close set-up")] if first else []
     changes += [Change("route", "open")] if route else []
@@ -86,21 +88,22 @@ def _running(stack: Stack, containers: Mapping[str, Container]) -> Plan:
         files=files,
         close=first and stack.route.path.exists(),
         first=first,
-        up=first or bool(services),
+        strays=tuple(container.identity for container in strays),
+        up=first or bool(services) or bool(strays),
         restart=tuple(change.what for change in services if change.action == "restart"),
         open=first or route,
     )
 
 
-def _resting(stack: Stack, containers: Mapping[str, Container]) -> Plan:
+def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
     """Stopped or suspended: the pages answer, the memory is free, the data and the files stay."""
     route = file_differs(stack.route)
-    stop = any(container.running for container in containers.values())
+    stop = any(container.running for container in containers)
     changes = [Change("route", "to the pages")] if route else []
     changes += [Change("stack", "stop")] if stop else []
     return Plan(
         stack=stack,
-        observed=observed(stack, containers.values()),
+        observed=observed(stack, containers),
         changes=tuple(changes),
         diffs=(file_diff(stack.route),) if route else (),
         close=route,
@@ -108,14 +111,14 @@ def _resting(stack: Stack, containers: Mapping[str, Container]) -> Plan:
     )
 
 
-def _absent(stack: Stack, containers: Mapping[str, Container]) -> Plan:
+def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
     """No route, no container, no network; the data and the files stay."""
     route = stack.route.path.exists()
     changes = [Change("route", "remove")] if route else []
     changes += [Change("stack", "remove, and keep the data")] if containers else []
     return Plan(
         stack=stack,
-        observed=observed(stack, containers.values()),
+        observed=observed(stack, containers),
         changes=tuple(changes),
         close=route,
         down=bool(containers),
@@ -124,9 +127,11 @@ def _absent(stack: Stack, containers: Mapping[str, Container]) -> Plan:
 
 def plan(stack: Stack, containers: Iterable[Container]) -> Plan:
     """Compare `stack` with its files and with its `containers`."""
-    by_service = {container.service: container for container in containers}
+    found = list(containers)
+    strays = [container for container in found if container.stray]
+    by_service = {container.service: container for container in found if container not in strays}
     if stack.state == "running":
-        return _running(stack, by_service)
+        return _running(stack, by_service, strays)
     if stack.state == "absent":
-        return _absent(stack, by_service)
-    return _resting(stack, by_service)
+        return _absent(stack, found)
+    return _resting(stack, found)

@@ -69,11 +69,17 @@ class Container:
     """A container as the engine sees it. `health`: healthy, unhealthy, starting, or empty where it has no check."""
 
     identity: str
+    name: str
     tenant: str
     service: str
     digest: str
     state: str
     health: str
+
+    @property
+    def stray(self) -> bool:
+        """Whether it is the half of a replacement that was cut off; Compose itself cannot get past it."""
+        return self.name != f"silo-{self.tenant}-{self.service}-1"
 
     @property
     def running(self) -> bool:

@@ -45,24 +45,27 @@ class Server:
         return stack(item, {**places, "compose": "services: {}\n"})
 
     def run(self, command, environment):
-        name, verb = command[3].rsplit("/", 1)[1], command[4]
-        self.done.append(f"{verb} {name}" + (" with open set-up" if environment else ""))
+        if command[1] == "compose":
+            name, verb = command[3].rsplit("/", 1)[1], command[4]
+            self.done.append(f"{verb} {name}" + (" with open set-up" if environment else ""))
+        else:
+            self.done.append(" ".join(command[1:]))
         code = self.fail.get(self.done[-1], 0)
         return subprocess.CompletedProcess(command, code, "", "no such image\n")
 
     def create_admin(self, admin):
         self.done.append(f"admin {admin.email}")
 
-    def wait_for_certificate(self, host_name):
+    def wait_for_address(self, host_name):
         assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
-        self.done.append(f"certificate {host_name}")
+        self.done.append(f"address {host_name}")
 
     @property
     def tools(self):
         def compose(path):
             return Compose(path, 10, self.run)
 
-        return Tools(compose, self.root / "nas" / ".silo-nas", self.create_admin, self.wait_for_certificate)
+        return Tools(compose, self.root / "nas" / ".silo-nas", self.create_admin, self.wait_for_address)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}
@@ -80,7 +83,15 @@ def containers(name="hans", **changes):
         settings = {"digest": digest, "state": "running", "health": "healthy"}
         if service in changes and changes[service] is None:
             continue
-        found.append(Container(identity=service, tenant=name, service=service, **(settings | changes.get(service, {}))))
+        found.append(
+            Container(
+                identity=service,
+                name=f"silo-{name}-{service}-1",
+                tenant=name,
+                service=service,
+                **(settings | changes.get(service, {})),
+            )
+        )
     return found
 
 

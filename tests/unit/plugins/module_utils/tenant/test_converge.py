@@ -1,5 +1,7 @@
 """From plan to outcome: what is done, in which order, to whom, and what is left alone."""
 
+import dataclasses
+
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
@@ -28,7 +30,7 @@ def test_a_new_tenant_gets_its_admin_before_its_route(server):
         "up hans with open set-up",
         "admin hans@example.ch",
         "up hans",
-        "certificate hans.swissphoto.ch",
+        "address hans.swissphoto.ch",
     ]
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
@@ -128,7 +130,7 @@ def test_a_run_that_was_cut_off_is_completed_by_the_next(server, containers, ste
     todo = plan(server.stack(), containers(server={"digest": "setup"}))
     (outcome,) = converge([todo], server.tools)
     assert outcome.error == ""
-    assert server.done[-2:] == ["up hans", "certificate hans.swissphoto.ch"]
+    assert server.done[-2:] == ["up hans", "address hans.swissphoto.ch"]
     assert list(server.routes()) == ["tenant-hans.yml"]
 
 
@@ -158,3 +160,11 @@ def test_a_password_that_the_database_does_not_know_is_refused(server, hans, con
     assert outcome.error.startswith("its database was made with another password than that of its vault.yml")
     assert (hans.directory / "secrets" / "database_password").read_text() == "Dsecret"
     assert server.done == []
+
+
+def test_what_a_replacement_left_that_was_cut_off_is_removed_first(server, hans, containers):
+    half = dataclasses.replace(containers()[0], identity="1ba0", name="1ba0_silo-hans-server-1", state="created")
+    todo = plan(hans, [*containers(server={"digest": "old"}), half])
+    assert actions(todo) == [("1ba0_silo-hans-server-1", "remove, an earlier run left it"), ("server", "recreate")]
+    converge([todo], server.tools)
+    assert server.done == ["rm --force 1ba0", "up hans"]

@@ -27,12 +27,20 @@ def test_health_is_read_from_the_engines_words(status, health):
 def item(**labels):
     ours = {"tenant": "hans", "service": "server", "digest": "d"}
     ours = {f"ch.swissphoto.silo.{key}": value for key, value in ours.items()}
-    return {"Id": "7f3a", "Labels": ours | labels, "State": "running", "Status": "Up 3 minutes (healthy)"}
+    return {
+        "Id": "7f3a",
+        "Names": ["/silo-hans-server-1"],
+        "Labels": ours | labels,
+        "State": "running",
+        "Status": "Up 3 minutes (healthy)",
+    }
 
 
 def test_containers_are_read_and_one_off_containers_are_not():
     answer = [item(), item(**{"com.docker.compose.oneoff": "True"})]
-    assert engine.parse(answer) == [Container("7f3a", "hans", "server", "d", "running", "healthy")]
+    assert engine.parse(answer) == [
+        Container("7f3a", "silo-hans-server-1", "hans", "server", "d", "running", "healthy")
+    ]
 
 
 class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -89,7 +97,7 @@ def test_an_engine_that_is_not_there_is_told(tmp_path):
         engine.containers(str(tmp_path / "docker.sock"))
 
 
-SERVER = Container("7f3a", "hans", "server", "d", "running", "")
+SERVER = Container("7f3a", "silo-hans-server-1", "hans", "server", "d", "running", "")
 
 
 def test_the_main_process_is_told(answers):

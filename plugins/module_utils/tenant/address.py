@@ -1,0 +1,55 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The address of a new tenant: it works when Traefik has read the route and got the certificate."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+
+from .stack import StackError
+
+POLL_SECONDS = 0.2
+PING = "/api/server/ping"
+
+
+def names(certificate: bytes, host_name: str) -> bool:
+    """Whether a certificate is for `host_name`, or for all names beside it; names stand in DER as they are."""
+    return any(name.encode() in certificate for name in (host_name, f"*.{host_name.split('.', 1)[1]}"))
+
+
+def _connect(host_name: str, address: tuple[str, int]) -> ssl.SSLSocket:
+    # Whether the authority is trusted is the browser's question; here the name is enough.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection(address, timeout=5), server_hostname=host_name)
+
+
+def problem(host_name: str, address: tuple[str, int]) -> str:
+    """Return what keeps `host_name` from working, as a customer would find it; empty where it works."""
+    connection = http.client.HTTPConnection(host_name, timeout=5)
+    try:
+        with _connect(host_name, address) as tls:
+            if not names(tls.getpeercert(binary_form=True) or b"", host_name):
+                return "has no certificate"
+            connection.sock = tls
+            connection.request("GET", PING)
+            status = connection.getresponse().status
+            return "" if status == http.client.OK else f"answers {status}"
+    except (OSError, http.client.HTTPException) as error:
+        return f"does not answer: {error}"
+
+
+def wait(host_name: str, seconds: float, address: tuple[str, int] = ("127.0.0.1", 443)) -> None:
+    """Wait until `host_name` works; raises StackError with what keeps it from that after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while found := problem(host_name, address):
+        if time.monotonic() >= deadline:
+            raise StackError(
+                f"its containers run, but after {seconds:.0f} s {host_name} {found}; "
+                "see why by 'docker logs silo-traefik-traefik-1' on the server"
+            )
+        time.sleep(POLL_SECONDS)

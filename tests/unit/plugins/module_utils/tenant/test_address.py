@@ -1,0 +1,105 @@
+"""An address is waited for until route and certificate are there, and the wait ends with a sentence."""
+
+import datetime
+import socket
+import ssl
+import threading
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import address
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def make(name):
+    """A certificate for `name`, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "anything")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    return builder.sign(key, hashes.SHA256()), key
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("hans.swissphoto.ch", True),
+        ("*.swissphoto.ch", True),
+        ("maria.swissphoto.ch", False),
+        ("1a2b.traefik.default", False),
+    ],
+)
+def test_a_certificate_names_its_host(name, fits):
+    der = make(name)[0].public_bytes(serialization.Encoding.DER)
+    assert address.names(der, "hans.swissphoto.ch") == fits
+
+
+class Proxy:
+    """A proxy on loopback whose certificate and answer can be changed while it runs."""
+
+    def __init__(self, folder):
+        self.folder, self.status = folder, 404
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.use("1a2b.traefik.default")
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.at = self.listener.getsockname()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def use(self, name):
+        made, key = make(name)
+        plain = serialization.NoEncryption()
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        (self.folder / "pem").write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
+        self.context.load_cert_chain(self.folder / "pem")
+
+    def serve(self):
+        while True:
+            try:
+                connection, _address = self.listener.accept()
+            except OSError:
+                return
+            try:
+                with self.context.wrap_socket(connection, server_side=True) as tls:
+                    asked = tls.recv(4096)
+                    if b"Host: hans.swissphoto.ch" in asked:
+                        tls.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % self.status)
+            except OSError:
+                connection.close()
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    made = Proxy(tmp_path)
+    yield made
+    made.listener.close()
+
+
+def test_it_is_waited_for(proxy):
+    def become():
+        proxy.use("hans.swissphoto.ch")
+        proxy.status = 200
+
+    threading.Timer(0.5, become).start()
+    address.wait("hans.swissphoto.ch", 20, proxy.at)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("1a2b.traefik.default", 200, "hans.swissphoto.ch has no certificate; see why by 'docker logs"),
+        ("hans.swissphoto.ch", 404, "hans.swissphoto.ch answers 404; see why"),
+    ],
+)
+def test_a_wait_that_is_too_long_ends_with_a_sentence(proxy, name, status, said):
+    proxy.use(name)
+    proxy.status = status
+    with pytest.raises(StackError, match=said):
+        address.wait("hans.swissphoto.ch", 0.3, proxy.at)
+
+
+def test_nobody_answers():
+    assert address.problem("hans.swissphoto.ch", ("127.0.0.1", 9)).startswith("does not answer")
