@@ -1,23 +1,16 @@
 """What customers read: every text in every language, and a page that stands by itself."""
 
-import itertools
+import os
 import re
+import subprocess
 import time
 from pathlib import Path
 
-import jinja2
 import pytest
 import yaml
-from ansible.plugins.filter.core import FilterModule
 
 ROLE = Path(__file__).parents[3] / "roles" / "pages"
-VARIABLES = {
-    **yaml.safe_load((ROLE / "vars" / "main.yml").read_text()),
-    **yaml.safe_load((ROLE / "defaults" / "main.yml").read_text()),
-    "pages_contact_email": "ops@swissphoto.ch",
-    "pages_payment_url": "https://swissphoto.ch/pay?a=1&b=2",
-}
-TEXTS = VARIABLES["__pages_texts"]
+TEXTS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__pages_texts"]
 
 
 def leaves(tree, path=()):
@@ -26,20 +19,22 @@ def leaves(tree, path=()):
     return {path: tree}
 
 
-def page():
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  # as Ansible does
-    return environment.from_string((ROLE / "templates" / "page.html.j2").read_text()).render(VARIABLES)
+@pytest.fixture
+def page(render):
+    addresses = {
+        "pages_contact_email": "ops@swissphoto.ch",
+        "pages_payment_url": "https://swissphoto.ch/pay?a=1&b=2",
+    }
+    return render("pages", "page.html.j2", **addresses)
 
 
-def browser_language(wish):
-    """The language that the rules of texts.conf choose for a header Accept-Language, read as nginx reads them."""
-    environment = jinja2.Environment(trim_blocks=True, autoescape=False)  # noqa: S701
-    environment.filters |= FilterModule().filters()
-    environment.filters["product"] = itertools.product
-    text = environment.from_string((ROLE / "templates" / "texts.conf.j2").read_text()).render(VARIABLES)
-    rules = re.search(r"map \$http_accept_language .*?\n}", text, re.DOTALL)[0]
-    chosen = [language for rule, language in re.findall(r'"~\*(.+)" (\w+);', rules) if re.search(rule, wish, re.I)]
-    return chosen or re.findall(r"default (\w+);", rules)
+@pytest.fixture
+def browser_language(render):
+    """Gives a function: header Accept-Language to the languages that texts.conf chooses; one, if all is well."""
+    rules = re.search(r"map \$http_accept_language .*?\n}", render("pages", "texts.conf.j2"), re.DOTALL)[0]
+    patterns = re.findall(r'"~\*(.+)" (\w+);', rules)
+    default = re.findall(r"default (\w+);", rules)
+    return lambda wish: [language for rule, language in patterns if re.search(rule, wish, re.I)] or default
 
 
 def test_four_languages():
@@ -68,13 +63,13 @@ def test_no_text_has_a_character_that_nginx_or_json_takes_for_its_own(language):
     assert [text for text in leaves(TEXTS[language]).values() if set(text) & set('"\\$\n')] == []
 
 
-def test_the_page_needs_nothing_from_elsewhere():
+def test_the_page_needs_nothing_from_elsewhere(page):
     for word in ("<script", "<link", "src=", "url(", "@import"):
-        assert word not in page()
+        assert word not in page
 
 
-def test_an_address_is_written_as_html_wants_it():
-    assert 'href="https://swissphoto.ch/pay?a=1&amp;b=2"' in page()
+def test_an_address_is_written_as_html_wants_it(page):
+    assert 'href="https://swissphoto.ch/pay?a=1&amp;b=2"' in page
 
 
 @pytest.mark.parametrize(
@@ -89,15 +84,30 @@ def test_an_address_is_written_as_html_wants_it():
         ("", "de"),
     ],
 )
-def test_the_first_language_of_the_browser_that_is_ours_is_taken(wish, language):
+def test_the_first_language_of_the_browser_that_is_ours_is_taken(browser_language, wish, language):
     assert browser_language(wish) == [language]
 
 
-def test_a_hostile_header_costs_no_time():
+def test_a_hostile_header_costs_no_time(browser_language):
     begin = time.monotonic()
     browser_language("," * 4000 + " " * 4000 + "x")
     assert time.monotonic() - begin < 1
 
 
-def test_every_language_can_be_chosen_on_the_page():
-    assert re.findall(r'href="\?language=(\w+)" hreflang="(\w+)" lang="(\w+)"', page()) == [(x, x, x) for x in TEXTS]
+def test_every_language_can_be_chosen_on_the_page(page):
+    assert re.findall(r'href="\?language=(\w+)" hreflang="(\w+)" lang="(\w+)"', page) == [(x, x, x) for x in TEXTS]
+
+
+def test_every_run_writes_the_same():
+    """What comes out of a set has another order in each process, and the container would be made anew."""
+    template = f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/nginx.conf.j2') }}}}"
+    command = ["ansible", "localhost", "-i", "localhost,", "-m", "ansible.builtin.debug", "-a", f'msg="{template}"']
+    variables = [f"-e@{ROLE}/{part}/main.yml" for part in ("defaults", "vars")]
+    answers = {
+        subprocess.run(
+            [*command, *variables], check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in "123"
+    }
+    assert len(answers) == 1
+    assert b"suspended|stopped|starting" in answers.pop()

@@ -1,0 +1,102 @@
+"""What Traefik reads: both ways to a certificate, and the names that tenants' routes use."""
+
+import pytest
+import yaml
+
+MODES = ["acme", "wildcard"]
+VARIABLES = {
+    "traefik_routes_directory": "/srv/silo/traefik/routes",
+    "traefik_domain": "swissphoto.ch",
+    "traefik_acme_email": "ops@swissphoto.ch",
+    "traefik_pages_url": "http://10.82.0.18:8080",
+    "traefik_machine_learning_url": "http://10.82.0.2:3003",
+    "__traefik_digest": "digest",
+}
+
+
+@pytest.fixture
+def rendered(render):
+    return lambda template, **changes: yaml.safe_load(render("traefik", template, **{**VARIABLES, **changes}))
+
+
+@pytest.fixture
+def static(rendered):
+    return lambda **changes: rendered("traefik.yml.j2", **changes)
+
+
+def test_nobody_is_told_anything(static):
+    assert static()["global"] == {"checkNewVersion": False, "sendAnonymousUsage": False}
+    assert "api" not in static()
+    assert "accessLog" not in static()
+
+
+def test_what_is_for_the_operator_listens_to_the_server_alone(static):
+    entry_points = static()["entryPoints"]
+    assert {name for name, point in entry_points.items() if point["address"].startswith("127.0.0.1:")} == {"local"}
+    assert static()["ping"]["entryPoint"] == static()["metrics"]["prometheus"]["entryPoint"] == "local"
+
+
+def test_no_entry_point_is_taken_by_default(static):
+    assert not any(point.get("asDefault") for point in static()["entryPoints"].values())
+
+
+def test_neither_a_long_upload_nor_a_long_download_is_cut(static):
+    times = static()["entryPoints"]["websecure"]["transport"]["respondingTimeouts"]
+    assert times == {"readTimeout": "12h", "writeTimeout": "0s", "idleTimeout": "600s"}
+
+
+def test_a_certificate_for_each_host_name_comes_by_http(static):
+    acme = static()["certificatesResolvers"]["acme"]["acme"]
+    assert acme["httpChallenge"] == {"entryPoint": "web"}
+    assert "dnsChallenge" not in acme
+    assert "caCertificates" not in acme
+
+
+def test_one_certificate_for_all_comes_by_dns(rendered, static):
+    changes = {"traefik_tls_mode": "wildcard", "traefik_dns_provider": "exoscale"}
+    acme = static(**changes)["certificatesResolvers"]["acme"]["acme"]
+    assert acme["dnsChallenge"] == {"provider": "exoscale"}
+    assert "httpChallenge" not in acme
+    tls = rendered("_base.yml.j2", **changes)["http"]["routers"]["unknown"]["tls"]
+    assert tls["domains"] == [{"main": "swissphoto.ch", "sans": ["*.swissphoto.ch"]}]
+
+
+def test_the_authorities_are_those_that_are_mounted(static):
+    acme = static(traefik_acme_ca_files=["/home/me/lab.pem"])["certificatesResolvers"]["acme"]["acme"]
+    assert acme["caCertificates"] == ["/etc/traefik/authorities/lab.pem"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_nobody_has_comes_after_all_that_somebody_has(rendered, mode):
+    router = rendered("_base.yml.j2", traefik_tls_mode=mode)["http"]["routers"]["unknown"]
+    assert (router["priority"], router["entryPoints"], router["service"]) == (1, ["websecure"], "pages")
+
+
+def test_a_photo_server_that_starts_has_a_page_and_an_answer_in_every_language(rendered):
+    middlewares = rendered("_base.yml.j2")["http"]["middlewares"]
+    for language in ("de", "fr", "it", "en"):
+        for suffix, path in (("", "/"), ("-api", "/api")):
+            errors = middlewares[f"pages-starting-{language}{suffix}"]["errors"]
+            assert errors["query"] == f"/starting/{language}{path}"
+            assert errors["statusRewrites"] == dict.fromkeys(errors["status"], 503)
+
+
+def test_nothing_that_tls_1_2_has_left_behind_is_offered(rendered):
+    options = rendered("_base.yml.j2")["tls"]["options"]["default"]
+    assert options["minVersion"] == "VersionTLS12"
+    assert [suite for suite in options["cipherSuites"] if "_CBC_" in suite or "ECDHE" not in suite] == []
+
+
+@pytest.mark.parametrize("template", ["compose.yaml.j2", "traefik.yml.j2"])
+def test_a_key_of_the_dns_provider_is_only_in_its_own_file(rendered, template):
+    changes = {"traefik_tls_mode": "wildcard", "traefik_dns_environment": {"EXOSCALE_API_SECRET": "Ksecret"}}
+    assert "Ksecret" not in str(rendered(template, **changes))
+
+
+def test_the_container_has_no_more_than_it_needs(rendered):
+    service = rendered("compose.yaml.j2")["services"]["traefik"]
+    assert service["mem_limit"] == service["memswap_limit"] == str(512 * 1024**2)
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"]
+    assert service["user"] == "65532:65532"
+    assert not any("docker.sock" in volume for volume in service["volumes"])
