@@ -16,7 +16,8 @@ class Plan:
     """The work on one stack, in the order in which it is done.
 
     `close`: the route is taken away, or turned to the pages, before anything else.
-    `first`: the first admin has to be created. `strays`: containers, by id, that a run left which was cut off. `up`, `stop`, `down`: the run of Compose that is needed.
+    `strays`: containers, by id, that a run left which was cut off. `first`: the first admin has to be created.
+    `up`, `stop`, `down`: the run of Compose that is needed.
     `restart`: services that are not well, or whose mounted files were changed under them.
     `open`: the route is written when all else is done.
     """
