@@ -74,6 +74,13 @@ class Cloud:
     def post(self, path: str, value: t.Any) -> Answer:
         return self.send("POST", path, value)
 
+    def works(self) -> bool:
+        """Whether the photo server answers, with a certificate that a browser takes."""
+        try:
+            return self.get("/api/server/ping").status == http.client.OK
+        except OSError:
+            return False
+
     def login(self, email: str, password: str) -> Answer:
         answer = self.post("/api/auth/login", {"email": email, "password": password})
         if answer.status == http.client.CREATED:

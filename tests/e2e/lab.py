@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import subprocess
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,12 +74,34 @@ class Lab:
         container = f"silo-{tenant}-database-1"
         return self.run("docker", "exec", container, "psql", "-XAtU", "immich", "-d", "immich", "-c", query).strip()
 
+    def _valkey(self, tenant: str, *command: str) -> list[str]:
+        script = 'export REDISCLI_AUTH=$(cat /run/secrets/cache_password); exec timeout 60 valkey-cli "$@"'
+        return ["docker", "exec", f"silo-{tenant}-cache-1", "sh", "-c", script, "sh", *command]
+
     def valkey(self, tenant: str, *command: str) -> str:
-        script = 'REDISCLI_AUTH=$(cat /run/secrets/cache_password) exec valkey-cli "$@"'
-        return self.run("docker", "exec", f"silo-{tenant}-cache-1", "sh", "-c", script, "sh", *command).strip()
+        return self.run(*self._valkey(tenant, *command)).strip()
+
+    @contextlib.contextmanager
+    def queue_traffic(self, tenant: str) -> Iterator[list[str]]:
+        """The commands that a tenant's Valkey gets meanwhile; they are all there when the context has ended."""
+        seen: list[str] = []
+        command = ["docker", "exec", self.container, *self._valkey(tenant, "MONITOR")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as monitor:
+            assert monitor.stdout
+            assert monitor.stdout.readline() == "OK\n"
+            yield seen
+            end = uuid.uuid4().hex
+            self.valkey(tenant, "ECHO", end)
+            for line in monitor.stdout:
+                if end in line:
+                    break
+                seen.append(line)
+            monitor.kill()
 
     def files(self) -> str:
-        """Every file and directory of the platform with owner, mode and time, but what services write all the time."""
-        busy = r"-path '*/database/*' -o -path '*/queue/*' -o -path '*/backups/*' -o -path '*/uploads/*'"
-        script = rf"find /srv/silo /instances \( {busy} \) -prune -o -printf '%p %u %g %m %T@\n' | sort"
-        return self.shell(script)
+        """Every file and directory of the platform with owner, mode and time; what services write is left out."""
+        places = ("database", "queue", "backups", "uploads", "traefik/certificates")
+        busy = " -o ".join(f"-path '*/{place}'" for place in places)
+        facts = "%p %u %g %m"
+        script = rf"find /srv/silo /instances \( {busy} \) -prune -printf '{facts}\n' -o -printf '{facts} %T@\n'"
+        return self.shell(f"{script} | sort")

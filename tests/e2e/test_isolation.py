@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 
 import pytest
 
@@ -52,6 +53,7 @@ def test_hans_does_not_reach_maria(lab, probe):
             (f"{service}.silo-maria_default", port),
         ]
     targets += [(lab.gateway("maria"), port) for port in (3003, 22, 80, 443)]
+    targets += [(f"maria.{lab.domain}", port) for port in (80, 443)]
     assert probe("silo-hans-server-1", *targets) == set()
     # The same probe, from where it may: so it can tell open from closed.
     own = [(lab.address_of("maria", service), port) for service, port in ports.items()]
@@ -69,6 +71,32 @@ def test_hans_does_not_reach_the_host(lab, probe):
 
 def test_hans_has_no_way_out(lab, probe):
     assert probe("silo-hans-server-1", ("deb.debian.org", 80), (lab.address.rsplit(".", 1)[0] + ".3", 5000)) == set()
+
+
+@pytest.fixture
+def neighbour(lab):
+    """Which of some addresses another machine of the data centre reaches, that takes the server for its router."""
+    (server,) = json.loads(subprocess.check_output(["docker", "inspect", lab.container]))
+    (network,) = server["NetworkSettings"]["Networks"]
+    script = f"ip route add 10.0.0.0/8 via {lab.address} && exec python3 -c '{PROBE}'"
+    command = ["docker", "run", "--rm", "-i", "--network", network, "--cap-add", "NET_ADMIN", "--entrypoint", "sh"]
+
+    def of(*targets):
+        answer = subprocess.check_output(
+            [*command, server["Image"], "-c", script], input=json.dumps(targets), text=True
+        )
+        return {target for target, state in json.loads(answer).items() if state == "open"}
+
+    return of
+
+
+def test_nobody_outside_reaches_behind_the_proxy(lab, neighbour):
+    ports = {"server": 2283, "database": 5432, "cache": 6379}
+    targets = [(lab.address_of("hans", service), port) for service, port in ports.items()]
+    targets += [(lab.gateway("hans"), 3003), ("10.82.0.2", 3003), ("10.82.0.18", 8080)]
+    targets += [(lab.address, port) for port in (2283, 2375, 3003, 5432, 6379, 8080, 8082)]
+    world = [(lab.address, port) for port in (22, 80, 443)]
+    assert neighbour(*targets, *world) == {f"{host}:{port}" for host, port in world}
 
 
 def test_hans_does_not_see_the_files_of_maria(lab):
@@ -102,6 +130,17 @@ def test_the_machine_learning_is_closed_to_the_world(lab):
     with pytest.raises(OSError):
         socket.create_connection((lab.address, 3003), timeout=3)
     socket.create_connection((lab.address, 443), timeout=3).close()
+
+
+def test_the_guard_is_what_keeps_tenants_from_the_host(lab, probe):
+    """Without its table the same probe does get through: the test above sees the guard and not an accident."""
+    target = (lab.gateway("hans"), 22)
+    lab.run("nft", "delete", "table", "inet", "silo_guard")
+    try:
+        assert probe("silo-hans-server-1", target) == {f"{target[0]}:22"}
+    finally:
+        lab.run("systemctl", "reload", "silo-guard")
+    assert probe("silo-hans-server-1", target) == set()
 
 
 def test_no_container_has_the_socket_of_docker(lab):

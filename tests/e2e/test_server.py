@@ -1,9 +1,13 @@
 """The server itself: what the roles left there, looked at with testinfra."""
 
+import http.client
 import json
+import ssl
 
 import pytest
 import testinfra
+
+from .cloud import Cloud
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,29 @@ def test_the_limits_of_what_is_shared(lab, container, memory):
     assert host["CapDrop"] == ["ALL"]
     assert host["ReadonlyRootfs"]
     assert lab.inspect(container)["Config"]["User"].split(":")[0] not in ("", "0", "root")
+
+
+def test_plain_http_leads_to_https_and_nowhere_else(lab):
+    connection = http.client.HTTPConnection(lab.address, 80, timeout=10)
+    for method, path in (("GET", "/photos?page=2"), ("POST", "/api/auth/login")):
+        connection.request(method, path, headers={"Host": f"hans.{lab.domain}"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status in (301, 308)
+        assert answer.headers["Location"] == f"https://hans.{lab.domain}{path}"
+
+
+def test_browsers_are_told_to_stay_with_https(lab):
+    assert "max-age=31536000" in Cloud(lab, "hans").get("/").headers["Strict-Transport-Security"]
+
+
+def test_old_ways_to_encrypt_are_refused(lab):
+    cloud = Cloud(lab, "hans")
+    cloud.context.set_ciphers("ALL:@SECLEVEL=0")
+    cloud.context.minimum_version = ssl.TLSVersion.TLSv1
+    cloud.context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError):
+        cloud.connect()
 
 
 def test_the_certificates_belong_to_traefik_alone(server):

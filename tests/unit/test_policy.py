@@ -1,0 +1,80 @@
+"""The policy of group_vars/ holds everywhere, and an inventory overrides any of it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+HOSTS = {group: {"hosts": {"silo1": {"ansible_connection": "local"}}} for group in ("servers", "nas")}
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    def write(path, **values):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(values))
+
+    write("hosts.yml", **HOSTS)
+    write("tenants.yml", plugin="swissphoto.silo.tenants")
+    write("host_vars/hans/tenant.yml", tenant_email="hans@example.ch", tenant_plan="small", tenant_index=1)
+    return write
+
+
+@pytest.fixture
+def value(tmp_path):
+    """What a play of playbooks/ would find."""
+
+    def of(host, name):
+        command = ["ansible", "-i", str(tmp_path), "--playbook-dir", str(ROOT / "playbooks"), host]
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "json"}
+        result = subprocess.run(
+            [*command, "-m", "debug", "-a", f"var={name}"],
+            cwd=ROOT,
+            env=environment | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(result.stdout)["plays"][0]["tasks"][0]["hosts"][host][name]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "expected"),
+    [
+        ("silo1", "traefik_memory", "512M"),
+        ("silo1", "host_guard_tenant_ports", [3003]),
+        ("hans", "tenant_domain", "swissphoto.ch"),
+        ("hans", "tenant_quota", "100G"),
+    ],
+)
+def test_the_policy_holds_for_an_inventory_anywhere(inventory, value, host, name, expected):
+    assert value(host, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "setting", "host", "name", "expected"),
+    [
+        ("group_vars/all/policy.yml", {"silo_domain": "photos.example"}, "hans", "tenant_domain", "photos.example"),
+        ("group_vars/all.yml", {"silo_memory_traefik": "1G"}, "silo1", "traefik_memory", "1G"),
+        ("group_vars/servers.yml", {"silo_memory_traefik": "2G"}, "silo1", "traefik_memory", "2G"),
+        ("group_vars/plan_small.yml", {"tenant_quota": "50G"}, "hans", "tenant_quota", "50G"),
+        ("group_vars/tenants.yml", {"tenant_time_zone": "Europe/Rome"}, "hans", "tenant_time_zone", "Europe/Rome"),
+        ("host_vars/hans/overrides.yml", {"tenant_quota": "7T"}, "hans", "tenant_quota", "7T"),
+    ],
+)
+def test_an_inventory_overrides_it(inventory, value, file, setting, host, name, expected):
+    inventory(file, **setting)
+    assert value(host, name) == expected
+
+
+def test_the_closest_group_of_an_inventory_wins(inventory, value):
+    inventory("group_vars/all.yml", silo_memory_traefik="1G")
+    inventory("group_vars/servers.yml", silo_memory_traefik="2G")
+    assert value("silo1", "traefik_memory") == "2G"
