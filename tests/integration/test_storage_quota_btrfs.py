@@ -51,6 +51,8 @@ class Host:
         argv: Sequence[str] = [str(ansible), target, "-i", f"{target},", "-c", connection, *flags]
         argv = [*argv, "-m", f"swissphoto.silo.{name}", "-a", json.dumps(values)]
         settings = {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+        # Who calls may want colours; the answer is read by a program.
+        settings |= {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(
             argv, env=os.environ | settings, cwd=REPOSITORY, capture_output=True, text=True, timeout=120
         )
