@@ -98,6 +98,12 @@ class Lab:
                 seen.append(line)
             monitor.kill()
 
+    def quota(self, index: int) -> int:
+        """The limit in bytes of the tenant with this index, as the file system has it."""
+        groups = json.loads(self.run("btrfs", "--format", "json", "qgroup", "show", "-re", "--raw", "/instances"))
+        (limit,) = [group["max_referenced"] for group in groups["qgroup-show"] if group["qgroupid"] == f"1/{index}"]
+        return int(limit)
+
     def files(self) -> str:
         """Every file and directory of the platform with owner, mode and time; what services write is left out."""
         places = ("database", "queue", "backups", "uploads", "traefik/certificates")

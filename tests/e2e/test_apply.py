@@ -89,6 +89,23 @@ def test_limit_touches_that_tenant_alone(lab, operator):
         operator.apply()
 
 
+def test_a_tag_does_its_part_alone(lab, operator):
+    before = lab.containers("maria")
+    operator.edit("maria", server_memory="1536M", quota="501G")
+    try:
+        operator.apply("--tags", "storage")
+        assert lab.containers("maria") == before
+        assert lab.quota(2) == 501 * 1024**3
+        operator.edit("maria", quota="502G")
+        operator.apply("--tags", "stacks")
+        assert lab.containers("maria") != before
+        assert lab.quota(2) == 501 * 1024**3
+    finally:
+        operator.edit("maria", server_memory=None, quota=None)
+        operator.apply()
+    assert lab.quota(2) == 500 * 1024**3
+
+
 def test_a_plan_tells_and_changes_nothing(lab, operator):
     operator.edit("peter", server_memory="1536M", quota="2T")
     before, files = lab.containers(*THREE), lab.files()
