@@ -5,6 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 GIB = 1024**3
+UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+
+
+def size(number: int) -> str:
+    """Return a size in bytes for people: 100 GiB, 1 TiB, 512 MiB; a size below zero keeps its sign."""
+    for unit, name in UNITS:
+        if abs(number) >= unit:
+            return f"{number / unit:.6g} {name}"
+    return f"{number} B"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,20 +28,35 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """Where the memory of a server goes. `tenants` holds the limit of each tenant that runs."""
+    """Where the memory of a server goes. `tenants` holds the limit of each tenant that runs.
+
+    `overcommit` is how much of the tenants' part may be promised: 1.0 is all of it, 1.2 a fifth more than there is.
+    """
 
     server: Server
     tenants: tuple[int, ...]
+    overcommit: float = 1.0
+
+    @property
+    def set_aside(self) -> int:
+        """What no tenant gets: machine learning, Traefik, the reserve."""
+        return self.server.machine_learning + self.server.traefik + self.server.reserve
 
     @property
     def promised(self) -> int:
         """All limits and the reserve together."""
-        return self.server.machine_learning + self.server.traefik + sum(self.tenants) + self.server.reserve
+        return self.set_aside + sum(self.tenants)
+
+    @property
+    def for_tenants(self) -> int:
+        """What may be promised to tenants; below zero where the server is smaller than what is set aside on it."""
+        there = self.server.total - self.set_aside
+        return int(there * self.overcommit) if there > 0 else there
 
     @property
     def free(self) -> int:
-        """What is left; below zero where more is promised than is there."""
-        return self.server.total - self.promised
+        """What may still be promised; below zero where more is promised than may be."""
+        return self.for_tenants - sum(self.tenants)
 
     def room_for(self, tenant: int) -> int:
         """How many more tenants of `tenant` bytes fit."""

@@ -1,0 +1,95 @@
+"""Whether there is room: for a tenant's memory on a server, for its quota on a NAS. Pure; all sizes in bytes.
+
+Only what makes a promise larger is ever refused: a server that promised too much lets every tenant shrink.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from silo.capacity import Ledger, size
+
+
+class AdmissionError(Exception):
+    """There is no room. The text is a sentence with what is asked, what is left, and what could be done."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """A NAS. `size` is that of its file system, `promised` the quota of each tenant whose data it keeps.
+
+    `overcommit` is how much of it may be promised: 1.0 is its size, 2.0 twice as much.
+    """
+
+    size: int
+    promised: tuple[int, ...]
+    overcommit: float = 1.0
+
+    @property
+    def free(self) -> int:
+        """What may still be promised; below zero where more is promised than may be."""
+        return int(self.size * self.overcommit) - sum(self.promised)
+
+
+def admit_memory(name: str, server: str, ledger: Ledger, asked: int, held: int = 0) -> None:
+    """Refuse where the limits of the tenant `name`, `asked` together, do not fit on `server`.
+
+    `ledger` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
+    """
+    if asked <= held or asked <= ledger.free:
+        return
+    raise AdmissionError(
+        f"{name}: {size(asked)} of memory are asked on {server}, and {size(max(0, ledger.free))} are left; "
+        f"{_where_it_goes(ledger)}. Stop a tenant there, lower a limit, take another server, "
+        "or raise silo_memory_overcommit"
+    )
+
+
+def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) -> None:
+    """Refuse where the quota `asked` by the tenant `name` does not fit on `nas`.
+
+    `pool` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
+    """
+    if asked <= held or asked <= pool.free:
+        return
+    raise AdmissionError(
+        f"{name}: {size(asked)} of storage are asked on {nas}, and {size(max(0, pool.free))} are left; of its "
+        f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
+        f"{_tenants(len(pool.promised))}. Take a smaller quota, purge what is deleted, add disks, "
+        "or raise silo_storage_overcommit"
+    )
+
+
+def place(name: str, ledgers: Mapping[str, Ledger], asked: int) -> str:
+    """Return the server with the most memory left for the tenant `name`; of equals, the first by name.
+
+    Raises AdmissionError where `asked` fits on none of them.
+    """
+    best = min(ledgers, key=lambda server: (-ledgers[server].free, server), default=None)
+    if best is None:
+        raise AdmissionError(f"{name}: there is no server in the inventory's group servers; add one to hosts.yml")
+    if len(ledgers) > 1 and asked > ledgers[best].free:
+        left = ", ".join(f"{size(max(0, ledgers[server].free))} on {server}" for server in sorted(ledgers))
+        raise AdmissionError(
+            f"{name}: {size(asked)} of memory are asked, and no server has as much left: {left}. "
+            "Stop a tenant, lower a limit, add a server, or raise silo_memory_overcommit"
+        )
+    admit_memory(name, best, ledgers[best], asked)
+    return best
+
+
+def _where_it_goes(ledger: Ledger) -> str:
+    return (
+        f"of its {size(ledger.server.total)}, {size(ledger.set_aside)} are set aside (machine learning, Traefik, "
+        f"reserve), and of the rest{_stretched(ledger.overcommit)}, {size(sum(ledger.tenants))} are promised to "
+        f"{_tenants(len(ledger.tenants))}"
+    )
+
+
+def _stretched(overcommit: float) -> str:
+    return "" if overcommit == 1 else f" times {overcommit:g}"
+
+
+def _tenants(count: int) -> str:
+    return "1 tenant" if count == 1 else f"{count} tenants"
