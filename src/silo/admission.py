@@ -61,12 +61,17 @@ def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) ->
     )
 
 
+def roomiest(ledgers: Mapping[str, Ledger]) -> str | None:
+    """Return the server with the most memory left; of equals, the first by name; None where there is no server."""
+    return min(ledgers, key=lambda server: (-ledgers[server].free, server), default=None)
+
+
 def place(name: str, ledgers: Mapping[str, Ledger], asked: int) -> str:
     """Return the server with the most memory left for the tenant `name`; of equals, the first by name.
 
     Raises AdmissionError where `asked` fits on none of them.
     """
-    best = min(ledgers, key=lambda server: (-ledgers[server].free, server), default=None)
+    best = roomiest(ledgers)
     if best is None:
         raise AdmissionError(f"{name}: there is no server in the inventory's group servers; add one to hosts.yml")
     if len(ledgers) > 1 and asked > ledgers[best].free:

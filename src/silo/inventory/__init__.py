@@ -1,0 +1,8 @@
+"""Edits of an inventory that people can trust: whole, checked, admitted, one at a time, and each one commit."""
+
+from silo.inventory.editor import Inventory
+from silo.inventory.errors import InventoryError
+from silo.inventory.model import Change, Fleet, TenantFile
+from silo.inventory.retired import Tombstone
+
+__all__ = ["Change", "Fleet", "Inventory", "InventoryError", "TenantFile", "Tombstone"]

@@ -1,0 +1,363 @@
+"""Edits of an inventory, each whole, admitted, and one commit.
+
+What the tool writes is `tenant.yml` alone. A tenant.yml with an edit that nobody has committed is left alone, so that
+no commit of the tool holds another's work; one that git does not know yet is committed whole by the first edit of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import getpass
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from silo.admission import roomiest
+from silo.inventory import document, retired, schema, survey
+from silo.inventory.document import Document, Scalar
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.folder import DESK, Edit, Folder, Move, Step, Write
+from silo.inventory.history import Author, History
+from silo.inventory.merged import Merged, merge
+from silo.inventory.model import Change, Fleet, TenantFile, memory
+from silo.inventory.retired import Tombstone
+from silo.inventory.schema import SETTINGS, Tenant
+
+WAIT_SECONDS = 60
+HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
+VERBS = {"running": "Start", "stopped": "Stop", "suspended": "Suspend", "absent": "Take down"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """An inventory's folder, open for edits. Every edit holds its one lock from the first look to the commit.
+
+    All edits raise InventoryError where something is not right, and silo.admission.AdmissionError where there is no
+    room; nothing is changed then. With `dry_run` they return the same change, and write nothing.
+    """
+
+    folder: Folder
+    history: History | None
+    pools: Mapping[str, int]
+    wait_seconds: float
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        author: str | None = None,
+        pools: Mapping[str, int] = MappingProxyType({}),
+        commit: bool = True,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> Inventory:
+        """Open the inventory at `path`.
+
+        `author` ("Maria <maria@example.ch>") signs the commits in place of git's own identity. `pools` is NAS to the
+        size of its file system in bytes; quotas are weighed on those alone. Without `commit`, git is left out.
+        """
+        root = Path(path).resolve()
+        if not (root / "hosts.yml").is_file() or not (root / "tenants.yml").is_file():
+            raise InventoryError(f"{root}: it is no inventory; a folder with hosts.yml and tenants.yml is right")
+        name = Author.parse(author) if author else None
+        return cls(Folder(root), History.of(root, name) if commit else None, pools, wait_seconds)
+
+    def tenants(self) -> Mapping[str, TenantFile]:
+        """Return every tenant's file by name; each is whole, also while an edit is under way."""
+        found = {}
+        for name in self.folder.names("host_vars"):
+            if (document_ := self._document(name)) is not None:
+                path = self.folder.root / document_.where
+                found[name] = TenantFile(name, path, MappingProxyType(dict(document_.settings)))
+        return found
+
+    def tombstones(self) -> tuple[Tombstone, ...]:
+        """Return what is left of every deleted tenant, by index."""
+        return retired.read(self.folder)
+
+    def fleet(self) -> Fleet:
+        """Return all tenants as they should be and what is promised to them; takes about a second."""
+        return survey.fleet(self._merge(), self.tombstones())
+
+    def create(self, name: str, *, email: str, dry_run: bool = False, **settings: str | None) -> Change:
+        """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
+
+        `settings` are those of `change`; `plan` or `quota` must be among them, and None is as if not given.
+        """
+        schema.check_name(name)
+        given = {key: value for key, value in settings.items() if value is not None}
+        values = schema.new_values(name, {"email": email, **given}, survey.plans(self.folder.root))
+        with self._session(dry_run):
+            merged = self._merge()
+            self._check_new(name, merged)
+            fleet = survey.fleet(merged, self.tombstones())
+            if fleet.problems:
+                raise InventoryError(fleet.problems)
+            placed = "tenant_server" not in values
+            if placed and (server := roomiest(fleet.ledgers)):
+                values["tenant_server"] = server
+            lines = {key: values[key] for key in SETTINGS if key in values}
+            lines["tenant_index"] = survey.free_index(fleet.tenants.values(), self.tombstones())
+            after = document.edit(document.read(_file(name), HEAD), lines)
+            tenant = self._check(name, [after.text], lines, fleet)
+            survey.admit(fleet, None, tenant, placed, self.pools)
+            sold = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
+            edit = Edit(f"Create tenant {name} ({sold})", (Write(_file(name), None, after.text),))
+            return self._make(name, None, after.settings, edit, dry_run)
+
+    def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
+        """Say how a tenant should be: running, stopped, suspended or absent; none of them touches its data."""
+        return self.change(name, state=state, dry_run=dry_run)
+
+    def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
+        """Change settings of a tenant; None takes one away, so that the plan or the policy counts again.
+
+        They are `email`, `plan`, `quota`, `state`, `language`, `server`, `nas`, `server_memory`, `database_memory` and
+        `cache_memory`; sizes such as 512M, 100G or 1T.
+        """
+        schema.check_name(name)
+        values = schema.new_values(name, settings, survey.plans(self.folder.root))
+        with self._session(dry_run):
+            before = self._existing(name)
+            self._check_overrides(name, values)
+            merged = self._merge()
+            values = {key: value for key, value in values.items() if not _is_said(before, merged, name, key, value)}
+            if not values:
+                return Change(name, before.settings, before.settings, "")
+            self._check_committed(before.where)
+            fleet = survey.fleet(merged, self.tombstones())
+            after = document.edit(before, values)
+            others = _without(fleet, name)
+            tenant = self._check(name, [after.text], values, others)
+            survey.admit(others, fleet.tenants.get(name), tenant, False, self.pools)
+            step = Write(before.where, before.text, after.text)
+            return self._make(
+                name, before.settings, after.settings, Edit(_said(name, before, values), (step,)), dry_run
+            )
+
+    def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
+        """Take a tenant out of the inventory: a tombstone keeps its index, and its files lie beside it until `purge`.
+
+        `by` is who did it; without it the author, or the user who runs this.
+        """
+        schema.check_name(name)
+        with self._session(dry_run):
+            before = self._existing(name)
+            self._check_committed(f"host_vars/{name}")
+            tenant = survey.tenant(self._merge(), name)
+            stone = Tombstone(tenant.index, name, retired.now(), by or self._who(), tenant.nas, tenant.quota)
+            if self.folder.path(stone.files).exists():
+                raise InventoryError(f"{stone.files}: it exists already; move it away, as the files of {name} go there")
+            record = Write(stone.path, self.folder.read(stone.path), stone.text)
+            edit = Edit(f"Delete tenant {name} (index {stone.index})", (record, Move(f"host_vars/{name}", stone.files)))
+            return self._make(name, before.settings, None, edit, dry_run)
+
+    def restore(self, name: str, *, dry_run: bool = False) -> Change:
+        """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets."""
+        with self._session(dry_run):
+            stone = self._buried(name)
+            merged = self._merge()
+            self._check_new(name, merged)
+            file = document.read(f"{stone.files}/tenant.yml", self.folder.read(f"{stone.files}/tenant.yml") or "")
+            fleet = survey.fleet(merged, [other for other in self.tombstones() if other != stone])
+            overrides = self.folder.read(f"{stone.files}/overrides.yml")
+            tenant = self._check(name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
+            survey.admit(fleet, None, tenant, False, self.pools)
+            steps = (Move(stone.files, f"host_vars/{name}"), Write(stone.path, stone.text, None))
+            edit = Edit(f"Restore tenant {name} (index {stone.index})", _as_written(self.folder, steps))
+            return self._make(name, None, file.settings, edit, dry_run)
+
+    def purge(self, name: str, *, dry_run: bool = False) -> Change:
+        """Remove the files of the tenant of this name that was deleted first; its tombstone stays for ever."""
+        with self._session(dry_run):
+            stone = self._buried(name, last=False)
+            after = dataclasses.replace(stone, purged=retired.now())
+            steps = (Write(stone.path, stone.text, after.text), Move(stone.files, f"{DESK}/gone"))
+            edit = Edit(f"Purge tenant {name} (index {stone.index})", _as_written(self.folder, steps))
+            return self._make(name, None, None, edit, dry_run)
+
+    @contextlib.contextmanager
+    def _session(self, dry_run: bool) -> Iterator[None]:
+        with self.folder.locked(self.wait_seconds):
+            if not dry_run and (edit := self.folder.cut_off()):
+                self._commit(edit)
+                self.folder.finish()
+            self.tenants()
+            yield
+
+    def _make(
+        self,
+        name: str,
+        before: Mapping[str, object] | None,
+        after: Mapping[str, object] | None,
+        edit: Edit,
+        dry_run: bool,
+    ) -> Change:
+        change = Change(name, before, after, "".join(_diff(step) for step in edit.steps))
+        if dry_run:
+            return change
+        self.folder.make(edit)
+        commit = self._commit(edit)
+        self.folder.finish()
+        return dataclasses.replace(change, commit=commit)
+
+    def _commit(self, edit: Edit) -> str | None:
+        try:
+            return self.history.commit(edit) if self.history else None
+        except InventoryError:
+            self.folder.take_back(edit)
+            raise
+
+    def _merge(self, texts: Mapping[str, list[str]] = MappingProxyType({})) -> Merged:
+        return merge(self.folder.root, dict(texts))
+
+    def _document(self, name: str) -> Document | None:
+        path = _file(name)
+        try:
+            if not (self.folder.root / path).exists():
+                return None
+        except OSError as error:
+            raise InventoryError(f"{path}: it cannot be read, {str(error.strerror).lower()}") from error
+        text = self.folder.read(path)
+        return None if text is None else document.read(path, text)
+
+    def _existing(self, name: str) -> Document:
+        found = self._document(name)
+        if found is None:
+            names = sorted(self.tenants())
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f"{near[0]} is meant?" if near else f"there are {', '.join(names) or 'none yet'}"
+            raise InventoryError(f"tenant {shown(name)}: there is none of this name; {meant}")
+        return found
+
+    def _buried(self, name: str, last: bool = True) -> Tombstone:
+        schema.check_name(name)
+        stones = [stone for stone in self.tombstones() if stone.name == name and not stone.purged]
+        stones = [stone for stone in stones if self.folder.path(stone.files).is_dir()]
+        if not stones:
+            raise InventoryError(f"tenant {shown(name)}: none of this name was deleted and not purged yet")
+        stones.sort(key=lambda stone: stone.when)
+        return stones[-1 if last else 0]
+
+    def _check_new(self, name: str, merged: Merged) -> None:
+        """Refuse a name that something of the inventory has."""
+        if name in merged.tenants:
+            raise InventoryError(f"tenant {name!r}: it exists already; choose another name, or change that one")
+        if name in merged.groups or any(name in hosts for hosts in merged.groups.values()):
+            raise InventoryError(
+                f"tenant {name!r}: a machine or a group of the inventory has this name; choose another"
+            )
+        for found in self.folder.names("host_vars"):
+            if found.split(".")[0] != name:
+                continue
+            path = f"host_vars/{found}"
+            if not self.folder.path(path).is_dir():
+                raise InventoryError(f"{path}: this file would count for tenant {name}; move it away")
+            holds = ", ".join(self.folder.names(path)) or "nothing"
+            raise InventoryError(f"{path}: it exists without a tenant.yml and holds {holds}; move it away")
+
+    def _check_overrides(self, name: str, values: Mapping[str, Scalar | None]) -> None:
+        """Refuse to write what people have said otherwise in the file that is theirs."""
+        path = f"host_vars/{name}/overrides.yml"
+        text = self.folder.read(path)
+        if text is None or text.startswith(document.VAULT):
+            return
+        said = document.read(path, text).settings
+        if problems := [
+            f"{name}: {key} is {shown(said[key])} in {path}, which people write; change it there"
+            for key in values
+            if key in said
+        ]:
+            raise InventoryError(problems)
+
+    def _check_committed(self, path: str) -> None:
+        if self.history and (files := self.history.edited([path])):
+            raise InventoryError(f"{', '.join(files)}: there is an edit that nobody has committed; commit it first")
+
+    def _check(self, name: str, texts: list[str], values: Mapping[str, Scalar | None], others: Fleet) -> Tenant:
+        """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
+        merged = self._merge({name: texts})
+        tenant = survey.tenant(merged, name)
+        schema.check_sizes(tenant, values)
+        problems = [
+            f"{name}: {key} stays {shown(merged.tenants[name].get(key))} and does not become {shown(value)}, "
+            f"as another file of host_vars/{name} says so; change it there"
+            for key, value in values.items()
+            if value is not None and merged.tenants[name].get(key) != value
+        ]
+        known = survey.clashes(others.tenants.values())
+        problems += [problem for problem in survey.clashes([*others.tenants.values(), tenant]) if problem not in known]
+        if problems:
+            raise InventoryError(problems)
+        return tenant
+
+    def _who(self) -> str:
+        return self.history.author.name if self.history and self.history.author else getpass.getuser()
+
+
+def _file(name: str) -> str:
+    return f"host_vars/{name}/tenant.yml"
+
+
+def _without(fleet: Fleet, name: str) -> Fleet:
+    """Return the fleet without one tenant."""
+    gone = fleet.tenants.get(name)
+    if gone is None:
+        return fleet
+    ledger = fleet.ledgers[gone.server]
+    limits = list(ledger.tenants)
+    if (limit := memory(gone)) in limits:
+        limits.remove(limit)
+    ledgers = {**fleet.ledgers, gone.server: dataclasses.replace(ledger, tenants=tuple(limits))}
+    promised = {
+        nas: {key: quota for key, quota in quotas.items() if key != name} for nas, quotas in fleet.promised.items()
+    }
+    tenants = {key: tenant for key, tenant in fleet.tenants.items() if key != name}
+    return dataclasses.replace(fleet, tenants=tenants, ledgers=ledgers, promised=promised)
+
+
+def _is_said(before: Document, merged: Merged, name: str, key: str, value: Scalar | None) -> bool:
+    """Tell whether a tenant.yml says this already; a state counts also where the policy says it."""
+    if key in before.settings or value is None:
+        return bool(before.settings.get(key) == value)
+    state = merged.tenants.get(name, {}).get("tenant_state", "running")
+    return key == "tenant_state" and bool(state == value)
+
+
+def _said(name: str, before: Document, values: Mapping[str, Scalar | None]) -> str:
+    """Return the commit's message; addresses stay out of it, as nobody can take them out of a history."""
+    if set(values) == {"tenant_state"}:
+        return f"{VERBS.get(str(values['tenant_state']), 'Change')} tenant {name}"
+    parts = []
+    for key, value in values.items():
+        label, old = key.removeprefix("tenant_").replace("_", " "), before.settings.get(key)
+        if key == "tenant_email":
+            parts.append(label)
+        elif value is None:
+            parts.append(f"{label} {old} taken away")
+        else:
+            parts.append(f"{label} {value}" if old is None else f"{label} {old} to {value}")
+    return f"Change tenant {name} ({', '.join(parts)})"
+
+
+def _as_written(folder: Folder, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps with records as they are on disk, where people may have added a comment."""
+    return tuple(
+        dataclasses.replace(step, before=folder.read(step.path)) if isinstance(step, Write) else step for step in steps
+    )
+
+
+def _diff(step: Step) -> str:
+    if isinstance(step, Move):
+        if step.target.startswith(f"{DESK}/"):
+            return f"remove {step.source}\n"
+        return f"rename from {step.source}\nrename to {step.target}\n"
+    before, after = ((text or "").splitlines(keepends=True) for text in (step.before, step.after))
+    names = (
+        "/dev/null" if step.before is None else f"a/{step.path}",
+        "/dev/null" if step.after is None else f"b/{step.path}",
+    )
+    lines = difflib.unified_diff(before, after, *names)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)

@@ -1,0 +1,173 @@
+"""The history of an inventory that is a git work tree: each edit is one commit, of its own files and no others.
+
+What others have staged or changed stays as it is. There is none outside of a work tree, or of files that git ignores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.folder import DESK, Edit, Write
+
+LIMIT_SECONDS = 60
+SAID = 300
+AUTHOR = re.compile(r"([^<>\n\r\0]*[^<>\s\0]) <([^<>\s\0]+)>")
+
+
+@dataclasses.dataclass(frozen=True)
+class Author:
+    """In whose name commits are made."""
+
+    name: str
+    email: str
+
+    @classmethod
+    def parse(cls, text: str) -> Author:
+        """Read `Maria Muster <maria@example.ch>`; raises InventoryError."""
+        found = AUTHOR.fullmatch(text)
+        if not found:
+            raise InventoryError(f"author is {shown(text)}; a name and an address are right: Maria <maria@example.ch>")
+        return cls(found[1], found[2])
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """The work tree in which the inventory lies; paths are relative to the inventory."""
+
+    root: Path
+    author: Author | None = None
+
+    @classmethod
+    def of(cls, root: Path, author: Author | None) -> History | None:
+        """Return the history of the inventory at `root`, or None; raises InventoryError where git cannot read it."""
+        if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+            return None
+        if shutil.which("git") is None:
+            raise InventoryError(f"{root}: it is in a git work tree, and git is not installed; install git")
+        history = cls(root, author)
+        history._git("rev-parse", "--show-toplevel")
+        return history
+
+    def edited(self, paths: Sequence[str]) -> list[str]:
+        """Return the tracked files below `paths` with an edit that nobody has committed, staged or not."""
+        listed = self._lines("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--", *paths)
+        return [entry[3:] for entry in listed]
+
+    def commit(self, edit: Edit) -> str | None:
+        """Commit the files of an edit as they are now; return the commit, or None where git keeps none of them.
+
+        Raises InventoryError with git's words where it refuses; its index is then as it was.
+        """
+        kept = self._kept(self._files(edit))
+        if not self._differ(kept):
+            return None
+        try:
+            if new := self._lines("ls-files", "-z", "--others", "--exclude-standard", "--", *kept):
+                self._git("add", "--", *new)
+            self._git("commit", "--quiet", "--only", "--file=-", "--", *kept, text=edit.message)
+        except InventoryError:
+            # What fails after the commit, such as a hook, does not undo it.
+            if self._differ(kept):
+                self._forget(kept)
+                raise
+        code, commit = self._run("log", "-1", "--format=%H", "--", *kept)
+        return None if code else commit.strip()
+
+    def _differ(self, files: Sequence[str]) -> bool:
+        return bool(files and self._git("status", "--porcelain=v1", "--untracked-files=all", "--", *files))
+
+    def _forget(self, files: Sequence[str]) -> None:
+        """Take new files out of the index again."""
+        if added := self._lines("diff", "-z", "--cached", "--name-only", "--relative", "--diff-filter=A", "--", *files):
+            self._git("rm", "--quiet", "--cached", "--", *added)
+
+    def _files(self, edit: Edit) -> list[str]:
+        """Return the files that an edit touches; of a folder that moved, those that git knows."""
+        files = set()
+        for step in edit.steps:
+            if isinstance(step, Write):
+                files.add(step.path)
+                continue
+            for file in self._lines("ls-files", "-z", "--", step.source):
+                target = f"{step.target}{file.removeprefix(step.source)}"
+                files |= {file} if target.startswith(f"{DESK}/") else {file, target}
+        known = set(self._lines("ls-files", "-z", "--", *files)) if files else set()
+        return sorted(file for file in files if file in known or (self.root / file).is_file())
+
+    def _kept(self, files: Sequence[str]) -> list[str]:
+        """Return those of `files` that git does not ignore."""
+        code, said = self._run("check-ignore", "-z", "--stdin", text="\0".join(files))
+        if code not in (0, 1):
+            raise InventoryError(f"{self.root}: git cannot tell what it ignores: {_short(said)}")
+        return [file for file in files if file not in said.split("\0")]
+
+    def _lines(self, *arguments: str) -> list[str]:
+        return [entry for entry in self._git(*arguments).split("\0") if entry]
+
+    def _git(self, *arguments: str, text: str = "") -> str:
+        code, said = self._run(*arguments, text=text)
+        if code:
+            raise InventoryError(f"{self.root}: git refused, so nothing is changed: {_short(said) or code}")
+        return said
+
+    def _run(self, *arguments: str, text: str = "") -> tuple[int, str]:
+        """Return the code of git and what it said; a hook that hangs is ended."""
+        process = subprocess.Popen(
+            ["git", *([] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]), *arguments],
+            cwd=self.root,
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            said, problem = process.communicate(text, timeout=LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return 1, f"it took longer than {LIMIT_SECONDS} seconds"
+        except BaseException:
+            _end(process)
+            raise
+        return process.returncode, said if process.returncode == 0 else problem or said
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_RUN}
+        identity = {}
+        if self.author:
+            identity = {
+                f"GIT_{role}_{key}": value
+                for role in ("AUTHOR", "COMMITTER")
+                for key, value in (("NAME", self.author.name), ("EMAIL", self.author.email))
+            }
+        return {**inherited, **identity, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false"}
+
+
+# Set while a hook runs; they would lead to another work tree or index.
+_OF_ANOTHER_RUN = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End git and its hooks; told to end, git removes its lock."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=5)
+            return
+
+
+def _short(said: str) -> str:
+    text = " ".join(said.split())
+    return text if len(text) <= SAID else f"{text[:SAID]}..."

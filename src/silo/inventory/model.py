@@ -1,0 +1,60 @@
+"""What an inventory holds, and what an edit of it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from silo.admission import Pool
+from silo.capacity import Ledger
+from silo.inventory.schema import Tenant
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantFile:
+    """A tenant.yml as it is written: `settings` are its own, without plan, policy and overrides.yml."""
+
+    name: str
+    path: Path
+    settings: Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What an edit did to a tenant, or would do: the settings of its tenant.yml before and after, None for no tenant.
+
+    `diff_text` is empty where nothing changed. `commit` is None without git, in a dry run, and where nothing changed.
+    """
+
+    name: str
+    before: Mapping[str, t.Any] | None
+    after: Mapping[str, t.Any] | None
+    diff_text: str
+    commit: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Fleet:
+    """All tenants as they should be, and what is promised to them; nothing in it is read from a machine.
+
+    `problems` are sentences on tenants that cannot be, which count nowhere else. `promised` is NAS to name to quota in
+    bytes, with deleted tenants whose data is still kept; `storage_overcommit` is by NAS.
+    """
+
+    tenants: Mapping[str, Tenant]
+    problems: tuple[str, ...]
+    ledgers: Mapping[str, Ledger]
+    promised: Mapping[str, Mapping[str, int]]
+    storage_overcommit: Mapping[str, float]
+
+    def pool(self, nas: str, size: int) -> Pool:
+        """Return what is promised on a NAS of `size` bytes."""
+        return Pool(size, tuple(self.promised[nas].values()), self.storage_overcommit[nas])
+
+
+def memory(tenant: Tenant) -> int:
+    """Return what a tenant takes of its server: its three limits while it should run, in bytes."""
+    limits = tenant.server_memory + tenant.database_memory + tenant.cache_memory
+    return limits if tenant.state == "running" else 0
