@@ -19,6 +19,8 @@ author:
   - SwissPhoto (@swissphoto)
 requirements:
   - For btrfs, Linux 6.7 and btrfs-progs 6.7 on the NAS, with simple quotas turned on.
+  - For XFS, Linux 5.14 and a mount with C(prjquota).
+  - For ZFS, its tool C(zfs), and a dataset of its own mounted at O(root).
 attributes:
   check_mode:
     description: Can run in check mode and return what it would change.
@@ -41,14 +43,30 @@ options:
     type: str
     default: .silo-nas
   backend:
-    description: The kind of quota; V(auto) takes the one of the file system that is mounted.
+    description:
+      - The kind of quota; V(auto) takes the one of the file system that is mounted.
+      - V(manual) sets nothing. It compares the size that each directory's file system tells with the limit, for an
+        appliance that has its own means to set quotas, and refuses where they differ by more than 2 percent.
     type: str
-    choices: [auto, btrfs]
+    choices: [auto, btrfs, manual, xfs, zfs]
     default: auto
   force:
     description: Set a limit even below what a tenant uses now. Its data stay, and its next upload fails.
     type: bool
     default: false
+  overcommit:
+    description:
+      - The limits of all directories together may be at most so many times the size of the file system.
+      - A limit that grows beyond that is refused; what is promised already stays.
+    type: float
+    default: 1.0
+  mount_points:
+    description:
+      - Directories in C(uploads) on which a server mounts something of its own.
+      - They are made here, since a server's root has no right to do so where the NAS is mounted by NFS.
+    type: list
+    elements: str
+    default: []
   tenants:
     description: What each tenant's directory should be.
     type: list
@@ -62,7 +80,8 @@ options:
       id:
         description:
           - The number under which the file system counts this tenant, given once and never again.
-          - On btrfs the quota group C(1/<id>).
+          - On btrfs the quota group C(1/<id>), on XFS the project, on ZFS a property of the dataset.
+          - It is kept on record in C(<root>/.silo-ids), and refused for any other name from then on.
         type: int
         required: true
       uid:
@@ -70,11 +89,13 @@ options:
         type: int
         required: true
       gid:
-        description: Group of C(uploads).
+        description: Group of C(uploads), which may pass through it and no more.
         type: int
         required: true
       limit:
-        description: Hard limit, in bytes or as V(100G) or V(1T), where a G is 1024 * 1024 * 1024 bytes.
+        description:
+          - Hard limit, in bytes or as V(100G) or V(1T), where a G is 1024 * 1024 * 1024 bytes.
+          - On XFS in whole blocks, so it may be less by a part of one.
         type: str
         required: true
 seealso:
@@ -127,7 +148,7 @@ tenants:
       type: int
       returned: always
     used:
-      description: Bytes in use; btrfs counts them when it commits, at most 30 seconds ago.
+      description: Bytes in use; btrfs and ZFS count them when they commit, some seconds ago.
       type: int
       returned: always
     inodes:
@@ -162,6 +183,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.fresh import Fresh
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
 
 TENANT = {
     "name": {"type": "str", "required": True},
@@ -173,8 +195,10 @@ TENANT = {
 ARGUMENTS = {
     "root": {"type": "path", "required": True},
     "sentinel": {"type": "str", "default": ".silo-nas"},
-    "backend": {"type": "str", "choices": ["auto", "btrfs"], "default": "auto"},
+    "backend": {"type": "str", "choices": ["auto", "btrfs", "manual", "xfs", "zfs"], "default": "auto"},
     "force": {"type": "bool", "default": False},
+    "overcommit": {"type": "float", "default": 1.0},
+    "mount_points": {"type": "list", "elements": "str", "default": []},
     "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},
 }
 
@@ -201,8 +225,9 @@ def main() -> None:
     values = module.params
     try:
         backend = open_root(module, module_runner(module))
-        outcomes = converge(backend, values["tenants"], module.check_mode, values["force"])
-    except (QuotaError, CommandError) as error:
+        policy = Policy(values["force"], values["overcommit"], tuple(values["mount_points"]))
+        outcomes = converge(backend, values["tenants"], policy, module.check_mode)
+    except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))
     result: dict[str, Any] = {
         "backend": backend.name,

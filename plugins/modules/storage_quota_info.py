@@ -34,9 +34,9 @@ options:
     type: str
     default: .silo-nas
   backend:
-    description: The kind of quota; V(auto) takes the one of the file system that is mounted.
+    description: The kind of quota; V(auto) takes the one of the file system, V(manual) the sizes that it tells.
     type: str
-    choices: [auto, btrfs]
+    choices: [auto, btrfs, manual, xfs, zfs]
     default: auto
 seealso:
   - module: swissphoto.silo.storage_quota
@@ -94,7 +94,7 @@ tenants:
       type: int
       returned: always
     used:
-      description: Bytes in use; btrfs counts them when it commits, at most 30 seconds ago.
+      description: Bytes in use; btrfs and ZFS count them when they commit, some seconds ago.
       type: int
       returned: always
     inodes:
@@ -117,7 +117,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect impor
 ARGUMENTS = {
     "root": {"type": "path", "required": True},
     "sentinel": {"type": "str", "default": ".silo-nas"},
-    "backend": {"type": "str", "choices": ["auto", "btrfs"], "default": "auto"},
+    "backend": {"type": "str", "choices": ["auto", "btrfs", "manual", "xfs", "zfs"], "default": "auto"},
 }
 
 
@@ -127,7 +127,7 @@ def main() -> None:
     try:
         backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module))
         survey = backend.read()
-        pool = os.statvfs(backend.root)
+        size, status = backend.pool(), os.statvfs(backend.root)
     except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))
     tenants = {
@@ -141,7 +141,7 @@ def main() -> None:
         }
         for name, state in survey.directories.items()
     }
-    size, free = pool.f_blocks * pool.f_frsize, pool.f_bavail * pool.f_frsize
+    free = status.f_bavail * status.f_frsize
     module.exit_json(changed=False, backend=backend.name, pool={"size": size, "free": free}, tenants=tenants)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class Backend(ABC):
     """
 
     name: ClassVar[str]
+    counts_by_id: ClassVar[bool] = True
+    """Whether a directory is counted under the tenant's id, so that an id must never serve two."""
 
     def __init__(self, mount: Mount, run: Runner, sysfs: Path = Path("/sys")) -> None:
         """Remember where the file system is mounted and how to run its tools."""
@@ -85,6 +88,26 @@ class Backend(ABC):
         self.root = Path(mount.point)
         self.run = run
         self.sysfs = sysfs
+
+    def pool(self) -> int | None:
+        """Return the size of the whole file system in bytes; None where there is none yet."""
+        status = os.statvfs(self.root)
+        return status.f_blocks * status.f_frsize
+
+    def rounded(self, limit: int) -> int:
+        """Return the limit that the file system can hold in place of so many bytes, never a larger one.
+
+        Raises QuotaError where it can hold none that is so small.
+        """
+        return limit
+
+    def grants(self, found: int | None, limit: int) -> bool:
+        """Whether the limit that was found is the one that was promised."""
+        return found == limit
+
+    def refusal(self, tenant: Tenant, state: State | None) -> str:
+        """Return why this back end cannot serve the tenant; empty where it can."""
+        return state.problem if state else ""
 
     @abstractmethod
     def check(self) -> None:

@@ -1,12 +1,8 @@
-"""Compares what is with what should be, for any back end, and writes the difference once.
-
-Every rule about what may be changed stands here; a back end only reads and sets.
-"""
+"""Compares what is with what should be, for any back end, and writes the difference once."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,12 +18,24 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Usage,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder, write_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import (
+    only_one,
+    read_register,
+    write_register,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import (
+    Policy,
+    Promises,
+    parse_tenant,
+    refuse,
+    refuse_doubles,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size, parse_size
 
-NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 UPLOADS = "uploads"
 SHELL = Folder(0, 0, 0o711)
 """Of a tenant's directory: only root writes to it, and everyone passes through to what is theirs."""
+THERE = "there"
 
 
 @dataclass(frozen=True)
@@ -72,97 +80,105 @@ class Outcome:
         return [f"{key} {old} -> {new}" for key, old, new in pairs if old != new]
 
 
-def parse_tenant(values: Mapping[str, Any]) -> Tenant:
-    """Return a tenant from the module's option; raises QuotaError with a sentence about what is wrong in it."""
-    if not NAME.fullmatch(values["name"]):
-        raise QuotaError("the name must be 2 to 31 small letters and digits, and begin with a letter")
-    try:
-        limit = parse_size(values["limit"])
-    except SizeError as error:
-        raise QuotaError(f"the limit {error}") from error
-    if limit == 0:
-        raise QuotaError("the limit is 0, which some file systems take for no limit")
-    for key in ("id", "uid", "gid"):
-        if values[key] < 1:
-            raise QuotaError(f"the {key} is {values[key]}; it must be 1 or more")
-    return Tenant(values["name"], values["id"], values["uid"], values["gid"], limit)
-
-
-def refuse(tenant: Tenant, survey: Survey, force: bool) -> None:
-    """Raise QuotaError where the limit would not hold, or would hit somebody else."""
-    state = survey.directories.get(tenant.name, State())
-    holder = survey.holders.get(tenant.id, "")
-    if state.problem:
-        raise QuotaError(state.problem)
-    if holder and holder != tenant.name:
-        raise QuotaError(f"its quota id {tenant.id} already counts {holder}")
-    if state.id not in (None, tenant.id):
-        raise QuotaError(f"is already counted under the quota id {state.id}, not {tenant.id}")
-    if state.limit != tenant.limit < state.usage.bytes and not force:
-        used, limit = format_size(state.usage.bytes), format_size(tenant.limit)
-        raise QuotaError(f"{used} are in use, more than the new limit of {limit}; nothing was changed")
-
-
 def exact_size(size: int) -> str:
     """Return C(100G), or C(1.2G (1234567890 bytes)) where the short form alone would hide a difference."""
     short = format_size(size)
     return short if parse_size(short) == size else f"{short} ({size} bytes)"
 
 
-def words_of(state: State | None, shell: Folder | None, uploads: Folder | None) -> dict[str, str]:
-    """Return a tenant's storage in words, one for each thing that can differ."""
-    if state is None:
-        return {}
-    words = {"limit": "none" if state.limit is None else exact_size(state.limit)}
-    words["quota id"] = "none" if state.id is None else str(state.id)
-    if state.uncounted:
-        words["not counted"] = ", ".join(state.uncounted)
-    words["directory"] = str(shell) if shell else "none"
-    words[UPLOADS] = str(uploads) if uploads else "none"
-    return words
+class Run:
+    """One call for all tenants of a root: what was found, and what may be done about it."""
 
+    def __init__(self, backend: Backend, policy: Policy, check_mode: bool) -> None:
+        """Read the root once; raises CommandError or QuotaError where it cannot be read as a whole."""
+        self.backend, self.policy, self.check_mode = backend, policy, check_mode
+        self.survey = backend.read()
+        self.promises = Promises(backend, self.survey, policy.overcommit)
+        self.owners = read_register(backend.root) if backend.counts_by_id else {}
 
-def converge_one(backend: Backend, survey: Survey, tenant: Tenant, check_mode: bool, force: bool) -> Outcome:
-    """Bring one tenant to what it should be; raises QuotaError, CommandError or OSError where that fails."""
-    path = backend.root / tenant.name
-    shell = read_folder(path)
-    refuse(tenant, survey, force)
-    state = survey.directories.get(tenant.name)
-    owner = Folder(tenant.uid, tenant.gid, 0o700)
-    before = words_of(state, shell, read_folder(path / UPLOADS))
-    after = words_of(State(tenant.id, tenant.limit), SHELL, owner)
-    if before != after and not check_mode:
-        backend.apply(tenant, survey)
+    def converge(self, tenant: Tenant) -> Outcome:
+        """Bring one tenant to what it should be; raises QuotaError, CommandError or OSError where that fails."""
+        tenant = replace(tenant, limit=self.backend.rounded(tenant.limit))
+        path = self.backend.root / tenant.name
+        before = self._found(tenant, path)
+        state = self.survey.directories.get(tenant.name)
+        refuse(self.backend, tenant, self.survey, self.owners, self.policy.force)
+        self.promises.add(tenant)
+        after = self._wanted(tenant, state)
+        if before != after and not self.check_mode:
+            self._write(tenant, path)
+        return Outcome(tenant.name, str(path), tenant.limit, state.usage if state else Usage(), before, after)
+
+    def verify(self, outcome: Outcome, survey: Survey) -> Outcome:
+        """Return the outcome with the use after the change, or an error where the limit is not there when read again.
+
+        A limit that was promised, but that the file system does not hold, must not be believed.
+        """
+        state = survey.directories.get(outcome.name, State())
+        if not self.backend.grants(state.limit, outcome.limit or 0) or state.uncounted:
+            error = state.problem or "the limit was set without an error, but it is not there when read again"
+            return replace(outcome, error=error)
+        return replace(outcome, usage=state.usage)
+
+    def _found(self, tenant: Tenant, path: Path) -> dict[str, str]:
+        shell = read_folder(path)
+        state = self.survey.directories.get(tenant.name)
+        if state is None:
+            return {}
+        words = {"limit": "none" if state.limit is None else exact_size(state.limit)}
+        if self.backend.counts_by_id:
+            recorded = "" if tenant.id in self.owners else ", not on record"
+            words["quota id"] = "none" if state.id is None else f"{state.id}{recorded}"
+        if state.uncounted:
+            words["not counted"] = ", ".join(state.uncounted)
+        words["directory"] = str(shell) if shell else "none"
+        words[UPLOADS] = str(read_folder(path / UPLOADS) or "none")
+        return words | {name: self._mount_point(path / UPLOADS / name) for name in self.policy.mount_points}
+
+    def _wanted(self, tenant: Tenant, state: State | None) -> dict[str, str]:
+        kept = state.limit if state and self.backend.grants(state.limit, tenant.limit) else tenant.limit
+        words = {"limit": exact_size(kept or tenant.limit)}
+        if self.backend.counts_by_id:
+            words["quota id"] = str(tenant.id)
+        words |= {"directory": str(SHELL), UPLOADS: str(_uploads(tenant))}
+        return words | dict.fromkeys(self.policy.mount_points, THERE)
+
+    def _mount_point(self, path: Path) -> str:
+        # Owner and mode are those of what is mounted on it, as far as anybody sees.
+        return THERE if read_folder(path) else "none"
+
+    def _write(self, tenant: Tenant, path: Path) -> None:
+        if self.backend.counts_by_id and tenant.id not in self.owners:
+            # On record before it is in use: an id that was cut off in between is lost, and not given twice.
+            self.owners[tenant.id] = tenant.name
+            write_register(self.backend.root, self.owners)
+        self.backend.apply(tenant, self.survey)
         write_folder(path, SHELL)
-        write_folder(path / UPLOADS, owner)
-    return Outcome(tenant.name, str(path), tenant.limit, state.usage if state else Usage(), before, after)
+        write_folder(path / UPLOADS, _uploads(tenant))
+        for name in self.policy.mount_points:
+            if read_folder(path / UPLOADS / name) is None:
+                write_folder(path / UPLOADS / name, Folder(tenant.uid, tenant.gid, 0o700))
 
 
-def verify(outcome: Outcome, survey: Survey) -> Outcome:
-    """Return the outcome with the use after the change, or as an error where the limit is not there when read again."""
-    state = survey.directories.get(outcome.name, State())
-    if state.limit != outcome.limit or state.uncounted:
-        return replace(outcome, error="the limit was set without an error, but it is not there when read again")
-    return replace(outcome, usage=state.usage)
+def _uploads(tenant: Tenant) -> Folder:
+    return Folder(tenant.uid, tenant.gid, 0o710)
 
 
-def converge(backend: Backend, wanted: Sequence[Mapping[str, Any]], check_mode: bool, force: bool) -> list[Outcome]:
+def converge(backend: Backend, wanted: Sequence[Mapping[str, Any]], policy: Policy, check_mode: bool) -> list[Outcome]:
     """Bring all tenants to what they should be; one that fails does not hold up the others.
 
     Raises CommandError or QuotaError only where the root as a whole cannot be read.
     """
-    survey = backend.read()
-    twice = {key: Counter(values[key] for values in wanted) for key in ("name", "id")}
-    outcomes = []
-    for values in wanted:
-        try:
-            for key, counts in twice.items():
-                if counts[values[key]] > 1:
-                    raise QuotaError(f"the {key} {values[key]} was given to {counts[values[key]]} tenants")
-            outcomes.append(converge_one(backend, survey, parse_tenant(values), check_mode, force))
-        except (QuotaError, CommandError, OSError) as error:
-            outcomes.append(Outcome(values["name"], str(Path(backend.root, values["name"])), error=str(error)))
-    if check_mode or not any(outcome.changed for outcome in outcomes):
-        return outcomes
-    survey = backend.read()
-    return [verify(outcome, survey) if outcome.changed else outcome for outcome in outcomes]
+    with contextlib.nullcontext() if check_mode else only_one(backend.root):
+        run = Run(backend, policy, check_mode)
+        outcomes = []
+        for values in wanted:
+            try:
+                refuse_doubles(values, wanted)
+                outcomes.append(run.converge(parse_tenant(values)))
+            except (QuotaError, CommandError, OSError) as error:
+                outcomes.append(Outcome(values["name"], str(Path(backend.root, values["name"])), error=str(error)))
+        if check_mode or not any(outcome.changed for outcome in outcomes):
+            return outcomes
+        survey = backend.read()
+        return [run.verify(outcome, survey) if outcome.changed else outcome for outcome in outcomes]

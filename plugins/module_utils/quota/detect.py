@@ -9,8 +9,11 @@ from pathlib import Path
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.xfs import Xfs
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import Zfs
 
-BACKENDS: dict[str, type[Backend]] = {"btrfs": Btrfs}
+BACKENDS: dict[str, type[Backend]] = {"btrfs": Btrfs, "xfs": Xfs, "zfs": Zfs}
 """By the name of the file system, as the mount table has it."""
 
 
@@ -45,15 +48,20 @@ def require_mount(root: str, sentinel: str, mounts: list[Mount]) -> Mount:
 def open_backend(root: str, sentinel: str, wanted: str, run: Runner, mounts: str | None = None) -> Backend:
     """Return the back end for what is mounted at the root, checked; raises QuotaError where no limit would hold.
 
-    C(wanted) is C(auto) or the name of a back end; C(mounts) is the text of a mount table other than the kernel's.
+    C(wanted) is C(auto), C(manual) or the name of a file system.
+    C(mounts) is the text of a mount table other than the kernel's.
     """
     table = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mounts is None else mounts
     mount = require_mount(root, sentinel, parse_mounts(table))
-    if mount.type not in BACKENDS:
-        raise QuotaError(f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS))}")
-    if wanted not in ("auto", mount.type):
+    if wanted not in ("auto", "manual", mount.type):
         raise QuotaError(f"{root} is {mount.type} and not {wanted}")
-    backend = BACKENDS[mount.type](mount, run)
+    kind = Manual if wanted == "manual" else BACKENDS.get(mount.type)
+    if kind is None:
+        raise QuotaError(
+            f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS))}, "
+            "and where an appliance sets them itself, the backend 'manual' checks them"
+        )
+    backend = kind(mount, run)
     backend.check()
     return backend
 

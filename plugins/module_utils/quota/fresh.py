@@ -23,6 +23,10 @@ class Fresh(Backend):
         """Stand for the root, where not even a mount point is."""
         super().__init__(Mount(root, self.name, "", "/", frozenset()), run)
 
+    def pool(self) -> int | None:
+        """Have no size yet."""
+        return None
+
     def check(self) -> None:
         """Have nothing to refuse."""
 

@@ -1,14 +1,16 @@
-"""A back end that answers with a recorded session."""
+"""Back ends that answer with a recorded session, or keep their quotas in memory."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.command import Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, State, Survey, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
 
 SESSIONS = Path(__file__).with_name("sessions")
@@ -63,3 +65,57 @@ def sysfs(tmp_path: Path) -> Callable[[str], None]:
         (system / "qgroups" / "mode").write_text(f"{mode}\n", encoding="ascii")
 
     return write
+
+
+class Memory(Backend):
+    """A back end that keeps its quotas in memory, and counts how often it is read."""
+
+    name = "memory"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(Mount(str(root), "memory", "none", "/", frozenset()), lambda _: Completed(0))
+        self.states: dict[str, State] = {}
+        self.size = 1000 * 2**30
+        self.reads = 0
+        self.broken = ""
+
+    def pool(self) -> int:
+        return self.size
+
+    def check(self) -> None: ...
+
+    def read(self) -> Survey:
+        self.reads += 1
+        return Survey(dict(self.states), {state.id: name for name, state in self.states.items() if state.id})
+
+    def apply(self, tenant: Tenant, survey: Survey) -> None:
+        if self.broken == tenant.name:
+            raise CommandError(["btrfs", "subvolume", "create"], Completed(1, err="ERROR: no space left"))
+        (self.root / tenant.name).mkdir(exist_ok=True)
+        self.states[tenant.name] = replace(self.states.get(tenant.name, State()), id=tenant.id, limit=tenant.limit)
+
+
+@pytest.fixture
+def owners(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[int, int]]:
+    """Let directories have other owners than who runs the tests; the table has user and group by inode."""
+    table: dict[int, tuple[int, int]] = {}
+    read = folder.read_folder
+
+    def fchown(descriptor: int, uid: int, gid: int) -> None:
+        table[os.fstat(descriptor).st_ino] = uid, gid
+
+    def owned(path: Path) -> folder.Folder | None:
+        found = read(path)
+        uid, gid = table.get(os.lstat(path).st_ino, (0, 0)) if found else (0, 0)
+        return found and replace(found, uid=uid, gid=gid)
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    monkeypatch.setattr(folder, "read_folder", owned)
+    monkeypatch.setattr(converge, "read_folder", owned)
+    return table
+
+
+@pytest.fixture
+def memory(tmp_path: Path, owners: dict[int, tuple[int, int]]) -> Memory:
+    (tmp_path / "nas").mkdir()
+    return Memory(tmp_path / "nas")

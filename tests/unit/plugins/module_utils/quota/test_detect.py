@@ -10,6 +10,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect impor
     parse_mounts,
     require_mount,
 )
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import Zfs
 
 SENTINEL = ".silo-nas"
 
@@ -66,13 +68,23 @@ def test_refuses_a_root_that_is_not_a_plain_path(nas: str, form: str) -> None:
 
 
 def test_refuses_a_file_system_that_it_cannot_limit(nas: str) -> None:
-    with pytest.raises(QuotaError, match="is ext4; limits can be set on btrfs"):
+    with pytest.raises(QuotaError, match="is ext4; limits can be set on btrfs, xfs, zfs, .*'manual' checks them"):
         open_backend(nas, SENTINEL, "auto", lambda _: Completed(0), line(nas, "ext4"))
 
 
 def test_refuses_another_back_end_than_the_mounted_one(nas: str) -> None:
     with pytest.raises(QuotaError, match="is btrfs and not xfs"):
         open_backend(nas, SENTINEL, "xfs", lambda _: Completed(0), line(nas))
+
+
+@pytest.mark.parametrize(("wanted", "kind"), [("manual", Manual), ("auto", Zfs), ("zfs", Zfs)])
+def test_gives_what_was_asked_for(nas: str, wanted: str, kind: type) -> None:
+    table = line(nas, "zfs", source="tank/instances")
+    assert type(open_backend(nas, SENTINEL, wanted, lambda _: Completed(0), table)) is kind
+
+
+def test_an_appliance_may_have_any_file_system(nas: str) -> None:
+    assert open_backend(nas, SENTINEL, "manual", lambda _: Completed(0), line(nas, "nfs4")).name == "manual"
 
 
 def test_checks_the_back_end_before_it_gives_it(nas: str) -> None:

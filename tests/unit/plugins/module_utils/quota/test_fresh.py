@@ -4,6 +4,7 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, Survey, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.fresh import Fresh
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
 
 HANS = {"name": "hans", "id": 1, "uid": 200001, "gid": 200001, "limit": "100G"}
 
@@ -14,8 +15,13 @@ def fresh(tmp_path):
 
 
 def test_everything_is_new(fresh):
-    (outcome,) = converge(fresh, [HANS], check_mode=True, force=False)
+    (outcome,) = converge(fresh, [HANS], Policy(), check_mode=True)
     assert outcome.changes() == ["new, with a limit of 100G"]
+
+
+def test_there_is_no_pool_that_could_be_too_small(fresh):
+    (outcome,) = converge(fresh, [HANS | {"limit": "1000P"}], Policy(), check_mode=True)
+    assert outcome.changed
 
 
 def test_nothing_can_be_written(fresh):

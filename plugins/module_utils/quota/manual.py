@@ -1,0 +1,56 @@
+"""Limits that an appliance sets by itself, and that are looked at here from where it is mounted."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    Backend,
+    State,
+    Survey,
+    Tenant,
+    Usage,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
+
+TOLERANCE = 0.02
+"""Appliances keep a part for themselves, and round: so much of the promise may be there more or less."""
+
+
+class Manual(Backend):
+    """Sets nothing. The size that a directory's own file system tells is taken for its limit."""
+
+    name = "manual"
+    counts_by_id = False
+
+    def check(self) -> None:
+        """Have nothing to refuse: whatever is mounted is measured."""
+
+    def grants(self, found: int | None, limit: int) -> bool:
+        """Whether the size that was found is the promised one, but for what appliances round."""
+        return found is not None and abs(found - limit) <= limit * TOLERANCE
+
+    def refusal(self, tenant: Tenant, state: State | None) -> str:
+        """Return what somebody has to do on the appliance; empty where nothing is left to do."""
+        path, limit = self.root / tenant.name, format_size(tenant.limit)
+        if state is None:
+            return f"{path} is missing; make it on the appliance, with a quota of {limit}, and run this again"
+        if self.grants(state.limit, tenant.limit):
+            return ""
+        found = format_size(state.limit or 0)
+        return f"{path} has room for {found} and not for {limit}; set its quota on the appliance, and run this again"
+
+    def read(self) -> Survey:
+        """Return size and use of each directory, as C(statvfs) tells them."""
+        with os.scandir(self.root) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        return Survey({name: self._state(name) for name in names}, {})
+
+    def apply(self, tenant: Tenant, survey: Survey) -> None:
+        """Do nothing: what must be done on the appliance was refused before."""
+
+    def _state(self, name: str) -> State:
+        found = os.statvfs(self.root / name)
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        inodes = found.f_files - found.f_ffree if found.f_files else None
+        return State(None, found.f_blocks * found.f_frsize, Usage(used, inodes))

@@ -1,0 +1,111 @@
+"""The rules of every back end: what a tenant's storage may be, and what is never changed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    Backend,
+    QuotaError,
+    State,
+    Survey,
+    Tenant,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
+
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+MOUNT_POINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator allows.
+
+    C(force): limits below what is used. C(overcommit): the sum of all limits, as a multiple of the pool's size.
+    C(mount_points): directories in C(uploads) on which the server mounts something else.
+    """
+
+    force: bool = False
+    overcommit: float = 1.0
+    mount_points: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise QuotaError where a value makes no sense, or leads out of the tenant's directory."""
+        if not 0 < self.overcommit < math.inf:
+            raise QuotaError(f"the overcommit is {self.overcommit:g}; it must be more than 0, such as 1.5")
+        for name in self.mount_points:
+            if not MOUNT_POINT.fullmatch(name):
+                raise QuotaError(f"the mount point '{name}' must be the plain name of one directory, such as backups")
+
+
+def parse_tenant(values: Mapping[str, Any]) -> Tenant:
+    """Return a tenant from the module's option; raises QuotaError with a sentence about what is wrong in it."""
+    if not NAME.fullmatch(values["name"]):
+        raise QuotaError("the name must be 2 to 31 small letters and digits, and begin with a letter")
+    try:
+        limit = parse_size(values["limit"])
+    except SizeError as error:
+        raise QuotaError(f"the limit {error}") from error
+    if limit == 0:
+        raise QuotaError("the limit is 0, which some file systems take for no limit")
+    for key in ("id", "uid", "gid"):
+        if not 1 <= values[key] < 2**32 - 1:
+            raise QuotaError(f"the {key} is {values[key]}; it must be 1 or more, and fit into 32 bits")
+    return Tenant(values["name"], values["id"], values["uid"], values["gid"], limit)
+
+
+def refuse_doubles(values: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> None:
+    """Raise QuotaError where two tenants of one call share a name or an id."""
+    for key in ("name", "id"):
+        count = Counter(other[key] for other in wanted)[values[key]]
+        if count > 1:
+            raise QuotaError(f"the {key} {values[key]} was given to {count} tenants")
+
+
+def refuse(backend: Backend, tenant: Tenant, survey: Survey, owners: Mapping[int, str], force: bool) -> None:
+    """Raise QuotaError where the limit would not hold, or would hit somebody else."""
+    if problem := backend.refusal(tenant, survey.directories.get(tenant.name)):
+        raise QuotaError(problem)
+    state = survey.directories.get(tenant.name, State())
+    holder = survey.holders.get(tenant.id, "")
+    owner = owners.get(tenant.id, tenant.name)
+    if holder and holder != tenant.name:
+        raise QuotaError(f"its quota id {tenant.id} already counts {holder}")
+    if owner != tenant.name:
+        raise QuotaError(f"its quota id {tenant.id} was given to {owner}, and an id is never given twice")
+    if state.id not in (None, tenant.id):
+        raise QuotaError(f"is already counted under the quota id {state.id}, not {tenant.id}")
+    if not backend.grants(state.limit, tenant.limit) and tenant.limit < state.usage.bytes and not force:
+        used, limit = format_size(state.usage.bytes), format_size(tenant.limit)
+        raise QuotaError(f"{used} are in use, more than the new limit of {limit}; nothing was changed")
+
+
+class Promises:
+    """The limits of all directories together, held against the size of the pool."""
+
+    def __init__(self, backend: Backend, survey: Survey, overcommit: float) -> None:
+        """Begin with what is promised now. Without a pool, as before the first run, all promises are accepted."""
+        self.backend = backend
+        self.limits = {name: state.limit or 0 for name, state in survey.directories.items()}
+        size = backend.pool()
+        self.size, self.overcommit = size, overcommit
+        self.allowed = None if size is None else int(size * overcommit)
+
+    def add(self, tenant: Tenant) -> None:
+        """Promise a tenant its limit; raises QuotaError where it grows and the pool has no room for it."""
+        limits = {**self.limits, tenant.name: tenant.limit}
+        total = sum(limits.values())
+        found = self.limits.get(tenant.name, 0)
+        grows = tenant.limit > found and not self.backend.grants(found, tenant.limit)
+        if grows and self.allowed is not None and total > self.allowed:
+            raise QuotaError(
+                f"with its {format_size(tenant.limit)}, {format_size(total)} would be promised on a pool of "
+                f"{format_size(self.size or 0)}, of which {format_size(self.allowed)} may be promised "
+                f"(overcommit {self.overcommit:g}); nothing was changed"
+            )
+        self.limits = limits

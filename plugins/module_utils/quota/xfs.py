@@ -1,0 +1,228 @@
+"""Project quotas of XFS, by C(quotactl_fd(2)) and the ioctls of the project id: exact numbers, no text to parse.
+
+Constants and structures are those of C(linux/dqblk_xfs.h), C(linux/quota.h) and C(linux/fs.h).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    Backend,
+    QuotaError,
+    State,
+    Survey,
+    Tenant,
+    Usage,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
+
+# The same number on every architecture; by file descriptor, so that no device node is needed.
+SYS_QUOTACTL_FD = 443
+PROJECT_QUOTA = 2
+GET_NEXT_QUOTA, SET_LIMIT, GET_STATE = 0x5809, 0x5804, 0x5808
+ACCOUNTED, ENFORCED = 1 << 4, 1 << 5
+HARD_AND_SOFT_LIMIT_OF_BLOCKS = 1 << 3 | 1 << 2
+SECTOR = 512
+LAST_ID = 2**32 - 2
+
+GET_ATTRIBUTES, SET_ATTRIBUTES = 0x801C581F, 0x401C5820
+INHERIT = 0x200
+
+
+class DiskQuota(NamedTuple):
+    """The first fields of C(struct fs_disk_quota); blocks are sectors of 512 bytes."""
+
+    version: int
+    flags: int
+    fields: int
+    id: int
+    block_hard: int
+    block_soft: int
+    inode_hard: int
+    inode_soft: int
+    blocks: int
+    inodes: int
+
+
+DISK_QUOTA = struct.Struct("=bbHIQQQQQQ56x")
+STATE_SIZE = 256
+"""More than C(struct fs_quota_statv) has; its version is the first byte, its flags are the third and fourth."""
+ATTRIBUTES = struct.Struct("=IIIII8x")
+
+
+@dataclass(frozen=True)
+class Project:
+    """Under which project id a file is counted, and whether what is new in it is, too."""
+
+    id: int
+    inherited: bool
+
+
+class Kernel:
+    """The system calls, by the root of the file system; tests put another in its place."""
+
+    def __init__(self, root: Path) -> None:
+        """Look at nothing yet."""
+        self.root = root
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def quotactl(self, command: int, number: int, buffer: bytearray) -> None:
+        """Call C(quotactl_fd) with a buffer that it may fill; raises OSError."""
+        address = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+        with _directory(self.root) as descriptor:
+            code = self._libc.syscall(
+                ctypes.c_long(SYS_QUOTACTL_FD),
+                ctypes.c_uint(descriptor),
+                ctypes.c_uint(command << 8 | PROJECT_QUOTA),
+                ctypes.c_uint(number),
+                ctypes.byref(address),
+            )
+        if code != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(self.root))
+
+    def project(self, descriptor: int) -> Project:
+        """Return the project of an open file or directory."""
+        buffer = bytearray(ATTRIBUTES.size)
+        fcntl.ioctl(descriptor, GET_ATTRIBUTES, buffer)
+        flags, _extent, _extents, number, _copy = ATTRIBUTES.unpack(buffer)
+        return Project(number, bool(flags & INHERIT))
+
+    def set_project(self, descriptor: int, number: int, inherited: bool) -> None:
+        """Count an open file or directory under a project; its other attributes stay."""
+        buffer = bytearray(ATTRIBUTES.size)
+        fcntl.ioctl(descriptor, GET_ATTRIBUTES, buffer)
+        flags, extent, extents, _number, copy = ATTRIBUTES.unpack(buffer)
+        wanted = flags | INHERIT if inherited else flags & ~INHERIT
+        fcntl.ioctl(descriptor, SET_ATTRIBUTES, ATTRIBUTES.pack(wanted, extent, extents, number, copy))
+
+
+@contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def state_of(project: Project, quotas: dict[int, DiskQuota]) -> State:
+    """Return what the project of a directory and the quotas of all projects say about it."""
+    if project.id == 0:
+        return State()
+    quota = quotas.get(project.id)
+    # A soft limit is the one that df shows, and a wall too after some days.
+    limits = [sectors * SECTOR for sectors in (quota.block_hard, quota.block_soft) if sectors] if quota else []
+    usage = Usage(quota.blocks * SECTOR, quota.inodes) if quota else Usage(0, 0)
+    uncounted = () if project.inherited else ("what is new in it",)
+    return State(project.id, min(limits, default=None), usage, uncounted)
+
+
+class Xfs(Backend):
+    """Projects as limits: a hard limit of blocks, and an id that each new file takes from its directory."""
+
+    name = "xfs"
+
+    @property
+    def kernel(self) -> Kernel:
+        """The system calls on this file system."""
+        return Kernel(self.root)
+
+    def rounded(self, limit: int) -> int:
+        """Return the limit in whole blocks of the file system, as XFS would itself, but never upwards."""
+        block = os.statvfs(self.root).f_frsize
+        if limit < block:
+            raise QuotaError(f"the limit is {format_size(limit)}, less than one block of {format_size(block)}")
+        return limit // block * block
+
+    def check(self) -> None:
+        """Raise QuotaError where projects are not counted, or not held to their limits."""
+        buffer = bytearray(STATE_SIZE)
+        buffer[0] = 1
+        try:
+            self.kernel.quotactl(GET_STATE, 0, buffer)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ESRCH, errno.EINVAL):
+                raise QuotaError(f"the quota of {self.root} cannot be read: {error.strerror}") from error
+        flags = struct.unpack_from("=H", buffer, 2)[0]
+        if flags & (ACCOUNTED | ENFORCED) != ACCOUNTED | ENFORCED:
+            raise QuotaError(
+                f"{self.root} is mounted without prjquota, so no limit would hold; "
+                "put prjquota into its options in /etc/fstab, unmount it and mount it (a remount changes nothing)"
+            )
+
+    def read(self) -> Survey:
+        """Return all directories and projects; no file is looked at."""
+        quotas = {quota.id: quota for quota in self._quotas()}
+        projects = dict(self._projects())
+        counted = {project.id: name for name, project in sorted(projects.items(), reverse=True)}
+        deleted = "a directory that was deleted"
+        holders = {quota.id: counted.get(quota.id, deleted if quota.inodes else "") for quota in quotas.values()}
+        holders |= {number: name for number, name in counted.items() if number}
+        return Survey({name: state_of(project, quotas) for name, project in projects.items()}, holders)
+
+    def apply(self, tenant: Tenant, survey: Survey) -> None:
+        """Set the limit, then make the directory and count it: the wall stands before there is anything to fill."""
+        state = survey.directories.get(tenant.name)
+        if state is None or state.limit != tenant.limit:
+            self._limit(tenant.id, tenant.limit)
+        path = self.root / tenant.name
+        if state is None:
+            path.mkdir(mode=0o700)
+        if state is None or state.id is None or state.uncounted:
+            self._count(path, tenant.id)
+
+    def _quotas(self) -> Iterator[DiskQuota]:
+        number = 1
+        while number <= LAST_ID:
+            buffer = bytearray(DISK_QUOTA.size)
+            try:
+                self.kernel.quotactl(GET_NEXT_QUOTA, number, buffer)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    return
+                raise QuotaError(f"the quotas of {self.root} cannot be read: {error.strerror}") from error
+            quota = DiskQuota(*DISK_QUOTA.unpack(buffer))
+            yield quota
+            number = quota.id + 1
+
+    def _projects(self) -> Iterator[tuple[str, Project]]:
+        with os.scandir(self.root) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for name in names:
+            with _directory(self.root / name) as descriptor:
+                yield name, self.kernel.project(descriptor)
+
+    def _limit(self, number: int, limit: int) -> None:
+        # Without a soft one: XFS keeps a hard limit below it to itself, and says nothing.
+        quota = DiskQuota(1, PROJECT_QUOTA, HARD_AND_SOFT_LIMIT_OF_BLOCKS, number, limit // SECTOR, 0, 0, 0, 0, 0)
+        self.kernel.quotactl(SET_LIMIT, number, bytearray(DISK_QUOTA.pack(*quota)))
+
+    def _count(self, path: Path, number: int) -> None:
+        """Count a directory and all that is in it. Itself comes last: until then a run that was cut off begins anew."""
+
+        def stop(error: OSError) -> None:
+            # What cannot be looked into would stay uncounted, and nobody would know.
+            raise error
+
+        for _path, _directories, files, directory in os.fwalk(path, topdown=False, onerror=stop):
+            for name in files:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+                    try:
+                        self.kernel.set_project(descriptor, number, inherited=False)
+                    finally:
+                        os.close(descriptor)
+            self.kernel.set_project(directory, number, inherited=True)

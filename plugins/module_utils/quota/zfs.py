@@ -1,0 +1,122 @@
+"""Datasets of ZFS with C(refquota), which counts what a tenant has and not what snapshots keep of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed, run
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    Backend,
+    QuotaError,
+    State,
+    Survey,
+    Tenant,
+    Usage,
+)
+
+ID = "swissphoto:id"
+COLUMNS = ("name", "mounted", "mountpoint", "refquota", "referenced", ID)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One file system of the pool. Sizes are in bytes."""
+
+    name: str
+    mounted: bool
+    mountpoint: str
+    limit: int | None
+    used: int
+    id: int | None
+
+
+def parse_datasets(text: str) -> list[Dataset]:
+    """Return the lines of C(zfs list -Hp -o ...) with the columns above; raises ValueError for a line of another shape.
+
+    C(-) stands for a property that is not set, and a refquota of 0 for none.
+    """
+    datasets = []
+    for line in text.splitlines():
+        name, mounted, mountpoint, limit, used, number = line.split("\t")
+        if mounted not in ("yes", "no"):
+            raise ValueError(f"'{mounted}' is neither yes nor no")
+        datasets.append(
+            Dataset(
+                name,
+                mounted == "yes",
+                mountpoint,
+                int(limit) or None if limit not in ("-", "none") else None,
+                int(used),
+                None if number == "-" else int(number),
+            )
+        )
+    return datasets
+
+
+def state_of(path: Path, dataset: Dataset | None) -> State:
+    """Return what a dataset says about the directory at C(path)."""
+    if dataset is None:
+        return State(problem="is a plain directory and not a dataset, so nothing counts what lies in it")
+    if not dataset.mounted or dataset.mountpoint != str(path):
+        return State(problem=f"its dataset {dataset.name} is not mounted at {path}; 'zfs mount {dataset.name}' does it")
+    return State(dataset.id, dataset.limit, Usage(dataset.used))
+
+
+class Zfs(Backend):
+    """Datasets as directories. A tenant cannot make one, so nothing in it escapes the limit."""
+
+    name = "zfs"
+
+    def check(self) -> None:
+        """Raise QuotaError where the root is not a whole dataset."""
+        if self.mount.root != "/" or self.mount.source.startswith("/"):
+            raise QuotaError(f"{self.root} is not the mount point of a ZFS dataset of its own")
+
+    def pool(self) -> int | None:
+        """Return what the root and all below it use, and what is free: statvfs leaves out what the tenants use."""
+        argv = ["zfs", "list", "-Hp", "-d", "0", "-o", "used,available", self.mount.source]
+        text = run(self.run, argv)
+        try:
+            used, available = text.split()
+            return int(used) + int(available)
+        except ValueError as error:
+            raise CommandError(argv, Completed(0, text), f"printed what cannot be read, {error}") from error
+
+    def read(self) -> Survey:
+        """Return all directories and datasets, by one process."""
+        datasets = {
+            dataset.name.rpartition("/")[2]: dataset
+            for dataset in self._datasets()
+            if dataset.name != self.mount.source
+        }
+        with os.scandir(self.root) as entries:
+            names = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        states = {name: state_of(self.root / name, datasets.get(name)) for name in sorted(names | datasets.keys())}
+        return Survey(states, {dataset.id: name for name, dataset in sorted(datasets.items()) if dataset.id})
+
+    def apply(self, tenant: Tenant, survey: Survey) -> None:
+        """Run what C(commands) lists; a dataset has its limit from its first moment on."""
+        for argv in commands(self.mount.source, tenant, survey.directories):
+            run(self.run, argv)
+
+    def _datasets(self) -> list[Dataset]:
+        argv = ["zfs", "list", "-Hp", "-d", "1", "-t", "filesystem", "-o", ",".join(COLUMNS), self.mount.source]
+        text = run(self.run, argv)
+        try:
+            return parse_datasets(text)
+        except ValueError as error:
+            raise CommandError(argv, Completed(0, text), f"printed what cannot be read, {error}") from error
+
+
+def commands(parent: str, tenant: Tenant, directories: Mapping[str, State]) -> Iterable[list[str]]:
+    """Yield what must run so that the tenant's dataset exists and is limited; runs nothing."""
+    name = f"{parent}/{tenant.name}"
+    state = directories.get(tenant.name)
+    properties = [f"refquota={tenant.limit}", f"{ID}={tenant.id}"]
+    if state is None:
+        yield ["zfs", "create", *(part for value in properties for part in ("-o", value)), name]
+    elif (state.limit, state.id) != (tenant.limit, tenant.id):
+        yield ["zfs", "set", *properties, name]
