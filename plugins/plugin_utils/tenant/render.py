@@ -19,6 +19,7 @@ from .model import MIB, Tenant
 from .schema import ROLE
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+ACCESS_PATH = "/silo/welcome/"
 HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
 
 
@@ -83,6 +84,8 @@ def _variables(tenant: Tenant) -> dict[str, str]:
     return {
         "COMPOSE_PROJECT_NAME": f"silo-{tenant.name}",
         "TENANT_NAME": tenant.name,
+        # For those who start again what should run; no part of a container, so that it makes none new.
+        "TENANT_STATE": tenant.state,
         "TENANT_UID": str(tenant.uid),
         "TENANT_TIME_ZONE": settings["tenant_time_zone"],
         "TENANT_STORAGE": f"{tenant.storage}/uploads",
@@ -137,7 +140,7 @@ def _route(tenant: Tenant) -> str:
 
 
 def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
-    name, api, learning = (_traefik_name(tenant, part) for part in ("", "-api", "-ml"))
+    name, api, access, learning = (_traefik_name(tenant, part) for part in ("", "-api", "-access", "-ml"))
     starting = f"pages-starting-{tenant.language}"
     return {
         "routers": {
@@ -148,6 +151,12 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
                 "service": name,
                 "middlewares": ["hsts@file", f"{starting}-api@file"],
             },
+            access: {
+                **router,
+                "rule": f"{router['rule']} && PathPrefix(`{ACCESS_PATH}`)",
+                "service": "access@file",
+                "middlewares": ["hsts@file", f"{starting}@file", access],
+            },
             learning: {
                 "rule": f"ClientIP(`{tenant.network.subnet}`)",
                 "entryPoints": ["machinelearning"],
@@ -156,7 +165,10 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
             },
         },
         "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
-        "middlewares": {learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}}},
+        "middlewares": {
+            access: {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
+            learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}},
+        },
     }
 
 

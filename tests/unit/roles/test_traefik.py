@@ -9,6 +9,7 @@ VARIABLES = {
     "traefik_domain": "swissphoto.ch",
     "traefik_acme_email": "ops@swissphoto.ch",
     "traefik_pages_url": "http://10.82.0.18:8080",
+    "traefik_access_url": "http://127.0.0.1:8083",
     "traefik_machine_learning_url": "http://10.82.0.2:3003",
     "__traefik_digest": "digest",
 }
@@ -79,6 +80,11 @@ def test_a_photo_server_that_starts_has_a_page_and_an_answer_in_every_language(r
             errors = middlewares[f"pages-starting-{language}{suffix}"]["errors"]
             assert errors["query"] == f"/starting/{language}{path}"
             assert errors["statusRewrites"] == dict.fromkeys(errors["status"], 503)
+
+
+def test_the_page_behind_a_link_is_on_the_server_alone(rendered):
+    services = rendered("_base.yml.j2")["http"]["services"]
+    assert services["access"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:8083"}]
 
 
 def test_nothing_that_tls_1_2_has_left_behind_is_offered(rendered):

@@ -98,6 +98,15 @@ def test_an_open_route_leads_to_the_photo_server_and_to_the_shared_machine_learn
     assert http["routers"]["tenant-hans-ml"]["rule"] == "ClientIP(`10.83.0.16/28`)"
 
 
+def test_a_one_time_link_leads_to_the_page_that_knows_whose_it_is(stack):
+    http = yaml.safe_load(stack(tenant_language="it").route)["http"]
+    router = http["routers"]["tenant-hans-access"]
+    assert router["rule"] == "Host(`hans.swissphoto.ch`) && PathPrefix(`/silo/welcome/`)"
+    assert (router["service"], router["entryPoints"]) == ("access@file", ["websecure"])
+    assert router["middlewares"][-1] == "tenant-hans-access"
+    assert http["middlewares"]["tenant-hans-access"] == {"addPrefix": {"prefix": "/hans/it"}}
+
+
 def test_every_router_names_its_entry_points(stack):
     for state in ("running", "stopped", "suspended"):
         routers = yaml.safe_load(stack(tenant_state=state).route)["http"]["routers"]

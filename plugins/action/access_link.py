@@ -1,0 +1,73 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of access_link: makes the link, and leaves it in a file here when the server has its ticket."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+
+def _when(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="minutes")
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Takes `links_directory`, `tickets_directory` and `hours`, and fills in the rest."""
+
+    TRANSFERS_FILES = False
+    _VALID_ARGS = frozenset({"links_directory", "tickets_directory", "hours"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result with a summary; the link itself is in its file alone."""
+        variables = task_vars or {}
+        result = super().run(tmp, variables)
+        try:
+            tenant = read(variables["inventory_hostname"], variables["hostvars"])
+            path = Path(self._task.args["links_directory"]).expanduser() / tenant.name
+            new, known = link.make(), link.read(path, tenant.host_name)
+            arguments = {**self._task.args, **self._parameters(tenant, new, known)}
+            result.update(self._execute_module("swissphoto.silo.access_link", arguments, task_vars=variables))
+            # What the module was called with holds passwords.
+            result.pop("invocation", None)
+            if result.get("failed"):
+                return result
+            if result["changed"] and not self._task.check_mode:
+                link.write(path, new, tenant.host_name)
+        except TenantError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return result | {"summary": self._summary(tenant.name, path, result)}
+
+    def _parameters(self, tenant: Tenant, new: link.Link, known: link.Link | None) -> dict[str, t.Any]:
+        if tenant.state != "running":
+            raise TenantError([f"{tenant.name}: it is {tenant.state}, and only one that runs can be opened; start it"])
+        values = tenant.settings.get("tenant_secrets")
+        if not values:
+            raise TenantError([f"{tenant.name}: it has no vault.yml yet; apply makes it"])
+        vault = values["admin_password"]
+        return {
+            "tenant": tenant.name,
+            "host_name": tenant.host_name,
+            "email": tenant.email,
+            "photo_server": f"http://{tenant.network.server}:2283",
+            "container": f"silo-{tenant.name}-server-1",
+            "digest": new.digest,
+            "known_digest": known.digest if known else "",
+            "known_password": known.password if known else "",
+            "vault_key": {"password": vault, "sealed": new.seal(vault)},
+            "fresh_key": {"password": new.password, "sealed": new.seal(new.password)},
+        }
+
+    def _summary(self, name: str, path: Path, result: dict[str, t.Any]) -> str:
+        if not result["expires_at"]:
+            return f"{name}: a run would leave a new link in {path}."
+        kept = "" if result["changed"] else ", where it was"
+        return f"{name}: the link is in {path}{kept}, and opens until {_when(result['expires_at'])}."

@@ -1,0 +1,1 @@
+"""What issues a one-time link; it runs on the server."""

@@ -1,0 +1,61 @@
+"""What customers read where they set a password: every text in every language."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROLES = Path(__file__).parents[4] / "roles"
+ROLE = ROLES / "access"
+VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+TEXTS = VARIABLES["__access_texts"]
+
+
+def leaves(tree, path=()):
+    if isinstance(tree, dict):
+        return {leaf: text for key, value in tree.items() for leaf, text in leaves(value, (*path, key)).items()}
+    return {path: tree}
+
+
+def test_the_languages_are_those_of_the_other_pages():
+    pages = yaml.safe_load((ROLES / "pages" / "vars" / "main.yml").read_text())
+    assert list(TEXTS) == pages["__pages_languages"]
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_every_text_is_there_in_every_language(language):
+    texts = leaves(TEXTS[language])
+    assert texts.keys() == leaves(TEXTS["en"]).keys()
+    assert all(text.strip() for text in texts.values())
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "it"])
+def test_no_text_was_forgotten_in_english(language):
+    english = leaves(TEXTS["en"])
+    assert [leaf for leaf, text in leaves(TEXTS[language]).items() if text == english[leaf]] == []
+
+
+def test_german_is_written_as_in_switzerland():
+    assert "ß" not in str(TEXTS["de"])
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_the_numbers_are_those_of_the_program(language):
+    texts = TEXTS[language]
+    assert "10" in texts["form"]["hint"]
+    assert "10" in texts["mistakes"]["short"]
+    assert "72" in texts["mistakes"]["long"]
+
+
+def test_the_page_looks_like_the_other_pages():
+    one, other = (
+        (ROLES / path).read_text() for path in ("access/files/silo_access/page.html", "pages/templates/page.html.j2")
+    )
+    for part in (r"<svg.*?</svg>", r":root .*?\n}", r"\nbody \{.*?\}", r"\nmain \{.*?\}"):
+        assert re.search(part, one, re.DOTALL)[0].split("--edge")[0] in re.search(part, other, re.DOTALL)[0] + other
+
+
+def test_the_whole_program_is_brought_to_the_server():
+    files = {path.relative_to(ROLE / "files").as_posix() for path in (ROLE / "files").rglob("*.*")}
+    assert {path for path in files if not path.endswith(".pyc")} == set(VARIABLES["__access_files"])
