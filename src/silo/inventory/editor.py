@@ -182,8 +182,7 @@ class Inventory:
     def _session(self, dry_run: bool) -> Iterator[None]:
         with self.folder.locked(self.wait_seconds):
             if not dry_run and (edit := self.folder.cut_off()):
-                self._commit(edit)
-                self.folder.finish()
+                self._complete(edit)
             self.tenants()
             yield
 
@@ -209,6 +208,17 @@ class Inventory:
         except InventoryError:
             self.folder.take_back(edit)
             raise
+
+    def _complete(self, edit: Edit) -> None:
+        """Commit an edit that was cut off before its commit."""
+        try:
+            self._commit(edit)
+        except InventoryError as error:
+            told = (
+                f"{edit.message}: this earlier edit was cut off before its commit, and is now taken back; do it again"
+            )
+            raise InventoryError([told, *error.problems]) from error
+        self.folder.finish()
 
     def _merge(self, texts: Mapping[str, list[str]] = MappingProxyType({})) -> Merged:
         return merge(self.folder.root, dict(texts))

@@ -112,6 +112,9 @@ class Folder:
 
     def make(self, edit: Edit) -> None:
         """Make all steps of an edit or none; `finish` or `take_back` must follow. Raises InventoryError."""
+        for step in edit.steps:
+            for path in [step.path] if isinstance(step, Write) else [step.source, step.target]:
+                self.path(path)
         try:
             self._desk().mkdir(mode=0o700)
             self._put(self._desk() / JOURNAL, _dump(edit))
@@ -127,11 +130,14 @@ class Folder:
 
     def finish(self) -> None:
         """Clear the desk, with what was moved there to be gone."""
+        # The record goes first: without it nothing is taken back.
+        (self._desk() / JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self._desk(), ignore_errors=True)
         _sync(self.root)
 
     def take_back(self, edit: Edit) -> None:
         """Undo those steps of an edit that were made."""
+        self._desk().mkdir(mode=0o700, exist_ok=True)
         for step in reversed(edit.steps):
             if self._is_done(step):
                 self._undo(step)

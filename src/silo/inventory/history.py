@@ -151,7 +151,9 @@ class History:
                 for role in ("AUTHOR", "COMMITTER")
                 for key, value in (("NAME", self.author.name), ("EMAIL", self.author.email))
             }
-        return {**inherited, **identity, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false"}
+        # Nobody is there to answer, and what only reads is not to write into the index.
+        alone = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false", "GIT_OPTIONAL_LOCKS": "0"}
+        return {**inherited, **identity, **alone, "LC_ALL": "C"}
 
 
 # Set while a hook runs; they would lead to another work tree or index.

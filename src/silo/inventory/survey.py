@@ -45,7 +45,7 @@ def tenant(merged: Merged, name: str) -> Tenant:
     return made
 
 
-def fleet(merged: Merged, stones: Iterable[Tombstone]) -> Fleet:
+def fleet(merged: Merged, stones: Sequence[Tombstone]) -> Fleet:
     """Return all tenants with what is promised; raises InventoryError where the policy of a machine cannot be read."""
     tenants: dict[str, Tenant] = {}
     problems: list[str] = []
@@ -55,6 +55,13 @@ def fleet(merged: Merged, stones: Iterable[Tombstone]) -> Fleet:
         except InventoryError as error:
             problems += error.problems
     problems += clashes(tenants.values())
+    problems += [
+        f"{one.name}: tenant_index is {one.index}, which was {stone.name}'s; "
+        f"{free_index(tenants.values(), stones)} is free"
+        for one in tenants.values()
+        for stone in stones
+        if stone.index == one.index and stone.name != one.name
+    ]
     promised: dict[str, dict[str, int]] = {nas: {} for nas in merged.groups.get("nas", ())}
     for one in tenants.values():
         promised[one.nas][one.name] = one.quota
