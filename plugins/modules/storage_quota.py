@@ -51,7 +51,9 @@ options:
     choices: [auto, btrfs, manual, xfs, zfs]
     default: auto
   force:
-    description: Set a limit even below what a tenant uses now. Its data stay, and its next upload fails.
+    description:
+      - Set a limit even below what a tenant uses now. Its data stay, and its next upload fails.
+      - ZFS itself refuses such a limit, forced or not.
     type: bool
     default: false
   overcommit:

@@ -8,6 +8,7 @@ is written into it counts there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 )
 
 LEVEL = "1/"
+GROUP = re.compile(r"[0-9]{1,5}/[0-9]{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,30 @@ def parse_groups(document: Any, mounted: str = "/") -> dict[str, Group]:
     prefix = mounted.strip("/")
     groups = {}
     for row in document["qgroup-show"]:
+        (number,) = _numbers([row["qgroupid"]])
         path = row["path"]
+        if not isinstance(path, str):
+            raise TypeError(f"the path of {number} is {path!r}")
         if prefix:
             path = path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else f"/{path}"
         limit = row["max_referenced"]
-        groups[row["qgroupid"]] = Group(
-            id=row["qgroupid"],
+        groups[number] = Group(
+            id=number,
             path=path,
-            limit=None if limit == "none" else int(limit),
-            used=int(row["referenced"]),
-            parents=tuple(parent for parent in row["parents"] if parent.startswith(LEVEL)),
-            children=tuple(row["children"]),
+            limit=None if limit == "none" else int(str(limit)),
+            used=int(str(row["referenced"])),
+            parents=tuple(parent for parent in _numbers(row["parents"]) if parent.startswith(LEVEL)),
+            children=_numbers(row["children"]),
         )
+    if strangers := {parent for group in groups.values() for parent in group.parents} - groups.keys():
+        raise ValueError(f"the groups {', '.join(sorted(strangers))} have members and are not listed")
     return groups
+
+
+def _numbers(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(number, str) and GROUP.fullmatch(number) for number in found):
+        raise ValueError(f"{found!r} are no numbers of groups")
+    return tuple(found)
 
 
 def holder(group: Group, groups: Mapping[str, Group]) -> str:
@@ -127,7 +140,7 @@ class Btrfs(Backend):
         document = run_json(self.run, argv)
         try:
             return parse_groups(document, self.mount.root)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CommandError(argv, Completed(0, str(document)), f"printed what cannot be read, {error!r}") from error
 
 

@@ -115,7 +115,7 @@ class Run:
         A limit that was promised, but that the file system does not hold, must not be believed.
         """
         state = survey.directories.get(outcome.name, State())
-        if not self.backend.grants(state.limit, outcome.limit or 0) or state.uncounted:
+        if state.problem or state.uncounted or not self.backend.grants(state.limit, outcome.limit or 0):
             error = state.problem or "the limit was set without an error, but it is not there when read again"
             return replace(outcome, error=error)
         return replace(outcome, usage=state.usage)

@@ -25,7 +25,6 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 # The same number on every architecture; by file descriptor, so that no device node is needed.
 SYS_QUOTACTL_FD = 443
@@ -143,7 +142,7 @@ class Xfs(Backend):
         """Return the limit in whole blocks of the file system, as XFS would itself, but never upwards."""
         block = os.statvfs(self.root).f_frsize
         if limit < block:
-            raise QuotaError(f"the limit is {format_size(limit)}, less than one block of {format_size(block)}")
+            raise QuotaError(f"the limit is {limit} bytes, less than one block of {block}")
         return limit // block * block
 
     def check(self) -> None:

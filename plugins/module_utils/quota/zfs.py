@@ -48,21 +48,29 @@ def parse_datasets(text: str) -> list[Dataset]:
                 name,
                 mounted == "yes",
                 mountpoint,
-                int(limit) or None if limit not in ("-", "none") else None,
-                int(used),
-                None if number == "-" else int(number),
+                None if limit in ("-", "none") else _number(limit) or None,
+                _number(used),
+                None if number == "-" else _number(number),
             )
         )
     return datasets
+
+
+def _number(text: str) -> int:
+    # int() alone also takes signs, blanks, underscores and the digits of other scripts.
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"'{text}' is not a number")
+    return int(text)
 
 
 def state_of(path: Path, dataset: Dataset | None) -> State:
     """Return what a dataset says about the directory at C(path)."""
     if dataset is None:
         return State(problem="is a plain directory and not a dataset, so nothing counts what lies in it")
+    problem = ""
     if not dataset.mounted or dataset.mountpoint != str(path):
-        return State(problem=f"its dataset {dataset.name} is not mounted at {path}; 'zfs mount {dataset.name}' does it")
-    return State(dataset.id, dataset.limit, Usage(dataset.used))
+        problem = f"its dataset {dataset.name} is not mounted at {path}; 'zfs mount {dataset.name}' does it"
+    return State(dataset.id, dataset.limit, Usage(dataset.used), problem=problem)
 
 
 class Zfs(Backend):
@@ -81,7 +89,7 @@ class Zfs(Backend):
         text = run(self.run, argv)
         try:
             used, available = text.split()
-            return int(used) + int(available)
+            return _number(used) + _number(available)
         except ValueError as error:
             raise CommandError(argv, Completed(0, text), f"printed what cannot be read, {error}") from error
 
@@ -115,8 +123,11 @@ def commands(parent: str, tenant: Tenant, directories: Mapping[str, State]) -> I
     """Yield what must run so that the tenant's dataset exists and is limited; runs nothing."""
     name = f"{parent}/{tenant.name}"
     state = directories.get(tenant.name)
-    properties = [f"refquota={tenant.limit}", f"{ID}={tenant.id}"]
+    wanted = {"refquota": tenant.limit, ID: tenant.id}
     if state is None:
-        yield ["zfs", "create", *(part for value in properties for part in ("-o", value)), name]
-    elif (state.limit, state.id) != (tenant.limit, tenant.id):
-        yield ["zfs", "set", *properties, name]
+        yield ["zfs", "create", *(part for key, value in wanted.items() for part in ("-o", f"{key}={value}")), name]
+        return
+    # ZFS refuses a limit below what is used, even to set again the one that is there.
+    found = {"refquota": state.limit, ID: state.id}
+    if differing := [f"{key}={value}" for key, value in wanted.items() if found[key] != value]:
+        yield ["zfs", "set", *differing, name]

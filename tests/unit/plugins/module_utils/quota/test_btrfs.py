@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Tenant, Usage
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs, commands, parse_groups
-from hypothesis import given
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs, Group, commands, parse_groups
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 GIB = 2**30
@@ -56,7 +56,7 @@ def test_what_is_not_counted_is_taken_into_the_group() -> None:
     ]
 
 
-def row(id_: str, path: str = "", used: int = 0, **relations: list[str]) -> dict[str, Any]:
+def row(id_: Any, path: Any = "", used: int = 0, **relations: list[str]) -> dict[str, Any]:
     return {
         "qgroupid": id_,
         "path": path,
@@ -109,16 +109,65 @@ def test_output_that_cannot_be_read_is_shown_with_its_command(backend: Btrfs, sh
         backend.read()
 
 
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [row("0/256", "hans", parents=["1/1"])],
+        [row("1/x", used=1)],
+        [row("0/256", 5)],
+        [row(5, "hans")],
+        [row("0/256", "hans") | {"max_referenced": float("inf")}],
+        [row("0/256", "hans") | {"parents": "1/1"}],
+        [row("0/256", "hans") | {"children": [1]}],
+    ],
+)
+def test_groups_of_another_shape_are_shown_with_their_command(backend: Btrfs, shell: Any, groups: list[Any]) -> None:
+    shell.answers[0] = (shell.answers[0][0], Completed(0, json.dumps({"qgroup-show": groups})))
+    with pytest.raises(CommandError, match=r"'btrfs .*' printed what cannot be read, .*\(code 0\): \{'qgroup-show'"):
+        backend.read()
+
+
+NUMBERS = st.sampled_from(["0/5", "0/256", "0/257", "1/1", "1/2", "2/1", "1/x", ""])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["qgroup-show"]), inner),
+    SCALARS | NUMBERS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "qgroupid": NUMBERS | JSON,
+        "path": st.sampled_from(["", "hans", "hans/inner", "nas/hans"]) | JSON,
+        "referenced": st.integers(0, 2**64) | JSON,
+        "max_referenced": st.just("none") | st.integers(0, 2**64) | JSON,
+        "parents": st.lists(NUMBERS, max_size=3) | JSON,
+        "children": st.lists(NUMBERS, max_size=3) | JSON,
+    }
 )
 
 
-@given(JSON)
-def test_any_other_json_raises_one_of_the_named_errors(document: Any) -> None:
+@given(JSON | st.fixed_dictionaries({"qgroup-show": st.lists(ROWS, max_size=4) | JSON}), st.sampled_from(["/", "/nas"]))
+def test_any_json_is_groups_or_one_of_the_named_errors(document: Any, mounted: str) -> None:
     try:
-        parse_groups(document)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        groups = parse_groups(document, mounted)
+    except (KeyError, TypeError, ValueError):
         return
-    assert document["qgroup-show"] in ([], {}, "")
+    assert all(isinstance(group, Group) and group.id == number for number, group in groups.items())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(max_size=40)
+    | JSON.map(json.dumps)
+    | st.lists(ROWS, max_size=4).map(lambda r: json.dumps({"qgroup-show": r}))
+)
+def test_any_output_is_read_or_shown(backend: Btrfs, shell: Any, output: str) -> None:
+    shell.answers[0] = (shell.answers[0][0], Completed(0, output))
+    try:
+        survey = backend.read()
+    except CommandError as error:
+        assert str(error).startswith("'btrfs --format json qgroup show ")
+        assert "(code 0): " in str(error)
+    else:
+        assert sorted(survey.directories) == ["anna", "hans", "maria", "plain"]
+        assert all(isinstance(number, int) for number in survey.holders)

@@ -150,7 +150,7 @@ def test_a_limit_that_did_not_take_is_an_error(memory: Any, monkeypatch: pytest.
 
 def test_what_cannot_be_limited_after_all_says_why(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def astray(tenant: Tenant, survey: Survey) -> None:
-        memory.states[tenant.name] = State(problem="its dataset is not mounted")
+        memory.states[tenant.name] = State(tenant.id, tenant.limit, problem="its dataset is not mounted")
 
     monkeypatch.setattr(memory, "apply", astray)
     assert run(memory, wanted("hans", 1))["hans"].error == "its dataset is not mounted"
