@@ -1,7 +1,7 @@
-"""Prints, as JSON, what Ansible makes of an inventory. A process of its own, as Ansible keeps what it once read.
+"""Prints, as JSON, what Ansible makes of an inventory; a process of its own, as Ansible keeps much of what it read.
 
-Standard input: an object with `inventory` (path), `tenants` (name to the texts of its files in Ansible's order, or null
-for one that is gone; they count in place of what is on disk) and `policy` (names of variables of servers and NAS).
+Each line of standard input is an object: `inventory` (path), `tenants` (name to the texts of its files in Ansible's
+order, which count in place of what is on disk, or null for one that is gone), `policy` (variables of servers and NAS).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ansible.template import trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+Secrets = t.Any
 ROOT = Path(__file__).parents[3]
 
 
@@ -44,12 +45,12 @@ class Loader(DataLoader):
         return super().get_text_file_contents(file_name, encoding) if text is None else text
 
 
-def _unlock(loader: Loader) -> None:
+def _vault_secrets() -> Secrets:
     identities = constants.config.get_config_value("DEFAULT_VAULT_IDENTITY_LIST")
     try:
-        CLI.setup_vault_secrets(loader, vault_ids=identities, auto_prompt=False)
+        return CLI.setup_vault_secrets(DataLoader(), vault_ids=identities, auto_prompt=False)
     except AnsibleError:
-        return  # Where something has to be decrypted, Ansible says so itself.
+        return None  # Where something has to be decrypted, Ansible says so itself.
 
 
 def _replace(inventory: InventoryManager, loader: Loader, file: Path, texts: list[str] | None) -> None:
@@ -80,13 +81,13 @@ def _values(hostvars: HostVars, host: str, wanted: t.Callable[[str], bool]) -> t
     return values, problems
 
 
-def merge(request: Mapping[str, t.Any]) -> dict[str, t.Any]:
+def merge(request: Mapping[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
     """Return `groups` (name to hosts), `hosts` and `tenants` (name to values), `problems` (name to sentences)."""
     host_vars = Path(request["inventory"]) / "host_vars"
     files = {name: host_vars / name / "tenant.yml" for name in request["tenants"]}
     texts = {str(file): request["tenants"][name][-1] for name, file in files.items() if request["tenants"][name]}
     loader = Loader(host_vars, texts)
-    _unlock(loader)
+    loader.set_vault_secrets(secrets)
     inventory = InventoryManager(loader=loader, sources=[request["inventory"]])
     for name, file in files.items():
         _replace(inventory, loader, file, request["tenants"][name])
@@ -107,14 +108,15 @@ def merge(request: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    """Answer one request; what Ansible refuses is an object with `error`."""
-    request = json.load(sys.stdin)
+    """Answer each line of standard input by one line; what Ansible refuses is an object with `error`."""
     init_plugin_loader()
-    try:
-        answer = merge(request)
-    except AnsibleError as error:
-        answer = {"error": " ".join(str(error).split())}
-    json.dump(answer, sys.stdout)
+    secrets = _vault_secrets()
+    for line in sys.stdin:
+        try:
+            answer = merge(json.loads(line), secrets)
+        except AnsibleError as error:
+            answer = {"error": " ".join(str(error).split())}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.folder import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.history import Author, History
-from silo.inventory.merged import Merged, merge
+from silo.inventory.merged import Merged, Reader
 from silo.inventory.model import Change, Fleet, TenantFile, memory
 from silo.inventory.retired import Tombstone
 from silo.inventory.schema import SETTINGS, Tenant
@@ -79,7 +79,8 @@ class Inventory:
 
     def fleet(self) -> Fleet:
         """Return all tenants as they should be and what is promised to them; takes about a second."""
-        return survey.fleet(self._merge(), self.tombstones())
+        with Reader(self.folder.root) as reader:
+            return survey.fleet(reader.merge(), self.tombstones())
 
     def create(self, name: str, *, email: str, dry_run: bool = False, **settings: str | None) -> Change:
         """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
@@ -89,8 +90,8 @@ class Inventory:
         schema.check_name(name)
         given = {key: value for key, value in settings.items() if value is not None}
         values = schema.new_values(name, {"email": email, **given}, survey.plans(self.folder.root))
-        with self._session(dry_run):
-            merged = self._merge()
+        with self._session(dry_run) as reader:
+            merged = reader.merge()
             self._check_new(name, merged)
             fleet = survey.fleet(merged, self.tombstones())
             if fleet.problems:
@@ -101,7 +102,7 @@ class Inventory:
             lines = {key: values[key] for key in SETTINGS if key in values}
             lines["tenant_index"] = survey.free_index(fleet.tenants.values(), self.tombstones())
             after = document.edit(document.read(_file(name), HEAD), lines)
-            tenant = self._check(name, [after.text], lines, fleet)
+            tenant = self._check(reader, name, [after.text], lines, fleet)
             survey.admit(fleet, None, tenant, placed, self.pools)
             sold = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
             edit = Edit(f"Create tenant {name} ({sold})", (Write(_file(name), None, after.text),))
@@ -119,10 +120,10 @@ class Inventory:
         """
         schema.check_name(name)
         values = schema.new_values(name, settings, survey.plans(self.folder.root))
-        with self._session(dry_run):
+        with self._session(dry_run) as reader:
             before = self._existing(name)
             self._check_overrides(name, values)
-            merged = self._merge()
+            merged = reader.merge()
             values = {key: value for key, value in values.items() if not _is_said(before, merged, name, key, value)}
             if not values:
                 return Change(name, before.settings, before.settings, "")
@@ -130,7 +131,7 @@ class Inventory:
             fleet = survey.fleet(merged, self.tombstones())
             after = document.edit(before, values)
             others = _without(fleet, name)
-            tenant = self._check(name, [after.text], values, others)
+            tenant = self._check(reader, name, [after.text], values, others)
             survey.admit(others, fleet.tenants.get(name), tenant, False, self.pools)
             step = Write(before.where, before.text, after.text)
             return self._make(
@@ -143,10 +144,10 @@ class Inventory:
         `by` is who did it; without it the author, or the user who runs this.
         """
         schema.check_name(name)
-        with self._session(dry_run):
+        with self._session(dry_run) as reader:
             before = self._existing(name)
             self._check_committed(f"host_vars/{name}")
-            tenant = survey.tenant(self._merge(), name)
+            tenant = survey.tenant(reader.merge(), name)
             stone = Tombstone(tenant.index, name, retired.now(), by or self._who(), tenant.nas, tenant.quota)
             if self.folder.path(stone.files).exists():
                 raise InventoryError(f"{stone.files}: it exists already; move it away, as the files of {name} go there")
@@ -156,14 +157,14 @@ class Inventory:
 
     def restore(self, name: str, *, dry_run: bool = False) -> Change:
         """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets."""
-        with self._session(dry_run):
+        with self._session(dry_run) as reader:
             stone = self._buried(name)
-            merged = self._merge()
+            merged = reader.merge()
             self._check_new(name, merged)
             file = document.read(f"{stone.files}/tenant.yml", self.folder.read(f"{stone.files}/tenant.yml") or "")
             fleet = survey.fleet(merged, [other for other in self.tombstones() if other != stone])
             overrides = self.folder.read(f"{stone.files}/overrides.yml")
-            tenant = self._check(name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
+            tenant = self._check(reader, name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
             survey.admit(fleet, None, tenant, False, self.pools)
             steps = (Move(stone.files, f"host_vars/{name}"), Write(stone.path, stone.text, None))
             edit = Edit(f"Restore tenant {name} (index {stone.index})", _as_written(self.folder, steps))
@@ -179,12 +180,13 @@ class Inventory:
             return self._make(name, None, None, edit, dry_run)
 
     @contextlib.contextmanager
-    def _session(self, dry_run: bool) -> Iterator[None]:
+    def _session(self, dry_run: bool) -> Iterator[Reader]:
         with self.folder.locked(self.wait_seconds):
             if not dry_run and (edit := self.folder.cut_off()):
                 self._complete(edit)
             self.tenants()
-            yield
+            with Reader(self.folder.root) as reader:
+                yield reader
 
     def _make(
         self,
@@ -219,9 +221,6 @@ class Inventory:
             )
             raise InventoryError([told, *error.problems]) from error
         self.folder.finish()
-
-    def _merge(self, texts: Mapping[str, list[str]] = MappingProxyType({})) -> Merged:
-        return merge(self.folder.root, dict(texts))
 
     def _document(self, name: str) -> Document | None:
         path = _file(name)
@@ -286,9 +285,11 @@ class Inventory:
         if self.history and (files := self.history.edited([path])):
             raise InventoryError(f"{', '.join(files)}: there is an edit that nobody has committed; commit it first")
 
-    def _check(self, name: str, texts: list[str], values: Mapping[str, Scalar | None], others: Fleet) -> Tenant:
+    def _check(
+        self, reader: Reader, name: str, texts: list[str], values: Mapping[str, Scalar | None], others: Fleet
+    ) -> Tenant:
         """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
-        merged = self._merge({name: texts})
+        merged = reader.merge({name: texts})
         tenant = survey.tenant(merged, name)
         schema.check_sizes(tenant, values)
         problems = [

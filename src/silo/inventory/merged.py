@@ -8,9 +8,12 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import typing as t
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
@@ -72,36 +75,65 @@ class Merged:
         return self.hosts.get(host, {}).get(key)
 
 
-def merge(root: Path, tenants: Mapping[str, Sequence[str] | None]) -> Merged:
-    """Read the inventory at `root` as if `tenants` were in it: name to the texts of its files, or None for gone.
+class Reader:
+    """Ansible in a process of its own, which starts with the first question and ends with the block that it serves.
 
-    The texts are in Ansible's order, tenant.yml last. Raises InventoryError with Ansible's words.
+    It is good for one edit: what Ansible learns of folders it does not look up again.
     """
-    request = {
-        "inventory": str(root),
-        "tenants": tenants,
-        "policy": [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT],
-    }
-    command = [sys.executable, "-P", str(Path(__file__).with_name("_merge.py"))]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    try:
-        process = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment,
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_SECONDS,
-            check=False,
+
+    def __init__(self, root: Path) -> None:
+        """Read the inventory at `root`."""
+        self._root = root
+        self._process: subprocess.Popen[str] | None = None
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the block
+
+    def __enter__(self) -> Reader:
+        """Return the reader."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End the process."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+        self._said.close()
+
+    def merge(self, tenants: Mapping[str, Sequence[str] | None] = MappingProxyType({})) -> Merged:
+        """Read the inventory as if `tenants` were in it: name to the texts of its files, or None for gone.
+
+        The texts are in Ansible's order, tenant.yml last. Raises InventoryError with Ansible's words.
+        """
+        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT]
+        answer = self._ask({"inventory": str(self._root), "tenants": dict(tenants), "policy": policy})
+        if "error" in answer:
+            raise InventoryError(f"{self._root}: Ansible could not read it: {answer['error']}")
+        return Merged(**answer)
+
+    def _ask(self, request: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        process = self._process = self._process or self._start()
+        watch = threading.Timer(LIMIT_SECONDS, process.kill)
+        watch.start()
+        try:
+            if process.stdin and process.stdout:
+                print(json.dumps(request), file=process.stdin, flush=True)
+                return dict(json.loads(process.stdout.readline()))
+        except (OSError, ValueError):
+            pass  # It has ended; why, it said on its standard error.
+        finally:
+            watch.cancel()
+        self._said.seek(0)
+        said = " ".join(self._said.read().decode(errors="replace").split()[-40:])
+        raise InventoryError(
+            f"{self._root}: Ansible could not read it: {said or f'no answer in {LIMIT_SECONDS} seconds'}"
         )
-    except subprocess.TimeoutExpired as error:
-        raise InventoryError(f"{root}: Ansible could not read it within {LIMIT_SECONDS} seconds") from error
-    try:
-        answer = json.loads(process.stdout)
-    except ValueError as error:
-        said = " ".join(process.stderr.split()[-40:])
-        raise InventoryError(f"{root}: Ansible could not read it: {said or process.returncode}") from error
-    if "error" in answer:
-        raise InventoryError(f"{root}: Ansible could not read it: {answer['error']}")
-    return Merged(**answer)
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("_merge.py"))],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+        )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import Inventory, InventoryError, editor
+from silo.inventory import Inventory, InventoryError, editor, merged
 from silo.inventory.folder import DESK
 
 ROOT = Path(__file__).parents[4]
@@ -68,7 +68,7 @@ def unmerged(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("Ansible was asked")
 
-    monkeypatch.setattr(editor, "merge", refuse)
+    monkeypatch.setattr(editor.Reader, "merge", refuse)
 
 
 def checksum(root):
@@ -513,6 +513,28 @@ def test_what_people_said_is_not_written_over(inventory, write):
 def test_an_inventory_that_cannot_be_read_is_told_and_left_alone(inventory, write, file, text, sentence):
     write(file, text)
     assert sentence in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
+
+
+def test_what_is_encrypted_for_the_platform_is_opened_as_ansible_does(path, inventory, write, monkeypatch):
+    write("group_vars/all/vault.yml", "tenant_time_zone: Europe/Rome\n")
+    write("../password", "secret\n")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
+    monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(path / "../password"))
+    subprocess.run(["ansible-vault", "encrypt", path / "group_vars/all/vault.yml"], cwd=ROOT, check=True)
+    assert inventory.fleet().tenants["anna"].settings["tenant_time_zone"] == "Europe/Rome"
+    write("../password", "wrong\n")
+    sentence = "Ansible could not read it: Decryption failed"
+    assert sentence in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
+
+
+def test_an_ansible_that_ends_or_hangs_is_told(inventory, monkeypatch, write, path):
+    write("../tool", "#!/bin/sh\necho no space left >&2\n")
+    (path / "../tool").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(path / "../tool"))
+    assert refused(inventory, lambda: inventory.set_state("anna", "stopped")).endswith(": no space left")
+    write("../tool", "#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(merged, "LIMIT_SECONDS", 1)
+    assert refused(inventory, lambda: inventory.set_state("anna", "stopped")).endswith("no answer in 1 seconds")
 
 
 @pytest.mark.parametrize("link", ["host_vars", "host_vars/anna", "host_vars/anna/tenant.yml", "retired"])
