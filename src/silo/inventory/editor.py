@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import difflib
 import getpass
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +41,7 @@ class Inventory:
 
     folder: Folder
     history: History | None
+    author: Author | None
     pools: Mapping[str, int]
     wait_seconds: float
 
@@ -53,7 +55,7 @@ class Inventory:
         commit: bool = True,
         wait_seconds: float = WAIT_SECONDS,
     ) -> Inventory:
-        """Open the inventory at `path`.
+        """Open the inventory at `path`; raises InventoryError where it is none.
 
         `author` ("Maria <maria@example.ch>") signs the commits in place of git's own identity. `pools` is NAS to the
         size of its file system in bytes; quotas are weighed on those alone. Without `commit`, git is left out.
@@ -61,8 +63,8 @@ class Inventory:
         root = Path(path).resolve()
         if not (root / "hosts.yml").is_file() or not (root / "tenants.yml").is_file():
             raise InventoryError(f"{root}: it is no inventory; a folder with hosts.yml and tenants.yml is right")
-        name = Author.parse(author) if author else None
-        return cls(Folder(root), History.of(root, name) if commit else None, pools, wait_seconds)
+        signer = Author.parse(author) if author else None
+        return cls(Folder(root), History.of(root, signer) if commit else None, signer, pools, wait_seconds)
 
     def tenants(self) -> Mapping[str, TenantFile]:
         """Return every tenant's file by name; each is whole, also while an edit is under way."""
@@ -305,7 +307,12 @@ class Inventory:
         return tenant
 
     def _who(self) -> str:
-        return self.history.author.name if self.history and self.history.author else getpass.getuser()
+        if self.author:
+            return self.author.name
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return f"user {os.getuid()}"
 
 
 def _file(name: str) -> str:

@@ -1,6 +1,7 @@
 """An inventory is edited whole, or not at all: what Ansible makes of it is asked before a byte is written."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -150,6 +151,31 @@ def test_states_and_settings_change_and_every_other_line_stays(path, inventory):
     assert inventory.fleet().tenants["anna"].quota == 1024 * GIB
 
 
+def test_a_plan_of_the_inventory_counts_as_one_of_the_policy(inventory, write):
+    write("group_vars/plan_tiny.yml", "tenant_quota: 5G\ntenant_database_memory: 512M\n")
+    write("group_vars/plan_small.yml", "tenant_quota: 50G\n")
+    inventory.create("hans", email=MAIL, plan="tiny")
+    fleet = inventory.fleet()
+    assert (fleet.tenants["hans"].quota, fleet.tenants["anna"].quota) == (5 * GIB, 50 * GIB)
+    assert fleet.ledgers["silo1"].tenants == (3.5 * GIB, 2 * GIB)
+
+
+def test_the_demo_is_edited_where_its_lab_is_there(tmp_path, monkeypatch):
+    path = tmp_path / "demo"
+    shutil.copytree(ROOT / "inventory" / "demo", path, ignore=shutil.ignore_patterns("vault.yml"))
+    for file in path.glob("host_vars/*/tenant.yml"):
+        file.with_name("vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\nnobody has to open this\n")
+    inventory = Inventory.open(path)
+    monkeypatch.setenv("SILO_LAB_FILE", str(tmp_path / "lab.json"))
+    message = refused(inventory, lambda: inventory.set_state("hans", "stopped"))
+    assert "hans: tenant_domain cannot be worked out: " in message
+    names = ("immich_server", "immich_machine_learning", "postgres", "valkey", "traefik", "pages")
+    lab = {"domain": "swissphoto.test", "images": dict.fromkeys(names, "image:1")}
+    (tmp_path / "lab.json").write_text(json.dumps(lab))
+    inventory.set_state("hans", "stopped")
+    assert inventory.fleet().tenants["hans"].host_name == "hans.swissphoto.test"
+
+
 def test_what_is_said_already_changes_nothing(path, inventory):
     before = checksum(path)
     for change in (inventory.set_state("anna", "running"), inventory.change("anna", plan="small", quota=None)):
@@ -161,7 +187,7 @@ def test_what_is_said_already_changes_nothing(path, inventory):
 def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write):
     write("host_vars/anna/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n3333\n")
     files = {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()}
-    change = inventory.remove("anna", by="Maria")
+    change = Inventory.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
     assert change.after is None
     assert inventory.tenants() == {}
     (stone,) = inventory.tombstones()
@@ -282,6 +308,25 @@ def test_an_edit_of_the_operator_in_the_same_file_is_left_alone(path, git):
     git("commit", "-q", "-a", "-m", "more room for anna")
     inventory.set_state("anna", "stopped")
     assert git("show", "--format=", "--name-only").split() == ["host_vars/anna/tenant.yml"]
+
+
+def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
+    hook = path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nrm -f \"$0\"\nkill -9 $(cut -d' ' -f4 /proc/$PPID/stat)\n")
+    hook.chmod(0o755)
+    child = os.fork()
+    if child == 0:
+        Inventory.open(path).set_state("anna", "stopped")
+        os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    until = time.monotonic() + 20
+    while (path / ".git" / "index.lock").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    Inventory.open(path).set_state("anna", "suspended")
+    assert git("log", "--format=%s").split("\n")[:-1] == ["Suspend tenant anna", "Stop tenant anna", "first"]
+    assert git("status", "--porcelain") == ""
+    assert not (path / DESK).exists()
 
 
 def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, monkeypatch):
