@@ -43,7 +43,9 @@ options:
     type: path
     default: /srv/silo/traefik/routes
   sentinel:
-    description: A file that exists on the NAS alone; without it nothing is started.
+    description:
+      - A file that exists on the NAS alone, where the NAS is mounted; without it nothing is started.
+      - It is looked for by a process with a time limit, and only where something has to be started.
     type: path
     default: /instances/.silo-nas
   compose:
@@ -159,12 +161,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.tenant import engine
 from ..module_utils.tenant.compose import Compose
 from ..module_utils.tenant.converge import Outcome, Tools, converge
-from ..module_utils.tenant.lock import held
+from ..module_utils.tenant.lock import APPLY, held
 from ..module_utils.tenant.payload import stack
 from ..module_utils.tenant.plan import Plan, plan
+from ..module_utils.tenant.probe import look
 from ..module_utils.tenant.stack import Container, StackError
-
-LOCK = Path("/run/silo-apply.lock")
 
 
 def _argument_spec() -> dict[str, t.Any]:
@@ -236,8 +237,11 @@ def main() -> None:
     # The parameters hold every tenant's files: none of it goes to the server's journal.
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True, no_log=True)
     parameters = module.params
-    tools = Tools(lambda directory: Compose(directory, parameters["wait_seconds"]), Path(parameters["sentinel"]))
-    lock = contextlib.nullcontext() if module.check_mode else held(LOCK, parameters["wait_seconds"])
+    tools = Tools(
+        lambda directory: Compose(directory, parameters["wait_seconds"]),
+        lambda directories: look(Path(parameters["sentinel"]), directories),
+    )
+    lock = contextlib.nullcontext() if module.check_mode else held(APPLY, parameters["wait_seconds"])
     try:
         with lock:
             containers = _containers(module.check_mode)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,19 @@ OPEN_SETUP: Mapping[str, str] = {"IMMICH_ALLOW_SETUP": "true", "SERVER_DIGEST": 
 Runner = t.Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `command` with `environment` added to a plain one."""
+def run_command(
+    command: Sequence[str], environment: Mapping[str, str], seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `command` with `environment` added to a plain one; raises StackError where it takes longer than `seconds`."""
     # Not the caller's environment: a variable of its shell would count before the tenant's .env.
     plain = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST")}
-    return subprocess.run(
-        list(command), env={**plain, "LC_ALL": "C", **environment}, capture_output=True, text=True, check=False
-    )
+    everything = {**plain, "LC_ALL": "C", **environment}
+    try:
+        return subprocess.run(
+            list(command), env=everything, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"'{shlex.join(command)}' did not end within {seconds} s") from error
 
 
 class Compose:
@@ -40,6 +47,10 @@ class Compose:
         """Make and start what is missing, stopped or changed, and wait until all is healthy."""
         wait = ("--detach", "--wait", "--wait-timeout", str(self._wait_seconds))
         self._compose(("up", *wait, "--quiet-pull", "--remove-orphans"), environment or {})
+
+    def resume(self) -> None:
+        """Make and start what is missing or stopped, of what is on this server, and change nothing that is there."""
+        self._compose(("up", "--detach", "--no-recreate", "--pull", "never"))
 
     def remove(self, containers: Sequence[str]) -> None:
         """Remove single containers, by id."""

@@ -15,6 +15,7 @@ from .compose import OPEN_SETUP, Compose
 from .files import make_directory, remove_file, write_file
 from .immich import create_admin
 from .plan import Plan
+from .probe import Storage
 from .stack import Admin, Stack, StackError
 
 # A certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
@@ -34,16 +35,22 @@ class Tools:
     """What a plan is carried out with; tests bring their own."""
 
     compose: Callable[[Path], Compose]
-    sentinel: Path
+    look: Callable[[Sequence[Path]], Storage]
     create_admin: Callable[[Admin], None] = create_admin
     wait_for_address: Callable[[str], None] = lambda host_name: wait(host_name, ADDRESS_SECONDS)
 
 
-def _check_storage(stack: Stack, sentinel: Path) -> None:
-    if not sentinel.is_file():
-        raise StackError(f"the NAS is not mounted: {sentinel} is missing; no container was started")
-    if not (stack.storage / "uploads").is_dir():
-        raise StackError(f"{stack.storage}/uploads is missing on the NAS; the storage part of an apply makes it")
+def _look(plans: Sequence[Plan], tools: Tools) -> Storage:
+    """Look at the NAS once for all tenants with something to start; without such, it may be away."""
+    uploads = [plan.stack.uploads for plan in plans if plan.up]
+    return tools.look(uploads) if uploads else Storage()
+
+
+def _check_storage(stack: Stack, storage: Storage) -> None:
+    if storage.problem:
+        raise StackError(f"{storage.problem}; no container was started")
+    if stack.uploads not in storage.directories:
+        raise StackError(f"{stack.uploads} is missing on the NAS; the storage part of an apply makes it")
 
 
 def _check_password(plan: Plan) -> None:
@@ -55,9 +62,10 @@ def _check_password(plan: Plan) -> None:
         raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")
 
 
-def _start(plan: Plan, tools: Tools) -> None:
+def _start(plan: Plan, tools: Tools, storage: Storage) -> None:
     stack = plan.stack
-    _check_storage(stack, tools.sentinel)
+    if plan.up:
+        _check_storage(stack, storage)
     _check_password(plan)
     for directory in plan.directories:
         make_directory(directory)
@@ -87,13 +95,21 @@ def _close(plan: Plan) -> None:
         remove_file(plan.stack.route.path)
 
 
-def _work(plan: Plan, tools: Tools) -> None:
-    if plan.stack.state == "running":
-        _start(plan, tools)
-    elif plan.stop:
+def _rest(plan: Plan, tools: Tools) -> None:
+    # First of all the record: nobody shall start again what is being stopped.
+    for file in plan.files:
+        write_file(file)
+    if plan.stop:
         tools.compose(plan.stack.directory).stop()
     elif plan.down:
         tools.compose(plan.stack.directory).down()
+
+
+def _work(plan: Plan, tools: Tools, storage: Storage) -> None:
+    if plan.stack.state == "running":
+        _start(plan, tools, storage)
+    else:
+        _rest(plan, tools)
 
 
 def _open(plan: Plan) -> None:
@@ -123,9 +139,10 @@ def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
 
     Traefik reads every route at each change of one, so they are written together.
     """
+    storage = _look(plans, tools)
     outcomes = [_step(Outcome(plan), _close) for plan in plans]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools)), outcomes))
+        outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools, storage)), outcomes))
     outcomes = [_step(outcome, _open) for outcome in outcomes]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         return list(pool.map(lambda outcome: _step(outcome, lambda plan: _await(plan, tools)), outcomes))

@@ -14,11 +14,17 @@ from pathlib import Path
 from .stack import StackError
 
 POLL_SECONDS = 0.2
+# Whoever changes tenants on this server holds it.
+APPLY = Path("/run/silo-apply.lock")
+
+
+class LockedError(StackError):
+    """Another run is at work."""
 
 
 @contextlib.contextmanager
 def held(path: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock at `path`; raises StackError where another run has it for longer than `wait_seconds`."""
+    """Hold the lock at `path`; raises LockedError where another run has it for longer than `wait_seconds`."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + wait_seconds
@@ -29,7 +35,7 @@ def held(path: Path, wait_seconds: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     waited = f"another apply is at work on this server, and was waited for {wait_seconds:.0f} s"
-                    raise StackError(f"{waited}; run again when it has ended") from None
+                    raise LockedError(f"{waited}; run again when it has ended") from None
                 time.sleep(POLL_SECONDS)
         yield
     finally:

@@ -96,17 +96,24 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
     )
 
 
+def _records(stack: Stack) -> tuple[File, ...]:
+    """Return the file that says what the tenant should be, where it says something else; none is made for it."""
+    return (stack.record,) if stack.record.path.exists() and file_differs(stack.record) else ()
+
+
 def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
     """Stopped or suspended: the pages answer, the memory is free, the data and the files stay."""
-    route = file_differs(stack.route)
+    route, records = file_differs(stack.route), _records(stack)
     stop = any(container.running for container in containers)
     changes = [Change("route", "to the pages")] if route else []
+    changes += [Change(file.path.name, "write") for file in records]
     changes += [Change("stack", "stop")] if stop else []
     return Plan(
         stack=stack,
         observed=observed(stack, containers),
         changes=tuple(changes),
-        diffs=(file_diff(stack.route),) if route else (),
+        diffs=tuple(file_diff(file) for file in (*records, *((stack.route,) if route else ()))),
+        files=records,
         close=route,
         stop=stop,
     )
@@ -114,13 +121,16 @@ def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
 
 def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
     """No route, no container, no network; the data and the files stay."""
-    route = stack.route.path.exists()
+    route, records = stack.route.path.exists(), _records(stack)
     changes = [Change("route", "remove")] if route else []
+    changes += [Change(file.path.name, "write") for file in records]
     changes += [Change("stack", "remove, and keep the data")] if containers else []
     return Plan(
         stack=stack,
         observed=observed(stack, containers),
         changes=tuple(changes),
+        diffs=tuple(file_diff(file) for file in records),
+        files=records,
         close=route,
         down=bool(containers),
     )

@@ -59,6 +59,16 @@ class Stack:
     admin: Admin
 
     @property
+    def uploads(self) -> Path:
+        """The directory on the NAS that the photo server gets."""
+        return self.storage / "uploads"
+
+    @property
+    def record(self) -> File:
+        """The variables of Compose; by them those who bring tenants back after a power cut know who should run."""
+        return next(file for file in self.files if file.path.name == ".env")
+
+    @property
     def marker(self) -> File:
         """The file that says that the first admin exists."""
         return File(self.directory / ".admin-created", "The first admin of this instance exists.\n", mode=0o600)

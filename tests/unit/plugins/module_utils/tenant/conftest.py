@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import Tools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import look
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container
 
 DIGESTS = {"server": "s1", "database": "d1", "cache": "c1"}
@@ -19,6 +20,9 @@ class Server:
         self.root = root
         self.done = []
         self.fail = {}
+        self.looks = []
+        self.mounts = root / "mountinfo"
+        self.mounts.write_text(f"36 1 0:40 / {root / 'nas'} rw shared:1 - btrfs /dev/loop0 rw\n")
         (root / "routes").mkdir()
         (root / "nas").mkdir()
         (root / "nas" / ".silo-nas").touch()
@@ -53,6 +57,10 @@ class Server:
         code = self.fail.get(self.done[-1], 0)
         return subprocess.CompletedProcess(command, code, "", "no such image\n")
 
+    def look(self, directories):
+        self.looks.append(directories)
+        return look(self.root / "nas" / ".silo-nas", directories, mounts=self.mounts)
+
     def create_admin(self, admin):
         self.done.append(f"admin {admin.email}")
 
@@ -65,7 +73,7 @@ class Server:
         def compose(path):
             return Compose(path, 10, self.run)
 
-        return Tools(compose, self.root / "nas" / ".silo-nas", self.create_admin, self.wait_for_address)
+        return Tools(compose, self.look, self.create_admin, self.wait_for_address)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}

@@ -105,12 +105,52 @@ def test_who_is_absent_keeps_the_data(server, hans, containers):
     assert plan(server.stack(state="absent"), []).changes == ()
 
 
+def test_the_record_says_stopped_before_anything_stops(server, hans, containers):
+    """Who starts again what should run reads it at any time."""
+    todo = plan(server.stack(state="stopped", env="A=1\nTENANT_STATE=stopped\n"), containers())
+    assert actions(todo) == [("route", "to the pages"), (".env", "write"), ("stack", "stop")]
+    server.fail["stop hans"] = 1
+    converge([todo], server.tools)
+    assert hans.record.path.read_text() == "A=1\nTENANT_STATE=stopped\n"
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended", "absent"])
+def test_the_record_of_who_rests_is_kept_right_and_made_for_nobody(server, hans, containers, state):
+    former = [] if state == "absent" else containers(**{service: {"state": "exited"} for service in hans.digests})
+    converge([plan(server.stack(state=state), former)], server.tools)
+    todo = plan(server.stack(state=state, env="A=2\n"), former)
+    assert actions(todo) == [(".env", "write")]
+    converge([todo], server.tools)
+    assert hans.record.path.read_text() == "A=2\n"
+    assert plan(server.stack(state=state, env="A=2\n"), former).changes == ()
+    stranger = plan(server.stack("maria", state=state), [])
+    assert [what for what, _action in actions(stranger)] == ([] if state == "absent" else ["route"])
+
+
 def test_without_the_nas_nothing_starts(server):
     (server.root / "nas" / ".silo-nas").unlink()
     (outcome,) = converge([plan(server.stack(), [])], server.tools)
-    assert "the NAS is not mounted" in outcome.error
+    assert "is not the NAS" in outcome.error
+    assert outcome.error.endswith("No such file or directory; no container was started")
     assert server.done == []
     assert server.routes() == {}
+
+
+def test_who_runs_is_left_alone_while_the_nas_is_away(server, hans, containers):
+    server.mounts.write_text("")
+    changed = server.stack(route="route: hans in another language\n")
+    outcomes = converge([plan(hans, containers()), plan(changed, containers())], server.tools)
+    assert [outcome.error for outcome in outcomes] == ["", ""]
+    assert server.done == ["address hans.swissphoto.ch"]
+
+
+def test_the_nas_is_looked_at_once_for_all(server):
+    stacks = [server.stack(name) for name in ("hans", "maria", "peter")]
+    stacks[1].uploads.rmdir()
+    hans, maria, peter = converge([plan(stack, []) for stack in stacks], server.tools)
+    assert server.looks == [[stack.uploads for stack in stacks]]
+    assert (hans.error, peter.error) == ("", "")
+    assert maria.error == f"{stacks[1].uploads} is missing on the NAS; the storage part of an apply makes it"
 
 
 def test_one_tenant_that_fails_does_not_keep_the_others_from_their_state(server):

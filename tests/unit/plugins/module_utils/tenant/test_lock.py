@@ -46,3 +46,8 @@ def test_it_is_free_again_afterwards(tmp_path):
     for _attempt in range(2):
         with lock.held(tmp_path / "lock", 0):
             pass
+
+
+def test_who_must_not_wait_knows_the_lock_from_other_faults(tmp_path, other_run):
+    with pytest.raises(lock.LockedError), lock.held(tmp_path / "lock", 0):
+        pass

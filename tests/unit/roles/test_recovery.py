@@ -1,0 +1,236 @@
+"""The program that starts what should run: who is started, who is not, what is said, and how often."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file
+
+ROOT = Path(__file__).parents[3]
+SERVICES = ("server", "database", "cache")
+
+
+@pytest.fixture(scope="module")
+def recovery():
+    """The program, beside the modules' part that the role puts beside it on a server."""
+    sys.path.insert(0, str(ROOT / "plugins" / "module_utils"))
+    spec = importlib.util.spec_from_file_location("recovery", ROOT / "roles" / "recovery" / "files" / "recovery.py")
+    program = importlib.util.module_from_spec(spec)
+    sys.modules["recovery"] = program
+    spec.loader.exec_module(program)
+    yield program
+    sys.path.pop(0)
+    for name in [name for name in sys.modules if name.split(".")[0] in ("recovery", "tenant")]:
+        del sys.modules[name]
+
+
+class Server:
+    """A server that is a temporary directory; `done` is what happened to it, in order."""
+
+    def __init__(self, root, recovery):
+        self.root, self.recovery = root, recovery
+        self.done, self.fail = [], {}
+        self.mounts = root / "mountinfo"
+        self.nas, self.tenants = root / "nas", root / "tenants"
+        self.running = set()
+        self.nas.mkdir()
+        (self.nas / ".silo-nas").touch()
+        self.mount()
+
+    def mount(self):
+        self.mounts.write_text(f"36 1 0:40 / {self.nas} rw - btrfs /dev/loop0 rw\n")
+
+    def add(self, name, state="running", created=True):
+        directory, uploads = self.tenants / name, self.nas / name / "uploads"
+        directory.mkdir(parents=True)
+        uploads.mkdir(parents=True)
+        digests = "".join(f"{service.upper()}_DIGEST=1\n" for service in SERVICES)
+        (directory / ".env").write_text(f"# Made\nTENANT_STATE={state}\nTENANT_STORAGE={uploads}\n{digests}")
+        if created:
+            (directory / ".admin-created").touch()
+
+    def containers(self):
+        from tenant.stack import Container
+
+        return [Container("1", "x", name, service, "1", "running", "") for name, service in self.running]
+
+    def look(self, sentinel, directories):
+        from tenant.probe import look
+
+        return look(sentinel, directories, mounts=self.mounts)
+
+    def mounted(self, root):
+        from tenant.probe import mounted
+
+        return mounted(root, self.mounts)
+
+    def run(self, command, environment):
+        self.done.append(" ".join(command))
+        if command[0] == "systemd-escape":
+            return subprocess.CompletedProcess(command, 0, "nas.mount\n", "")
+        code, text = self.fail.get(command[0], (0, ""))
+        if command[0] == "systemctl" and not code:
+            self.mount()
+        return subprocess.CompletedProcess(command, code, "", text)
+
+    def main(self):
+        tools = self.recovery.Tools(self.containers, self.look, self.mounted, self.run, self.run)
+        arguments = [str(self.tenants), str(self.nas / ".silo-nas"), str(self.root / "said")]
+        return self.recovery.main(arguments, tools, self.root / "lock")
+
+    def started(self):
+        return [line.split()[3].rsplit("/", 1)[1] for line in self.done if line.startswith("docker compose")]
+
+
+@pytest.fixture
+def server(tmp_path, recovery):
+    return Server(tmp_path, recovery)
+
+
+def test_who_should_run_and_does_not_is_started_and_nobody_else(server, capsys):
+    server.add("hans")
+    server.add("maria", state="stopped")
+    server.add("peter", state="suspended")
+    server.add("anna", state="absent")
+    server.add("early", created=False)
+    server.add("well")
+    server.add("half")
+    server.running = {("well", service) for service in SERVICES} | {("half", "database")}
+    assert server.main() == 0
+    assert sorted(server.started()) == ["half", "hans"]
+    flags = "up --detach --no-recreate --pull never"
+    assert f"docker compose --project-directory {server.tenants}/hans {flags}" in server.done
+    assert capsys.readouterr().out == "<5>started half, hans\n"
+
+
+def test_where_all_run_nothing_is_done_and_nothing_is_said(server, capsys):
+    server.add("hans")
+    server.running = {("hans", service) for service in SERVICES}
+    server.main()
+    assert server.done == []
+    assert capsys.readouterr().out == ""
+
+
+def test_before_the_first_tenant_there_is_nothing_to_do(server, capsys):
+    assert server.main() == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_nas_that_is_not_mounted_is_mounted_first(server):
+    server.add("hans")
+    server.mounts.write_text("")
+    server.main()
+    assert server.done[:2] == [
+        f"systemd-escape --path --suffix=mount {server.nas}",
+        "systemctl --no-ask-password start nas.mount",
+    ]
+    assert server.started() == ["hans"]
+
+
+def test_without_the_nas_nothing_starts_and_that_is_said_once(server, capsys):
+    server.add("hans")
+    server.mounts.write_text("")
+    server.fail["systemctl"] = (5, "Failed to start nas.mount: Unit nas.mount not found.\n")
+    for _run in range(3):
+        assert server.main() == 0
+    assert server.started() == []
+    assert capsys.readouterr().out == (
+        f"<4>the NAS is not mounted: nothing is mounted at {server.nas}: Failed to start nas.mount: "
+        "Unit nas.mount not found.; no container is started until it is there\n"
+    )
+    server.fail.clear()
+    server.main()
+    assert capsys.readouterr().out == "<5>started hans\n<5>nothing keeps the tenants from running any more\n"
+
+
+def test_a_nas_that_hangs_is_neither_mounted_nor_waited_for(server, recovery, capsys):
+    server.add("hans")
+    server.look = lambda *_arguments: recovery.Storage("the NAS does not answer: it hangs")
+    server.main()
+    assert server.done == []
+    assert capsys.readouterr().out.startswith("<4>the NAS does not answer: it hangs; no container")
+
+
+def test_a_mount_that_takes_too_long_is_told(server, recovery, capsys):
+    def run(command, environment):
+        if command[0] == "systemctl":
+            return recovery.run_command(("sleep", "60"), environment, 0.2)
+        return server.run(command, environment)
+
+    server.add("hans")
+    server.mounts.write_text("")
+    tools = recovery.Tools(server.containers, server.look, server.mounted, run, server.run)
+    report = recovery.recover(server.tenants, server.nas / ".silo-nas", tools)
+    assert report.started == ()
+    assert "'sleep 60' did not end within 0.2 s" in report.problems[0]
+
+
+def test_one_who_cannot_be_started_does_not_hold_up_the_others(server, capsys):
+    server.add("hans")
+    server.add("maria")
+    (server.nas / "maria" / "uploads").rmdir()
+    server.main()
+    assert server.started() == ["hans"]
+    out = capsys.readouterr().out
+    assert out.startswith("<5>started hans\n<4>maria: ")
+    assert "maria/uploads is missing on the NAS" in out
+    server.fail["docker"] = (17, "no such image\n")
+    server.main()
+    out = capsys.readouterr().out
+    assert "<4>hans: docker compose up failed with code 17: no such image" in out
+    assert "<4>maria: " in out
+
+
+def test_an_engine_that_does_not_answer_is_told(server, recovery, capsys):
+    def containers():
+        raise recovery.StackError("the Docker Engine does not answer")
+
+    server.add("hans")
+    server.containers = containers
+    assert server.main() == 0
+    assert capsys.readouterr().out == "<4>the Docker Engine does not answer\n"
+
+
+def test_an_apply_is_never_fought_and_never_mentioned(server, recovery, capsys):
+    server.add("hans")
+    with recovery.held(server.root / "lock", 0):
+        assert server.main() == 0
+    assert server.started() == []
+    assert capsys.readouterr().out == ""
+    server.main()
+    assert server.started() == ["hans"]
+
+
+def test_its_services_are_those_of_the_compose_file():
+    assert set(SERVICES) == set(yaml.safe_load(compose_file())["services"])
+
+
+def test_the_role_brings_all_that_the_program_needs(tmp_path):
+    modules = yaml.safe_load((ROOT / "roles" / "recovery" / "vars" / "main.yml").read_text())["__recovery_modules"]
+    (tmp_path / "tenant").mkdir()
+    for module in modules:
+        source = ROOT / "plugins" / "module_utils" / "tenant" / f"{module}.py"
+        (tmp_path / "tenant" / source.name).write_bytes(source.read_bytes())
+    program = tmp_path / "recovery.py"
+    program.write_bytes((ROOT / "roles" / "recovery" / "files" / "recovery.py").read_bytes())
+    # As on a server: the standard library alone.
+    result = subprocess.run(
+        [sys.executable, "-S", "-E", "-B", str(program), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Starts the tenants that should run" in result.stdout
+
+
+def test_the_units_name_what_the_role_installs(render):
+    service, timer = (render("recovery", f"silo-recovery.{kind}.j2") for kind in ("service", "timer"))
+    command = "/usr/bin/python3 -B /usr/local/lib/silo/recovery/recovery.py"
+    assert f"ExecStart={command} /srv/silo/tenants /instances/.silo-nas /run/silo-recovery/said\n" in service
+    assert "OnBootSec=15s\nOnUnitInactiveSec=30s\n" in timer
