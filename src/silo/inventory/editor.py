@@ -161,6 +161,7 @@ class Inventory:
         """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets."""
         with self._session(dry_run) as reader:
             stone = self._buried(name)
+            self._check_committed(stone.files)
             merged = reader.merge()
             self._check_new(name, merged)
             file = document.read(f"{stone.files}/tenant.yml", self.folder.read(f"{stone.files}/tenant.yml") or "")
@@ -176,6 +177,7 @@ class Inventory:
         """Remove the files of the tenant of this name that was deleted first; its tombstone stays for ever."""
         with self._session(dry_run):
             stone = self._buried(name, last=False)
+            self._check_committed(stone.files)
             after = dataclasses.replace(stone, purged=retired.now())
             steps = (Write(stone.path, stone.text, after.text), Move(stone.files, f"{DESK}/gone"))
             edit = Edit(f"Purge tenant {name} (index {stone.index})", _as_written(self.folder, steps))
@@ -278,8 +280,8 @@ class Inventory:
         said = document.read(path, text).settings
         if problems := [
             f"{name}: {key} is {shown(said[key])} in {path}, which people write; change it there"
-            for key in values
-            if key in said
+            for key, value in values.items()
+            if key in said and value not in (None, said[key])
         ]:
             raise InventoryError(problems)
 

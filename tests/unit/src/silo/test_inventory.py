@@ -513,6 +513,7 @@ def test_what_people_said_is_not_written_over(inventory, write):
     message = refused(inventory, lambda: inventory.change("anna", server_memory="3G"))
     path = "host_vars/anna/overrides.yml"
     assert message == f"anna: tenant_server_memory is '2G' in {path}, which people write; change it there"
+    inventory.change("anna", server_memory="2G")
     write("host_vars/anna/zz.yml", "tenant_quota: 7G\n")
     message = refused(inventory, lambda: inventory.change("anna", quota="8G"))
     assert message.startswith(
