@@ -377,14 +377,14 @@ def test_what_cannot_be_looked_into_is_an_error_and_not_left_out(
     xfs: Xfs, kernel: Memory, owners: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (kernel.root / "hans" / "broken").mkdir(parents=True)
-    scan = os.scandir
+    real = os.open
 
-    def scandir(path: Any) -> Any:
-        if isinstance(path, int) and Path(f"/proc/self/fd/{path}").readlink().name == "broken":
+    def broken(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "broken":
             raise OSError(errno.EIO, "Input/output error")
-        return scan(path)
+        return real(path, *arguments, **options)
 
-    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "open", broken)
     assert "Input/output error" in run(xfs, wanted("hans", 1))[0].error
     assert xfs.read().directories["hans"].id is None
 
