@@ -56,6 +56,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "uid": tenant.uid,
             "address": tenant.network.server,
             "storage": tenant.storage,
+            "app_quota": tenant.app_quota,
             "email": tenant.email,
             "admin_password": values["admin_password"],
             "env": stack.env,

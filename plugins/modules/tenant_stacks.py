@@ -14,6 +14,7 @@ description:
   - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
   - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
   - A new instance gets its first admin over its own network, then its set-up is closed, then its route is opened.
+  - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
   - Waits until the address of a route that it opened works, with its certificate.
   - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
 attributes:
@@ -86,6 +87,10 @@ options:
       storage:
         description: The tenant's directory on the NAS.
         type: path
+        required: true
+      app_quota:
+        description: What the photo server itself grants the first admin, in bytes.
+        type: int
         required: true
       email:
         description: Login of the first admin.
@@ -177,6 +182,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "uid": {"type": "int", "required": True},
         "address": text,
         "storage": {"type": "path", "required": True},
+        "app_quota": {"type": "int", "required": True},
         "email": text,
         "admin_password": {**text, "no_log": True},
         "env": text,

@@ -9,7 +9,8 @@ MEBIBYTE = 1024**2
 
 @pytest.fixture
 def tiny(newcomer, operator):
-    name = newcomer("tiny", quota="24M")
+    # The photo server itself grants as much, so that the wall is what is met.
+    name = newcomer("tiny", quota="24M", app_quota_share=1.0)
     operator.apply("--limit", name)
     return name
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .address import wait
+from .appquota import set_app_quota
 from .compose import OPEN_SETUP, Compose
 from .files import make_directory, remove_file, write_file
 from .immich import create_admin
@@ -37,6 +38,7 @@ class Tools:
     compose: Callable[[Path], Compose]
     look: Callable[[Sequence[Path]], Storage]
     create_admin: Callable[[Admin], None] = create_admin
+    set_app_quota: Callable[[Stack], None] = set_app_quota
     wait_for_address: Callable[[str], None] = lambda host_name: wait(host_name, ADDRESS_SECONDS)
 
 
@@ -71,15 +73,20 @@ def _start(plan: Plan, tools: Tools, storage: Storage) -> None:
         make_directory(directory)
     for file in plan.files:
         write_file(file)
-    if not plan.up:
-        return
-    compose = tools.compose(stack.directory)
+    if plan.up:
+        _up(plan, tools.compose(stack.directory), tools)
+    if plan.app_quota:
+        tools.set_app_quota(stack)
+        write_file(stack.granted)
+
+
+def _up(plan: Plan, compose: Compose, tools: Tools) -> None:
     if plan.strays:
         compose.remove(plan.strays)
     if plan.first:
         compose.up(OPEN_SETUP)
-        tools.create_admin(stack.admin)
-        write_file(stack.marker)
+        tools.create_admin(plan.stack.admin)
+        write_file(plan.stack.marker)
     if plan.restart and not plan.first:
         compose.restart(plan.restart)
     compose.up()

@@ -50,4 +50,5 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         storage=Path(item["storage"]),
         digests=item["digests"],
         admin=Admin(f"http://{item['address']}:2283", item["email"], item["admin_password"]),
+        app_quota=item["app_quota"],
     )

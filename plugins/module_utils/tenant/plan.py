@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..size import format_size
 from .files import directory_differs, file_diff, file_differs
 from .stack import Change, Container, Directory, File, FileDiff, Stack
 
@@ -19,6 +20,7 @@ class Plan:
     `strays`: containers, by id, that a run left which was cut off. `first`: the first admin has to be created.
     `up`, `stop`, `down`: the run of Compose that is needed.
     `restart`: services that are not well, or whose mounted files were changed under them.
+    `app_quota`: the photo server's own quota of the customer is set, when the stack runs.
     `open`: the route is written when all else is done.
     """
 
@@ -33,6 +35,7 @@ class Plan:
     strays: tuple[str, ...] = ()
     up: bool = False
     restart: tuple[str, ...] = ()
+    app_quota: bool = False
     stop: bool = False
     down: bool = False
     open: bool = False
@@ -67,6 +70,14 @@ def _service_changes(stack: Stack, containers: Mapping[str, Container], mounted:
     return changes
 
 
+def _app_quota_changes(stack: Stack) -> list[Change]:
+    if not file_differs(stack.granted):
+        return []
+    size = format_size(stack.app_quota)
+    before = file_diff(stack.granted).before.strip()
+    return [Change("app quota", f"{format_size(int(before))} -> {size}" if before.isdecimal() else size)]
+
+
 def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence[Container]) -> Plan:
     directories = tuple(directory for directory in stack.directories if directory_differs(directory))
     files = tuple(file for file in stack.files if file_differs(file))
@@ -79,6 +90,8 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
     changes += [Change(container.name, "remove, an earlier run left it") for container in strays]
     changes += services
     changes += [Change("first admin", "create, then close set-up")] if first else []
+    app_quota = _app_quota_changes(stack)
+    changes += app_quota
     changes += [Change("route", "open")] if route else []
     return Plan(
         stack=stack,
@@ -92,6 +105,7 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         strays=tuple(container.identity for container in strays),
         up=first or bool(services) or bool(strays),
         restart=tuple(change.what for change in services if change.action == "restart"),
+        app_quota=bool(app_quota),
         open=first or route,
     )
 

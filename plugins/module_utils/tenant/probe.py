@@ -52,6 +52,8 @@ def _ask(command: Sequence[str], paths: Iterable[Path], seconds: float) -> _Answ
         stderr=subprocess.PIPE,
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         text=True,
+        # Whoever may read the lock may hold it.
+        umask=0o077,
     )
     try:
         output, errors = child.communicate(timeout=seconds)

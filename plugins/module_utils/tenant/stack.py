@@ -45,7 +45,10 @@ class Admin:
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """One tenant as the server should have it. `digests`: service to the digest that its container carries."""
+    """One tenant as the server should have it. `digests`: service to the digest that its container carries.
+
+    `app_quota`: what the photo server itself grants the customer, in bytes.
+    """
 
     name: str
     host_name: str
@@ -57,6 +60,7 @@ class Stack:
     storage: Path
     digests: Mapping[str, str]
     admin: Admin
+    app_quota: int
 
     @property
     def uploads(self) -> Path:
@@ -72,6 +76,11 @@ class Stack:
     def marker(self) -> File:
         """The file that says that the first admin exists."""
         return File(self.directory / ".admin-created", "The first admin of this instance exists.\n", mode=0o600)
+
+    @property
+    def granted(self) -> File:
+        """The file that says which app quota was set, in bytes; the database need not be asked."""
+        return File(self.directory / ".app-quota", f"{self.app_quota}\n", mode=0o600)
 
 
 @dataclasses.dataclass(frozen=True)

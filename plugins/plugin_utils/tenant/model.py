@@ -47,6 +47,7 @@ class Tenant:
     nas: str
     uid: int
     quota: int
+    app_quota: int
     server_memory: int
     database_memory: int
     cache_memory: int
@@ -65,6 +66,12 @@ def _bytes(name: str, key: str, value: str) -> int:
     if size <= 0:
         raise TenantError([f"{name}: {key} is {value!r}; a size such as 512M, 100G or 1T is right"])
     return size
+
+
+def _app_quota(name: str, quota: int, share: float) -> int:
+    if not 0 < share <= 1:
+        raise TenantError([f"{name}: tenant_app_quota_share is {share}; a number above 0 and up to 1 is right"])
+    return round(quota * share)
 
 
 def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPNetwork:
@@ -105,6 +112,8 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
     def size(key: str) -> int:
         return _bytes(name, key, settings[key])
 
+    quota = size("tenant_quota")
+
     return Tenant(
         name=name,
         index=index,
@@ -114,7 +123,8 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         server=settings["tenant_server"],
         nas=settings["tenant_nas"],
         uid=settings["tenant_uid_base"] + index,
-        quota=size("tenant_quota"),
+        quota=quota,
+        app_quota=_app_quota(name, quota, settings["tenant_app_quota_share"]),
         server_memory=size("tenant_server_memory"),
         database_memory=size("tenant_database_memory"),
         cache_memory=size("tenant_cache_memory"),

@@ -8,7 +8,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import Tools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import look
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
 
 DIGESTS = {"server": "s1", "database": "d1", "cache": "c1"}
 
@@ -36,6 +36,7 @@ class Server:
             "uid": os.getuid(),
             "address": "10.83.0.18",
             "storage": str(self.root / "nas" / name),
+            "app_quota": 85 * 1024**3,
             "email": f"{name}@example.ch",
             "admin_password": "Asecret",
             "env": "A=1\n",
@@ -64,6 +65,11 @@ class Server:
     def create_admin(self, admin):
         self.done.append(f"admin {admin.email}")
 
+    def set_app_quota(self, stack):
+        self.done.append(f"quota {stack.name} {stack.app_quota}")
+        if self.fail.get("quota"):
+            raise StackError("the app quota cannot be set")
+
     def wait_for_address(self, host_name):
         assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
         self.done.append(f"address {host_name}")
@@ -73,7 +79,7 @@ class Server:
         def compose(path):
             return Compose(path, 10, self.run)
 
-        return Tools(compose, self.look, self.create_admin, self.wait_for_address)
+        return Tools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_address)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}

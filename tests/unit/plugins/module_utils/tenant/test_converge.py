@@ -6,6 +6,8 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
 
+GIB = 1024**3
+
 
 def actions(of):
     return [(change.what, change.action) for change in of.changes]
@@ -24,12 +26,17 @@ def test_a_new_tenant_gets_its_admin_before_its_route(server):
     stack = server.stack()
     todo = plan(stack, [])
     assert todo.observed == "absent"
-    assert actions(todo)[-2:] == [("first admin", "create, then close set-up"), ("route", "open")]
+    assert actions(todo)[-3:] == [
+        ("first admin", "create, then close set-up"),
+        ("app quota", "85G"),
+        ("route", "open"),
+    ]
     converge([todo], server.tools)
     assert server.done == [
         "up hans with open set-up",
         "admin hans@example.ch",
         "up hans",
+        f"quota hans {85 * GIB}",
         "address hans.swissphoto.ch",
     ]
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
@@ -170,7 +177,7 @@ def test_a_run_that_was_cut_off_is_completed_by_the_next(server, containers, ste
     todo = plan(server.stack(), containers(server={"digest": "setup"}))
     (outcome,) = converge([todo], server.tools)
     assert outcome.error == ""
-    assert server.done[-2:] == ["up hans", "address hans.swissphoto.ch"]
+    assert server.done[-3:] == ["up hans", f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
     assert list(server.routes()) == ["tenant-hans.yml"]
 
 
@@ -208,3 +215,37 @@ def test_what_a_replacement_left_that_was_cut_off_is_removed_first(server, hans,
     assert actions(todo) == [("1ba0_silo-hans-server-1", "remove, an earlier run left it"), ("server", "recreate")]
     converge([todo], server.tools)
     assert server.done == ["rm --force 1ba0", "up hans"]
+
+
+def test_another_app_quota_is_set_without_a_run_of_compose_and_once(server, hans, containers):
+    server.mounts.write_text("")
+    grown = server.stack(app_quota=170 * GIB)
+    todo = plan(grown, containers())
+    assert actions(todo) == [("app quota", "85G -> 170G")]
+    (outcome,) = converge([todo], server.tools)
+    assert outcome.error == ""
+    assert server.done == [f"quota hans {170 * GIB}"]
+    assert plan(grown, containers()).changes == ()
+
+
+def test_an_app_quota_that_could_not_be_set_is_set_by_the_next_run(server, hans, containers):
+    grown = server.stack(app_quota=170 * GIB)
+    server.fail["quota"] = 1
+    (outcome,) = converge([plan(grown, containers())], server.tools)
+    assert outcome.error == "the app quota cannot be set"
+    assert actions(plan(grown, containers())) == [("app quota", "85G -> 170G")]
+
+
+@pytest.mark.parametrize("content", ["", "much\n", "-1\n"])
+def test_a_record_of_the_app_quota_that_says_nothing_is_written_anew(server, hans, containers, content):
+    hans.granted.path.write_text(content)
+    assert actions(plan(hans, containers())) == [("app quota", "85G")]
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended", "absent"])
+def test_who_rests_gets_another_app_quota_when_started_again(server, hans, containers, state):
+    converge([plan(server.stack(state=state), containers())], server.tools)
+    server.done.clear()
+    converge([plan(server.stack(state=state, app_quota=GIB), [])], server.tools)
+    assert server.done == []
+    assert ("app quota", "85G -> 1G") in actions(plan(server.stack(app_quota=GIB), []))

@@ -35,6 +35,11 @@ def test_what_is_there_is_found_and_nothing_else(nas, mounts, command):
     assert storage == probe.Storage(directories=frozenset({nas / "hans" / "uploads"}))
 
 
+def test_the_lock_is_for_nobody_else_to_hold(tmp_path, nas, mounts, command):
+    probe.look(nas / ".silo-nas", mounts=mounts, command=command)
+    assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
 def test_names_with_blanks_and_lines_are_found(nas, mounts, command):
     odd = nas / "a b\nc"
     odd.mkdir()

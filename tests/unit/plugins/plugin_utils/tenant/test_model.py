@@ -21,6 +21,7 @@ def test_the_tenant_of_the_mission(tenant):
     hans = tenant(tenant_index=2)
     assert hans.host_name == "hans.swissphoto.ch"
     assert hans.quota == 100 * 1024**3
+    assert hans.app_quota == 85 * 1024**3
     assert hans.server_memory + hans.database_memory + hans.cache_memory == 2.5 * 1024**3
     assert hans.uid == 200002
     assert hans.network == model.Network(
@@ -72,3 +73,15 @@ def test_two_tenants_with_one_subnet_are_refused(tenant):
 
 def test_tenants_that_differ_are_a_fleet(tenant):
     model.check_fleet([tenant("hans"), tenant("maria", tenant_index=2), tenant("peter", tenant_index=3)])
+
+
+@given(st.integers(1, 2**50), st.floats(0.001, 1))
+def test_the_app_quota_is_never_beyond_the_wall(tenant, quota, share):
+    made = tenant(tenant_quota=str(quota), tenant_app_quota_share=share)
+    assert 0 <= made.app_quota <= made.quota
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.01, float("nan"), float("inf")])
+def test_a_share_that_is_none_is_refused(tenant, share):
+    with pytest.raises(TenantError, match=r"hans: tenant_app_quota_share is .*; a number above 0 and up to 1 is right"):
+        tenant(tenant_app_quota_share=share)
