@@ -76,6 +76,7 @@ def test_a_mount_point_is_made_once_and_never_touched_again(memory: Any, owners:
     backups.chmod(0o755)
     owners[backups.stat().st_ino] = 0, 0
     assert not run(memory, wanted("hans", 1))["hans"].changed
+    assert run(memory, wanted("hans", 1, "200G"))["hans"].changed
     assert module.read_folder(backups) == Folder(0, 0, 0o755)
 
 
@@ -139,10 +140,11 @@ def test_an_id_is_not_in_use_before_it_is_on_record(memory: Any, monkeypatch: py
     assert memory.states == {}
 
 
-def test_a_limit_that_did_not_take_is_an_error(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", [State(1, None), State(1, GIB), State(1, 100 * GIB, uncounted=("0/260",))])
+def test_a_limit_that_did_not_take_is_an_error(memory: Any, monkeypatch: pytest.MonkeyPatch, state: State) -> None:
     def forget(tenant: Tenant, survey: Survey) -> None:
         (memory.root / tenant.name).mkdir()
-        memory.states[tenant.name] = State(tenant.id, None)
+        memory.states[tenant.name] = state
 
     monkeypatch.setattr(memory, "apply", forget)
     assert "not there when read again" in run(memory, wanted("hans", 1))["hans"].error

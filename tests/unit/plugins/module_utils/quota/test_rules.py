@@ -94,7 +94,8 @@ def test_a_limit_that_was_forced_is_no_error_afterwards(memory: Any) -> None:
     run(memory, wanted("hans", 1))
     memory.states["hans"] = replace(memory.states["hans"], usage=Usage(60 * GIB))
     run(memory, wanted("hans", 1, "50G"), force=True)
-    assert (run(memory, wanted("hans", 1, "50G"))["hans"].changed, memory.states["hans"].limit) == (False, 50 * GIB)
+    outcome = run(memory, wanted("hans", 1, "50G"))["hans"]
+    assert (outcome.error, outcome.changed, outcome.limit) == ("", False, 50 * GIB)
 
 
 def test_an_id_is_never_given_twice_even_when_its_directory_is_gone(memory: Any) -> None:
