@@ -47,6 +47,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return result | {"summary": self._summary(tenant.name, path, result)}
 
     def _parameters(self, tenant: Tenant, new: link.Link, known: link.Link | None) -> dict[str, t.Any]:
+        if int(self._task.args["hours"]) < 1:
+            hours = self._task.args["hours"]
+            raise TenantError([f"{tenant.name}: access_link_hours is {hours}; a number of hours from 1 up is right"])
         if tenant.state != "running":
             raise TenantError([f"{tenant.name}: it is {tenant.state}, and only one that runs can be opened; start it"])
         values = tenant.settings.get("tenant_secrets")

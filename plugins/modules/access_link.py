@@ -10,7 +10,7 @@ version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - The link is made on the controller and left there in a file; the server gets a hash of it, and the output neither.
+  - The link is made on the controller and left there in a file; the server gets its hash, and the output nothing of it.
   - Older links of the tenant end. A link that is in its file already and still open is kept.
   - Where the password of the tenant's vault does not log in any more, the admin gets one that the link alone opens.
   - The action plugin of the same name fills in the parameters from the inventory.
