@@ -8,20 +8,21 @@ import dataclasses
 import http.client
 import json
 import re
-import subprocess
 import typing as t
 import urllib.error
 
 from ansible.module_utils.urls import open_url
 
 from ..tenant.stack import StackError
+from . import dialogue
 
 TIMEOUT_SECONDS = 30
-RESET_SECONDS = 180
+QUESTION = "choose a new password (optional)"
+ENDS = ("has been updated", "Unable to reset")
 EMAIL = re.compile(r"^- Email=(\S+)\s*$", re.MULTILINE)
 
 Post = t.Callable[[str, dict[str, str], str], tuple[int, str]]
-Run = t.Callable[[list[str], str], "subprocess.CompletedProcess[str]"]
+Ask = t.Callable[[list[str], str], str]
 
 
 def _post(url: str, body: dict[str, str], token: str) -> tuple[int, str]:
@@ -39,13 +40,8 @@ def _post(url: str, body: dict[str, str], token: str) -> tuple[int, str]:
         raise StackError(f"the photo server does not answer at {url}: {error}") from error
 
 
-def _run(command: list[str], text: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command, input=text, capture_output=True, text=True, check=False, timeout=RESET_SECONDS, errors="replace"
-        )
-    except subprocess.TimeoutExpired:
-        raise StackError(f"immich-admin did not end within {RESET_SECONDS} s; run again") from None
+def _ask(command: list[str], answer: str) -> str:
+    return dialogue.hold(command, QUESTION, answer, ENDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Admin:
     url: str
     container: str
     post: Post = _post
-    run: Run = _run
+    ask: Ask = _ask
 
     def knows(self, email: str, password: str) -> bool:
         """Whether this e-mail address and this password log in; the session is ended again."""
@@ -72,12 +68,12 @@ class Admin:
 
         Raises StackError where it does not log in afterwards: immich-admin ends with 0 even when it fails.
         """
-        # The password goes through the standard input: arguments are for every process to see.
-        command = ["docker", "exec", "--interactive", self.container, "immich-admin", "reset-admin-password"]
-        result = self.run(command, f"{password}\n")
-        told = EMAIL.search(result.stdout)
+        # Typed, as a person would: arguments are for every process to see, and immich-admin takes nothing from a pipe.
+        command = ["docker", "exec", "--interactive", "--tty", self.container, "immich-admin", "reset-admin-password"]
+        said = self.ask(command, password)
+        told = EMAIL.search(said)
         email = told[1] if told else email
-        if result.returncode or not self.knows(email, password):
-            reason = (result.stderr.replace(password, "***").strip() or "no reason given").splitlines()[-1]
-            raise StackError(f"immich-admin could not reset the password: {reason}")
+        if not self.knows(email, password):
+            reason = "" if told else f": {' '.join(said.split())[-300:]}"
+            raise StackError(f"immich-admin has not set the password{reason}")
         return email

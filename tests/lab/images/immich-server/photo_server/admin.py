@@ -13,7 +13,9 @@ from photo_server.store import Store
 
 
 def ask(admin: User) -> str:
-    """The password that the operator chooses, or none; the dialogue of the real command."""
+    """The password that the operator chooses, or none; raises StartError where there is no terminal to ask at."""
+    if not sys.stdin.isatty():
+        raise StartError("The question is for somebody at a terminal")
     print(f"Found Admin:\n- ID={admin.id}\n- OAuth ID=\n- Email={admin.email}\n- Name={admin.name}")
     return input("? Please choose a new password (optional) ")
 

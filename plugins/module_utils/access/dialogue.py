@@ -1,0 +1,62 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A command that asks a person at a terminal: started on a terminal of its own, and answered."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+
+from ..tenant.stack import StackError
+
+SECONDS = 180
+SECONDS_TO_END = 10
+
+
+def hold(command: list[str], question: str, answer: str, ends: tuple[str, ...], seconds: float = SECONDS) -> str:
+    """Run `command`, give `answer` where `question` appears, and return what it said before that.
+
+    It is over when one of `ends` appears or the command ends. What is said after the question repeats the answer, and
+    is not kept. Raises StackError where the command is still at it after `seconds`.
+    """
+    ours, theirs = pty.openpty()
+    # Wide, so that no line is broken.
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 250, 0, 0))
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    deadline = time.monotonic() + seconds
+    try:
+        said = _read(ours, (question,), command, deadline)
+        if question in said:
+            os.write(ours, f"{answer}\r".encode())
+            _read(ours, ends, command, deadline)
+        process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        pass  # it has said that it is done
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    return said
+
+
+def _read(terminal: int, texts: tuple[str, ...], command: list[str], deadline: float) -> str:
+    """Return what comes, up to one of `texts` or to the end."""
+    said = b""
+    while not any(text.encode() in said for text in texts):
+        if not select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0]:
+            raise StackError(f"{command[-1]} did not end in time; run again")
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # nobody is at the other end any more
+            break
+        if not part:
+            break
+        said += part
+    return said.decode(errors="replace")
