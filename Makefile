@@ -15,6 +15,9 @@ setup: .venv/.complete ## the Python environment of the controller
 lab: setup ## a throw-away server that looks to Ansible like a rented one
 	@python -m tests.lab up
 
+nas-vm: setup ## a virtual machine as NAS, with a kernel that has quotas of XFS and NFS
+	@python -m tests.lab.vm up nas
+
 lab-down: setup ## removes all of the lab
 	@python -m tests.lab down
 
@@ -27,4 +30,4 @@ lint: setup ## every gate that reads and does not run
 test: setup ## lint, unit tests, and all behaviours from outside on a lab of their own
 	@tools/test
 
-.PHONY: help setup lab lab-down demo lint test
+.PHONY: help setup lab nas-vm lab-down demo lint test

@@ -44,15 +44,16 @@ class Engine:
         answer = self.machine.run("docker", "version", "--format", "{{.Server.Version}}", check=False)
         return answer.stdout.strip() if answer.code == 0 and answer.stdout.strip() else None
 
-    def ensure(self) -> None:
-        """Install what is missing and have an engine that answers."""
-        if missing := self.missing():
+    def ensure(self, more: Sequence[tuple[str, str]] = ()) -> None:
+        """Install what is missing, of what every lab needs and of C(more), and have an engine that answers."""
+        if missing := self.missing((*NEEDED, *more)):
             step(f"packages {' '.join(missing)}", lambda: self.install(missing), lambda _: "installed")
         step("docker engine", self.ensure_running, str)
 
-    def missing(self) -> list[str]:
+    def missing(self, needed: Sequence[tuple[str, str]] = NEEDED) -> list[str]:
         """Debian packages of the programs that are not here."""
-        return [package for needed, package in NEEDED if shutil.which(needed) is None and not Path(needed).is_file()]
+        absent = [package for name, package in needed if shutil.which(name) is None and not Path(name).is_file()]
+        return list(dict.fromkeys(absent))
 
     def install(self, packages: Sequence[str]) -> None:
         """Install Debian packages."""

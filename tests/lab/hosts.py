@@ -73,6 +73,11 @@ class Hosts:
                 raise LabError(f"the network {subnet} could not be made: {made.stderr.strip()}")
         return ipaddress.IPv4Network(existing[0])
 
+    def bridge(self) -> str:
+        """The machine's interface on which the lab's network lies; Docker names it after the network's id."""
+        identity = self.machine.run("docker", "network", "inspect", "--format", "{{.Id}}", self.lab).stdout.strip()
+        return f"br-{identity[:12]}"
+
     def _subnets(self, network: str) -> list[str] | None:
         """The subnets of a network; None where there is no such network."""
         template = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"

@@ -21,7 +21,7 @@ SECONDS = 30
 
 @dataclass(frozen=True)
 class Internet:
-    """The container of it, at its address, for a server at `server`."""
+    """The container of it, at its address, for a server at `server` and a virtual one at `virtual_server`."""
 
     machine: Machine
     hosts: Hosts
@@ -30,6 +30,7 @@ class Internet:
     address: str
     server: str
     domain: str
+    virtual_server: str
 
     @property
     def registry(self) -> str:
@@ -53,8 +54,9 @@ class Internet:
         """The resolver's configuration. The more exact name wins; all other names come from the machine's resolver."""
         return "\n".join(
             [
-                "# Every name of the domain is the server, but for those of the authority and of the registry.",
+                "# Every name of the domain is the server, and below vm the virtual one; two names are here.",
                 f"address=/{self.domain}/{self.server}",
+                f"address=/vm.{self.domain}/{self.virtual_server}",
                 f"address=/acme.{self.domain}/{self.address}",
                 f"address=/registry.{self.domain}/{self.address}",
                 "# The engine's own resolver knows what this machine asks.",

@@ -15,6 +15,7 @@ from .internet import ACME_PORT, Internet
 from .progress import step
 from .server import Server
 from .state import DOMAIN, Directory, Lab
+from .vm.machines import MACHINES, Machines
 
 REPOSITORY = Path(__file__).parents[2]
 OFFICIAL_IMAGES = REPOSITORY / "group_vars" / "all" / "images.yml"
@@ -42,19 +43,19 @@ class Laboratory:
         server_image, internet_image = self._build("server", "internet")
         network = step("network", self.hosts.network)
         address, resolver = str(network[2]), str(network[3])
-        internet = self._internet(internet_image, resolver, address)
+        internet = self._internet(internet_image, resolver, address, str(network[MACHINES["server"].number]))
         server = self._server(server_image, address, resolver)
         step("root certificate", lambda: self._trust(internet, server))
         images = _official_images() if self.official else self._images(internet)
         return self._record(internet, server, images)
 
-    def _internet(self, image: str, address: str, server: str) -> Internet:
+    def _internet(self, image: str, address: str, server: str, virtual: str) -> Internet:
         """Have the rest of the world, with certificates for its names and address."""
         names = [f"registry.{DOMAIN}", f"acme.{DOMAIN}", "localhost"]
         step("certificates", lambda: certificates.ensure(self.directory, names, [address, "127.0.0.1"]))
         host = Host(self.internet_name, image, address, INTERNET_VOLUMES, {}, is_renewable=True)
         step(f"host {host.name}", lambda: self.hosts.ensure(host))
-        internet = Internet(self.machine, self.hosts, self.directory, host.name, address, server, DOMAIN)
+        internet = Internet(self.machine, self.hosts, self.directory, host.name, address, server, DOMAIN, virtual)
         step("resolver, registry and ACME authority", internet.ensure)
         return internet
 
@@ -124,6 +125,8 @@ class Laboratory:
 
     def down(self) -> None:
         """Remove all of the lab. The images stay in the machine's engine: the next lab needs them."""
+        machines = Machines(self.machine, self.directory, REPOSITORY / ".cache")
+        machines.down(MACHINES)
         if self.engine.installed():
             step("docker engine", self.engine.ensure_running)
             volumes = [f"{self.server_name}-{volume}" for volume in SERVER_VOLUMES.values()]

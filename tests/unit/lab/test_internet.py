@@ -13,7 +13,9 @@ def internet(machine, directory):
     for path in (directory.lab_ca, directory.certificate, directory.key):
         directory.write(path, path.name)
     hosts = Hosts(machine, "silo-lab")
-    return Internet(machine, hosts, directory, "silo-lab-internet", "172.29.0.3", "172.29.0.2", "swissphoto.test")
+    return Internet(
+        machine, hosts, directory, "silo-lab-internet", "172.29.0.3", "172.29.0.2", "swissphoto.test", "172.29.0.11"
+    )
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def registry(monkeypatch):
 def test_every_name_of_the_domain_is_the_server_but_for_two(internet):
     lines = internet.names().splitlines()
     assert "address=/swissphoto.test/172.29.0.2" in lines
+    assert "address=/vm.swissphoto.test/172.29.0.11" in lines
     assert "address=/acme.swissphoto.test/172.29.0.3" in lines
     assert "address=/registry.swissphoto.test/172.29.0.3" in lines
 

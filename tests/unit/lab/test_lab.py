@@ -20,7 +20,7 @@ def laboratory(machine, directory, monkeypatch):
         "docker exec silo-lab systemctl is-system-running": "running\n",
         "docker exec silo-lab-internet systemctl is-system-running": "running\n",
     }
-    monkeypatch.setattr("tests.lab.engine.Engine.missing", lambda self: [])
+    monkeypatch.setattr("tests.lab.engine.Engine.missing", lambda self, needed=(): [])
     monkeypatch.setattr("tests.lab.engine.Engine.installed", lambda self: True)
     monkeypatch.setattr(Server, "ensure_ssh", lambda self: "root logs in")
     monkeypatch.setattr(Internet, "root", lambda self: "the root")
