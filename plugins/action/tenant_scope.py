@@ -24,7 +24,7 @@ def _storage(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
     storage: dict[str, list[dict[str, t.Any]]] = {}
     for tenant in tenants:
         if tenant.state != "absent":
-            owner = {"uid": tenant.uid, "gid": tenant.uid}
+            owner = {"uid": tenant.uid, "gid": tenant.settings["tenant_uid_base"]}
             item = {"name": tenant.name, "id": tenant.index, "limit": tenant.quota, **owner}
             storage.setdefault(tenant.nas, []).append(item)
     return storage

@@ -11,6 +11,9 @@ from typing import ClassVar
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
 
+DELETED = "a directory that was deleted"
+"""What holds an id that still counts something, though no directory below the root is counted under it."""
+
 
 class QuotaError(Exception):
     """A limit that cannot be set or would not hold; the text is one sentence for the operator."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed, run, run_json
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    DELETED,
     Backend,
     QuotaError,
     State,
@@ -80,7 +81,7 @@ def holder(group: Group, groups: Mapping[str, Group]) -> str:
     paths = sorted(groups[child].path for child in group.children if child in groups)
     if paths:
         return paths[0] or "the file system itself"
-    return "a directory that was deleted" if group.used else ""
+    return DELETED if group.used else ""
 
 
 def state_of(name: str, groups: Mapping[str, Group]) -> State:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    DELETED,
     Backend,
     QuotaError,
     State,
@@ -74,7 +75,9 @@ def refuse(backend: Backend, tenant: Tenant, survey: Survey, owners: Mapping[int
     state = survey.directories.get(tenant.name, State())
     holder = survey.holders.get(tenant.id, "")
     owner = owners.get(tenant.id, tenant.name)
-    if holder and holder != tenant.name:
+    # What a first count that was cut off has counted so far, or what a deleted directory left, is the tenant's own.
+    is_own = holder == DELETED and owners.get(tenant.id) == tenant.name
+    if holder and holder != tenant.name and not is_own:
         raise QuotaError(f"its quota id {tenant.id} already counts {holder}")
     if owner != tenant.name:
         raise QuotaError(f"its quota id {tenant.id} was given to {owner}, and an id is never given twice")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    DELETED,
     Backend,
     QuotaError,
     State,
@@ -166,8 +167,7 @@ class Xfs(Backend):
         quotas = {quota.id: quota for quota in self._quotas()}
         projects = dict(self._projects())
         counted = {project.id: name for name, project in sorted(projects.items(), reverse=True)}
-        deleted = "a directory that was deleted"
-        holders = {quota.id: counted.get(quota.id, deleted if quota.inodes else "") for quota in quotas.values()}
+        holders = {quota.id: counted.get(quota.id, DELETED if quota.inodes else "") for quota in quotas.values()}
         holders |= {number: name for number, name in counted.items() if number}
         return Survey({name: state_of(project, quotas) for name, project in projects.items()}, holders)
 

@@ -394,6 +394,19 @@ def test_an_id_that_still_counts_what_was_deleted_is_refused(xfs: Xfs, kernel: M
     assert run(xfs, wanted("hans", 1))[0].error == "its quota id 1 already counts a directory that was deleted"
 
 
+def test_a_first_count_that_was_cut_off_is_completed_by_whom_the_id_was_given_to(
+    xfs: Xfs, kernel: Memory, owners: Any
+) -> None:
+    run(xfs, wanted("hans", 1))
+    kernel.quotas[1].inodes = 5
+    (kernel.root / "hans").rename(kernel.root / "elsewhere")
+    (kernel.root / "hans").mkdir()
+    (kernel.root / "elsewhere").rename(kernel.root.parent / "elsewhere")
+    assert run(xfs, wanted("maria", 1))[0].error == "its quota id 1 already counts a directory that was deleted"
+    assert run(xfs, wanted("hans", 1))[0].changed
+    assert xfs.read().directories["hans"].id == 1
+
+
 def test_a_limit_is_set_in_whole_blocks(xfs: Xfs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_frsize=4096))
     assert [xfs.rounded(size) for size in (4096, 8191, 8192, 100 * GIB + 1)] == [4096, 4096, 8192, 100 * GIB]
