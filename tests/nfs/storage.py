@@ -1,0 +1,70 @@
+"""The two machines as an operator has them: prepared by playbooks, looked at over SSH."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab.lab import REPOSITORY
+from tests.lab.vm.machines import Machines
+
+HERE = Path(__file__).parent
+TENANT = {"name": "hans", "id": 1, "uid": 200001, "gid": 200000, "limit": "200M"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How a run of Ansible ended."""
+
+    code: int
+    output: str
+
+
+class Storage:
+    """Runs Ansible on both machines, with the inventory beside this file."""
+
+    def __init__(self, machines: Machines) -> None:
+        self.machines = machines
+
+    def try_run(self, *command: str, seconds: int = 600) -> Run:
+        settings = {
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_NOCOLOR": "1",
+            "SILO_VM_DIRECTORY": str(self.machines.guest("nas").directory.parent),
+        }
+        tool = Path(sys.executable).with_name(command[0])
+        done = subprocess.run(
+            [str(tool), "-i", str(HERE / "inventory"), *command[1:]],
+            cwd=REPOSITORY,
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def run(self, *command: str, seconds: int = 600) -> str:
+        done = self.try_run(*command, seconds=seconds)
+        if done.code:
+            pytest.fail(f"{' '.join(command)} ended with {done.code}:\n{done.output}")
+        return done.output
+
+    def playbook(self, *arguments: str) -> str:
+        return self.run("ansible-playbook", str(HERE / "storage.yml"), *arguments)
+
+    def prepare(self) -> None:
+        self.playbook()
+        self.quota()
+
+    def quota(self, **changes: str) -> str:
+        values = {"root": "/instances", "mount_points": ["backups"], "tenants": [TENANT | changes]}
+        return self.run("ansible", "nas", "-m", "swissphoto.silo.storage_quota", "-a", json.dumps(values))
