@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) 2026 SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: seccomp_profile
+short_description: Write Docker's own seccomp profile without the ways out of a storage quota
+description:
+  - The owner of a file may take it out of the quota of its directory by some requests of C(ioctl), and anyone may make
+    a btrfs subvolume in a directory of their own. A container under this profile cannot.
+  - All else is what this very engine allows a container by default that has no capability. It is read from one that is
+    started for it, without network, and removed again.
+  - It is written anew when the engine, or what it runs containers with, has another version.
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+requirements:
+  - Docker Engine, and the tool C(ctr) of containerd.
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would change.
+    support: full
+  diff_mode:
+    description: Returns what changes, before and after.
+    support: full
+    details: The versions that the profile is made of; the profile itself is long.
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  path:
+    description: The profile. The versions that it is made of are written beside it, as C(<path>.made-of).
+    type: path
+    required: true
+  image:
+    description: An image that has C(sleep), for the container that is looked at.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Have a profile that keeps tenants in their quota
+  swissphoto.silo.seccomp_profile:
+    path: /etc/silo/seccomp-1.json
+    image: docker.io/valkey/valkey:9
+"""
+
+RETURN = r"""
+made_of:
+  description: The versions that the profile is made of.
+  type: str
+  returned: always
+  sample: Engine 26.1.5+dfsg1, containerd 1.7.24, runc 1.1.15
+"""
+
+import json
+import os
+import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import (
+    CommandError,
+    Runner,
+    module_runner,
+    run,
+    run_json,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.seccomp import ProfileError, narrow
+
+ARGUMENTS = {"path": {"type": "path", "required": True}, "image": {"type": "str", "required": True}}
+# What a tenant's container has, so that the engine resolves the same rules for it.
+LIKE_A_TENANT = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
+
+
+def versions(runner: Runner) -> str:
+    """Return the versions of all that decides on the profile."""
+    components = run_json(runner, ["docker", "version", "--format", "{{json .Server.Components}}"])
+    known = [f"{part['Name']} {part['Version']}" for part in components if part["Name"] != "docker-init"]
+    return ", ".join(known)
+
+
+@contextmanager
+def container(runner: Runner, image: str) -> Iterator[str]:
+    """Start a container for a moment; its id."""
+    argv = ["docker", "run", "--detach", *LIKE_A_TENANT, "--entrypoint", "sleep", image, "60"]
+    identity = run(runner, argv).split()[-1]
+    try:
+        yield identity
+    finally:
+        runner(["docker", "rm", "--force", identity])
+
+
+def default_profile(runner: Runner, image: str) -> dict[str, t.Any]:
+    """Return the profile that the engine gives a container by itself."""
+    with container(runner, image) as identity:
+        argv = ["ctr", "--namespace", "moby", "containers", "info", "--spec", identity]
+        profile = run_json(runner, argv).get("linux", {}).get("seccomp")
+    if not profile:
+        raise ProfileError("this engine runs containers without seccomp")
+    return t.cast("dict[str, t.Any]", profile)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    scratch = path.with_name(f"{path.name}.tmp")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.chmod(0o644)
+    scratch.replace(path)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    path = Path(module.params["path"])
+    record = path.with_name(f"{path.name}.made-of")
+    runner = module_runner(module)
+    try:
+        wanted = versions(runner)
+        found = read(record).strip() if path.exists() else ""
+        if found != wanted and not module.check_mode:
+            profile = narrow(default_profile(runner, module.params["image"]))
+            write(path, json.dumps(profile, indent=1) + "\n")
+            # Last: until it is there, a run that was cut off begins anew.
+            write(record, f"{wanted}\n")
+    except (CommandError, ProfileError, OSError) as error:
+        module.fail_json(msg=f"the seccomp profile cannot be made: {error}")
+    diff = {"before_header": str(path), "after_header": str(path), "before": found, "after": wanted}
+    module.exit_json(changed=found != wanted, made_of=wanted, diff=diff)
+
+
+if __name__ == "__main__":
+    main()
