@@ -108,4 +108,5 @@ def read(inventory: Path) -> Fleet:
 
 def _ledger(host: str, policy: Mapping[str, t.Any], facts: Mapping[str, Mapping[str, t.Any]]) -> Ledger:
     here = (fact for fact in facts.values() if fact["server"] == host and fact["desired"] == "running")
-    return Ledger(Server(**policy["memory_bytes"]), tuple(fact["memory_bytes"] for fact in here))
+    limits = tuple(fact["memory_bytes"] for fact in here)
+    return Ledger(Server(**policy["memory_bytes"]), limits, float(policy["memory_overcommit"]))
