@@ -13,7 +13,7 @@ description:
     a btrfs subvolume in a directory of their own. A container under this profile cannot.
   - All else is what this very engine allows a container by default that has no capability. It is read from one that is
     started for it, without network, and removed again.
-  - It is written anew when the engine, or what it runs containers with, has another version.
+  - It is written anew when the engine, what it runs containers with, or this module's own rules are others.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -53,7 +53,7 @@ made_of:
   description: The versions that the profile is made of.
   type: str
   returned: always
-  sample: Engine 26.1.5+dfsg1, containerd 1.7.24, runc 1.1.15
+  sample: Engine 26.1.5+dfsg1, containerd 1.7.24, runc 1.1.15, rules 5f1a09c3
 """
 
 import json
@@ -71,7 +71,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import (
     run,
     run_json,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.seccomp import ProfileError, narrow
+from ansible_collections.swissphoto.silo.plugins.module_utils.seccomp import ProfileError, fingerprint, narrow
 
 ARGUMENTS = {"path": {"type": "path", "required": True}, "image": {"type": "str", "required": True}}
 # What a tenant's container has, so that the engine resolves the same rules for it.
@@ -82,13 +82,13 @@ def versions(runner: Runner) -> str:
     """Return the versions of all that decides on the profile."""
     components = run_json(runner, ["docker", "version", "--format", "{{json .Server.Components}}"])
     known = [f"{part['Name']} {part['Version']}" for part in components if part["Name"] != "docker-init"]
-    return ", ".join(known)
+    return ", ".join([*known, f"rules {fingerprint()}"])
 
 
 @contextmanager
 def container(runner: Runner, image: str) -> Iterator[str]:
     """Start a container for a moment; its id."""
-    argv = ["docker", "run", "--detach", *LIKE_A_TENANT, "--entrypoint", "sleep", image, "60"]
+    argv = ["docker", "run", "--rm", "--detach", *LIKE_A_TENANT, "--entrypoint", "sleep", image, "60"]
     identity = run(runner, argv).split()[-1]
     try:
         yield identity

@@ -82,3 +82,61 @@ def test_every_container_of_a_tenant_has_it(lab, service):
     assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
     assert whole == []
     assert "openat" in {name for rule in profile["syscalls"] for name in rule["names"]}
+
+
+# As its owner takes a directory out of the project that counts it, and lets nothing new join.
+LEAVE = """
+import ctypes, errno, os, platform, sys
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": 16, "aarch64": 29}[platform.machine()]
+request = int(sys.argv[1], 16)
+argument = ctypes.create_string_buffer(bytes(28))
+code = libc.syscall(ctypes.c_long(number), ctypes.c_long(os.open("/data", os.O_RDONLY)), ctypes.c_ulong(request), argument)
+print("done" if code == 0 else errno.errorcode[ctypes.get_errno()])
+"""
+XFS = """
+command -v mkfs.xfs >/dev/null || {
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends xfsprogs >/dev/null
+}
+truncate -s 400M /srv/escape.img
+mkfs.xfs -q /srv/escape.img
+mkdir /srv/escape
+mount -o loop /srv/escape.img /srv/escape
+"""
+
+
+@pytest.fixture
+def counted(lab):
+    """A directory of hans' on XFS, counted under the project 7; the project under which it is then."""
+    user = lab.inspect("silo-hans-server-1")["Config"]["User"].replace(":", " -g ")
+    lab.shell(XFS)
+    lab.shell(
+        f"install -d -o {user} /srv/escape/theirs; cd /srv/escape/theirs; xfs_io -r -c 'chproj 7' -c 'chattr +P' ."
+    )
+    yield lambda: lab.run("xfs_io", "-r", "-c", "lsproj", "/srv/escape/theirs").split()[-1]
+    lab.shell("umount /srv/escape; rmdir /srv/escape; rm /srv/escape.img")
+
+
+@pytest.mark.parametrize("request_number", ["0x401c5820", "0x1401c5820", "0xdeadbeef401c5820"])
+def test_a_directory_of_xfs_stays_in_its_project(lab, counted, request_number):
+    hans = lab.inspect("silo-hans-server-1")["Config"]
+    like_hans = [
+        "--user",
+        hans["User"],
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--network",
+        "none",
+    ]
+    run = ["docker", "run", "--rm", *like_hans, "--volume", "/srv/escape/theirs:/data", "--entrypoint", "python3"]
+    trial = [hans["Image"], "-c", LEAVE, request_number]
+    with_profile = ["--security-opt", "seccomp=/etc/silo/seccomp-1.json"]
+    assert counted() == "7"
+    assert lab.run(*run, *with_profile, *trial).strip() == "EPERM"
+    assert counted() == "7"
+    # The same trial without the profile.
+    assert lab.run(*run, *trial).strip() == "done"
+    assert counted() == "0"

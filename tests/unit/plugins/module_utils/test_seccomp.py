@@ -81,6 +81,16 @@ def test_all_else_is_as_the_engine_has_it() -> None:
     assert json.loads(json.dumps(narrowed)) == narrowed
 
 
+def test_a_call_that_does_the_same_by_another_name_is_closed_too() -> None:
+    allowed = [
+        {"names": ["file_setattr", "read"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["file_setattr"], "action": "SCMP_ACT_ALLOW"},
+    ]
+    rules = narrow(profile(syscalls=[*profile()["syscalls"], *allowed]))["syscalls"]
+    assert {"names": ["read"], "action": "SCMP_ACT_ALLOW"} in rules
+    assert not any("file_setattr" in rule["names"] or not rule["names"] for rule in rules)
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
