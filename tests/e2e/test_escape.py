@@ -89,9 +89,9 @@ LEAVE = """
 import ctypes, errno, os, platform, sys
 libc = ctypes.CDLL(None, use_errno=True)
 number = {"x86_64": 16, "aarch64": 29}[platform.machine()]
-request = int(sys.argv[1], 16)
-argument = ctypes.create_string_buffer(bytes(28))
-code = libc.syscall(ctypes.c_long(number), ctypes.c_long(os.open("/data", os.O_RDONLY)), ctypes.c_ulong(request), argument)
+place = ctypes.c_long(os.open("/data", os.O_RDONLY))
+request = ctypes.c_ulong(int(sys.argv[1], 16))
+code = libc.syscall(ctypes.c_long(number), place, request, ctypes.create_string_buffer(bytes(28)))
 print("done" if code == 0 else errno.errorcode[ctypes.get_errno()])
 """
 XFS = """
