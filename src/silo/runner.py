@@ -10,9 +10,23 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-
 Event = dict[str, t.Any]
+
+
+def _root() -> Path:
+    """Return the folder with playbooks and roles.
+
+    It is that of $SILO_HOME; that in which this file lies; that in which, or below which, silo is called.
+    """
+    given = os.environ.get("SILO_HOME")
+    places = [Path(given)] if given else [Path(__file__).parents[2], Path.cwd(), *Path.cwd().parents]
+    for place in places:
+        if (place / "playbooks" / "site.yml").is_file() and (place / "ansible.cfg").is_file():
+            return place.resolve()
+    return places[0].resolve()
+
+
+ROOT = _root()
 
 
 class RunError(Exception):
@@ -25,12 +39,19 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, **settings}
 
 
-def events(playbook: str, inventory: Path, arguments: Sequence[str] = ()) -> Iterator[Event]:
-    """Run a playbook of this repository and yield its events as they come.
+def events(
+    playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = (), lock: int | None = None
+) -> Iterator[Event]:
+    """Run playbooks of this repository, one after the other in one process, and yield their events as they come.
 
-    Raises RunError with what Ansible said where it ends with a code other than 0.
+    `lock` is a descriptor that the process holds open until it ends, also where we end before it. Raises RunError with
+    what Ansible said where it ends with a code other than 0.
     """
-    command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / playbook), *arguments]
+    if not (ROOT / "playbooks").is_dir():
+        raise RunError(f"{ROOT}: no playbooks are here; call silo in its repository, or set SILO_HOME to it")
+    names = [playbooks] if isinstance(playbooks, str) else playbooks
+    command = ["ansible-playbook", "-i", str(inventory), *arguments]
+    command += [str(ROOT / "playbooks" / name) for name in names]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -39,6 +60,7 @@ def events(playbook: str, inventory: Path, arguments: Sequence[str] = ()) -> Ite
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        pass_fds=() if lock is None else (lock,),
     )
     said: list[str] = []
     for line in process.stdout or ():
