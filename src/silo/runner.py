@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 Event = dict[str, t.Any]
+Results = dict[str, dict[str, Mapping[str, t.Any]]]
 
 
 def _root() -> Path:
@@ -79,11 +80,16 @@ def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:
     return t.cast("Mapping[str, Mapping[str, t.Any]]", event.get("hosts", {}))
 
 
-def results(playbook: str, inventory: Path) -> dict[str, dict[str, Mapping[str, t.Any]]]:
+def collect(event: Event, found: Results) -> None:
+    """Add the results of an event to `found`: task name to host to result; what failed or was skipped has none."""
+    if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok"):
+        name = event["task"]["name"].rsplit(" : ", 1)[-1]
+        found.setdefault(name, {}).update(host_results(event))
+
+
+def results(playbook: str, inventory: Path) -> Results:
     """Run a playbook that only reads; return task name to host to result."""
-    found: dict[str, dict[str, Mapping[str, t.Any]]] = {}
+    found: Results = {}
     for event in events(playbook, inventory):
-        if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok"):
-            name = event["task"]["name"].rsplit(" : ", 1)[-1]
-            found.setdefault(name, {}).update(host_results(event))
+        collect(event, found)
     return found

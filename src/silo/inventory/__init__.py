@@ -2,7 +2,8 @@
 
 from silo.inventory.editor import Inventory
 from silo.inventory.errors import InventoryError
+from silo.inventory.merged import Policy
 from silo.inventory.model import Change, Fleet, TenantFile
 from silo.inventory.retired import Tombstone
 
-__all__ = ["Change", "Fleet", "Inventory", "InventoryError", "TenantFile", "Tombstone"]
+__all__ = ["Change", "Fleet", "Inventory", "InventoryError", "Policy", "TenantFile", "Tombstone"]

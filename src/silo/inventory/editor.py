@@ -21,7 +21,7 @@ from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.folder import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.history import Author, History
-from silo.inventory.merged import Merged, Reader
+from silo.inventory.merged import Merged, Policy, Reader
 from silo.inventory.model import Change, Fleet, TenantFile, memory
 from silo.inventory.retired import Tombstone
 from silo.inventory.schema import SETTINGS, Tenant
@@ -83,6 +83,21 @@ class Inventory:
         """Return all tenants as they should be and what is promised to them; takes about a second."""
         with Reader(self.folder.root) as reader:
             return survey.fleet(reader.merge(), self.tombstones())
+
+    def policy(self) -> Policy:
+        """Return what holds for the whole platform; takes about a second."""
+        with Reader(self.folder.root) as reader:
+            return reader.merge().policy()
+
+    def buried(self, name: str) -> Tombstone:
+        """Return the tombstone of the tenant of this name that was deleted last and can be restored."""
+        return self._buried(name)
+
+    def former(self, stone: Tombstone) -> Mapping[str, Scalar]:
+        """Return the settings of a deleted tenant's own tenant.yml; none where it is purged."""
+        where = f"{stone.folder}/tenant.yml"
+        text = self.folder.read(where)
+        return {} if text is None else document.read(where, text).settings
 
     def create(self, name: str, *, email: str, dry_run: bool = False, **settings: str | None) -> Change:
         """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
@@ -150,38 +165,63 @@ class Inventory:
             before = self._existing(name)
             self._check_committed(f"host_vars/{name}")
             tenant = survey.tenant(reader.merge(), name)
-            stone = Tombstone(tenant.index, name, retired.now(), by or self._who(), tenant.nas, tenant.quota)
-            if self.folder.path(stone.files).exists():
-                raise InventoryError(f"{stone.files}: it exists already; move it away, as the files of {name} go there")
+            stone = Tombstone(
+                tenant.index,
+                name,
+                retired.now(),
+                by or self._who(),
+                tenant.nas,
+                tenant.quota,
+                tenant.server,
+                tenant.uid,
+            )
+            if self.folder.path(stone.folder).exists():
+                raise InventoryError(
+                    f"{stone.folder}: it exists already; move it away, as the files of {name} go there"
+                )
             record = Write(stone.path, self.folder.read(stone.path), stone.text)
-            edit = Edit(f"Delete tenant {name} (index {stone.index})", (record, Move(f"host_vars/{name}", stone.files)))
+            edit = Edit(
+                f"Delete tenant {name} (index {stone.index})", (record, Move(f"host_vars/{name}", stone.folder))
+            )
             return self._make(name, before.settings, None, edit, dry_run)
+
+    def record(self, stone: Tombstone, *, files: int, used: int) -> Tombstone:
+        """Write into a tombstone that the tenant's data, so many files and bytes, was put aside just now."""
+        with self._session(False):
+            if stone not in self.tombstones():
+                raise InventoryError(f"{stone.path}: it is not what it was a moment ago; look who else edits it")
+            after = dataclasses.replace(stone, trashed=retired.now(), files=files, used=used)
+            steps = _as_written(self.folder, (Write(stone.path, stone.text, after.text),))
+            edit = Edit(f"Record what deleted tenant {stone.name} left ({files} files)", steps)
+            self._make(stone.name, None, None, edit, False)
+            return after
 
     def restore(self, name: str, *, dry_run: bool = False) -> Change:
         """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets."""
         with self._session(dry_run) as reader:
             stone = self._buried(name)
-            self._check_committed(stone.files)
+            self._check_committed(stone.folder)
             merged = reader.merge()
             self._check_new(name, merged)
-            file = document.read(f"{stone.files}/tenant.yml", self.folder.read(f"{stone.files}/tenant.yml") or "")
+            file = document.read(f"{stone.folder}/tenant.yml", self.folder.read(f"{stone.folder}/tenant.yml") or "")
             fleet = survey.fleet(merged, [other for other in self.tombstones() if other != stone])
-            overrides = self.folder.read(f"{stone.files}/overrides.yml")
+            overrides = self.folder.read(f"{stone.folder}/overrides.yml")
             tenant = self._check(reader, name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
             survey.admit(fleet, None, tenant, False, self.pools)
-            steps = (Move(stone.files, f"host_vars/{name}"), Write(stone.path, stone.text, None))
+            steps = (Move(stone.folder, f"host_vars/{name}"), Write(stone.path, stone.text, None))
             edit = Edit(f"Restore tenant {name} (index {stone.index})", _as_written(self.folder, steps))
             return self._make(name, None, file.settings, edit, dry_run)
 
-    def purge(self, name: str, *, dry_run: bool = False) -> Change:
-        """Remove the files of the tenant of this name that was deleted first; its tombstone stays for ever."""
-        with self._session(dry_run):
-            stone = self._buried(name, last=False)
-            self._check_committed(stone.files)
+    def purge(self, stone: Tombstone) -> Change:
+        """Remove the files of a deleted tenant; its tombstone stays for ever."""
+        with self._session(False):
+            if stone not in self.tombstones() or stone.purged or not self.folder.path(stone.folder).is_dir():
+                raise InventoryError(f"{stone.path}: it is not what it was a moment ago; look who else edits it")
+            self._check_committed(stone.folder)
             after = dataclasses.replace(stone, purged=retired.now())
-            steps = (Write(stone.path, stone.text, after.text), Move(stone.files, f"{DESK}/gone"))
-            edit = Edit(f"Purge tenant {name} (index {stone.index})", _as_written(self.folder, steps))
-            return self._make(name, None, None, edit, dry_run)
+            steps = (Write(stone.path, stone.text, after.text), Move(stone.folder, f"{DESK}/gone"))
+            edit = Edit(f"Purge tenant {stone.name} (index {stone.index})", _as_written(self.folder, steps))
+            return self._make(stone.name, None, None, edit, False)
 
     @contextlib.contextmanager
     def _session(self, dry_run: bool) -> Iterator[Reader]:
@@ -245,14 +285,13 @@ class Inventory:
             raise InventoryError(f"tenant {shown(name)}: there is none of this name; {meant}")
         return found
 
-    def _buried(self, name: str, last: bool = True) -> Tombstone:
+    def _buried(self, name: str) -> Tombstone:
         schema.check_name(name)
         stones = [stone for stone in self.tombstones() if stone.name == name and not stone.purged]
-        stones = [stone for stone in stones if self.folder.path(stone.files).is_dir()]
+        stones = [stone for stone in stones if self.folder.path(stone.folder).is_dir()]
         if not stones:
             raise InventoryError(f"tenant {shown(name)}: none of this name was deleted and not purged yet")
-        stones.sort(key=lambda stone: stone.when)
-        return stones[-1 if last else 0]
+        return max(stones, key=lambda stone: stone.when)
 
     def _check_new(self, name: str, merged: Merged) -> None:
         """Refuse a name that something of the inventory has."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import getpass
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +57,9 @@ class History:
             raise InventoryError(f"{root}: it is in a git work tree, and git is not installed; install git")
         history = cls(root, author)
         history._git("rev-parse", "--show-toplevel")
+        if author is None and history._run("var", "GIT_AUTHOR_IDENT")[0]:
+            # Nobody has told git who works here; a commit in the user's name is better than none.
+            return cls(root, Author(getpass.getuser(), f"{getpass.getuser()}@{socket.gethostname()}"))
         return history
 
     def edited(self, paths: Sequence[str]) -> list[str]:

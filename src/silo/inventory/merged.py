@@ -19,6 +19,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from silo.capacity import Server
 from silo.inventory.errors import InventoryError, shown
+from silo.letters.settings import VARIABLES
 from silo.runner import ROOT
 
 LIMIT_SECONDS = 120
@@ -30,6 +31,19 @@ MEMORY = {
 }
 MEMORY_OVERCOMMIT = "silo_memory_overcommit"
 STORAGE_OVERCOMMIT = "silo_storage_overcommit"
+TRASH_DAYS = "silo_trash_days"
+TRASH_PURGES = "silo_trash_purges"
+PLATFORM = ("silo_domain", TRASH_DAYS, TRASH_PURGES, *VARIABLES.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What holds for the whole platform. `letters` are the variables of the relay and the sender."""
+
+    domain: str
+    trash_days: int
+    trash_purges: int
+    letters: Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +72,19 @@ class Merged:
         if not 0 < factor <= 100:
             raise InventoryError(f"{host}: {key} is {shown(value)}; a factor such as 1.0 or 1.2 is right")
         return factor
+
+    def policy(self) -> Policy:
+        """Return what holds for the whole platform, as its first server has it; raises InventoryError."""
+        servers = sorted(self.groups.get("servers", ()))
+        if not servers:
+            raise InventoryError("there is no server in the inventory's group servers; add one to hosts.yml")
+        numbers = {key: self._policy(servers[0], key) for key in (TRASH_DAYS, TRASH_PURGES)}
+        for key, value in numbers.items():
+            if not isinstance(value, int) or value < 1:
+                raise InventoryError(f"{servers[0]}: {key} is {shown(value)}; a number from 1 up is right")
+        letters = {key: self._policy(servers[0], key) for key in VARIABLES.values()}
+        domain = str(self._policy(servers[0], "silo_domain"))
+        return Policy(domain, numbers[TRASH_DAYS], numbers[TRASH_PURGES], letters)
 
     def _size(self, host: str, key: str) -> int:
         value = self._policy(host, key)
@@ -103,7 +130,7 @@ class Reader:
 
         The texts are in Ansible's order, tenant.yml last. Raises InventoryError with Ansible's words.
         """
-        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT]
+        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, *PLATFORM]
         answer = self._ask({"inventory": str(self._root), "tenants": dict(tenants), "policy": policy})
         if "error" in answer:
             raise InventoryError(f"{self._root}: Ansible could not read it: {answer['error']}")

@@ -7,6 +7,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from silo.letters.errors import LetterError, PermanentError, TemporaryError
 from silo.letters.letter import Language, Letter, render
@@ -19,6 +21,21 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
     event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '')"""
+_OWED = "CREATE TABLE IF NOT EXISTS owed (tenant TEXT, kind TEXT, since TEXT NOT NULL, PRIMARY KEY (tenant, kind))"
+
+
+@dataclass(frozen=True)
+class Debt:
+    """A letter that a tenant's customer gets as soon as what it tells is true; `since` makes its event its own."""
+
+    tenant: str
+    kind: str
+    since: str
+
+    @property
+    def event(self) -> str:
+        """The id of the event, under which one letter is sent."""
+        return f"{self.kind}/{self.tenant}/{self.since}"
 
 
 class Outbox:
@@ -32,6 +49,7 @@ class Outbox:
         with self._database() as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(_SCHEMA)
+            database.execute(_OWED)
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -39,6 +57,23 @@ class Outbox:
             database.execute("PRAGMA synchronous=FULL")
             database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
             yield database
+
+    def owe(self, tenant: str, kind: str) -> None:
+        """Remember that the tenant's customer is owed a letter of this kind; a debt that is there is the same one."""
+        since = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        with self._database() as database:
+            database.execute("INSERT OR IGNORE INTO owed VALUES (?, ?, ?)", (tenant, kind, since))
+
+    def owed(self, tenant: str | None = None) -> tuple[Debt, ...]:
+        """What is owed to a tenant's customer, or to all; the oldest first."""
+        with self._database() as database:
+            rows = database.execute("SELECT tenant, kind, since FROM owed ORDER BY since, kind").fetchall()
+        return tuple(Debt(*row) for row in rows if tenant in (None, row[0]))
+
+    def settle(self, debt: Debt) -> None:
+        """Forget a debt: its letter is kept, or nothing that it tells is true any more."""
+        with self._database() as database:
+            database.execute("DELETE FROM owed WHERE tenant = ? AND kind = ?", (debt.tenant, debt.kind))
 
     def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
         """Keep the letter; False if it is kept already. Raise LetterError if the event has another letter."""

@@ -1,12 +1,26 @@
 """Where letters go out, and how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from silo.letters.errors import LetterError
 from silo.letters.message import mailbox
+
+# Variables of the inventory by the setting that they give.
+VARIABLES = {
+    "host": "letters_relay_host",
+    "port": "letters_relay_port",
+    "security": "letters_relay_security",
+    "user": "letters_relay_user",
+    "password_file": "letters_relay_password_file",
+    "ca_file": "letters_relay_ca_file",
+    "sender": "letters_sender",
+    "sender_name": "letters_sender_name",
+    "reply_to": "letters_reply_to",
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,24 @@ class Settings:
     sender_name: str = ""
     reply_to: str = ""
     timeout: float = 30.0  # seconds
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any], outbox: Path) -> "Settings | None":
+        """The settings that the inventory's variables give, or None where no relay is set. Raise LetterError."""
+        if not variables.get(VARIABLES["host"]):
+            return None
+        values = {key: variables[name] for key, name in VARIABLES.items() if variables.get(name) not in (None, "")}
+        for key in ("password_file", "ca_file"):
+            if key in values:
+                values[key] = Path(values[key]).expanduser()
+        try:
+            values["port"] = int(values["port"])
+        except ValueError:
+            raise LetterError(f"port: {values['port']!r} is not a number; usual are 587 and 465") from None
+        try:
+            return cls(outbox=outbox, **values)
+        except TypeError as error:
+            raise LetterError(f"a letter needs a relay, a port and a sender: {error}") from error
 
     def __post_init__(self) -> None:
         """Raise LetterError with a sentence on the first value that cannot be."""

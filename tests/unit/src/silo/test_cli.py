@@ -73,13 +73,6 @@ def test_what_ansible_says_is_what_the_operator_reads(silo, monkeypatch):
     assert result.output == "Error: hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right\n"
 
 
-@pytest.mark.parametrize(
-    ("number", "text"), [(0, "0 B"), (512 * 1024**2, "512 MiB"), (1024**4, "1 TiB"), (3 * GIB // 2, "1.5 GiB")]
-)
-def test_sizes_are_written_for_people(number, text):
-    assert cli.size(number) == text
-
-
 SERVICE = {"state": "running", "health": "healthy"}
 
 

@@ -1,0 +1,74 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of tenant_edit, which has no other side: one edit of the inventory, as `silo` makes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+try:
+    from silo.admission import AdmissionError
+    from silo.edits import Edits
+    from silo.inventory import Change, InventoryError, Tombstone
+    from silo.letters import LetterError
+except ImportError:
+    Edits = None  # type: ignore[assignment, misc]
+
+Result = dict[str, t.Any]
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "edit": {"type": "str", "required": True, "choices": ["create", "state", "remove", "record"]},
+    "settings": {"type": "dict", "default": {}},
+    "confirm": {"type": "str", "default": ""},
+    "stored": {"type": "dict", "default": {}},
+}
+
+
+def _told(change: Change) -> Result:
+    return {"changed": bool(change.diff_text), "diff": {"prepared": change.diff_text}}
+
+
+def _buried(stone: Tombstone) -> Result:
+    """Return a tombstone as the modules of the trash take it."""
+    fields = ("name", "uid", "when", "nas", "server")
+    return {"tombstone": {"id": stone.index, **{key: getattr(stone, key) for key in fields}}}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Edits the inventory with which the play was called."""
+
+    TRANSFERS_FILES = False
+    _VALID_ARGS = frozenset(ARGUMENTS)
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        """Return what was edited, with the difference."""
+        result = super().run(tmp, task_vars)
+        if Edits is None:
+            raise AnsibleActionFail("silo's own Python package is not installed beside Ansible; 'make setup' does it")
+        _spec, given = self.validate_argument_spec(ARGUMENTS)
+        try:
+            return result | self._edit(Edits((task_vars or {})["inventory_dir"]), given)
+        except (InventoryError, AdmissionError, LetterError) as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def _edit(self, edits: Edits, given: Result) -> Result:
+        name, dry_run, kind = given["name"], self._task.check_mode, given["edit"]
+        if kind == "create":
+            return _told(edits.create(name, dry_run=dry_run, **given["settings"]))
+        if kind == "state":
+            self._check_confirmed(given)
+            return _told(edits.set_state(name, given["settings"]["state"], dry_run=dry_run))
+        if kind == "remove":
+            change = edits.inventory.remove(name, dry_run=True)
+            return _told(change) | ({} if dry_run else _buried(edits.remove(name)))
+        stone = edits.put_aside(edits.inventory.buried(name), **given["stored"])
+        return {"changed": True, "record": dataclasses.asdict(stone)}
+
+    def _check_confirmed(self, given: Result) -> None:
+        if given["settings"]["state"] == "absent" and given["confirm"] != given["name"]:
+            name = given["name"]
+            raise InventoryError(f"confirm is {given['confirm']!r}; the name typed again, confirm={name}, is right")

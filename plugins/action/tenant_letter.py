@@ -1,0 +1,109 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of tenant_letter: writes the letters that a customer is owed, and gives them to the relay."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+try:
+    from silo import letters
+    from silo.state import State
+except ImportError:
+    letters = None  # type: ignore[assignment]
+
+Result = dict[str, t.Any]
+LINKS = "links"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Takes `relay`, `payment_url`, `tickets_directory` and `hours`; what is owed stands in the outbox."""
+
+    TRANSFERS_FILES = False
+    _VALID_ARGS = frozenset({"relay", "payment_url", "tickets_directory", "hours"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        """Return what was written, and how far the letters are; nothing is asked of a server where nothing is owed."""
+        variables = task_vars or {}
+        result = super().run(tmp, variables) | {"changed": False, "summary": []}
+        if letters is None:
+            raise AnsibleActionFail("silo's own Python package is not installed beside Ansible; 'make setup' does it")
+        folder = Path(variables["inventory_dir"])
+        try:
+            settings = letters.Settings.of(self._task.args["relay"], State(folder).outbox)
+            if settings is None:
+                return result
+            outbox = letters.Outbox(settings)
+            tenant = read(variables["inventory_hostname"], variables["hostvars"])
+            for debt in outbox.owed(tenant.name):
+                self._pay(debt, tenant, outbox, folder, variables, result)
+            if result["changed"] and not self._task.check_mode:
+                outbox.deliver()
+                result["summary"] = [letters.told(outbox, event) for event in result["summary"]]
+        except (letters.LetterError, TenantError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        return result
+
+    def _pay(
+        self,
+        debt: letters.Debt,
+        tenant: Tenant,
+        outbox: letters.Outbox,
+        folder: Path,
+        variables: dict[str, t.Any],
+        result: Result,
+    ) -> None:
+        """Keep the letter of one debt in the outbox, once what it tells is true."""
+        if tenant.state != letters.TRUE_WHEN[debt.kind]:
+            # Suspended and paid since, or created and stopped since: the letter would tell what is not so.
+            if not self._task.check_mode:
+                outbox.settle(debt)
+            return
+        result["changed"] = True
+        if self._task.check_mode:
+            result["summary"].append(f"{tenant.name}: a run would write the letter '{debt.kind}'.")
+            return
+        address = f"https://{tenant.host_name}"
+        file = State(folder).folder / LINKS / tenant.name
+        if debt.kind in ("created", "access"):
+            until = self._link(file.parent, variables)
+            issued = link.read(file, tenant.host_name)
+            assert issued  # noqa: S101 (it was written a moment ago)
+            letter = letters.with_link(debt.kind, tenant.name, address, issued.url(tenant.host_name), until)
+        else:
+            letter = letters.of_state(debt.kind, tenant.name, address, self._task.args["payment_url"])
+        outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
+        outbox.settle(debt)
+        file.unlink(missing_ok=True)
+        result["summary"].append(debt.event)
+
+    def _link(self, directory: Path, variables: dict[str, t.Any]) -> datetime.datetime:
+        """Leave a one-time link in `directory`; one that an earlier run left there and that still opens is kept."""
+        task = self._task.copy()
+        task.args = {
+            "links_directory": str(directory),
+            "tickets_directory": self._task.args["tickets_directory"],
+            "hours": self._task.args["hours"],
+        }
+        action = self._shared_loader_obj.action_loader.get(
+            "swissphoto.silo.access_link",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        issued = action.run(task_vars=variables)
+        if issued.get("failed"):
+            raise AnsibleActionFail(issued.get("msg", "the one-time link could not be issued"), result=issued)
+        return datetime.datetime.fromtimestamp(issued["expires_at"], datetime.UTC)

@@ -1,0 +1,146 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a deleted tenant leaves on its server, its database above all: put aside, brought back, removed for good.
+
+Each step is one rename, and what was cut off between two steps is completed by the next run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from .stack import StackError
+
+FOLDER = "trash"
+ENDING = ".purging"
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}", re.ASCII)
+WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
+# Made by every apply out of the tenant's vault, so that the trash holds no password.
+SECRETS = ("secrets",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Deleted:
+    """A tenant that was deleted at `when` (UTC, ISO 8601); its data belongs to the user `uid`."""
+
+    name: str
+    id: int
+    uid: int
+    when: str
+
+    def __post_init__(self) -> None:
+        """Refuse what must not become part of a path; raises StackError."""
+        if not NAME.fullmatch(self.name):
+            raise StackError(f"{self.name!r} is no tenant's name; 2 to 31 small letters and digits are right")
+        if self.id < 1:
+            raise StackError(f"{self.name}: id is {self.id}; the tenant's index, from 1 up, is right")
+        if not WHEN.fullmatch(self.when):
+            raise StackError(f"{self.name}: when is {self.when!r}; a time such as 2026-11-23T16:55:02+00:00 is right")
+
+    @property
+    def entry(self) -> str:
+        """The name of what is kept of it; the date first, so that a listing is in order."""
+        return f"{re.sub('[-:]', '', self.when).removesuffix('+0000')}Z-{self.name}-{self.id}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trash:
+    """The data of tenants in `directory`, that of the deleted ones in a folder beside it."""
+
+    directory: Path
+    tickets: Path
+    check_mode: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where deleted tenants lie."""
+        return self.directory.parent / FOLDER
+
+    def put(self, tenant: Deleted, running: Collection[str]) -> bool:
+        """Put a tenant's directory aside, without its secrets; whether there was one. Raises StackError."""
+        source, target = self.directory / tenant.name, self.folder / tenant.entry
+        if tenant.name in running:
+            raise StackError(f"{tenant.name}: its containers are there; an apply with tenant_state absent removes them")
+        if not _is_there(source) or (_is_there(target) and not _belongs(source, tenant)):
+            return False
+        _check(source, tenant)
+        if _is_there(target):
+            raise StackError(f"{target}: it exists already, and so does {source}; move one of them away")
+        if self.check_mode:
+            return True
+        for ticket in sorted(self.tickets.glob(f"{tenant.name}-*")):
+            ticket.unlink(missing_ok=True)
+        for name in SECRETS:
+            if _is_there(source / name):
+                shutil.rmtree(source / name)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        _rename(source, target)
+        return True
+
+    def restore(self, tenant: Deleted) -> bool:
+        """Bring a tenant's directory back; whether it lay in the trash. Raises StackError."""
+        source, target = self.folder / tenant.entry, self.directory / tenant.name
+        if _is_there(source.with_name(source.name + ENDING)):
+            raise StackError(f"{tenant.name}: {source}{ENDING} is being removed for good; it cannot be brought back")
+        if not _is_there(source):
+            return False
+        _check(source, tenant)
+        if _is_there(target):
+            raise StackError(f"{tenant.name}: {target} exists; another tenant of this name was made since")
+        if not self.check_mode:
+            _rename(source, target)
+        return True
+
+    def purge(self, tenant: Deleted) -> bool:
+        """Remove a tenant's directory from the trash for good; whether it lay there. Raises StackError."""
+        source = self.folder / tenant.entry
+        doomed = source.with_name(source.name + ENDING)
+        if _is_there(source):
+            _check(source, tenant)
+            if not self.check_mode:
+                _rename(source, doomed)
+        elif not _is_there(doomed):
+            return False
+        if not self.check_mode:
+            shutil.rmtree(doomed)
+        return True
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _belongs(path: Path, tenant: Deleted) -> bool:
+    """Tell by the database, which belongs to the tenant's own user, whose directory it is."""
+    database = path / "database"
+    return not _is_there(database) or database.lstat().st_uid == tenant.uid
+
+
+def _check(path: Path, tenant: Deleted) -> None:
+    if path.is_symlink() or not path.is_dir():
+        raise StackError(f"{tenant.name}: {path} is no real directory; nothing of it is touched")
+    if not _belongs(path, tenant):
+        owner = (path / "database").lstat().st_uid
+        raise StackError(f"{tenant.name}: the database in {path} belongs to user {owner}, and not to {tenant.uid}")
+    if mounts := [line for line in _mounts() if line == str(path) or line.startswith(f"{path}/")]:
+        raise StackError(f"{tenant.name}: {mounts[0]} is a mount; unmount it first")
+
+
+def _mounts() -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return [line.split()[4] for line in lines]
+
+
+def _rename(source: Path, target: Path) -> None:
+    source.rename(target)
+    for folder in {source.parent, target.parent}:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

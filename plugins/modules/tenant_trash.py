@@ -1,0 +1,128 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant_trash
+short_description: What deleted tenants leave on their server, put aside, brought back, or removed for good
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Their uploads on the NAS are the matter of M(swissphoto.silo.storage_trash).
+  - Puts aside only what has no container any more; the secrets and open login links are removed at once.
+  - A symbolic link, a mount, or a database of another tenant's user is refused, and nothing is touched.
+  - What was cut off is completed by the next run. Only what lies in the trash is ever removed.
+options:
+  directory:
+    description: Directory on the server that holds one directory per tenant; the trash is the folder C(trash) beside.
+    type: path
+    required: true
+  tickets_directory:
+    description: Where the tickets of one-time links lie.
+    type: path
+    required: true
+  state:
+    description:
+      - V(trashed) puts the directory aside, V(restored) brings it back, V(purged) removes it for good.
+    type: str
+    required: true
+    choices: [trashed, restored, purged]
+  tenants:
+    description: The deleted tenants.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The tenant's name.
+        type: str
+        required: true
+      id:
+        description: The tenant's index, which is given only once.
+        type: int
+        required: true
+      uid:
+        description: The tenant's user, to whom the database belongs.
+        type: int
+        required: true
+      when:
+        description: When it was deleted, in UTC, as its tombstone says.
+        type: str
+        required: true
+attributes:
+  check_mode:
+    description: It says what it would move or remove.
+    support: full
+  diff_mode:
+    description: The result tells what was moved.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Put aside what hans left
+  swissphoto.silo.tenant_trash:
+    directory: /srv/silo/tenants
+    tickets_directory: /srv/silo/access/tickets
+    state: trashed
+    tenants:
+      - {name: hans, id: 1, uid: 200001, when: "2026-11-23T16:55:02+00:00"}
+"""
+
+RETURN = r"""
+tenants:
+  description: Name to whether something was moved or removed.
+  returned: success
+  type: dict
+  sample: {hans: true}
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.tenant import engine
+from ..module_utils.tenant.lock import APPLY, held
+from ..module_utils.tenant.stack import StackError
+from ..module_utils.tenant.trash import Deleted, Trash
+
+WAIT_SECONDS = 300
+
+
+def _work(trash: Trash, state: str, tenants: list[Deleted]) -> dict[str, bool]:
+    if state == "trashed":
+        running = {container.tenant for container in engine.containers()}
+        return {tenant.name: trash.put(tenant, running) for tenant in tenants}
+    work = trash.restore if state == "restored" else trash.purge
+    return {tenant.name: work(tenant) for tenant in tenants}
+
+
+def main() -> None:
+    item = {"name": {"type": "str"}, "id": {"type": "int"}, "uid": {"type": "int"}, "when": {"type": "str"}}
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "tickets_directory": {"type": "path", "required": True},
+            "state": {"type": "str", "required": True, "choices": ["trashed", "restored", "purged"]},
+            "tenants": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {key: {**spec, "required": True} for key, spec in item.items()},
+            },
+        },
+        supports_check_mode=True,
+    )
+    trash = Trash(Path(module.params["directory"]), Path(module.params["tickets_directory"]), module.check_mode)
+    try:
+        tenants = [Deleted(**values) for values in module.params["tenants"]]
+        with held(APPLY, WAIT_SECONDS):
+            done = _work(trash, module.params["state"], tenants)
+    except (StackError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=any(done.values()), tenants=done)
+
+
+if __name__ == "__main__":
+    main()

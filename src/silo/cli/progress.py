@@ -1,0 +1,88 @@
+"""What Ansible is doing, told as it does it: one line for each task, with how long it took last time."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.status import Status
+
+from silo.runner import Event, host_results
+
+# Tasks that only look, or that tell what others found.
+QUIET = ("Say ", "Show ", "Name ", "Choose ", "Scope | Choose", "Verdict | ", "Check ", "Refuse ")
+SHORTEST_SECONDS = 0.5
+
+
+class Progress:
+    """Hears Ansible's events. On a terminal a line shows what is under way; elsewhere, lines tell what is done."""
+
+    def __init__(self, durations: Mapping[str, float], console: Console | None = None) -> None:
+        """Know how long each task took last time, in seconds."""
+        self.console = console or Console(stderr=True, highlight=False)
+        self.seconds: dict[str, float] = {}
+        self._last = durations
+        self._task, self._since = "", 0.0
+        self._hosts: list[str] = []
+        self._changed = False
+        self._status: Status | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        kind = event.get("_event", "")
+        if kind in ("v2_playbook_on_task_start", "v2_playbook_on_handler_task_start"):
+            self._end()
+            self._begin(str(event["task"]["name"]))
+        elif kind.startswith("v2_runner_") and kind != "v2_runner_on_start":
+            self._hear(kind, host_results(event))
+        elif kind == "v2_playbook_on_stats":
+            self.close()
+
+    def wait(self, told: str) -> None:
+        """Tell that there is something to wait for."""
+        self.console.print(told)
+
+    def close(self) -> None:
+        """Tell how the last task ended, and leave the terminal clean."""
+        self._end()
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+    def _begin(self, name: str) -> None:
+        self._task, self._since = name, time.monotonic()
+        self._hosts, self._changed = [], False
+        if self.console.is_terminal and not _is_quiet(name):
+            last = self._last.get(name)
+            told = f"{_plain(name)} ..." + (f" (last time {last:.0f} s)" if last and last >= 1 else "")
+            if self._status is None:
+                self._status = self.console.status(told)
+                self._status.start()
+            self._status.update(told)
+
+    def _hear(self, kind: str, results: Mapping[str, Mapping[str, t.Any]]) -> None:
+        self._hosts += [host for host in results if host not in self._hosts]
+        self._changed = self._changed or any(result.get("changed") for result in results.values())
+
+    def _end(self) -> None:
+        name, self._task = self._task, ""
+        if not name:
+            return
+        took = self.seconds[name] = round(time.monotonic() - self._since, 2)
+        if _is_quiet(name) or not (self._changed or took >= SHORTEST_SECONDS):
+            return
+        last = self._last.get(name)
+        compared = f", last time {last:.1f} s" if last is not None else ""
+        where = f" on {', '.join(self._hosts)}" if self._hosts else ""
+        self.console.print(f"{'changed' if self._changed else 'ok':7}  {_plain(name)}{where} ({took:.1f} s{compared})")
+
+
+def _plain(name: str) -> str:
+    """Return a task's own words, without the names of its role and file."""
+    return name.rsplit(" : ", 1)[-1].rsplit(" | ", 1)[-1]
+
+
+def _is_quiet(name: str) -> bool:
+    return name.rsplit(" : ", 1)[-1].startswith(QUIET) or _plain(name).startswith(QUIET)

@@ -1,0 +1,111 @@
+"""The commands that only look: at tenants, at servers, at the ground on which all stands."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from silo import fleet
+from silo.capacity import GIB, Ledger, Server, size
+from silo.cli import output
+from silo.cli.changing import Call
+from silo.inventory import InventoryError
+
+# A tenant of the mission: 1 GiB photo server, 1 GiB Postgres, 0.5 GiB Valkey.
+TENANT = 5 * GIB // 2
+
+
+@click.command("list", cls=output.Command)
+@output.json_option("An object with 'tenants'; sizes in bytes.")
+@click.pass_obj
+def list_tenants(call: Call, as_json: bool) -> None:
+    """Show every tenant: what it should be, and how it is."""
+    tenants = fleet.read(call.inventory).tenants
+    if as_json:
+        output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
+        return
+    table = output.table("tenant", "URL", "state", "certificate from", "storage", "memory")
+    for tenant in tenants:
+        issuer = tenant.certificate_issuer or "nobody"
+        table.add_row(
+            tenant.name,
+            tenant.url,
+            tenant.observed if tenant.observed == tenant.desired else f"{tenant.observed}, {_wish(tenant)}",
+            issuer if tenant.certificate_trusted else f"{issuer}, not trusted",
+            f"{size(tenant.used_bytes)} of {size(tenant.quota_bytes)}",
+            f"{size(tenant.memory_bytes)} of {size(tenant.memory_limit_bytes)}",
+        )
+    output.show(table)
+
+
+@click.command("show", cls=output.Command)
+@click.argument("customer")
+@output.json_option("An object with all that 'list' knows of the tenant, and its 'settings'.")
+@click.pass_obj
+def show_tenant(call: Call, customer: str, as_json: bool) -> None:
+    """Show all that is known of one tenant."""
+    settings = call.edits().inventory.tenants()
+    found = {tenant.name: tenant for tenant in fleet.read(call.inventory).tenants}
+    if customer not in found:
+        there = ", ".join(found) or "none yet"
+        raise InventoryError(f"tenant {customer!r}: there is none of this name; there are {there}")
+    tenant = dataclasses.asdict(found[customer])
+    written = dict(settings[customer].settings) if customer in settings else {}
+    if as_json:
+        output.as_json({**tenant, "settings": written})
+        return
+    table = output.table("", customer)
+    for key, value in tenant.items():
+        plain = size(value) if key.endswith("_bytes") else "" if value is None else str(value)
+        table.add_row(key.removesuffix("_bytes").replace("_", " "), plain)
+    for key, value in written.items():
+        table.add_row(key, str(value))
+    output.show(table)
+
+
+def _wish(tenant: fleet.Tenant) -> str:
+    return f"should be {tenant.desired}" if tenant.desired else "in no inventory"
+
+
+@click.command(cls=output.Command)
+@click.option("--tenants", "count", type=click.IntRange(0), help="What if there were this many tenants of 2.5 GiB?")
+@output.json_option("An object with 'servers'; sizes in bytes.")
+@click.pass_obj
+def capacity(call: Call, count: int | None, as_json: bool) -> None:
+    """Show where the memory of each server goes; with --tenants, that of the mission's server of 128 GiB."""
+    if count is None:
+        ledgers = dict(fleet.read(call.inventory).ledgers)
+    else:
+        ledgers = {"128 GiB": Ledger(Server(), (TENANT,) * count)}
+    if as_json:
+        servers = [_as_json(name, ledger) for name, ledger in ledgers.items()]
+        output.as_json({"servers": servers})
+        return
+    table = output.table("memory", *ledgers)
+    for label, values in _rows(list(ledgers.values())):
+        table.add_row(label, *values)
+    output.show(table)
+
+
+def _rows(ledgers: list[Ledger]) -> list[tuple[str, list[str]]]:
+    return [
+        ("machine learning", [size(ledger.server.machine_learning) for ledger in ledgers]),
+        ("Traefik", [size(ledger.server.traefik) for ledger in ledgers]),
+        ("tenants", [f"{len(ledger.tenants)} with {size(sum(ledger.tenants))}" for ledger in ledgers]),
+        ("reserve for the system", [size(ledger.server.reserve) for ledger in ledgers]),
+        ("promised", [f"{size(ledger.promised)} of {size(ledger.server.total)}" for ledger in ledgers]),
+        ("free", [size(max(0, ledger.free)) for ledger in ledgers]),
+        (f"room for, of {size(TENANT)}", [f"{ledger.room_for(TENANT)} more" for ledger in ledgers]),
+    ]
+
+
+def _as_json(name: str, ledger: Ledger) -> dict[str, object]:
+    return {
+        "name": name,
+        **{f"{key}_bytes": value for key, value in dataclasses.asdict(ledger.server).items()},
+        "tenants": len(ledger.tenants),
+        "tenants_bytes": sum(ledger.tenants),
+        "promised_bytes": ledger.promised,
+        "free_bytes": ledger.free,
+    }

@@ -1,0 +1,116 @@
+"""Edits of an inventory with the letters that they owe to customers; what makes them true is run afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from silo import letters
+from silo.inventory import Change, Inventory, InventoryError, Policy, Tombstone
+from silo.state import State
+
+
+class Edits:
+    """Edits of one inventory. All of them raise InventoryError or AdmissionError where nothing was changed."""
+
+    def __init__(self, path: Path | str, *, author: str | None = None, commit: bool = True) -> None:
+        """Open the inventory at `path`; raises InventoryError where it is none."""
+        self.inventory = Inventory.open(path, author=author, commit=commit)
+        self.path = self.inventory.folder.root
+        self.state = State(self.path)
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """What holds for the whole platform."""
+        return self.inventory.policy()
+
+    @functools.cached_property
+    def outbox(self) -> letters.Outbox | None:
+        """The letters that wait; None where no relay is set. Raises LetterError."""
+        settings = letters.Settings.of(self.policy.letters, self.state.outbox)
+        return letters.Outbox(settings) if settings else None
+
+    def create(
+        self,
+        name: str,
+        *,
+        email: str,
+        pools: Mapping[str, int] | None = None,
+        dry_run: bool = False,
+        **settings: str | None,
+    ) -> Change:
+        """Add a tenant; its customer is owed a one-time link. `pools` is NAS to its size in bytes."""
+        inventory = dataclasses.replace(self.inventory, pools=pools or {})
+        change = inventory.create(name, email=email, dry_run=True, **settings)
+        if dry_run:
+            return change
+        # First the debt: a customer whose creation is cut off right after the edit gets the letter all the same.
+        self._owe(name, "created")
+        return inventory.create(name, email=email, dry_run=False, **settings)
+
+    def change(
+        self, name: str, *, pools: Mapping[str, int] | None = None, dry_run: bool = False, **settings: str | None
+    ) -> Change:
+        """Change settings of a tenant; those of Inventory.change."""
+        return dataclasses.replace(self.inventory, pools=pools or {}).change(name, dry_run=dry_run, **settings)
+
+    def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
+        """Say how a tenant should be; its customer is owed a letter where that concerns the bill."""
+        was = self.desired(name)
+        change = self.inventory.set_state(name, state, dry_run=True)
+        if dry_run:
+            return change
+        if state == "suspended" != was:
+            self._owe(name, "suspended")
+        elif state == "running" and was == "suspended":
+            self._owe(name, "restored")
+        return self.inventory.set_state(name, state)
+
+    def owe_access(self, name: str) -> None:
+        """Owe a tenant's customer a new one-time link."""
+        if (state := self.desired(name)) != "running":
+            raise InventoryError(f"tenant {name!r}: it is {state}, and only one that runs can be opened; start it")
+        self._owe(name, "access")
+
+    def desired(self, name: str) -> str:
+        """Return how a tenant should be."""
+        self.inventory.change(name, dry_run=True)
+        found = self.inventory.fleet()
+        if name not in found.tenants:
+            raise InventoryError(found.problems)
+        return found.tenants[name].state
+
+    def remove(self, name: str, *, by: str | None = None) -> Tombstone:
+        """Take a tenant out of the inventory; what it leaves on the machines is then to be put aside."""
+        self.inventory.remove(name, by=by)
+        return self.inventory.buried(name)
+
+    def unfinished(self) -> tuple[Tombstone, ...]:
+        """Return the deleted tenants whose data nobody has put aside yet."""
+        return tuple(stone for stone in self.inventory.tombstones() if not stone.trashed and not stone.purged)
+
+    def put_aside(self, stone: Tombstone, *, files: int, used: int) -> Tombstone:
+        """Record what a deleted tenant left, files and bytes, now that it is put aside, and tell its customer."""
+        if outbox := self.outbox:
+            letter, recipient, language = self._deleted(dataclasses.replace(stone, files=files, used=used))
+            with contextlib.suppress(letters.LetterError):  # an earlier run, which was cut off, has kept it already
+                outbox.enqueue(f"deleted/{stone.name}/{stone.when}", recipient, letter, language)
+        return self.inventory.record(stone, files=files, used=used)
+
+    def _deleted(self, stone: Tombstone) -> tuple[letters.Letter, str, letters.Language]:
+        former = self.inventory.former(stone)
+        at = datetime.datetime.fromisoformat(stone.when)
+        until = (at + datetime.timedelta(days=self.policy.trash_days)).date()
+        address = f"https://{stone.name}.{self.policy.domain}"
+        letter = letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
+        language = t.cast("letters.Language", former.get("tenant_language", "de"))
+        return letter, str(former["tenant_email"]), language
+
+    def _owe(self, name: str, kind: str) -> None:
+        if self.outbox:
+            self.outbox.owe(name, kind)

@@ -1,0 +1,212 @@
+"""What an operator, or a paid invoice, does to a tenant: an edit of the inventory, then the runs that make it true.
+
+Every operation may be cut off anywhere; the same one, or `apply`, completes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import tempfile
+import typing as t
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from silo import runner
+from silo.edits import Edits
+from silo.inventory import Change, InventoryError, Tombstone
+from silo.runner import Event, Results, RunError
+
+LINKS = "links"
+APPLY = ("apply.yml", "letters.yml")
+
+
+class NotReachedError(Exception):
+    """The inventory says it, and the machines are not there yet; the text says why, and what completes it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """What is lost with a tenant: `files` and `used` bytes on the NAS, None where nobody can tell."""
+
+    files: int | None
+    used: int | None
+
+
+def _silent(_told: object) -> None:
+    return
+
+
+class Operator:
+    """Somebody who changes tenants of one inventory.
+
+    `listen` hears Ansible's events, `tell` a sentence where one has to wait. What changes raises InventoryError or
+    AdmissionError where nothing was changed, and NotReachedError where the edit is made and its run failed.
+    """
+
+    def __init__(
+        self, edits: Edits, *, listen: Callable[[Event], None] = _silent, tell: Callable[[str], None] = _silent
+    ) -> None:
+        """Work on the inventory of `edits`."""
+        self.edits = edits
+        self._listen, self._tell = listen, tell
+
+    def create(self, name: str, *, email: str, dry_run: bool = False, **settings: str | None) -> Change:
+        """Create a tenant and bring it up; its customer is sent a one-time link."""
+        change = self.edits.create(name, email=email, pools=self._pools(), dry_run=dry_run, **settings)
+        if not dry_run:
+            self._reach([name], f"{name} is in the inventory, and does not run yet")
+        return change
+
+    def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
+        """Change settings of a tenant, and make them true."""
+        pools = self._pools() if settings.keys() & {"quota", "plan"} else {}
+        change = self.edits.change(name, pools=pools, dry_run=dry_run, **settings)
+        if not dry_run:
+            self._reach([name], f"{name} is changed in the inventory, and not on its server yet")
+        return change
+
+    def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
+        """Bring a tenant to `running`, `stopped` or `suspended`."""
+        change = self.edits.set_state(name, state, dry_run=dry_run)
+        if not dry_run:
+            self._reach([name], f"{name} should be {state}, and is not yet")
+        return change
+
+    def apply(self, names: Sequence[str] = ()) -> Results:
+        """Bring the tenants of these names, or all, to what the inventory says; deletions that were cut off too."""
+        self._check_known(names)
+        for stone in self.edits.unfinished():
+            self._put_aside(stone)
+        return self._reach(names, "What the inventory says is not reached everywhere")
+
+    def plan(self, names: Sequence[str] = ()) -> Results:
+        """Return what apply would do; changes nothing. Raises RunError."""
+        self._check_known(names)
+        return self._run("plan.yml", _limit(names))
+
+    def loss(self, name: str) -> Loss:
+        """Return what would be lost with a tenant; raises RunError where a NAS does not tell."""
+        stored = [result["tenants"].get(name, {}) for result in self._storage().values()]
+        found: Mapping[str, t.Any] = next(filter(None, stored), {})
+        return Loss(found.get("inodes"), found.get("used"))
+
+    def delete(self, name: str, *, by: str | None = None) -> Tombstone:
+        """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""
+        if name not in self.edits.inventory.tenants():
+            # A deletion that was cut off goes on where it was.
+            for stone in self.edits.unfinished():
+                if stone.name == name:
+                    return self._put_aside(stone)
+        self.edits.inventory.remove(name, dry_run=True)
+        self.edits.set_state(name, "absent")
+        self._reach([name], f"{name} is to be deleted, and its containers are there still", APPLY[:1])
+        return self._put_aside(self.edits.remove(name, by=by))
+
+    def undelete(self, name: str, *, dry_run: bool = False) -> Change:
+        """Bring a deleted tenant back with its data, its secrets and its index, and start it."""
+        inventory = self.edits.inventory
+        change = inventory.restore(name, dry_run=True)
+        if dry_run:
+            return change
+        self._trash("restored", [inventory.buried(name)])
+        inventory.restore(name)
+        self.set_state(name, "running")
+        return change
+
+    def due(self, now: datetime.datetime | None = None) -> tuple[Tombstone, ...]:
+        """Return the deleted tenants whose time in the trash is over, the oldest first."""
+        before = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=self.edits.policy.trash_days)
+        return tuple(stone for stone in self.kept() if datetime.datetime.fromisoformat(stone.when) <= before)
+
+    def kept(self) -> tuple[Tombstone, ...]:
+        """Return the deleted tenants whose data lies in the trash, the oldest first."""
+        stones = [stone for stone in self.edits.inventory.tombstones() if stone.trashed and not stone.purged]
+        return tuple(sorted(stones, key=lambda stone: stone.when))
+
+    def purge(self, stones: Sequence[Tombstone]) -> tuple[Tombstone, ...]:
+        """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose."""
+        chosen = tuple(stones[: self.edits.policy.trash_purges])
+        if chosen:
+            self._trash("purged", chosen)
+        for stone in chosen:
+            self.edits.inventory.purge(stone)
+        return chosen
+
+    def reset_access(self, name: str) -> Path | None:
+        """Send a tenant's customer a new one-time link; without a relay, leave it in a file, and return its path."""
+        if self.edits.outbox is None:
+            return self.leave_link(name)
+        self.edits.owe_access(name)
+        self._reach([name], f"{name}: the letter with a new link is not written yet", APPLY[1:])
+        return None
+
+    def leave_link(self, name: str) -> Path:
+        """Leave a one-time link in a file that only its owner reads; return its path."""
+        self._check_known([name])
+        folder = self.edits.state.folder / LINKS
+        self._run("tenant-access.yml", _limit([name]), access_links_directory=str(folder))
+        return folder / name
+
+    def _check_known(self, names: Sequence[str]) -> None:
+        known = self.edits.inventory.tenants()
+        if unknown := sorted(set(names) - known.keys()):
+            there = ", ".join(known) or "none yet"
+            raise InventoryError(f"tenant {name!r}: there is none of this name; there are {there}" for name in unknown)
+
+    def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
+        return self._run("list.yml", ["--tags", "storage"]).get("Read the quotas", {})
+
+    def _pools(self) -> dict[str, int]:
+        return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
+
+    def _put_aside(self, stone: Tombstone) -> Tombstone:
+        """Move what a deleted tenant left into the trash, and record how much it was."""
+        try:
+            results = self._trash("trashed", [stone])
+        except RunError as error:
+            told = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
+            raise NotReachedError(f"{told}: {error}\n'silo delete {stone.name}' completes it.") from error
+        stored = results.get("Move the uploads", {}).get(stone.nas, {}).get("tenants", {}).get(stone.name, {})
+        after = self.edits.put_aside(stone, files=stored.get("inodes") or 0, used=stored.get("used") or 0)
+        if self.edits.outbox:
+            self.edits.outbox.deliver()
+        return after
+
+    def _trash(self, state: str, stones: Sequence[Tombstone]) -> Results:
+        fields = ("name", "uid", "when", "nas", "server")
+        tenants = [{"id": stone.index, **{key: getattr(stone, key) for key in fields}} for stone in stones]
+        return self._run("trash.yml", [], trash_state=state, trash_tenants=tenants)
+
+    def _reach(self, names: Sequence[str], otherwise: str, playbooks: Sequence[str] = APPLY) -> Results:
+        try:
+            return self._run(playbooks, _limit(names))
+        except RunError as error:
+            again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
+            raise NotReachedError(f"{otherwise}: {error}\n{again} completes it.") from error
+
+    def _run(self, playbooks: str | Sequence[str], arguments: Sequence[str], **facts: t.Any) -> Results:
+        with self.edits.state.turn(self._tell) as lock, _given(facts) as given:
+            found: Results = {}
+            for event in runner.events(playbooks, self.edits.path, [*arguments, *given], lock):
+                self._listen(event)
+                runner.collect(event, found)
+            return found
+
+
+def _limit(names: Sequence[str]) -> list[str]:
+    return ["--limit", ",".join(names)] if names else []
+
+
+@contextlib.contextmanager
+def _given(facts: Mapping[str, t.Any]) -> Iterator[list[str]]:
+    """Give extra variables in a file, so that no process list shows them."""
+    if not facts:
+        yield []
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(facts, file)
+        file.flush()
+        yield ["-e", f"@{file.name}"]
