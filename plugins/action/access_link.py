@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link, secrets
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
@@ -52,7 +52,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             raise TenantError([f"{tenant.name}: access_link_hours is {hours}; a number of hours from 1 up is right"])
         if tenant.state != "running":
             raise TenantError([f"{tenant.name}: it is {tenant.state}, and only one that runs can be opened; start it"])
-        values = tenant.settings.get("tenant_secrets")
+        values = tenant.settings.get("tenant_secrets") or self._made_by_this_run(tenant)
         if not values:
             raise TenantError([f"{tenant.name}: it has no vault.yml yet; apply makes it"])
         vault = values["admin_password"]
@@ -68,6 +68,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "vault_key": {"password": vault, "sealed": new.seal(vault)},
             "fresh_key": {"password": new.password, "sealed": new.seal(new.password)},
         }
+
+    def _made_by_this_run(self, tenant: Tenant) -> t.Mapping[str, str]:
+        """Return the secrets of a vault.yml that is younger than what Ansible knows of the inventory."""
+        path = secrets.vault_file(tenant.settings["tenant_file"])
+        return self._loader.load_from_file(str(path), cache="none")["tenant_secrets"] if path.exists() else {}
 
     def _summary(self, name: str, path: Path, result: dict[str, t.Any]) -> str:
         if not result["expires_at"]:

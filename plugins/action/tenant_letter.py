@@ -66,7 +66,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if tenant.state != letters.TRUE_WHEN[debt.kind]:
             # Suspended and paid since, or created and stopped since: the letter would tell what is not so.
             if not self._task.check_mode:
-                outbox.settle(debt)
+                outbox.forget(debt.tenant, debt.kind)
             return
         result["changed"] = True
         if self._task.check_mode:
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         else:
             letter = letters.of_state(debt.kind, tenant.name, address, self._task.args["payment_url"])
         outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
-        outbox.settle(debt)
+        outbox.forget(debt.tenant, debt.kind)
         file.unlink(missing_ok=True)
         result["summary"].append(debt.event)
 

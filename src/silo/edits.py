@@ -7,11 +7,11 @@ import dataclasses
 import datetime
 import functools
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from silo import letters
-from silo.inventory import Change, Inventory, InventoryError, Policy, Tombstone
+from silo.inventory import Change, Fleet, Inventory, InventoryError, Policy, Tombstone
 from silo.state import State
 
 
@@ -25,9 +25,14 @@ class Edits:
         self.state = State(self.path)
 
     @functools.cached_property
+    def _seen(self) -> tuple[Fleet, Policy]:
+        """What the inventory was when these edits began."""
+        return self.inventory.look()
+
+    @property
     def policy(self) -> Policy:
         """What holds for the whole platform."""
-        return self.inventory.policy()
+        return self._seen[1]
 
     @functools.cached_property
     def outbox(self) -> letters.Outbox | None:
@@ -46,12 +51,9 @@ class Edits:
     ) -> Change:
         """Add a tenant; its customer is owed a one-time link. `pools` is NAS to its size in bytes."""
         inventory = dataclasses.replace(self.inventory, pools=pools or {})
-        change = inventory.create(name, email=email, dry_run=True, **settings)
-        if dry_run:
-            return change
         # First the debt: a customer whose creation is cut off right after the edit gets the letter all the same.
-        self._owe(name, "created")
-        return inventory.create(name, email=email, dry_run=False, **settings)
+        with self._owing(name, "" if dry_run else "created"):
+            return inventory.create(name, email=email, dry_run=dry_run, **settings)
 
     def change(
         self, name: str, *, pools: Mapping[str, int] | None = None, dry_run: bool = False, **settings: str | None
@@ -61,29 +63,28 @@ class Edits:
 
     def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
         """Say how a tenant should be; its customer is owed a letter where that concerns the bill."""
-        was = self.desired(name)
-        change = self.inventory.set_state(name, state, dry_run=True)
-        if dry_run:
-            return change
+        was, kind = self.desired(name), ""
         if state == "suspended" != was:
-            self._owe(name, "suspended")
+            kind = "suspended"
         elif state == "running" and was == "suspended":
-            self._owe(name, "restored")
-        return self.inventory.set_state(name, state)
+            kind = "restored"
+        with self._owing(name, "" if dry_run else kind):
+            return self.inventory.set_state(name, state, dry_run=dry_run)
 
     def owe_access(self, name: str) -> None:
         """Owe a tenant's customer a new one-time link."""
         if (state := self.desired(name)) != "running":
             raise InventoryError(f"tenant {name!r}: it is {state}, and only one that runs can be opened; start it")
-        self._owe(name, "access")
+        with self._owing(name, "access"):
+            return
 
     def desired(self, name: str) -> str:
         """Return how a tenant should be."""
-        self.inventory.change(name, dry_run=True)
-        found = self.inventory.fleet()
-        if name not in found.tenants:
-            raise InventoryError(found.problems)
-        return found.tenants[name].state
+        self.inventory.check_exists(name)
+        fleet, _policy = self._seen
+        if name not in fleet.tenants:
+            raise InventoryError(fleet.problems)
+        return fleet.tenants[name].state
 
     def remove(self, name: str, *, by: str | None = None) -> Tombstone:
         """Take a tenant out of the inventory; what it leaves on the machines is then to be put aside."""
@@ -111,6 +112,14 @@ class Edits:
         language = t.cast("letters.Language", former.get("tenant_language", "de"))
         return letter, str(former["tenant_email"]), language
 
-    def _owe(self, name: str, kind: str) -> None:
-        if self.outbox:
-            self.outbox.owe(name, kind)
+    @contextlib.contextmanager
+    def _owing(self, name: str, kind: str) -> Iterator[None]:
+        """Owe a letter for an edit, from before it on; not for one that is refused."""
+        outbox = self.outbox if kind else None
+        fresh = outbox is not None and outbox.owe(name, kind)
+        try:
+            yield
+        except Exception:
+            if outbox is not None and fresh:
+                outbox.forget(name, kind)
+            raise

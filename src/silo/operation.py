@@ -16,7 +16,7 @@ from pathlib import Path
 
 from silo import runner
 from silo.edits import Edits
-from silo.inventory import Change, InventoryError, Tombstone
+from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
 
 LINKS = "links"
@@ -151,10 +151,8 @@ class Operator:
         return folder / name
 
     def _check_known(self, names: Sequence[str]) -> None:
-        known = self.edits.inventory.tenants()
-        if unknown := sorted(set(names) - known.keys()):
-            there = ", ".join(known) or "none yet"
-            raise InventoryError(f"tenant {name!r}: there is none of this name; there are {there}" for name in unknown)
+        for name in names:
+            self.edits.desired(name)
 
     def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
         return self._run("list.yml", ["--tags", "storage"]).get("Read the quotas", {})

@@ -156,9 +156,8 @@ def start(call: Call, customer: str, yes: bool, dry_run: bool) -> None:
 
 def _set_state(call: Call, customer: str, state: str, yes: bool, dry_run: bool) -> None:
     with operator(call) as one:
-        change = one.set_state(customer, state, dry_run=True)
         if dry_run:
-            _show(change)
+            _show(one.set_state(customer, state, dry_run=True))
             return
         if state != "running":
             _agree(yes, f"{customer} will be {state}, and nobody can open it. Go on?")

@@ -76,7 +76,9 @@ class Progress:
         last = self._last.get(name)
         compared = f", last time {last:.1f} s" if last is not None else ""
         where = f" on {', '.join(self._hosts)}" if self._hosts else ""
-        self.console.print(f"{'changed' if self._changed else 'ok':7}  {_plain(name)}{where} ({took:.1f} s{compared})")
+        self.console.print(
+            f"{'changed' if self._changed else 'ok':7}  {_plain(name)}{where} ({took:.1f} s{compared})", soft_wrap=True
+        )
 
 
 def _plain(name: str) -> str:

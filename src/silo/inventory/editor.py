@@ -84,10 +84,16 @@ class Inventory:
         with Reader(self.folder.root) as reader:
             return survey.fleet(reader.merge(), self.tombstones())
 
-    def policy(self) -> Policy:
-        """Return what holds for the whole platform; takes about a second."""
+    def look(self) -> tuple[Fleet, Policy]:
+        """Return all tenants as they should be, and what holds for the whole platform; takes about a second."""
         with Reader(self.folder.root) as reader:
-            return reader.merge().policy()
+            merged = reader.merge()
+            return survey.fleet(merged, self.tombstones()), merged.policy()
+
+    def check_exists(self, name: str) -> None:
+        """Raise InventoryError with the name that may be meant, where there is no tenant of this one."""
+        schema.check_name(name)
+        self._existing(name)
 
     def buried(self, name: str) -> Tombstone:
         """Return the tombstone of the tenant of this name that was deleted last and can be restored."""

@@ -58,11 +58,11 @@ class Outbox:
             database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
             yield database
 
-    def owe(self, tenant: str, kind: str) -> None:
-        """Remember that the tenant's customer is owed a letter of this kind; a debt that is there is the same one."""
+    def owe(self, tenant: str, kind: str) -> bool:
+        """Owe the tenant's customer a letter of this kind; False where it is owed already, and stays one letter."""
         since = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         with self._database() as database:
-            database.execute("INSERT OR IGNORE INTO owed VALUES (?, ?, ?)", (tenant, kind, since))
+            return bool(database.execute("INSERT OR IGNORE INTO owed VALUES (?, ?, ?)", (tenant, kind, since)).rowcount)
 
     def owed(self, tenant: str | None = None) -> tuple[Debt, ...]:
         """What is owed to a tenant's customer, or to all; the oldest first."""
@@ -70,10 +70,10 @@ class Outbox:
             rows = database.execute("SELECT tenant, kind, since FROM owed ORDER BY since, kind").fetchall()
         return tuple(Debt(*row) for row in rows if tenant in (None, row[0]))
 
-    def settle(self, debt: Debt) -> None:
-        """Forget a debt: its letter is kept, or nothing that it tells is true any more."""
+    def forget(self, tenant: str, kind: str) -> None:
+        """Owe it no more: its letter is kept, or nothing that it would tell is true."""
         with self._database() as database:
-            database.execute("DELETE FROM owed WHERE tenant = ? AND kind = ?", (debt.tenant, debt.kind))
+            database.execute("DELETE FROM owed WHERE tenant = ? AND kind = ?", (tenant, kind))
 
     def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
         """Keep the letter; False if it is kept already. Raise LetterError if the event has another letter."""
