@@ -13,7 +13,7 @@ description:
   - Sets a hard limit on each of these directories.
   - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
   - The number of processes in a run that changes nothing does not depend on the number of tenants.
-  - Nothing is ever deleted.
+  - Nothing is ever deleted, and what lies in the trash keeps its id and its part of the pool.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -82,6 +82,7 @@ options:
       id:
         description:
           - The number under which the file system counts this tenant, given once and never again.
+          - A tenant whose files lie in the trash under it is refused; M(swissphoto.silo.storage_trash) restores them.
           - On btrfs the quota group C(1/<id>), on XFS the project, on ZFS a property of the dataset.
           - It is kept on record in C(<root>/.silo-ids), and refused for any other name from then on.
         type: int
@@ -102,6 +103,7 @@ options:
         required: true
 seealso:
   - module: swissphoto.silo.storage_quota_info
+  - module: swissphoto.silo.storage_trash
 """
 
 EXAMPLES = r"""

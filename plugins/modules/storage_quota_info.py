@@ -10,6 +10,7 @@ module: storage_quota_info
 short_description: Read the limit and the use of each tenant's directory on a NAS
 description:
   - Returns limit and use of all directories below O(root), as the file system counts them; no file is looked at.
+  - Returns the same of what M(swissphoto.silo.storage_trash) has put into the trash.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -40,6 +41,7 @@ options:
     default: auto
 seealso:
   - module: swissphoto.silo.storage_quota
+  - module: swissphoto.silo.storage_trash
 """
 
 EXAMPLES = r"""
@@ -105,6 +107,53 @@ tenants:
       description: Why no limit holds on this directory; empty where one does.
       type: str
       returned: always
+trash:
+  description: What lies in C(<root>/.trash), oldest first.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - name: peter
+      id: 3
+      when: "2026-11-23T16:57:05+00:00"
+      path: /instances/.trash/20261123T165705Z-peter-3
+      limit: 107374182400
+      used: 5368725504
+      inodes: null
+      purging: false
+  contains:
+    name:
+      description: The tenant that was deleted.
+      type: str
+      returned: always
+    id:
+      description: The number under which its files are counted, still.
+      type: int
+      returned: always
+    when:
+      description: When it was deleted, in UTC.
+      type: str
+      returned: always
+    path:
+      description: The directory.
+      type: str
+      returned: always
+    limit:
+      description: The hard limit in bytes; null where there is none, as in the middle of a purge.
+      type: int
+      returned: always
+    used:
+      description: Bytes in use.
+      type: int
+      returned: always
+    inodes:
+      description: Files and directories in use; null where the file system does not count them.
+      type: int
+      returned: always
+    purging:
+      description: Whether it is being removed for good. It cannot be restored then, and the next purge completes it.
+      type: bool
+      returned: always
 """
 
 import os
@@ -113,6 +162,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import entries
 
 ARGUMENTS = {
     "root": {"type": "path", "required": True},
@@ -141,8 +191,22 @@ def main() -> None:
         }
         for name, state in survey.directories.items()
     }
+    trash = [
+        {
+            "name": entry.name,
+            "id": entry.id,
+            "when": entry.when.isoformat(),
+            "path": str(backend.root / entry.place),
+            "limit": survey.trash[entry.place].limit,
+            "used": survey.trash[entry.place].usage.bytes,
+            "inodes": survey.trash[entry.place].usage.inodes,
+            "purging": entry.purging,
+        }
+        for entry in entries(survey)
+    ]
     free = status.f_bavail * status.f_frsize
-    module.exit_json(changed=False, backend=backend.name, pool={"size": size, "free": free}, tenants=tenants)
+    pool = {"size": size, "free": free}
+    module.exit_json(changed=False, backend=backend.name, pool=pool, tenants=tenants, trash=trash)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +13,9 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Run
 
 DELETED = "a directory that was deleted"
 """What holds an id that still counts something, though no directory below the root is counted under it."""
+
+TRASH = ".trash"
+"""The directory below the root in which what belonged to deleted tenants lies; only root enters it."""
 
 
 class QuotaError(Exception):
@@ -72,6 +75,8 @@ class Survey:
     """By name, those directly below the root."""
     holders: Mapping[int, str]
     """Every quota id that exists, with the path below the root that it counts; empty where it counts nothing."""
+    trash: Mapping[str, State] = field(default_factory=dict)
+    """By path below the root, such as C(.trash/20261123T165705Z-hans-1), the directories in the trash."""
 
 
 class Backend(ABC):
@@ -84,6 +89,8 @@ class Backend(ABC):
     name: ClassVar[str]
     counts_by_id: ClassVar[bool] = True
     """Whether a directory is counted under the tenant's id, so that an id must never serve two."""
+    is_mount: ClassVar[bool] = False
+    """Whether each tenant's directory is a mount of its own on the NAS itself."""
 
     def __init__(self, mount: Mount, run: Runner, sysfs: Path = Path("/sys")) -> None:
         """Remember where the file system is mounted and how to run its tools."""
@@ -126,3 +133,55 @@ class Backend(ABC):
 
         Safe to repeat after an interruption at any step. No step leaves a directory that can be filled without a wall.
         """
+
+    def names(self) -> list[str]:
+        """Return the directories directly below the root, and C(.trash/<name>) those in the trash."""
+        found = sorted(_directories(self.root))
+        trash = self.root / TRASH
+        if trash.is_symlink():
+            raise QuotaError(f"{trash} is a symbolic link")
+        inside = sorted(f"{TRASH}/{name}" for name in _directories(trash)) if TRASH in found else []
+        return [name for name in found if name != TRASH] + inside
+
+    def survey(self, states: Mapping[str, State], holders: Mapping[int, str]) -> Survey:
+        """Return what was found at the paths of C(names), with the trash apart."""
+        live = {name: state for name, state in states.items() if "/" not in name}
+        return Survey(live, holders, {name: state for name, state in states.items() if name not in live})
+
+    def obstacle(self, source: str, target: str, mounts: Sequence[Mount]) -> str:
+        """Return why a directory below the root cannot be moved to C(target), or removed where that is empty."""
+        path = self.root / source
+        inside = sorted(m.point for m in mounts if path in Path(m.point).parents)
+        itself = [] if self.is_mount else [m.point for m in mounts if m.point == str(path)]
+        points = [*itself, *inside]
+        return f"{points[0]} is a mount of its own; unmount it, and run this again" if points else ""
+
+    def make_trash(self) -> None:
+        """Make the trash where it is missing."""
+        (self.root / TRASH).mkdir(mode=0o700, exist_ok=True)
+
+    def move(self, source: str, target: str) -> None:
+        """Give a directory another path below the root, in one step; its limit, id and owner stay."""
+        (self.root / source).rename(self.root / target)
+        for parent in {(self.root / place).parent for place in (source, target)}:
+            descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    @abstractmethod
+    def remove(self, place: str, number: int) -> None:
+        """Remove a directory in the trash, counted under an id, with all in it, even where it is full.
+
+        Safe to repeat after an interruption at any step.
+        """
+
+    def forget(self, number: int) -> str:
+        """Take a quota id, whose directory was removed, out of the file system; return why it stays, if it does."""
+        return ""
+
+
+def _directories(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

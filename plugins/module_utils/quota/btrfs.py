@@ -7,8 +7,10 @@ is written into it counts there.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +26,17 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Tenant,
     Usage,
 )
+from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 LEVEL = "1/"
 GROUP = re.compile(r"[0-9]{1,5}/[0-9]{1,20}", re.ASCII)
+TOP = "0/5"
+"""The group of the whole file system's own subvolume, whose path is empty."""
+GONE = ("", "<stale>", "<under deletion>")
+"""What the tool has in place of the path of a subvolume that was deleted."""
+
+GET_FLAGS, SET_FLAGS = 0x80089419, 0x4008941A
+READ_ONLY = 2
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,11 @@ class Group:
     used: int
     parents: tuple[str, ...]
     children: tuple[str, ...]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the subvolume was deleted, and is freed in the background or was freed."""
+        return self.id.startswith("0/") and self.id != TOP and self.path.strip("/") in GONE
 
 
 def parse_groups(document: Any, mounted: str = "/") -> dict[str, Group]:
@@ -78,10 +93,11 @@ def _numbers(found: Any) -> tuple[str, ...]:
 
 def holder(group: Group, groups: Mapping[str, Group]) -> str:
     """Return the topmost path that a level-1 group counts; empty where it counts nothing."""
-    paths = sorted(groups[child].path for child in group.children if child in groups)
+    children = [groups[child] for child in group.children if child in groups]
+    paths = sorted(child.path for child in children if not child.is_gone)
     if paths:
         return paths[0] or "the file system itself"
-    return DELETED if group.used else ""
+    return DELETED if group.used or children else ""
 
 
 def state_of(name: str, groups: Mapping[str, Group]) -> State:
@@ -122,19 +138,46 @@ class Btrfs(Backend):
     def read(self) -> Survey:
         """Return all directories and groups, by one process."""
         groups = self._groups()
-        with os.scandir(self.root) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         holders = {
             int(group.id.removeprefix(LEVEL)): holder(group, groups)
             for group in groups.values()
             if group.id.startswith(LEVEL)
         }
-        return Survey({name: state_of(name, groups) for name in names}, holders)
+        return self.survey({name: state_of(name, groups) for name in self.names()}, holders)
 
     def apply(self, tenant: Tenant, survey: Survey) -> None:
         """Run what C(commands) lists, in its order: the wall stands before there is anything to fill."""
         for argv in commands(self.root, tenant, survey):
             run(self.run, argv)
+
+    def remove(self, place: str, number: int) -> None:
+        """Delete the subvolume and those in it by their ids, the innermost first; no path is followed.
+
+        Without its limit: at a full quota, even deleting is refused.
+        """
+        groups = self._groups()
+        inside = [group for group in groups.values() if f"{group.path}/".startswith(f"{place}/")]
+        if groups[f"{LEVEL}{number}"].limit is not None:
+            run(self.run, ["btrfs", "qgroup", "limit", "none", f"{LEVEL}{number}", str(self.root)])
+        for group in sorted(inside, key=lambda group: group.path.count("/")):
+            _make_writable(self.root, group.path)
+        for group in sorted(inside, key=lambda group: group.path.count("/"), reverse=True):
+            subvolume = group.id.removeprefix("0/")
+            run(self.run, ["btrfs", "subvolume", "delete", "--subvolid", subvolume, str(self.root)])
+
+    def forget(self, number: int) -> str:
+        """Destroy the group and those of its deleted subvolumes, after all in them was freed."""
+        own = f"{LEVEL}{number}"
+        children = self._groups()[own].children
+        for argv in (["filesystem", "sync"], ["subvolume", "sync"], ["filesystem", "sync"]):
+            run(self.run, ["btrfs", *argv, str(self.root)])
+        groups = self._groups()
+        kept = [name for name in children if name in groups]
+        if groups[own].used or any(not groups[name].is_gone for name in kept):
+            return f"the quota group {own} still counts {format_size(groups[own].used)}, which a snapshot may keep"
+        for name in (*kept, own):
+            run(self.run, ["btrfs", "qgroup", "destroy", name, str(self.root)])
+        return ""
 
     def _groups(self) -> dict[str, Group]:
         argv = ["btrfs", "--format", "json", "qgroup", "show", "-pcre", "--raw", str(self.root)]
@@ -143,6 +186,23 @@ class Btrfs(Backend):
             return parse_groups(document, self.mount.root)
         except (KeyError, TypeError, ValueError) as error:
             raise CommandError(argv, Completed(0, str(document)), f"printed what cannot be read, {error!r}") from error
+
+
+def _make_writable(root: Path, path: str) -> None:
+    """Let a subvolume, that its owner may have made read-only, be emptied; no symbolic link on the way is followed."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for name in path.split("/"):
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        flags = bytearray(8)
+        fcntl.ioctl(descriptor, GET_FLAGS, flags)
+        (found,) = struct.unpack("=Q", flags)
+        if found & READ_ONLY:
+            fcntl.ioctl(descriptor, SET_FLAGS, struct.pack("=Q", found & ~READ_ONLY))
+    finally:
+        os.close(descriptor)
 
 
 def commands(root: Path, tenant: Tenant, survey: Survey) -> Iterable[list[str]]:

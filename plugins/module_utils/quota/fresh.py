@@ -37,3 +37,7 @@ class Fresh(Backend):
     def apply(self, tenant: Tenant, survey: Survey) -> None:
         """Refuse: in check mode nothing is applied."""
         raise QuotaError(f"nothing is mounted at {self.root}")
+
+    def remove(self, place: str, number: int) -> None:
+        """Refuse: there is nothing to remove."""
+        raise QuotaError(f"nothing is mounted at {self.root}")

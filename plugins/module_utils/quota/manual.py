@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
+    Mount,
     State,
     Survey,
     Tenant,
     Usage,
 )
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 TOLERANCE = 0.02
@@ -42,12 +45,23 @@ class Manual(Backend):
 
     def read(self) -> Survey:
         """Return size and use of each directory, as C(statvfs) tells them."""
-        with os.scandir(self.root) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        return Survey({name: self._state(name) for name in names}, {})
+        return self.survey({name: self._state(name) for name in self.names()}, {})
 
     def apply(self, tenant: Tenant, survey: Survey) -> None:
         """Do nothing: what must be done on the appliance was refused before."""
+
+    def obstacle(self, source: str, target: str, mounts: Sequence[Mount]) -> str:
+        """Return what somebody has to do on the appliance where each directory is a share or a mount of its own."""
+        path = self.root / source
+        is_share = path.stat(follow_symlinks=False).st_dev != self.root.stat().st_dev
+        if is_share or any(mount.point == str(path) for mount in mounts):
+            step = f"rename it to {self.root / target}" if target else "remove it"
+            return f"{path} is a share of its own; {step} on the appliance, where it was made, and run this again"
+        return super().obstacle(source, target, mounts)
+
+    def remove(self, place: str, number: int) -> None:
+        """Remove a plain directory file by file."""
+        remove_tree(self.root / place)
 
     def _state(self, name: str) -> State:
         found = os.statvfs(self.root / name)

@@ -17,6 +17,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Survey,
     Tenant,
 )
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import Entry, entries
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
 
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
@@ -44,10 +45,21 @@ class Policy:
                 raise QuotaError(f"the mount point '{name}' must be the plain name of one directory, such as backups")
 
 
+def check_name(name: str) -> None:
+    """Raise QuotaError for what is not the name of a tenant."""
+    if not NAME.fullmatch(name):
+        raise QuotaError("the name must be 2 to 31 small letters and digits, and begin with a letter")
+
+
+def check_number(key: str, number: int) -> None:
+    """Raise QuotaError for what is not an id."""
+    if not 1 <= number < 2**32 - 1:
+        raise QuotaError(f"the {key} is {number}; it must be 1 or more, and fit into 32 bits")
+
+
 def parse_tenant(values: Mapping[str, Any]) -> Tenant:
     """Return a tenant from the module's option; raises QuotaError with a sentence about what is wrong in it."""
-    if not NAME.fullmatch(values["name"]):
-        raise QuotaError("the name must be 2 to 31 small letters and digits, and begin with a letter")
+    check_name(values["name"])
     try:
         limit = parse_size(values["limit"])
     except SizeError as error:
@@ -55,14 +67,15 @@ def parse_tenant(values: Mapping[str, Any]) -> Tenant:
     if limit == 0:
         raise QuotaError("the limit is 0, which some file systems take for no limit")
     for key in ("id", "uid", "gid"):
-        if not 1 <= values[key] < 2**32 - 1:
-            raise QuotaError(f"the {key} is {values[key]}; it must be 1 or more, and fit into 32 bits")
+        check_number(key, values[key])
     return Tenant(values["name"], values["id"], values["uid"], values["gid"], limit)
 
 
-def refuse_doubles(values: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> None:
+def refuse_doubles(
+    values: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]], keys: Sequence[str] = ("name", "id")
+) -> None:
     """Raise QuotaError where two tenants of one call share a name or an id."""
-    for key in ("name", "id"):
+    for key in keys:
         count = Counter(other[key] for other in wanted)[values[key]]
         if count > 1:
             raise QuotaError(f"the {key} {values[key]} was given to {count} tenants")
@@ -70,6 +83,8 @@ def refuse_doubles(values: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]
 
 def refuse(backend: Backend, tenant: Tenant, survey: Survey, owners: Mapping[int, str], force: bool) -> None:
     """Raise QuotaError where the limit would not hold, or would hit somebody else."""
+    if entry := next((entry for entry in entries(survey) if entry.id == tenant.id), None):
+        raise QuotaError(in_trash(backend, entry))
     if problem := backend.refusal(tenant, survey.directories.get(tenant.name)):
         raise QuotaError(problem)
     state = survey.directories.get(tenant.name, State())
@@ -88,6 +103,14 @@ def refuse(backend: Backend, tenant: Tenant, survey: Survey, owners: Mapping[int
         raise QuotaError(f"{used} are in use, more than the new limit of {limit}; nothing was changed")
 
 
+def in_trash(backend: Backend, entry: Entry) -> str:
+    """Return why a tenant whose files lie in the trash is given no directory."""
+    end = "it is being removed for good, and an id is never given twice" if entry.purging else "restore it first"
+    return (
+        f"{entry.name} with id {entry.id} was deleted at {entry.when.isoformat()}, {backend.root / entry.place}; {end}"
+    )
+
+
 class Promises:
     """The limits of all directories together, held against the size of the pool."""
 
@@ -95,6 +118,8 @@ class Promises:
         """Begin with what is promised now. Without a pool, as before the first run, all promises are accepted."""
         self.backend = backend
         self.limits = {name: state.limit or 0 for name, state in survey.directories.items()}
+        # What is deleted keeps its promise, as it may come back. Where its limit was taken off, it still has its size.
+        self.limits |= {place: state.limit or state.usage.bytes for place, state in survey.trash.items()}
         size = backend.pool()
         self.size, self.overcommit = size, overcommit
         self.allowed = None if size is None else int(size * overcommit)

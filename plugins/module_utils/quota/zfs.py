@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed, run
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    TRASH,
     Backend,
     QuotaError,
     State,
@@ -77,6 +78,7 @@ class Zfs(Backend):
     """Datasets as directories. A tenant cannot make one, so nothing in it escapes the limit."""
 
     name = "zfs"
+    is_mount: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise QuotaError where the root is not a whole dataset."""
@@ -95,28 +97,48 @@ class Zfs(Backend):
 
     def read(self) -> Survey:
         """Return all directories and datasets, by one process."""
-        datasets = {
-            dataset.name.rpartition("/")[2]: dataset
-            for dataset in self._datasets()
-            if dataset.name != self.mount.source
-        }
-        with os.scandir(self.root) as entries:
-            names = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-        states = {name: state_of(self.root / name, datasets.get(name)) for name in sorted(names | datasets.keys())}
-        return Survey(states, {dataset.id: name for name, dataset in sorted(datasets.items()) if dataset.id})
+        below = f"{self.mount.source}/"
+        found = {d.name.removeprefix(below): d for d in self._datasets() if d.name.startswith(below)}
+        datasets = {name: dataset for name, dataset in found.items() if is_place(name)}
+        names = sorted({*self.names(), *datasets})
+        states = {name: state_of(self.root / name, datasets.get(name)) for name in names}
+        return self.survey(states, {dataset.id: name for name, dataset in sorted(datasets.items()) if dataset.id})
 
     def apply(self, tenant: Tenant, survey: Survey) -> None:
         """Run what C(commands) lists; a dataset has its limit from its first moment on."""
         for argv in commands(self.mount.source, tenant, survey.directories):
             run(self.run, argv)
 
+    def make_trash(self) -> None:
+        """Make a dataset of it, since a dataset is renamed into another one only."""
+        if not (self.root / TRASH).is_dir():
+            run(self.run, ["zfs", "create", f"{self.mount.source}/{TRASH}"])
+
+    def move(self, source: str, target: str) -> None:
+        """Rename the dataset, which is mounted at its new place by ZFS."""
+        run(self.run, ["zfs", "rename", f"{self.mount.source}/{source}", f"{self.mount.source}/{target}"])
+
+    def remove(self, place: str, number: int) -> None:
+        """Destroy the dataset with its snapshots; raises QuotaError where somebody has made datasets in it."""
+        name = f"{self.mount.source}/{place}"
+        names = run(self.run, ["zfs", "list", "-H", "-r", "-t", "filesystem,volume", "-o", "name", name]).splitlines()
+        if strangers := sorted(set(names) - {name}):
+            raise QuotaError(f"{name} holds the dataset {strangers[0]}; destroy or move that first, and run this again")
+        run(self.run, ["zfs", "destroy", "-r", name])
+
     def _datasets(self) -> list[Dataset]:
-        argv = ["zfs", "list", "-Hp", "-d", "1", "-t", "filesystem", "-o", ",".join(COLUMNS), self.mount.source]
+        argv = ["zfs", "list", "-Hp", "-d", "2", "-t", "filesystem", "-o", ",".join(COLUMNS), self.mount.source]
         text = run(self.run, argv)
         try:
             return parse_datasets(text)
         except ValueError as error:
             raise CommandError(argv, Completed(0, text), f"printed what cannot be read, {error}") from error
+
+
+def is_place(name: str) -> bool:
+    """Whether a dataset below the root's is a tenant's, or lies in the trash; it is neither inside a tenant's."""
+    parent, _, last = name.rpartition("/")
+    return parent in ("", TRASH) and last != TRASH
 
 
 def commands(parent: str, tenant: Tenant, directories: Mapping[str, State]) -> Iterable[list[str]]:

@@ -12,6 +12,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Com
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, State, Survey, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
 
 SESSIONS = Path(__file__).with_name("sessions")
 SHOW = ["btrfs", "--format", "json", "qgroup", "show", "-pcre", "--raw"]
@@ -78,6 +79,7 @@ class Memory(Backend):
         self.size = 1000 * 2**30
         self.reads = 0
         self.broken = ""
+        self.left: list[int] = []
 
     def pool(self) -> int:
         return self.size
@@ -86,13 +88,28 @@ class Memory(Backend):
 
     def read(self) -> Survey:
         self.reads += 1
-        return Survey(dict(self.states), {state.id: name for name, state in self.states.items() if state.id})
+        holders = {number: "" for number in self.left}
+        return self.survey(self.states, holders | {s.id: name for name, s in self.states.items() if s.id})
 
     def apply(self, tenant: Tenant, survey: Survey) -> None:
         if self.broken == tenant.name:
             raise CommandError(["btrfs", "subvolume", "create"], Completed(1, err="ERROR: no space left"))
         (self.root / tenant.name).mkdir(exist_ok=True)
         self.states[tenant.name] = replace(self.states.get(tenant.name, State()), id=tenant.id, limit=tenant.limit)
+
+    def move(self, source: str, target: str) -> None:
+        super().move(source, target)
+        self.states[target] = self.states.pop(source)
+
+    def remove(self, place: str, number: int) -> None:
+        assert self.states[place].id == number
+        remove_tree(self.root / place)
+        del self.states[place]
+        self.left.append(number)
+
+    def forget(self, number: int) -> str:
+        self.left.remove(number)
+        return ""
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ GIB = 2**30
 HANS = Tenant("hans", 1, 200001, 200001, 100 * GIB)
 DOCUMENTED = Path(__file__).with_name("sessions") / "zfs-documented-list.txt"
 POOL = ["zfs", "list", "-Hp", "-d", "0", "-o", "used,available", "tank/instances"]
-LIST = ["zfs", "list", "-Hp", "-d", "1", "-t", "filesystem"]
+LIST = ["zfs", "list", "-Hp", "-d", "2", "-t", "filesystem"]
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_output_that_cannot_be_read_is_shown_with_its_command(zfs: Zfs, shell: A
     shell.answers = [(LIST, Completed(0, f"{line}\n"))]
     with pytest.raises(CommandError) as caught:
         zfs.read()
-    assert str(caught.value).startswith("'zfs list -Hp -d 1 -t filesystem -o name,")
+    assert str(caught.value).startswith("'zfs list -Hp -d 2 -t filesystem -o name,")
     assert "printed what cannot be read, " in str(caught.value)
     assert str(caught.value).endswith(f"(code 0): {line}")
 

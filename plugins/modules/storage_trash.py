@@ -1,0 +1,252 @@
+#!/usr/bin/python
+# Copyright (c) 2026 SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_trash
+short_description: Delete, restore or remove for good the directories of tenants on a NAS
+description:
+  - Moves C(<root>/<name>) to C(<root>/.trash/<time>-<name>-<id>), back again, or removes it for good.
+  - A move is one rename on the same file system. Owner, quota id and limit stay, and go on counting.
+  - Only root enters C(<root>/.trash).
+  - Nothing is removed for good but what lies in the trash under the name, the id and the time that are given.
+  - Removing follows no symbolic link and enters no other file system.
+  - A run that is killed at any step is completed by the next with the same options. What is half removed cannot be
+    restored, and its name in the trash ends with C(.purging).
+  - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
+  - Whatever writes to a tenant's directory must be stopped before; this module does not look for it.
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+requirements:
+  - Those of M(swissphoto.silo.storage_quota).
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would change.
+    support: full
+  diff_mode:
+    description: Returns where each tenant's files are, before and after.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+options:
+  root:
+    description:
+      - Where the file system of all tenants is mounted on this host.
+      - It must be a mount point itself, and its path free of symbolic links.
+    type: path
+    required: true
+  sentinel:
+    description: A file in O(root) that exists on the NAS alone; without it nothing is touched.
+    type: str
+    default: .silo-nas
+  backend:
+    description:
+      - The kind of quota; V(auto) takes the one of the file system that is mounted.
+      - With V(manual), plain directories are moved and removed. A share of its own can only be renamed or removed on
+        the appliance, and is refused with a sentence that says to which path; afterwards it counts as done.
+    type: str
+    choices: [auto, btrfs, manual, xfs, zfs]
+    default: auto
+  state:
+    description:
+      - V(trashed) moves the directory into the trash. A tenant that has none is no error.
+      - V(restored) moves it back; refused where a directory of that name exists by now.
+      - V(purged) removes what lies in the trash, and its quota id from the file system. There is no way back.
+      - The id stays on record in C(<root>/.silo-ids), and is never given again.
+    type: str
+    choices: [purged, restored, trashed]
+    required: true
+  max_purges:
+    description:
+      - With O(state=purged), at most so many tenants are removed in one call; the others are refused and stay.
+    type: int
+    default: 3
+  tenants:
+    description: The tenants to delete, to restore or to remove.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the directory below O(root), small letters and digits.
+        type: str
+        required: true
+      id:
+        description: The number under which the file system counts this tenant.
+        type: int
+        required: true
+      when:
+        description: When the tenant was deleted, in UTC as ISO 8601 and in whole seconds; a part of its place's name.
+        type: str
+        required: true
+seealso:
+  - module: swissphoto.silo.storage_quota
+  - module: swissphoto.silo.storage_quota_info
+"""
+
+EXAMPLES = r"""
+- name: Delete a customer's files, for now
+  swissphoto.silo.storage_trash:
+    root: /instances
+    state: trashed
+    tenants:
+      - name: hans
+        id: 1
+        when: "2026-11-23T16:57:05+00:00"
+
+- name: Give them back
+  swissphoto.silo.storage_trash:
+    root: /instances
+    state: restored
+    tenants:
+      - name: hans
+        id: 1
+        when: "2026-11-23T16:57:05+00:00"
+
+- name: Remove what was deleted two weeks ago, at most two customers
+  swissphoto.silo.storage_trash:
+    root: /instances
+    state: purged
+    max_purges: 2
+    tenants:
+      - name: peter
+        id: 3
+        when: "2026-11-09T10:00:00+00:00"
+      - name: anna
+        id: 5
+        when: "2026-11-09T11:30:00+00:00"
+"""
+
+RETURN = r"""
+backend:
+  description: The kind of quota that was used.
+  type: str
+  returned: success
+  sample: btrfs
+tenants:
+  description: What became of each tenant, in the order of the option.
+  type: list
+  elements: dict
+  returned: when the file system could be read
+  sample:
+    - name: hans
+      id: 1
+      when: "2026-11-23T16:57:05+00:00"
+      path: /instances/.trash/20261123T165705Z-hans-1
+      files: 20480
+      bytes: 5368725504
+      limit: 107374182400
+      changed: true
+      changes: ["/instances/hans -> /instances/.trash/20261123T165705Z-hans-1"]
+      failed: false
+  contains:
+    name:
+      description: Name of the tenant, as given.
+      type: str
+      returned: always
+    id:
+      description: Its id, as given.
+      type: int
+      returned: always
+    when:
+      description: The time of its deletion, as given.
+      type: str
+      returned: always
+    path:
+      description: Where its files are now; empty where they are nowhere, or the tenant failed.
+      type: str
+      returned: always
+    files:
+      description:
+        - Files and directories that were found. With O(state=trashed), they are counted one by one where the file
+          system does not count them; with the other states it is null there.
+      type: int
+      returned: always
+    bytes:
+      description: Bytes in use that were found, as the file system counted them; null where there was nothing.
+      type: int
+      returned: always
+    limit:
+      description: The hard limit that was found, in bytes; null where there was none.
+      type: int
+      returned: always
+    changed:
+      description: Whether something was, or in check mode would be, moved or removed.
+      type: bool
+      returned: always
+    changes:
+      description: One phrase for each difference.
+      type: list
+      elements: str
+      returned: always
+    failed:
+      description: Whether the tenant could not be served.
+      type: bool
+      returned: always
+    msg:
+      description: Why not, in one sentence.
+      type: str
+      returned: when the tenant failed
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend, parse_mounts
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Moved, Order, trash
+
+TENANT = {
+    "name": {"type": "str", "required": True},
+    "id": {"type": "int", "required": True},
+    "when": {"type": "str", "required": True},
+}
+ARGUMENTS = {
+    "root": {"type": "path", "required": True},
+    "sentinel": {"type": "str", "default": ".silo-nas"},
+    "backend": {"type": "str", "choices": ["auto", "btrfs", "manual", "xfs", "zfs"], "default": "auto"},
+    "state": {"type": "str", "choices": ["purged", "restored", "trashed"], "required": True},
+    "max_purges": {"type": "int", "default": 3},
+    "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},
+}
+
+
+def diff_of(outcome: Moved) -> dict[str, str]:
+    """Return where one tenant's files are, before and after, as Ansible prints it."""
+    sides = {"before": outcome.before, "after": outcome.after}
+    texts = {side: f"path: {path}\n" if path else "" for side, path in sides.items()}
+    header = f"{outcome.values['name']} ({outcome.values['id']})"
+    return {"before_header": header, "after_header": header, **texts}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    values = module.params
+    try:
+        order = Order(values["state"], values["max_purges"])
+        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+        backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module), table)
+        outcomes = trash(backend, order, values["tenants"], parse_mounts(table), module.check_mode)
+    except (QuotaError, CommandError, OSError) as error:
+        module.fail_json(msg=str(error))
+    result: dict[str, Any] = {
+        "backend": backend.name,
+        "tenants": [outcome.result() for outcome in outcomes],
+        "changed": any(outcome.changed for outcome in outcomes),
+        "diff": [diff_of(outcome) for outcome in outcomes if outcome.changed],
+    }
+    failed = [f"{outcome.values['name']}: {outcome.error}" for outcome in outcomes if outcome.error]
+    if failed:
+        module.fail_json(msg="; ".join(failed), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
