@@ -90,6 +90,10 @@ class Machine:
     def info(self, **options: Any) -> dict[str, Any]:
         return self.module("storage_quota_info", {"root": ROOT, **options})
 
+    def trash(self, state: str, *tenants: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
+        values = {"root": ROOT, "state": state, "tenants": list(tenants), **options}
+        return self.module("storage_trash", values, *(["--check"] if check else []))
+
     def write(self, path: str, mebibytes: int, uid: int) -> subprocess.CompletedProcess[str]:
         return self.run(f"dd if=/dev/zero of={path} bs=1M count={mebibytes} conv=fsync", uid)
 
@@ -105,6 +109,13 @@ class Machine:
         report = self.must(f"xfs_quota -x -c 'report -p -n -N -b' {ROOT}")
         rows = [line.split() for line in report.splitlines() if line.startswith("#")]
         return {int(row[0][1:]): int(row[3]) * 1024 for row in rows if row[0] != "#0"}
+
+    def numbers(self) -> set[str]:
+        """All that the file system counts, or keeps a limit for, but for what it counts as its own."""
+        if self.kind.name == "btrfs":
+            return set(re.findall(r"^\d+/\d+", self.must(f"btrfs qgroup show {ROOT}"), re.MULTILINE)) - {"0/5"}
+        report = self.must(f"xfs_quota -x -c 'report -p -n -N -b -i' {ROOT}")
+        return set(re.findall(r"^#\d+", report, re.MULTILINE)) - {"#0"}
 
     def make(self) -> None:
         """Make an empty file system, as the role `nas` does."""
@@ -122,3 +133,11 @@ class Machine:
 
 def tenant(name: str, number: int, limit: str = "50M") -> dict[str, Any]:
     return {"name": name, "id": number, "uid": 200000 + number, "gid": 200000, "limit": limit}
+
+
+def deleted(name: str, number: int, when: str = "2026-11-23T16:57:05+00:00") -> dict[str, Any]:
+    return {"name": name, "id": number, "when": when}
+
+
+def place(name: str, number: int) -> str:
+    return f"{ROOT}/.trash/20261123T165705Z-{name}-{number}"

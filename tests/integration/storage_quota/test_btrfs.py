@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .machine import MIB, ROOT, Machine, tenant
+from .machine import MIB, ROOT, Machine, deleted, place, tenant
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.kind("btrfs")]
 
@@ -56,3 +56,39 @@ def test_refuses_quotas_that_would_not_hold(nas: Machine, change: str, sentence:
 def test_a_plain_directory_is_refused(nas: Machine) -> None:
     nas.must(f"mkdir {ROOT}/hans")
     assert "is a plain directory and not a subvolume" in nas.quota(tenant("hans", 1))["msg"]
+
+
+def test_nested_subvolumes_are_purged_even_read_only_ones_at_a_full_quota(nas: Machine) -> None:
+    nas.quota(tenant("hans", 1))
+    nested = f"{ROOT}/hans/uploads/nested"
+    nas.must(f"btrfs subvolume create {nested} && mkdir {nested}/a && btrfs subvolume create {nested}/a/inner", 200001)
+    nas.must(f"btrfs property set -ts {nested} ro true")
+    assert nas.kind.full in nas.write(f"{ROOT}/hans/uploads/film", 60, 200001).stderr
+    nas.commit()
+    nas.trash("trashed", deleted("hans", 1))
+    # The same by hand fails, so the purge has something to overcome.
+    inner = f"{place('hans', 1)}/uploads/nested/a/inner"
+    assert "Read-only file system" in nas.run(f"btrfs subvolume delete {inner}").stderr
+    assert (
+        nas.kind.full
+        in nas.run(
+            f"btrfs property set -ts {place('hans', 1)}/uploads/nested ro false; btrfs subvolume delete {inner}"
+        ).stderr
+    )
+    nas.must(f"btrfs property set -ts {place('hans', 1)}/uploads/nested ro true")
+    assert nas.trash("purged", deleted("hans", 1))["changed"]
+    assert nas.must(f"ls {ROOT}/.trash; btrfs subvolume list {ROOT}") == ""
+    assert nas.numbers() == set()
+
+
+def test_a_group_that_a_snapshot_keeps_is_left_and_named(nas: Machine) -> None:
+    nas.quota(tenant("hans", 1))
+    assert nas.write(f"{ROOT}/hans/uploads/film", 20, 200001).returncode == 0
+    nas.must(f"btrfs subvolume snapshot -r {ROOT}/hans {ROOT}/kept")
+    nas.trash("trashed", deleted("hans", 1))
+    (gone,) = nas.trash("purged", deleted("hans", 1))["tenants"]
+    assert gone["changes"][1].startswith("the quota group 1/1 still counts 20"), gone
+    assert nas.must(f"stat -c %s {ROOT}/kept/uploads/film").strip() == str(20 * MIB)
+    nas.must(f"btrfs subvolume delete {ROOT}/kept")
+    assert nas.trash("purged", deleted("hans", 1))["tenants"][0]["changes"] == ["quota id 1 -> removed for good"]
+    assert nas.numbers() == set()
