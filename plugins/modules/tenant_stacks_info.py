@@ -39,6 +39,7 @@ tenants:
       server:
         state: running
         health: healthy
+        version: v3.2.2
         memory_bytes: 94371840
         memory_limit_bytes: 1073741824
 """
@@ -58,6 +59,7 @@ def main() -> None:
             tenants.setdefault(container.tenant, {})[container.service] = {
                 "state": container.state,
                 "health": container.health,
+                "version": container.version,
                 "memory_bytes": memory.used,
                 "memory_limit_bytes": memory.limit,
             }

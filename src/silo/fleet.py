@@ -16,7 +16,10 @@ SERVICES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Tenant:
-    """One tenant. Sizes in bytes; `desired` is empty for one that runs and is in no inventory."""
+    """One tenant. Sizes in bytes; `desired` is empty for an orphan: one that runs and is in no inventory.
+
+    `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
+    """
 
     name: str
     url: str
@@ -28,8 +31,10 @@ class Tenant:
     used_bytes: int
     memory_limit_bytes: int
     memory_bytes: int
+    version: str
     certificate_issuer: str
     certificate_trusted: bool
+    certificate_until: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +84,10 @@ def _tenant(
         used_bytes=used,
         memory_limit_bytes=sum(service["memory_limit_bytes"] for service in services.values()),
         memory_bytes=sum(service["memory_bytes"] for service in services.values()),
+        version=services.get("server", {}).get("version", ""),
         certificate_issuer=seen.issuer if seen else "",
         certificate_trusted=bool(seen and seen.trusted),
+        certificate_until=seen.not_after.date().isoformat() if seen else "",
     )
 
 

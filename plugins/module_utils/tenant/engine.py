@@ -15,6 +15,7 @@ from .stack import Container, StackError
 
 SOCKET = "/var/run/docker.sock"
 LABEL = "ch.swissphoto.silo"
+VERSION = "org.opencontainers.image.version"
 TIMEOUT_SECONDS = 60
 
 
@@ -73,6 +74,7 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
                 digest=labels.get(f"{LABEL}.digest", ""),
                 state=item["State"],
                 health=health(item["Status"]),
+                version=labels.get(VERSION, ""),
             )
         )
     return containers

@@ -85,7 +85,10 @@ class Stack:
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """A container as the engine sees it. `health`: healthy, unhealthy, starting, or empty where it has no check."""
+    """A container as the engine sees it. `health`: healthy, unhealthy, starting, or empty where it has no check.
+
+    `version` is that of its image, as who built it says; empty where nobody does.
+    """
 
     identity: str
     name: str
@@ -94,6 +97,7 @@ class Container:
     digest: str
     state: str
     health: str
+    version: str = ""
 
     @property
     def stray(self) -> bool:

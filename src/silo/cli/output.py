@@ -18,7 +18,7 @@ from silo.operation import NotReachedError
 from silo.runner import RunError
 from silo.state import BusyError
 
-LINE = 140
+LINE = 160
 
 EXIT_CODES = """\b
 Exit codes:

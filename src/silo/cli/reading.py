@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from silo import fleet
-from silo.capacity import GIB, Ledger, Server, size
+from silo.capacity import GIB, Ledger, Server, rough, size
 from silo.cli import output
 from silo.cli.changing import Call
 from silo.inventory import InventoryError
@@ -25,16 +25,18 @@ def list_tenants(call: Call, as_json: bool) -> None:
     if as_json:
         output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
         return
-    table = output.table("tenant", "URL", "state", "certificate from", "storage", "memory")
+    table = output.table("tenant", "URL", "state", "server", "plan", "storage", "memory", "version", "certificate")
     for tenant in tenants:
-        issuer = tenant.certificate_issuer or "nobody"
         table.add_row(
             tenant.name,
             tenant.url,
             tenant.observed if tenant.observed == tenant.desired else f"{tenant.observed}, {_wish(tenant)}",
-            issuer if tenant.certificate_trusted else f"{issuer}, not trusted",
-            f"{size(tenant.used_bytes)} of {size(tenant.quota_bytes)}",
-            f"{size(tenant.memory_bytes)} of {size(tenant.memory_limit_bytes)}",
+            tenant.server,
+            tenant.plan or "",
+            f"{rough(tenant.used_bytes)} of {rough(tenant.quota_bytes)}",
+            f"{rough(tenant.memory_bytes)} of {rough(tenant.memory_limit_bytes)}",
+            tenant.version,
+            _certificate(tenant),
         )
     output.show(table)
 
@@ -57,15 +59,21 @@ def show_tenant(call: Call, customer: str, as_json: bool) -> None:
         return
     table = output.table("", customer)
     for key, value in tenant.items():
-        plain = size(value) if key.endswith("_bytes") else "" if value is None else str(value)
+        plain = rough(value) if key.endswith("_bytes") else "" if value is None else str(value)
         table.add_row(key.removesuffix("_bytes").replace("_", " "), plain)
     for key, value in written.items():
         table.add_row(key, str(value))
     output.show(table)
 
 
+def _certificate(tenant: fleet.Tenant) -> str:
+    if not tenant.certificate_issuer:
+        return "none"
+    return f"to {tenant.certificate_until}" if tenant.certificate_trusted else "not trusted"
+
+
 def _wish(tenant: fleet.Tenant) -> str:
-    return f"should be {tenant.desired}" if tenant.desired else "in no inventory"
+    return f"should be {tenant.desired}" if tenant.desired else "orphan: in no inventory"
 
 
 @click.command(cls=output.Command)

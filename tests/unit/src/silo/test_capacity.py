@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silo.capacity import GIB, Ledger, Server, size
+from silo.capacity import GIB, Ledger, Server, rough, size
 
 TENANT = 5 * GIB // 2
 
@@ -52,3 +52,11 @@ def test_overcommit_counts_for_the_tenants_part_alone():
 )
 def test_a_size_for_people(number, text):
     assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (95627182, "91.2 MiB"), (TENANT, "2.5 GiB"), (-GIB - 1, "-1 GiB")],
+)
+def test_a_size_for_a_table(number, text):
+    assert rough(number) == text

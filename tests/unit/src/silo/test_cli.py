@@ -19,8 +19,10 @@ HANS = fleet.Tenant(
     used_bytes=3 * GIB,
     memory_limit_bytes=5 * GIB // 2,
     memory_bytes=GIB // 4,
+    version="v3.2.2",
     certificate_issuer="R11",
     certificate_trusted=True,
+    certificate_until="2027-01-31",
 )
 
 
@@ -37,7 +39,18 @@ def silo(monkeypatch):
 
 def test_list_shows_a_tenant_in_a_line(silo):
     (line,) = [line for line in silo("list").output.splitlines() if "hans" in line]
-    for word in ("https://hans.swissphoto.ch", "running", "R11", "100 GiB", "3 GiB", "2.5 GiB", "256 MiB"):
+    for word in (
+        "https://hans.swissphoto.ch",
+        "running",
+        "silo1",
+        "small",
+        "v3.2.2",
+        "2027-01-31",
+        "100 GiB",
+        "3 GiB",
+        "2.5 GiB",
+        "256 MiB",
+    ):
         assert word in line
 
 

@@ -43,6 +43,11 @@ def test_containers_are_read_and_one_off_containers_are_not():
     ]
 
 
+def test_the_version_is_what_the_image_says_of_itself():
+    (container,) = engine.parse([item(**{"org.opencontainers.image.version": "v3.2.2"})])
+    assert container.version == "v3.2.2"
+
+
 class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """An engine that gives one answer and counts the questions."""
 
