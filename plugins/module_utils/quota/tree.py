@@ -70,7 +70,7 @@ class _Walk:
                 self._go(name)
                 trail.append(self._level(name))
                 if self.removes and trail[-1].device != level.device:
-                    raise QuotaError(f"another file system is mounted below {self.top}, at {name}; nothing in it was")
+                    raise QuotaError(f"another file system is mounted below {self.top}, at {name}; it was left alone")
             elif len(trail) > 1:
                 trail.pop()
                 self._go("..")

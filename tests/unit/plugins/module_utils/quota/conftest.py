@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, State, Survey, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
@@ -129,6 +129,7 @@ def owners(monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[int, int]]:
     monkeypatch.setattr(os, "fchown", fchown)
     monkeypatch.setattr(folder, "read_folder", owned)
     monkeypatch.setattr(converge, "read_folder", owned)
+    monkeypatch.setattr(trash, "read_folder", owned)
     return table
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,102 @@ def test_classic_quotas_are_refused_and_simple_ones_are_not(
         backend.check()
     next(tmp_path.glob("sys/fs/btrfs/*/qgroups/mode")).write_text("squota\n", encoding="ascii")
     backend.check()
+
+
+PLACE = ".trash/20261123T165705Z-hans-1"
+FULL = [
+    row("0/5"),
+    row("0/256", PLACE, parents=["1/1"]),
+    row("0/257", f"{PLACE}/uploads/n", parents=["1/1"]),
+    row("0/258", f"{PLACE}/uploads/n/a/m"),
+    row("0/260", f"{PLACE}2", parents=["1/2"]),
+    row("1/1", children=["0/256", "0/257"]) | {"max_referenced": GIB},
+    row("1/2", children=["0/260"]) | {"max_referenced": GIB},
+]
+
+
+def answer(shell: Any, groups: list[Any]) -> None:
+    shell.answers[0] = (shell.answers[0][0], Completed(0, json.dumps({"qgroup-show": groups})))
+
+
+@pytest.fixture
+def flags(monkeypatch: pytest.MonkeyPatch, backend: Btrfs) -> dict[str, int]:
+    """The flags of subvolumes, by path below the root, behind the ioctls; the directories of C(FULL) are there."""
+    table: dict[str, int] = {f"{PLACE}/uploads/n": 2 | 8}
+
+    def ioctl(descriptor: int, request: int, buffer: bytearray | bytes) -> None:
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(backend.root))
+        if request == 0x80089419:
+            assert isinstance(buffer, bytearray)
+            buffer[:] = table.get(path, 0).to_bytes(8, sys.byteorder)
+        else:
+            assert request == 0x4008941A
+            table[path] = int.from_bytes(buffer, sys.byteorder)
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    (backend.root / PLACE / "uploads/n/a/m").mkdir(parents=True)
+    return table
+
+
+def test_what_lies_in_the_trash_is_counted_apart(backend: Btrfs, shell: Any, flags: Any) -> None:
+    answer(shell, FULL)
+    survey = backend.read()
+    assert sorted(survey.directories) == ["anna", "hans", "maria", "plain"]
+    assert survey.trash == {PLACE: State(1, GIB, uncounted=("0/258",))}
+    assert survey.holders[1] == PLACE
+
+
+def test_all_subvolumes_are_deleted_by_number_the_innermost_first(backend: Btrfs, shell: Any, flags: Any) -> None:
+    answer(shell, FULL)
+    backend.remove(PLACE, 1)
+    assert [" ".join(argv[1:-1]) for argv in shell.ran[1:]] == [
+        # Where it is full, not even deleting is allowed.
+        "qgroup limit none 1/1",
+        "subvolume delete --subvolid 258",
+        "subvolume delete --subvolid 257",
+        "subvolume delete --subvolid 256",
+    ]
+    # What was read-only can be emptied; its other flags stay.
+    assert flags == {f"{PLACE}/uploads/n": 8}
+
+
+def test_a_purge_goes_on_where_it_stopped(backend: Btrfs, shell: Any, flags: Any) -> None:
+    answer(shell, [*FULL[:2], row("0/257", parents=["1/1"]), row("1/1", used=9, children=["0/256", "0/257"])])
+    backend.remove(PLACE, 1)
+    assert [argv[1:3] + argv[4:5] for argv in shell.ran[1:]] == [["subvolume", "delete", "256"]]
+
+
+def test_a_link_on_the_way_to_a_subvolume_is_not_followed(backend: Btrfs, shell: Any, flags: Any) -> None:
+    answer(shell, FULL)
+    (backend.root / PLACE / "uploads/n/a/m").rmdir()
+    (backend.root / PLACE / "uploads/n/a/m").symlink_to("/etc")
+    with pytest.raises(OSError, match="Not a directory|Too many levels"):
+        backend.remove(PLACE, 1)
+    assert not any(argv[1:3] == ["subvolume", "delete"] for argv in shell.ran)
+
+
+def test_the_groups_of_what_was_deleted_go_after_it_was_freed(backend: Btrfs, shell: Any) -> None:
+    answer(shell, [row("0/5"), row("0/256", parents=["1/1"]), row("1/1", children=["0/256"]), row("1/2")])
+    assert backend.read().holders == {1: "a directory that was deleted", 2: ""}
+    shell.ran.clear()
+    assert backend.forget(1) == ""
+    assert [" ".join(argv[1:-1]) for argv in shell.ran if "show" not in argv] == [
+        "filesystem sync",
+        "subvolume sync",
+        "filesystem sync",
+        "qgroup destroy 0/256",
+        "qgroup destroy 1/1",
+    ]
+
+
+@pytest.mark.parametrize(
+    "group",
+    [row("0/256", used=4096, parents=["1/1"]), row("0/256", "other", parents=["1/1"])],
+)
+def test_a_group_that_still_counts_is_kept(backend: Btrfs, shell: Any, group: dict[str, Any]) -> None:
+    answer(shell, [group, row("1/1", used=group["referenced"], children=["0/256"])])
+    assert "the quota group 1/1 still counts " in backend.forget(1)
+    assert not any("destroy" in argv for argv in shell.ran)
 
 
 @pytest.mark.parametrize("output", ["", "{", "[]", "{}", '{"qgroup-show": [{}]}', '{"qgroup-show": 3}', "null"])

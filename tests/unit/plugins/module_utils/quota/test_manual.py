@@ -12,6 +12,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import FILE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,3 +147,65 @@ def test_grants_what_is_within_two_percent_and_nothing_else(found: int, limit: i
     thousandths = 1000 * abs(found - limit) / limit
     if not 19.9 < thousandths < 20.1:
         assert backend.grants(found, limit) is (thousandths < 20)
+
+
+PLACE = ".trash/20261123T165705Z-hans-1"
+
+
+def step(manual: Manual, state: str, check: bool = False, mounted: str = "") -> Any:
+    mounts = [Mount(str(manual.root / mounted), "nfs4", "nas:/hans", "/", frozenset())] if mounted else []
+    (moved,) = trash(manual, Order(state), [{"name": "hans", "id": 1, "when": "2026-11-23T16:57:05Z"}], mounts, check)
+    return moved
+
+
+def test_a_plain_directory_is_deleted_restored_and_removed(manual: Manual, give: Callable[..., None]) -> None:
+    give("hans", 100, 5)
+    (manual.root / "hans" / "photo").touch()
+    gone = step(manual, "trashed")
+    assert (gone.error, gone.files, gone.limit) == ("", 2, 100 * GIB)
+    assert (manual.root / PLACE / "photo").exists()
+    assert "restore it first" in run(manual, HANS)[0].error
+    assert step(manual, "restored").changed
+    assert not step(manual, "restored").changed
+    assert step(manual, "trashed").changed
+    # A new tenant of the same name is none of its business.
+    give("hans", 100)
+    assert not step(manual, "trashed").changed
+    assert step(manual, "purged").changed
+    assert not step(manual, "purged").changed
+    assert sorted(path.name for path in manual.root.iterdir()) == [".trash", "hans"]
+    assert list((manual.root / ".trash").iterdir()) == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_share_of_its_own_is_for_the_appliance(manual: Manual, give: Callable[..., None], check: bool) -> None:
+    give("hans", 100, 5)
+    hans, place = manual.root / "hans", manual.root / PLACE
+    step_there = "on the appliance, where it was made, and run this again"
+    share = "is a share of its own"
+    assert step(manual, "trashed", check, "hans").error == f"{hans} {share}; rename it to {place} {step_there}"
+    # Somebody does so.
+    (manual.root / ".trash").mkdir()
+    hans.rename(place)
+    done = step(manual, "trashed", check, PLACE)
+    assert (done.error, done.changed, done.after) == ("", False, str(place))
+    assert step(manual, "restored", check, PLACE).error == f"{place} {share}; rename it to {hans} {step_there}"
+    assert step(manual, "purged", check, PLACE).error == f"{place} {share}; remove it {step_there}"
+    place.rmdir()
+    assert step(manual, "purged", check).error == ""
+
+
+def test_a_share_is_known_by_its_file_system_too(
+    manual: Manual, give: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give("hans", 100)
+    found = Path.stat
+
+    def stat(path: Path, **options: Any) -> Any:
+        status = found(path, **options)
+        return SimpleNamespace(st_dev=-1) if path == manual.root / "hans" and options else status
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", stat)
+        assert "is a share of its own" in step(manual, "trashed").error
+    assert step(manual, "trashed").changed

@@ -30,6 +30,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.xfs import (
     DISK_QUOTA,
     DiskQuota,
@@ -444,3 +445,58 @@ def test_applies_what_differs_and_nothing_else(xfs: Xfs, kernel: Memory) -> None
 def test_a_new_directory_is_for_root_alone_until_it_is_counted(xfs: Xfs, kernel: Memory) -> None:
     xfs.apply(HANS, NOTHING)
     assert stat.S_IMODE((kernel.root / "hans").stat().st_mode) == 0o700
+
+
+PLACE = ".trash/20261123T165705Z-hans-1"
+DELETED = {"name": "hans", "id": 1, "when": "2026-11-23T16:57:05+00:00"}
+
+
+def step(xfs: Xfs, state: str, check: bool = False) -> Any:
+    (moved,) = trash(xfs, Order(state), [DELETED], [], check)
+    return moved
+
+
+def test_a_project_moves_to_the_trash_and_ends_with_its_files(xfs: Xfs, kernel: Memory, owners: Any) -> None:
+    run(xfs, wanted("hans", 1), wanted("maria", 2))
+    kernel.quotas[1].blocks, kernel.quotas[1].inodes = 80, 7
+    kernel.diary.clear()
+    gone = step(xfs, "trashed")
+    assert (gone.error, gone.files, gone.bytes, gone.limit) == ("", 7, 40960, 100 * GIB)
+    survey = xfs.read()
+    assert survey.directories.keys() == {"maria"}
+    assert survey.trash == {PLACE: State(1, 100 * GIB, Usage(40960, 7))}
+    assert survey.holders == {1: PLACE, 2: "maria"}
+    assert "restore it first" in run(xfs, wanted("hans", 1))[0].error
+    assert kernel.diary == []
+
+    limit = xfs._limit
+
+    def free(number: int, size: int) -> None:
+        # The wall stands until nothing is left behind it.
+        assert not (kernel.root / f"{PLACE}.purging").exists()
+        limit(number, size)
+        kernel.quotas[1].inodes = 0
+
+    xfs._limit = free  # type: ignore[method-assign]  # tells when it is called
+    assert step(xfs, "purged").changes() == [f"{kernel.root / PLACE} -> removed for good"]
+    assert kernel.diary == [("limit", 1, 0)]
+    assert kernel.quotas[1].hard == 0
+
+
+def test_what_is_counted_elsewhere_is_named_after_some_waiting(
+    xfs: Xfs, kernel: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            kernel.quotas[1].inodes = 0
+
+    monkeypatch.setattr(module.time, "sleep", wait)
+    kernel.quotas = {1: Quota(hard=2**21, inodes=5), 2: Quota(hard=2**21, inodes=5)}
+    assert xfs.forget(1) == ""
+    assert len(waits) == 3
+    assert xfs.forget(2) == "the project 2 still counts 5 files elsewhere"
+    assert sum(waits) < 20
+    assert [quota.hard for quota in kernel.quotas.values()] == [0, 0]

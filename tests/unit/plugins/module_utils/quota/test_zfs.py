@@ -6,6 +6,8 @@ No pool was at hand: the session here was written after zfs-list(8) and zfsprops
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import (
     COLUMNS,
     Dataset,
@@ -190,6 +193,141 @@ def test_a_tool_that_fails_is_shown_with_its_command(zfs: Zfs, shell: Any) -> No
     shell.answers = [(LIST, Completed(1, err="cannot open 'tank/instances': dataset does not exist\n"))]
     with pytest.raises(CommandError, match=r"failed \(code 1\): cannot open 'tank/instances': dataset does not exist"):
         zfs.read()
+
+
+WHEN = "2026-11-23T16:57:05+00:00"
+DELETED = {"name": "hans", "id": 1, "when": WHEN}
+PLACE = ".trash/20261123T165705Z-hans-1"
+
+
+class Pool:
+    """Keeps datasets, with directories in place of mounts; answers as zfs-create, -rename and -destroy(8) say."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.datasets: dict[str, tuple[int, int, int | None]] = {"tank/instances": (0, 98304, None)}
+        self.ran: list[str] = []
+
+    def __call__(self, argv: Sequence[str]) -> Completed:
+        answer = {"list": self._list, "create": self._create, "rename": self._rename, "destroy": self._destroy}
+        if argv[1] != "list":
+            self.ran.append(" ".join(argv))
+        return answer[argv[1]](list(argv[2:]))
+
+    def path(self, name: str) -> Path:
+        return self.root / name.removeprefix("tank/instances").strip("/")
+
+    def _list(self, argv: list[str]) -> Completed:
+        if argv[:1] == ["-H"]:
+            assert argv[1:6] == ["-r", "-t", "filesystem,volume", "-o", "name"]
+            return Completed(0, "".join(f"{name}\n" for name in self.datasets if f"{name}/".startswith(f"{argv[6]}/")))
+        if "used,available" in argv:
+            return Completed(0, f"{600 * GIB}\t{1400 * GIB}\n")
+        rows = [(name, *row) for name, row in self.datasets.items() if name.count("/") <= 3]
+        text = [f"{n}\tyes\t{self.path(n)}\t{limit}\t{used}\t{number or '-'}\n" for n, limit, used, number in rows]
+        return Completed(0, "".join(text))
+
+    def _create(self, argv: list[str]) -> Completed:
+        self.datasets[argv[-1]] = 0, 98304, None
+        self.path(argv[-1]).mkdir()
+        return Completed(0)
+
+    def _rename(self, argv: list[str]) -> Completed:
+        old, new = argv
+        if new.rpartition("/")[0] not in self.datasets:
+            return Completed(1, err=f"cannot create '{new}': parent does not exist\n")
+        self.datasets[new] = self.datasets.pop(old)
+        self.path(old).rename(self.path(new))
+        return Completed(0)
+
+    def _destroy(self, argv: list[str]) -> Completed:
+        assert argv[0] == "-r"
+        shutil.rmtree(self.path(argv[1]))
+        del self.datasets[argv[1]]
+        return Completed(0)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    pool = Pool(tmp_path / "pool")
+    pool.root.mkdir()
+    for name, number in (("hans", 1), ("maria", 2)):
+        (pool.root / name / "uploads").mkdir(parents=True)
+        (pool.root / name / "uploads" / "photo").write_text(name, encoding="ascii")
+        pool.datasets[f"tank/instances/{name}"] = 100 * GIB, 5 * GIB, number
+    return pool
+
+
+@pytest.fixture
+def full(pool: Pool, owners: Any) -> Zfs:
+    return Zfs(Mount(str(pool.root), "zfs", "tank/instances", "/", frozenset({"rw"})), pool)
+
+
+def step(zfs: Zfs, state: str, *, check: bool = False, inside: str = "") -> Any:
+    mounts = [
+        Mount(str(zfs.root / place), "zfs", "tank", "/", frozenset()) for place in ("hans", PLACE, inside) if place
+    ]
+    (moved,) = trash(zfs, Order(state), [DELETED], mounts, check)
+    return moved
+
+
+def test_a_dataset_goes_to_the_trash_and_comes_back_by_its_name(full: Zfs, pool: Pool) -> None:
+    gone = step(full, "trashed")
+    assert (gone.error, gone.files, gone.bytes, gone.limit) == ("", 3, 5 * GIB, 100 * GIB)
+    assert pool.ran == [
+        "zfs create tank/instances/.trash",
+        f"zfs rename tank/instances/hans tank/instances/{PLACE}",
+    ]
+    assert not step(full, "trashed").changed
+    survey = full.read()
+    assert survey.directories.keys() == {"maria"}
+    assert survey.trash == {PLACE: State(1, 100 * GIB, Usage(5 * GIB))}
+    assert survey.holders == {1: PLACE, 2: "maria"}
+    assert "restore it first" in run(full, wanted("hans", 1, "100G"))[0].error
+    assert step(full, "restored").changed
+    assert pool.ran[2:] == [f"zfs rename tank/instances/{PLACE} tank/instances/hans"]
+    assert (full.root / "hans" / "uploads" / "photo").read_text(encoding="ascii") == "hans"
+    assert step(full, "trashed").changed
+    assert pool.ran[3:] == [f"zfs rename tank/instances/hans tank/instances/{PLACE}"]
+
+
+def test_a_dataset_is_destroyed_under_a_name_that_is_never_restored(full: Zfs, pool: Pool) -> None:
+    step(full, "trashed")
+    pool.ran.clear()
+    assert step(full, "purged", check=True).changed
+    assert pool.ran == []
+    assert step(full, "purged").error == ""
+    assert pool.ran == [
+        f"zfs rename tank/instances/{PLACE} tank/instances/{PLACE}.purging",
+        f"zfs destroy -r tank/instances/{PLACE}.purging",
+    ]
+    assert pool.datasets.keys() == {"tank/instances", "tank/instances/.trash", "tank/instances/maria"}
+    assert not step(full, "purged").changed
+
+
+def test_a_dataset_that_somebody_made_in_it_is_not_destroyed_with_it(full: Zfs, pool: Pool) -> None:
+    inner = "tank/instances/hans/archive"
+    pool.datasets[inner] = 0, 98304, None
+    assert "archive is a mount of its own" in step(full, "trashed", inside="hans/archive").error
+    assert full.read().directories.keys() == {"hans", "maria"}
+    pool.datasets[f"tank/instances/{PLACE}.purging/archive"] = pool.datasets.pop(inner)
+    step(full, "trashed")
+    assert step(full, "purged").error == (
+        f"tank/instances/{PLACE}.purging holds the dataset tank/instances/{PLACE}.purging/archive; "
+        "destroy or move that first, and run this again"
+    )
+    assert (full.root / f"{PLACE}.purging" / "uploads" / "photo").exists()
+
+
+def test_a_root_that_is_the_pool_itself_has_a_trash_too(tmp_path: Path, shell: Any) -> None:
+    (tmp_path / "tank" / PLACE).mkdir(parents=True)
+    root = tmp_path / "tank"
+    rows = [("tank", root, "-"), ("tank/tank", root / "tank", "2"), ("tank/.trash", root / ".trash", "-")]
+    rows += [(f"tank/{PLACE}", root / PLACE, "1"), ("tank/tank/inner", root / "tank/inner", "2")]
+    shell.answers = [(LIST, Completed(0, "".join(f"{n}\tyes\t{p}\t0\t1\t{i}\n" for n, p, i in rows)))]
+    survey = Zfs(Mount(str(root), "zfs", "tank", "/", frozenset({"rw"})), shell).read()
+    assert survey.directories == {"tank": State(2, None, Usage(1))}
+    assert survey.trash == {PLACE: State(1, None, Usage(1))}
 
 
 FIELDS = st.sampled_from(["yes", "no", "-", "none", "0", "1", "tank/hans", "/instances"]) | st.text(max_size=8)
