@@ -176,7 +176,11 @@ class Btrfs(Backend):
         if groups[own].used or any(not groups[name].is_gone for name in kept):
             return f"the quota group {own} still counts {format_size(groups[own].used)}, which a snapshot may keep"
         for name in (*kept, own):
-            run(self.run, ["btrfs", "qgroup", "destroy", name, str(self.root)])
+            argv = ["btrfs", "qgroup", "destroy", name, str(self.root)]
+            completed = self.run(argv)
+            # Newer kernels remove the group of a subvolume themselves, maybe at this moment.
+            if completed.rc != 0 and name in self._groups():
+                raise CommandError(argv, completed)
         return ""
 
     def _groups(self) -> dict[str, Group]:

@@ -137,7 +137,7 @@ class Zfs(Backend):
 
 def is_place(name: str) -> bool:
     """Whether a dataset below the root's is a tenant's, or lies in the trash; it is neither inside a tenant's."""
-    parent, _, last = name.rpartition("/")
+    parent, _slash, last = name.rpartition("/")
     return parent in ("", TRASH) and last != TRASH
 
 

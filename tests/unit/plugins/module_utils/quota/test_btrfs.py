@@ -190,6 +190,29 @@ def test_the_groups_of_what_was_deleted_go_after_it_was_freed(backend: Btrfs, sh
     ]
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_group_that_the_kernel_removes_by_itself_is_no_error(backend: Btrfs, shell: Any, is_gone: bool) -> None:
+    answer(shell, [row("0/256", parents=["1/1"]), row("1/1", children=["0/256"])])
+    gone = Completed(1, err="ERROR: unable to destroy quota group: No such file or directory")
+
+    def kernel(argv: list[str]) -> Completed:
+        if argv[1:4] == ["qgroup", "destroy", "0/256"]:
+            shell.ran.append(argv)
+            if is_gone:
+                answer(shell, [row("1/1")])
+            return gone
+        completed: Completed = shell(argv)
+        return completed
+
+    backend.run = kernel
+    if is_gone:
+        assert backend.forget(1) == ""
+        assert shell.ran[-1][1:4] == ["qgroup", "destroy", "1/1"]
+    else:
+        with pytest.raises(CommandError, match=r"'btrfs qgroup destroy 0/256 .*' failed \(code 1\): ERROR: unable"):
+            backend.forget(1)
+
+
 @pytest.mark.parametrize(
     "group",
     [row("0/256", used=4096, parents=["1/1"]), row("0/256", "other", parents=["1/1"])],

@@ -28,3 +28,5 @@ def test_nothing_can_be_written(fresh):
     fresh.check()
     with pytest.raises(QuotaError, match="nothing is mounted at"):
         fresh.apply(Tenant("hans", 1, 200001, 200001, 1), Survey({}, {}))
+    with pytest.raises(QuotaError, match="nothing is mounted at"):
+        fresh.remove(".trash/20261123T165705Z-hans-1", 1)
