@@ -177,7 +177,7 @@ class Trash:
         self._refuse_obstacle(there.place, "")
         if self.purges >= self.order.purges:
             raise QuotaError(
-                f"at most {self.order.purges} deleted tenants are removed for good in one call; "
+                f"no more than {self.order.purges} are removed for good in one call (max_purges); "
                 "this one stays in the trash for the next"
             )
         self.purges += 1

@@ -94,7 +94,7 @@ def test_one_that_is_refused_does_not_hold_up_the_other_and_is_named(call: Call,
 def test_a_purge_has_no_place_afterwards_and_keeps_to_the_policy(call: Call, root: Path) -> None:
     call(storage_trash, state="trashed", tenants=[HANS, MARIA])
     result = call(storage_trash, state="purged", max_purges=1, tenants=[HANS, MARIA])
-    assert result["msg"].startswith("maria: at most 1 deleted tenants are removed for good in one call; ")
+    assert result["msg"].startswith("maria: no more than 1 are removed for good in one call (max_purges); ")
     assert [row["path"] for row in result["tenants"]] == ["", ""]
     assert result["diff"][0]["after"] == ""
     assert [path.name for path in (root / ".trash").iterdir()] == ["20261123T165705Z-maria-2"]

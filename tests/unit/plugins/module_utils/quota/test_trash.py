@@ -175,7 +175,7 @@ def test_no_more_are_purged_than_allowed_and_nothing_is_lost(nas: Any, check: bo
     outcomes = run(nas, "purged", *asked, purges=1, check=check)
     assert [outcome.changed for outcome in outcomes] == [False, False, True, False]
     assert outcomes[3].error == (
-        "at most 1 deleted tenants are removed for good in one call; this one stays in the trash for the next"
+        "no more than 1 are removed for good in one call (max_purges); this one stays in the trash for the next"
     )
     lying = [nas.root / place("maria", 2), nas.root / place("peter", 3)]
     assert all((path / "uploads").is_dir() for path in lying)
