@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -50,8 +51,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if Edits is None:
             raise AnsibleActionFail("silo's own Python package is not installed beside Ansible; 'make setup' does it")
         _spec, given = self.validate_argument_spec(ARGUMENTS)
+        # localhost, which needs to be in no inventory, has no inventory_dir.
+        inventory = (task_vars or {})["ansible_inventory_sources"][0]
         try:
-            return result | self._edit(Edits((task_vars or {})["inventory_dir"]), given)
+            # Plain values: Ansible's carry their origin along, and no file can hold that.
+            return result | self._edit(Edits(str(inventory)), json.loads(json.dumps(given)))
         except (InventoryError, AdmissionError, LetterError) as error:
             raise AnsibleActionFail(str(error)) from error
 

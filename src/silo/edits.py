@@ -25,14 +25,14 @@ class Edits:
         self.state = State(self.path)
 
     @functools.cached_property
-    def _seen(self) -> tuple[Fleet, Policy]:
-        """What the inventory was when these edits began."""
-        return self.inventory.look()
-
-    @property
     def policy(self) -> Policy:
         """What holds for the whole platform."""
-        return self._seen[1]
+        return self._look()[1]
+
+    def _look(self) -> tuple[Fleet, Policy]:
+        fleet, policy = self.inventory.look()
+        self.__dict__["policy"] = policy  # the same look, which takes a second, serves for both
+        return fleet, policy
 
     @functools.cached_property
     def outbox(self) -> letters.Outbox | None:
@@ -81,7 +81,7 @@ class Edits:
     def desired(self, name: str) -> str:
         """Return how a tenant should be."""
         self.inventory.check_exists(name)
-        fleet, _policy = self._seen
+        fleet, _policy = self._look()
         if name not in fleet.tenants:
             raise InventoryError(fleet.problems)
         return fleet.tenants[name].state
@@ -90,6 +90,11 @@ class Edits:
         """Take a tenant out of the inventory; what it leaves on the machines is then to be put aside."""
         self.inventory.remove(name, by=by)
         return self.inventory.buried(name)
+
+    def restore(self, name: str, *, dry_run: bool = False) -> Change:
+        """Bring the tenant of this name that was deleted last back, to run; its data is to be there by then."""
+        with self._owing(name, "" if dry_run else "restored"):
+            return self.inventory.restore(name, state="running", dry_run=dry_run)
 
     def unfinished(self) -> tuple[Tombstone, ...]:
         """Return the deleted tenants whose data nobody has put aside yet."""

@@ -107,13 +107,11 @@ class Operator:
 
     def undelete(self, name: str, *, dry_run: bool = False) -> Change:
         """Bring a deleted tenant back with its data, its secrets and its index, and start it."""
-        inventory = self.edits.inventory
-        change = inventory.restore(name, dry_run=True)
-        if dry_run:
-            return change
-        self._trash("restored", [inventory.buried(name)])
-        inventory.restore(name)
-        self.set_state(name, "running")
+        change = self.edits.restore(name, dry_run=True)
+        if not dry_run:
+            self._trash("restored", [self.edits.inventory.buried(name)])
+            change = self.edits.restore(name)
+            self._reach([name], f"{name} is back in the inventory, and does not run yet")
         return change
 
     def due(self, now: datetime.datetime | None = None) -> tuple[Tombstone, ...]:
@@ -167,8 +165,8 @@ class Operator:
         except RunError as error:
             told = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
             raise NotReachedError(f"{told}: {error}\n'silo delete {stone.name}' completes it.") from error
-        stored = results.get("Move the uploads", {}).get(stone.nas, {}).get("tenants", {}).get(stone.name, {})
-        after = self.edits.put_aside(stone, files=stored.get("inodes") or 0, used=stored.get("used") or 0)
+        (stored,) = results["Move the uploads"][stone.nas]["tenants"]
+        after = self.edits.put_aside(stone, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if self.edits.outbox:
             self.edits.outbox.deliver()
         return after

@@ -18,6 +18,7 @@ from .immich import create_admin
 from .plan import Plan
 from .probe import Storage
 from .stack import Admin, Stack, StackError
+from .trash import fingerprint_matches
 
 # A certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
 ADDRESS_SECONDS = 60
@@ -57,8 +58,10 @@ def _check_storage(stack: Stack, storage: Storage) -> None:
 
 def _check_password(plan: Plan) -> None:
     """Refuse a password that the database does not know, as after a vault.yml that was lost and made again."""
-    written = {file.path.name for file in plan.files}
+    written = {file.path.name: file for file in plan.files}
     if "database_password" in written and (plan.stack.directory / "database" / "PG_VERSION").exists():
+        if fingerprint_matches(plan.stack.directory, written["database_password"].content):
+            return
         former = plan.stack.directory / "secrets" / "database_password"
         hint = f"it is kept in {former} on the server" if former.exists() else "bring the former vault.yml back"
         raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")

@@ -8,20 +8,36 @@ Each step is one rename, and what was cut off between two steps is completed by 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from .stack import StackError
+from .files import write_file
+from .stack import File, StackError
 
 FOLDER = "trash"
 ENDING = ".purging"
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}", re.ASCII)
 WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
-# Made by every apply out of the tenant's vault, so that the trash holds no password.
-SECRETS = ("secrets",)
+# Made by every apply out of the tenant's vault, so that the trash holds no password, but for the print of one.
+SECRETS = "secrets"
+FINGERPRINT = ".database-password.sha256"
+
+
+def fingerprint_matches(directory: Path, password: str) -> bool:
+    """Tell whether the database in a directory that was in the trash was made with this password."""
+    try:
+        return (directory / FINGERPRINT).read_text(encoding="ascii") == _fingerprint(password)
+    except FileNotFoundError:
+        return False
+
+
+def _fingerprint(password: str) -> str:
+    # It has 190 bits of chance, so nobody finds it by its print.
+    return hashlib.sha256(password.encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +91,7 @@ class Trash:
             return True
         for ticket in sorted(self.tickets.glob(f"{tenant.name}-*")):
             ticket.unlink(missing_ok=True)
-        for name in SECRETS:
-            if _is_there(source / name):
-                shutil.rmtree(source / name)
+        _drop_secrets(source)
         self.folder.mkdir(mode=0o700, exist_ok=True)
         _rename(source, target)
         return True
@@ -109,6 +123,16 @@ class Trash:
         if not self.check_mode:
             shutil.rmtree(doomed)
         return True
+
+
+def _drop_secrets(directory: Path) -> None:
+    secrets = directory / SECRETS
+    password = secrets / "database_password"
+    if password.is_file():
+        text = _fingerprint(password.read_text(encoding="ascii"))
+        write_file(File(directory / FINGERPRINT, text, mode=0o600))
+    if _is_there(secrets):
+        shutil.rmtree(secrets)
 
 
 def _is_there(path: Path) -> bool:

@@ -202,20 +202,28 @@ class Inventory:
             self._make(stone.name, None, None, edit, False)
             return after
 
-    def restore(self, name: str, *, dry_run: bool = False) -> Change:
-        """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets."""
+    def restore(self, name: str, *, state: str | None = None, dry_run: bool = False) -> Change:
+        """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets.
+
+        It should then be as `state` says; without it, as it was.
+        """
+        values = {} if state is None else schema.new_values(name, {"state": state}, ())
         with self._session(dry_run) as reader:
             stone = self._buried(name)
             self._check_committed(stone.folder)
             merged = reader.merge()
             self._check_new(name, merged)
-            file = document.read(f"{stone.folder}/tenant.yml", self.folder.read(f"{stone.folder}/tenant.yml") or "")
+            former = document.read(f"{stone.folder}/tenant.yml", self.folder.read(f"{stone.folder}/tenant.yml") or "")
+            file = document.edit(former, values)
             fleet = survey.fleet(merged, [other for other in self.tombstones() if other != stone])
             overrides = self.folder.read(f"{stone.folder}/overrides.yml")
             tenant = self._check(reader, name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
             survey.admit(fleet, None, tenant, False, self.pools)
-            steps = (Move(stone.folder, f"host_vars/{name}"), Write(stone.path, stone.text, None))
-            edit = Edit(f"Restore tenant {name} (index {stone.index})", _as_written(self.folder, steps))
+            record = Write(stone.path, self.folder.read(stone.path), None)
+            steps: list[Step] = [Move(stone.folder, f"host_vars/{name}"), record]
+            if file.text != former.text:
+                steps.append(Write(_file(name), former.text, file.text))
+            edit = Edit(f"Restore tenant {name} (index {stone.index})", tuple(steps))
             return self._make(name, None, file.settings, edit, dry_run)
 
     def purge(self, stone: Tombstone) -> Change:

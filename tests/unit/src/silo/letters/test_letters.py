@@ -9,6 +9,7 @@ from aiosmtpd.controller import Controller
 from hypothesis import given
 from hypothesis import strategies as st
 
+from silo.letters import TRUE_WHEN, of_state, with_link
 from silo.letters import letter as kinds
 from silo.letters.errors import LetterError
 from silo.letters.letter import render
@@ -126,3 +127,55 @@ def test_a_letter_cut_off_while_sending_is_parked(post):
     with outbox._database() as database:
         database.execute("UPDATE letter SET state = 'sending'")
     assert outbox.deliver() == 0 and outbox.states()["e1"][0] == "failed" and handler.taken == []
+
+
+def test_a_debt_is_one_until_it_is_forgotten(tmp_path):
+    outbox = Outbox(Settings("127.0.0.1", 25, "silo@example.ch", tmp_path / "outbox.db", security="none"))
+    assert outbox.owe("hans", "created")
+    assert not outbox.owe("hans", "created")
+    assert outbox.owe("hans", "access")
+    assert outbox.owe("maria", "created")
+    assert {debt.kind for debt in outbox.owed("hans")} == {"access", "created"}
+    first = outbox.owed("maria")[0]
+    assert first.event.startswith("created/maria/20")
+    outbox.forget("hans", "created")
+    assert len(outbox.owed()) == 2
+
+
+VARIABLES = {
+    "letters_relay_host": "smtp.example.ch",
+    "letters_relay_port": "587",
+    "letters_relay_security": "starttls",
+    "letters_relay_user": "",
+    "letters_relay_password_file": "",
+    "letters_sender": "photos@example.ch",
+}
+
+
+def test_settings_come_from_the_inventory(tmp_path):
+    settings = Settings.of(VARIABLES, tmp_path / "outbox.db")
+    assert (settings.host, settings.port, settings.sender) == ("smtp.example.ch", 587, "photos@example.ch")
+    assert Settings.of({**VARIABLES, "letters_relay_host": ""}, tmp_path / "outbox.db") is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"letters_relay_port": "lots"}, "port: 'lots' is not a number; usual are 587 and 465"),
+        ({"letters_sender": "nobody"}, "sender: 'nobody' is not an e-mail address"),
+        ({"letters_sender": ""}, "a letter needs a relay, a port and a sender"),
+        ({"letters_relay_user": "silo"}, "user and password_file: give both, or neither"),
+    ],
+)
+def test_wrong_settings_are_told(tmp_path, wrong, problem):
+    with pytest.raises(LetterError, match=problem):
+        Settings.of({**VARIABLES, **wrong}, tmp_path / "outbox.db")
+
+
+@pytest.mark.parametrize("language", kinds.LOCALES)
+@pytest.mark.parametrize("kind", TRUE_WHEN)
+def test_what_happens_to_a_tenant_has_a_letter(kind, language):
+    brings_link = kind in ("created", "access")
+    letter = with_link(kind, *WHO, LINK, WHEN) if brings_link else of_state(kind, *WHO, LINK)
+    assert letter.kind == kind
+    assert render(letter, language).subject

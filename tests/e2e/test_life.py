@@ -1,0 +1,286 @@
+"""The life of a customer, by the commands of the operator, with real mail and a real browser."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from .browser import Browser
+from .cloud import Cloud, picture
+from .conftest import CLEAN
+from .operator import ROOT, Run
+from .relay import Relay, link, text
+
+EMAIL = "greta@example.ch"
+PASSWORD = "Gretas eigenes Passwort"
+PAGES = yaml.safe_load((ROOT / "roles" / "access" / "vars" / "main.yml").read_text())["__access_texts"]["de"]
+
+
+class Silo:
+    """The command line, as a person types it."""
+
+    def __init__(self, inventory):
+        self.inventory = inventory
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            ["silo", "-i", self.inventory, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def try_run(self, *arguments):
+        process = self.start(*arguments)
+        output, _errors = process.communicate(timeout=600)
+        return Run(process.returncode, output)
+
+    def run(self, *arguments):
+        result = self.try_run(*arguments)
+        if result.code:
+            pytest.fail(f"silo {' '.join(arguments)} ended with {result.code}:\n{result.output}")
+        return result.output
+
+    def json(self, *arguments):
+        process = subprocess.run(
+            ["silo", "-i", self.inventory, *arguments, "--json"], cwd=ROOT, capture_output=True, check=True, timeout=120
+        )
+        return json.loads(process.stdout)
+
+
+@pytest.fixture(scope="module")
+def silo(operator):
+    return Silo(operator.inventory)
+
+
+@pytest.fixture(scope="module")
+def relay(operator, tmp_path_factory):
+    """Settings of the inventory that lead to a relay of the tests' own."""
+    relay = Relay(tmp_path_factory.mktemp("relay"))
+    settings = operator.inventory / "group_vars" / "all" / "letters.yml"
+    # The lab's memory is that of three tenants; these are more, and idle.
+    relay.write_variables(settings, silo_memory_overcommit=4.0)
+    yield relay
+    settings.unlink()
+    relay.stop()
+    for file in (operator.inventory / ".silo").glob("outbox.db*"):
+        file.unlink()
+
+
+@pytest.fixture
+def browser(lab, tmp_path):
+    browser = Browser(lab, tmp_path / "home")
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def gone(lab, operator, silo):
+    """Whoever these tests create is gone afterwards, with all that is kept of them."""
+    names = []
+    yield names.append
+    for name in names:
+        if (operator.folder(name) / "tenant.yml").exists():
+            silo.run("delete", name, "--confirm", name)
+        if any(stone.name.endswith(f"-{name}.yml") for stone in (operator.inventory / "retired").glob("*.yml")):
+            silo.try_run("purge", name, "--confirm", name, "--yes")
+        lab.shell(CLEAN.format(name=name))
+
+
+@pytest.fixture(scope="module")
+def greta(lab, silo, relay, gone):
+    gone("greta")
+    silo.run("create", "greta", "2", EMAIL, "--language", "de")
+    return Cloud(lab, "greta")
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return {f"{number}.jpg": picture(200) for number in range(3)}
+
+
+def uploads(lab, folder):
+    """Digest of each photo that lies below a folder of the NAS."""
+    listed = lab.shell(f"find {folder} -type f -name '*.jpg' -exec sha256sum {{}} + | cut -d' ' -f1 | sort")
+    return set(listed.split())
+
+
+def test_a_new_customer_follows_the_link_sets_a_password_and_logs_in(greta, relay, browser):
+    (letter,) = relay.to(EMAIL)
+    assert letter["Subject"].startswith("Ihr")
+    assert letter["From"] == "SwissPhoto <photos@swissphoto.test>"
+    assert f"https://{greta.host}" in text(letter)
+    assert PASSWORD not in text(letter)
+
+    assert PAGES["form"]["title"] in browser.open(link(letter))
+    browser.fill(password=PASSWORD, repeated=PASSWORD)
+    browser.wait_for(PAGES["done"]["title"])
+    browser.open(f"https://{greta.host}/auth/login")
+    browser.fill(email=EMAIL, password=PASSWORD)
+    browser.wait_for("No photos yet.")
+
+    assert PAGES["ended"]["text"] in browser.open(link(letter))
+
+
+def test_what_runs_is_listed_with_real_numbers(greta, lab, silo):
+    (tenant,) = [tenant for tenant in silo.json("list")["tenants"] if tenant["name"] == "greta"]
+    assert (tenant["desired"], tenant["observed"], tenant["server"]) == ("running", "running", "silo1")
+    assert tenant["quota_bytes"] == 2 * 1024**3
+    assert tenant["version"] == f"v{lab_version(greta)}"
+    assert tenant["memory_limit_bytes"] == 5 * 1024**3 // 2
+    assert silo.json("show", "greta")["settings"]["tenant_email"] == EMAIL
+
+
+def lab_version(cloud):
+    answer = cloud.get("/api/server/version").json
+    return ".".join(str(answer[part]) for part in ("major", "minor", "patch"))
+
+
+def test_stopped_for_an_unpaid_invoice_and_back_with_data_and_session(greta, lab, silo, relay, photos):
+    assert greta.login(EMAIL, PASSWORD).status == 201
+    for name, data in photos.items():
+        assert greta.upload(data, name).status == 201
+    before = len(relay.to(EMAIL))
+
+    silo.run("stop", "greta", "--unpaid", "--yes")
+    assert lab.run("docker", "ps", "--quiet", "--filter", "name=silo-greta-") == ""
+    page = greta.get("/", Accept="text/html")
+    assert (page.status, page.headers["Content-Language"]) == (503, "de")
+    assert "/pay" in page.body.decode()
+    assert greta.get("/api/server/ping").json["reason"] == "suspended"
+    assert "/pay" in text(relay.to(EMAIL)[-1])
+
+    silo.run("start", "greta")
+    assets = greta.post("/api/search/metadata", {"size": 10}).json["assets"]["items"]
+    found = {asset["originalFileName"]: greta.get(f"/api/assets/{asset['id']}/original").body for asset in assets}
+    assert found == photos
+    assert len(relay.to(EMAIL)) == before + 2
+
+
+def test_a_quota_grows_without_a_restart(greta, lab, silo):
+    before = lab.containers("greta")
+    silo.run("set", "greta", "--quota", "3G")
+    assert lab.containers("greta") == before
+    assert silo.json("show", "greta")["quota_bytes"] == 3 * 1024**3
+
+
+def test_a_forgotten_password_is_replaced_by_a_new_link(greta, lab, silo, relay, browser):
+    before = len(relay.to(EMAIL))
+    silo.run("reset-access", "greta", "--yes")
+    letters = relay.to(EMAIL)
+    assert len(letters) == before + 1
+    assert Cloud(lab, "greta").login(EMAIL, PASSWORD).status == 401
+    browser.open(link(letters[-1]))
+    browser.fill(password=PASSWORD, repeated=PASSWORD)
+    browser.wait_for(PAGES["done"]["title"])
+    assert greta.login(EMAIL, PASSWORD).status == 201
+
+
+def test_a_relay_that_is_away_gets_the_letter_later_and_once(greta, silo, relay):
+    before = len(relay.to(EMAIL))
+    relay.refuses = "451 come back later"
+    assert "is not sent yet" in silo.run("reset-access", "greta", "--yes")
+    assert len(relay.to(EMAIL)) == before
+    relay.refuses = ""
+    assert "451" in silo.run("letters")
+
+
+def test_deletion_needs_the_name_and_loses_nothing_for_two_weeks(greta, lab, operator, silo, relay, photos):
+    stored = uploads(lab, "/instances/greta")
+    assert stored >= {hashlib.sha256(data).hexdigest() for data in photos.values()}
+    for typed in ("hans", ""):
+        refused = silo.try_run("delete", "greta", "--confirm", typed)
+        assert (refused.code, lab.containers("greta") != {}) == (2, True)
+        assert "the name typed again, greta, is right" in refused.output
+    assert "nothing" not in silo.run("delete", "greta", "--dry-run")
+    assert greta.works()
+
+    told = silo.run("delete", "greta", "--confirm", "greta")
+    assert re.search(r"greta was deleted at \S+ by \S+: \d+ files, ", told)
+    assert lab.run("docker", "ps", "--all", "--quiet", "--filter", "name=silo-greta-") == ""
+    assert "greta" not in lab.run("docker", "network", "ls")
+    assert lab.shell("ls /instances /srv/silo/tenants /srv/silo/traefik/routes").count("greta") == 0
+    assert uploads(lab, "/instances/.trash") == stored
+    assert lab.run("stat", "--format", "%U %a", "/instances/.trash", "/srv/silo/trash").split() == ["root", "700"] * 2
+    assert lab.shell("find /srv/silo/trash -path '*greta*' -name secrets") == ""
+    assert not operator.folder("greta").exists()
+    assert "greta" not in {tenant["name"] for tenant in silo.json("list")["tenants"]}
+    assert relay.to(EMAIL)[-1]["Subject"] != relay.to(EMAIL)[0]["Subject"]
+
+
+def test_it_comes_back_with_all_photos_and_the_same_password(greta, lab, silo, photos):
+    silo.run("undelete", "greta")
+    assert greta.login(EMAIL, PASSWORD).status == 201
+    assets = greta.post("/api/search/metadata", {"size": 10}).json["assets"]["items"]
+    found = {asset["originalFileName"]: greta.get(f"/api/assets/{asset['id']}/original").body for asset in assets}
+    assert found == photos
+    assert lab.shell("ls -A /instances/.trash /srv/silo/trash | grep greta || echo none").strip() == "none"
+
+
+def test_purged_it_is_gone_and_its_index_is_never_given_again(greta, lab, operator, silo, gone):
+    index = operator.settings("greta")["tenant_index"]
+    silo.run("delete", "greta", "--confirm", "greta")
+    early = silo.try_run("purge", "greta", "--yes")
+    assert early.code == 2
+    assert "its time in the trash is not over" in early.output
+    assert "Nothing in the trash is old enough" in silo.run("purge", "--yes")
+    silo.run("purge", "greta", "--confirm", "greta", "--yes")
+    assert lab.shell("ls -A /instances/.trash /srv/silo/trash | grep greta || echo none").strip() == "none"
+    groups = json.loads(lab.run("btrfs", "--format", "json", "qgroup", "show", "/instances"))["qgroup-show"]
+    assert f"1/{index}" not in {group["qgroupid"] for group in groups}
+    record = yaml.safe_load((operator.inventory / "retired" / f"{index}-greta.yml").read_text())
+    assert record["purged"]
+    assert record["files"] > 0
+    assert "none of this name was deleted and not purged yet" in silo.try_run("undelete", "greta").output
+
+    gone("gretl")
+    silo.run("create", "gretl", "2", "gretl@example.ch")
+    assert operator.settings("gretl")["tenant_index"] > index
+
+
+def test_two_operators_at_once_and_one_who_is_killed(lab, operator, silo, relay, gone):
+    for name in ("otto", "olga"):
+        gone(name)
+    both = [silo.start("create", name, "2", f"{name}@example.ch", "--language", "en") for name in ("otto", "olga")]
+    time.sleep(9)
+    os.killpg(both[0].pid, signal.SIGKILL)
+    for process in both:
+        process.communicate(timeout=300)
+    assert both[1].returncode == 0
+    if not (operator.folder("otto") / "tenant.yml").exists():
+        silo.run("create", "otto", "2", "otto@example.ch", "--language", "en")
+    silo.run("apply")
+    indexes = [operator.settings(name)["tenant_index"] for name in ("otto", "olga")]
+    assert len(set(indexes)) == 2
+    for name in ("otto", "olga"):
+        assert Cloud(lab, name).works()
+        letters = relay.to(f"{name}@example.ch")
+        assert len(letters) == 1, name
+        assert Cloud(lab, name).get(link(letters[0]).partition(f".{lab.domain}")[2]).status == 200
+
+
+def test_the_same_by_playbooks(lab, operator, relay, gone):
+    gone("paula")
+    facts = ["-e", "tenant=paula", "-e", "quota=2G", "-e", "email=paula@example.ch", "-e", "language=it"]
+    operator.run("tenant-create.yml", *facts)
+    cloud = Cloud(lab, "paula")
+    assert cloud.works()
+    assert cloud.get(link(relay.to("paula@example.ch")[0]).partition(f".{lab.domain}")[2]).status == 200
+    operator.run("tenant-stop.yml", "-e", "tenant=paula")
+    assert cloud.get("/").status == 503
+    operator.run("tenant-start.yml", "-e", "tenant=paula")
+    assert cloud.works()
+    refused = operator.try_run("tenant-delete.yml", "-e", "tenant=paula", "-e", "confirm=paul")
+    assert "the name typed again, confirm=paula, is right" in " ".join(refused.output.split())
+    operator.run("tenant-delete.yml", "-e", "tenant=paula", "-e", "confirm=paula")
+    assert lab.shell("ls -A /instances/.trash").count("paula") == 1

@@ -1,0 +1,220 @@
+"""An operation is an edit and its runs; cut off anywhere, the next one completes it."""
+
+import datetime
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from silo import operation, runner
+from silo.admission import AdmissionError
+from silo.capacity import GIB
+from silo.edits import Edits
+from silo.inventory import InventoryError
+from silo.operation import NotReachedError, Operator
+
+ROOT = Path(__file__).parents[4]
+MAIL = "hans@example.ch"
+RELAY = {"letters_relay_host": "127.0.0.1", "letters_relay_security": "none", "letters_sender": "p@example.ch"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    shutil.copytree(ROOT / "inventory" / "example", tmp_path / "inv")
+    settings = tmp_path / "inv" / "group_vars" / "all" / "relay.yml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(yaml.safe_dump(RELAY))
+    return tmp_path / "inv"
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The runs of Ansible: their playbooks, what --limit names, the facts given; none is made."""
+    seen = []
+
+    def events(playbooks, _inventory, arguments=(), lock=None):
+        assert lock is not None
+        names = [playbooks] if isinstance(playbooks, str) else list(playbooks)
+        given = {arguments[place]: arguments[place + 1] for place in range(0, len(arguments) - 1, 2)}
+        facts = json.loads(Path(given["-e"].removeprefix("@")).read_text()) if "-e" in given else {}
+        if runs.fails in names:
+            raise runner.RunError("the cable is out")
+        seen.append((names, given.get("--limit", ""), facts))
+        if "list.yml" in names:
+            hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
+            yield event("Read the quotas", hosts)
+        if "trash.yml" in names:
+            moved = [{"name": item["name"], "files": 7, "bytes": 9000} for item in facts["trash_tenants"]]
+            yield event("Move the uploads", {item["nas"]: {"tenants": moved} for item in facts["trash_tenants"]})
+
+    monkeypatch.setattr(runner, "events", events)
+    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB})()
+    return runs
+
+
+def event(task, hosts):
+    return {"_event": "v2_runner_on_ok", "task": {"name": task}, "hosts": hosts}
+
+
+@pytest.fixture
+def operator(path, runs):
+    return Operator(Edits(path))
+
+
+def playbooks(runs):
+    return [names for names, _limit, _facts in runs.seen]
+
+
+def owed(path):
+    return [(debt.tenant, debt.kind) for debt in Edits(path).outbox.owed()]
+
+
+def test_create_weighs_the_nas_edits_and_applies_to_that_tenant_alone(operator, runs, path):
+    change = operator.create("hans", email=MAIL, quota="100G")
+    assert change.after["tenant_quota"] == "100G"
+    assert (path / "host_vars" / "hans" / "tenant.yml").exists()
+    assert playbooks(runs) == [["list.yml"], ["apply.yml", "letters.yml"]]
+    assert runs.seen[-1][1] == "hans"
+    assert owed(path) == [("hans", "created")]
+
+
+def test_a_dry_run_edits_nothing_owes_nothing_and_applies_nothing(operator, runs, path):
+    assert "+tenant_email: hans@example.ch" in operator.create("hans", email=MAIL, quota="1G", dry_run=True).diff_text
+    assert not (path / "host_vars" / "hans").exists()
+    assert playbooks(runs) == [["list.yml"]]
+    assert owed(path) == []
+
+
+def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_owed(operator, runs, path):
+    with pytest.raises(AdmissionError, match="100 TiB of storage are asked"):
+        operator.create("hans", email=MAIL, quota="100T")
+    assert not (path / "host_vars" / "hans").exists()
+    assert owed(path) == []
+
+
+def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(operator, runs, path):
+    runs.fails = "apply.yml"
+    with pytest.raises(NotReachedError, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
+        operator.create("hans", email=MAIL, quota="100G")
+    assert (path / "host_vars" / "hans" / "tenant.yml").exists()
+    assert owed(path) == [("hans", "created")]
+    runs.fails = ""
+    operator.apply(["hans"])
+    assert playbooks(runs)[-1] == ["apply.yml", "letters.yml"]
+
+
+@pytest.mark.parametrize(
+    ("states", "letters"),
+    [
+        (["stopped"], []),
+        (["stopped", "running"], []),
+        (["suspended"], ["suspended"]),
+        (["suspended", "suspended"], ["suspended"]),
+        (["suspended", "running"], ["suspended", "restored"]),
+    ],
+)
+def test_a_customer_is_told_of_what_concerns_the_bill(path, runs, states, letters):
+    for state in states:
+        Operator(Edits(path)).set_state("anna", state)
+    assert owed(path) == [("anna", letter) for letter in letters]
+
+
+def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
+    assert operator.loss("anna") == operation.Loss(7, 9000)
+    stone = operator.delete("anna", by="Maria")
+    assert playbooks(runs)[1:] == [["apply.yml"], ["trash.yml"]]
+    facts = runs.seen[-1][2]
+    assert facts["trash_state"] == "trashed"
+    (tenant,) = facts["trash_tenants"]
+    assert (tenant["name"], tenant["id"], tenant["when"]) == ("anna", stone.index, stone.when)
+    record = yaml.safe_load((path / "retired" / f"{stone.index}-anna.yml").read_text())
+    assert (record["by"], record["files"], record["used"]) == ("Maria", 7, 9000)
+    assert record["trashed"]
+    assert list(Edits(path).outbox.states()) == [f"deleted/anna/{stone.when}"]
+
+
+@pytest.mark.parametrize("again", ["delete", "apply"])
+def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
+    runs.fails = "trash.yml"
+    with pytest.raises(NotReachedError, match="its data is not in the trash yet: the cable is out"):
+        Operator(Edits(path)).delete("anna")
+    assert not (path / "host_vars" / "anna").exists()
+    runs.fails = ""
+    if again == "delete":
+        assert Operator(Edits(path)).delete("anna").trashed
+    else:
+        Operator(Edits(path)).apply()
+    (stone,) = Edits(path).inventory.tombstones()
+    assert (stone.files, stone.used) == (7, 9000)
+    assert Edits(path).unfinished() == ()
+
+
+def test_a_name_that_is_nobodys_is_told(operator, runs):
+    for work in (operator.delete, operator.undelete, operator.reset_access):
+        with pytest.raises(InventoryError, match="none of this name"):
+            work("nobody")
+    with pytest.raises(InventoryError, match="anna is meant"):
+        operator.apply(["ann"])
+    assert playbooks(runs) == []
+
+
+def test_undelete_brings_the_data_back_before_the_tenant(operator, path, runs):
+    operator.delete("anna")
+    Operator(Edits(path)).undelete("anna")
+    assert playbooks(runs)[-2:] == [["trash.yml"], ["apply.yml", "letters.yml"]]
+    assert runs.seen[-2][2]["trash_state"] == "restored"
+    assert Edits(path).desired("anna") == "running"
+    assert Edits(path).inventory.tombstones() == ()
+    assert owed(path) == [("anna", "restored")]
+
+
+def test_who_has_no_room_stays_in_the_trash(path, runs):
+    Operator(Edits(path)).delete("anna")
+    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_memory_of_server": "36G"}))
+    before = len(runs.seen)
+    with pytest.raises(AdmissionError, match="of memory are asked"):
+        Operator(Edits(path)).undelete("anna")
+    assert len(runs.seen) == before
+
+
+def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
+    for number in range(5):
+        Operator(Edits(path)).create(f"tenant{number}", email=MAIL, quota="1G")
+        Operator(Edits(path)).delete(f"tenant{number}")
+    operator = Operator(Edits(path))
+    now = datetime.datetime.now(datetime.UTC)
+    assert operator.due(now + datetime.timedelta(days=13)) == ()
+    due = operator.due(now + datetime.timedelta(days=15))
+    assert len(due) == 5
+    assert [stone.name for stone in operator.purge(due)] == ["tenant0", "tenant1", "tenant2"]
+    assert [stone.name for stone in Operator(Edits(path)).kept()] == ["tenant3", "tenant4"]
+    assert [item["name"] for item in runs.seen[-1][2]["trash_tenants"]] == ["tenant0", "tenant1", "tenant2"]
+
+
+def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
+    Operator(Edits(path)).delete("anna")
+    runs.fails = "trash.yml"
+    operator = Operator(Edits(path))
+    with pytest.raises(runner.RunError, match="the cable is out"):
+        operator.purge(operator.kept())
+    (stone,) = Edits(path).inventory.tombstones()
+    assert not stone.purged
+    assert (path / stone.folder / "tenant.yml").exists()
+
+
+def test_a_new_link_is_a_letter_and_without_a_relay_a_file(path, runs):
+    assert Operator(Edits(path)).reset_access("anna") is None
+    assert playbooks(runs) == [["letters.yml"]]
+    assert owed(path) == [("anna", "access")]
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    assert Operator(Edits(path)).reset_access("anna") == path / ".silo" / "links" / "anna"
+    assert runs.seen[-1][0] == ["tenant-access.yml"]
+    assert runs.seen[-1][2] == {"access_links_directory": str(path / ".silo" / "links")}
+
+
+def test_who_is_stopped_gets_no_link(path, runs):
+    Operator(Edits(path)).set_state("anna", "stopped")
+    with pytest.raises(InventoryError, match="it is stopped, and only one that runs can be opened; start it"):
+        Operator(Edits(path)).reset_access("anna")
