@@ -1,0 +1,1 @@
+"""Whether a server is fit to carry tenants, looked at on the server itself."""

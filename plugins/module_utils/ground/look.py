@@ -1,0 +1,78 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks at the server on which this runs: its clock, its disks, its guard. Nothing is changed."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..command import CommandError, Runner, run
+
+# What adjtimex(2) returns where nothing keeps the clock, and room for its structure, whatever the architecture.
+TIME_ERROR = 5
+TIMEX_BYTES = 512
+
+# A daemon that hangs hangs who asks it.
+ASK_DOCKER = ("timeout", "10", "docker", "info", "--format", "{{.DockerRootDir}}")
+DOCKER = "/var/lib/docker"
+
+TABLES = ("inet silo_guard", "bridge silo_guard")
+LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
+# What the file makes of an empty set of rules, in a network of its own that ends with the command.
+EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """A file system. Sizes in bytes, as they are for who is not root; `inodes` is 0 where it does not count them."""
+
+    path: str
+    size: int
+    free: int
+    inodes: int
+    inodes_free: int
+
+
+def synchronised() -> bool:
+    """Whether the kernel's clock is kept by anything, as the kernel itself has it."""
+    return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))) != TIME_ERROR
+
+
+def docker_directory(runner: Runner) -> str:
+    """Return where Docker keeps images and containers; its usual place where it does not answer."""
+    try:
+        return run(runner, ASK_DOCKER).strip() or DOCKER
+    except CommandError:
+        return DOCKER
+
+
+def disks(paths: Iterable[str]) -> list[Disk]:
+    """Return the file systems of `paths`, each once; what is not there yet is on that of its nearest parent."""
+    found: dict[int, Disk] = {}
+    for text in paths:
+        path = Path(text)
+        while not path.exists():
+            path = path.parent
+        status = os.statvfs(path)
+        size, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+        found.setdefault(path.stat().st_dev, Disk(text, size, free, status.f_files, status.f_favail))
+    return list(found.values())
+
+
+def guard_problem(runner: Runner, file: Path) -> str:
+    """Return why the rules of `file` are not those that the kernel has; empty where they are."""
+    if not file.is_file():
+        return f"{file} is missing"
+    try:
+        loaded = "".join(run(runner, ("nft", "--stateless", "list", "table", *table.split())) for table in TABLES)
+    except CommandError as error:
+        return f"its tables are not loaded: {' '.join(str(error).split())}"
+    try:
+        expected = run(runner, (*EXPECTED, str(file)))
+    except CommandError as error:
+        return f"its tables are loaded, and could not be compared with {file}: {' '.join(str(error).split())}"
+    return "" if loaded == expected else f"its tables are loaded, and their rules are not those of {file}"

@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: server_check_info
+short_description: Whether a server can carry tenants - clock, disks, storage, guard
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Reads the clock and who keeps it, the room of the disks, whether the NAS is there, and whether the guard is loaded.
+  - A NAS that hangs is given up after 5 seconds.
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: The module only reads.
+    support: N/A
+options:
+  sentinel:
+    description: A file that exists on the NAS alone, where it is mounted.
+    type: path
+    required: true
+  directories:
+    description: Directories whose file systems are looked at, beside that of Docker.
+    type: list
+    elements: path
+    default: [/]
+  guard:
+    description: The file with the rules that keep tenants away from each other.
+    type: path
+    default: /etc/silo/guard.nft
+seealso:
+  - module: swissphoto.silo.storage_quota_info
+"""
+
+EXAMPLES = r"""
+- name: Look at a server
+  swissphoto.silo.server_check_info:
+    sentinel: /instances/.silo-nas
+    directories: [/, /srv/silo]
+  register: ground
+"""
+
+RETURN = r"""
+time:
+  description: The server's clock, in seconds since 1970.
+  returned: always
+  type: float
+  sample: 1795451640.25
+synchronised:
+  description: Whether the kernel knows that its clock is kept right.
+  returned: always
+  type: bool
+storage_problem:
+  description: Why the NAS cannot be used; empty where it can.
+  returned: always
+  type: str
+guard_problem:
+  description: Why the guard does not hold; empty where it does.
+  returned: always
+  type: str
+disks:
+  description: The file systems, each once; sizes in bytes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - path: /
+      size: 1000000000
+      free: 500000000
+      inodes: 65536
+      inodes_free: 60000
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.command import CommandError, module_runner
+from ..module_utils.ground import look
+from ..module_utils.tenant import probe
+
+ARGUMENTS = {
+    "sentinel": {"type": "path", "required": True},
+    "directories": {"type": "list", "elements": "path", "default": ["/"]},
+    "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    values, runner = module.params, module_runner(module)
+    try:
+        storage = probe.look(Path(values["sentinel"]))
+        guard = look.guard_problem(runner, Path(values["guard"]))
+        disks = look.disks([*values["directories"], look.docker_directory(runner)])
+    except (CommandError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=False,
+        synchronised=look.synchronised(),
+        storage_problem=storage.problem,
+        guard_problem=guard,
+        disks=[dataclasses.asdict(disk) for disk in disks],
+        time=time.time(),
+    )
+
+
+if __name__ == "__main__":
+    main()
