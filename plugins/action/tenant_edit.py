@@ -13,8 +13,8 @@ from ansible.plugins.action import ActionBase
 
 try:
     from silo.admission import AdmissionError
-    from silo.edits import Edits
-    from silo.inventory import Change, InventoryError, Tombstone
+    from silo.edits import Edits, in_the_trash
+    from silo.inventory import Change, InventoryError
     from silo.letters import LetterError
 except ImportError:
     Edits = None  # type: ignore[assignment, misc]
@@ -31,12 +31,6 @@ ARGUMENTS = {
 
 def _told(change: Change) -> Result:
     return {"changed": bool(change.diff_text), "diff": {"prepared": change.diff_text}}
-
-
-def _buried(stone: Tombstone) -> Result:
-    """Return a tombstone as the modules of the trash take it."""
-    fields = ("name", "uid", "when", "nas", "server")
-    return {"tombstone": {"id": stone.index, **{key: getattr(stone, key) for key in fields}}}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
@@ -68,7 +62,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return _told(edits.set_state(name, given["settings"]["state"], dry_run=dry_run))
         if kind == "remove":
             change = edits.inventory.remove(name, dry_run=True)
-            return _told(change) | ({} if dry_run else _buried(edits.remove(name)))
+            return _told(change) | ({} if dry_run else in_the_trash([edits.remove(name)]))
         stone = edits.put_aside(edits.inventory.buried(name), **given["stored"])
         return {"changed": True, "record": dataclasses.asdict(stone)}
 

@@ -59,8 +59,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-tombstone:
-  description: What the modules of the trash take, after V(remove).
+databases:
+  description: By server, what M(swissphoto.silo.tenant_trash) takes.
+  returned: after remove
+  type: dict
+uploads:
+  description: By NAS, what M(swissphoto.silo.storage_trash) takes.
   returned: after remove
   type: dict
 record:

@@ -7,12 +7,23 @@ import dataclasses
 import datetime
 import functools
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from silo import letters
 from silo.inventory import Change, Fleet, Inventory, InventoryError, Policy, Tombstone
 from silo.state import State
+
+
+def in_the_trash(stones: Sequence[Tombstone]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
+    """Return `databases` by server and `uploads` by NAS, each a list as the modules of the trash take it."""
+    databases: dict[str, list[dict[str, t.Any]]] = {}
+    uploads: dict[str, list[dict[str, t.Any]]] = {}
+    for stone in stones:
+        entry = {"name": stone.name, "id": stone.index, "when": stone.when}
+        databases.setdefault(stone.server, []).append({**entry, "uid": stone.uid})
+        uploads.setdefault(stone.nas, []).append(entry)
+    return {"databases": databases, "uploads": uploads}
 
 
 class Edits:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from silo import runner
-from silo.edits import Edits
+from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
 
@@ -172,9 +172,8 @@ class Operator:
         return after
 
     def _trash(self, state: str, stones: Sequence[Tombstone]) -> Results:
-        fields = ("name", "uid", "when", "nas", "server")
-        tenants = [{"id": stone.index, **{key: getattr(stone, key) for key in fields}} for stone in stones]
-        return self._run("trash.yml", [], trash_state=state, trash_tenants=tenants)
+        where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(stones).items()}
+        return self._run("trash.yml", [], trash_state=state, **where)
 
     def _reach(self, names: Sequence[str], otherwise: str, playbooks: Sequence[str] = APPLY) -> Results:
         try:

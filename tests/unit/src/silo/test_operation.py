@@ -46,8 +46,9 @@ def runs(monkeypatch):
             hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
             yield event("Read the quotas", hosts)
         if "trash.yml" in names:
-            moved = [{"name": item["name"], "files": 7, "bytes": 9000} for item in facts["trash_tenants"]]
-            yield event("Move the uploads", {item["nas"]: {"tenants": moved} for item in facts["trash_tenants"]})
+            for nas, tenants in facts["trash_uploads"].items():
+                moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]
+                yield event("Move the uploads", {nas: {"tenants": moved}})
 
     monkeypatch.setattr(runner, "events", events)
     runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB})()
@@ -127,8 +128,9 @@ def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
     assert playbooks(runs)[1:] == [["apply.yml"], ["trash.yml"]]
     facts = runs.seen[-1][2]
     assert facts["trash_state"] == "trashed"
-    (tenant,) = facts["trash_tenants"]
-    assert (tenant["name"], tenant["id"], tenant["when"]) == ("anna", stone.index, stone.when)
+    entry = {"name": "anna", "id": stone.index, "when": stone.when}
+    assert facts["trash_uploads"] == {"silo1": [entry]}
+    assert facts["trash_databases"] == {"silo1": [{**entry, "uid": stone.uid}]}
     record = yaml.safe_load((path / "retired" / f"{stone.index}-anna.yml").read_text())
     assert (record["by"], record["files"], record["used"]) == ("Maria", 7, 9000)
     assert record["trashed"]
@@ -190,7 +192,7 @@ def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
     assert len(due) == 5
     assert [stone.name for stone in operator.purge(due)] == ["tenant0", "tenant1", "tenant2"]
     assert [stone.name for stone in Operator(Edits(path)).kept()] == ["tenant3", "tenant4"]
-    assert [item["name"] for item in runs.seen[-1][2]["trash_tenants"]] == ["tenant0", "tenant1", "tenant2"]
+    assert [item["name"] for item in runs.seen[-1][2]["trash_uploads"]["silo1"]] == ["tenant0", "tenant1", "tenant2"]
 
 
 def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
