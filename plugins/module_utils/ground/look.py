@@ -67,10 +67,12 @@ def guard_problem(runner: Runner, file: Path) -> str:
     """Return why the rules of `file` are not those that the kernel has; empty where they are."""
     if not file.is_file():
         return f"{file} is missing"
-    try:
-        loaded = "".join(run(runner, ("nft", "--stateless", "list", "table", *table.split())) for table in TABLES)
-    except CommandError as error:
-        return f"its tables are not loaded: {' '.join(str(error).split())}"
+    loaded = ""
+    for table in TABLES:
+        answer = runner(("nft", "--stateless", "list", "table", *table.split()))
+        if answer.rc:
+            return f"its table {table} is not loaded ({answer.err.strip().partition(chr(10))[0]})"
+        loaded += answer.out
     try:
         expected = run(runner, (*EXPECTED, str(file)))
     except CommandError as error:

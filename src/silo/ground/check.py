@@ -1,0 +1,187 @@
+"""All looks at the ground: one playbook on the machines, and from here what a customer would see."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime
+import typing as t
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from silo import runner
+from silo.ground import doors, mail, names, server, vault
+from silo.ground.finding import Finding
+from silo.letters.settings import Settings
+
+PLAYBOOK = "check.yml"
+POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Look at the server", "Read the quotas"
+WORKERS = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """The answer of a host to a task, which ran between `begin` and `end` (seconds since 1970, by this machine)."""
+
+    values: Mapping[str, t.Any]
+    begin: float
+    end: float
+
+    @property
+    def problem(self) -> str:
+        """Why there is no answer; empty where there is one."""
+        if self.values.get("unreachable") or self.values.get("failed"):
+            said = " ".join(str(self.values.get("msg", "it does not say why")).split())
+            return said.removeprefix("Task failed: ")
+        return ""
+
+
+Book = dict[str, dict[str, Told]]
+
+
+def _seconds(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def _read(inventory: Path) -> Book:
+    """Return task to host to its answer, of those that failed or are away as well. Raises silo.runner.RunError."""
+    book: Book = {}
+    for event in runner.events(PLAYBOOK, inventory):
+        for host, values in runner.host_results(event).items():
+            task = event["task"]
+            lasted = task["duration"]
+            told = Told(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
+            book.setdefault(task["name"], {})[host] = told
+    return book
+
+
+def _away(subject: str, host: str, told: Told) -> Finding:
+    if told.values.get("unreachable"):
+        remedy = f"see that {host} runs, and that `ansible {host} -m ping` reaches it: ansible_host, ansible_user, keys"
+        return Finding(subject, host, "wrong", f"it cannot be reached over SSH: {told.problem}", remedy)
+    remedy = f"do what it asks for; playbooks/site.yml sets {host} up"
+    return Finding(subject, host, "unknown", f"it could not be looked at: {told.problem}", remedy)
+
+
+def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Finding]:
+    if told.problem:
+        yield _away("server", host, told)
+        return
+    seen = told.values
+    yield server.storage(host, seen["storage_problem"])
+    yield server.clock(host, seen["time"], told.begin, told.end, seen["synchronised"])
+    yield from server.disks(host, seen["disks"], thresholds)
+    yield server.guard(host, seen["guard_problem"])
+
+
+def _quotas(nas: str, told: Told) -> list[Finding]:
+    if told.values.get("unreachable"):
+        return [_away("quota", nas, told)]
+    if told.problem:
+        remedy = "docs/storage.md tells how quotas are on; playbooks/site.yml makes the NAS what it should be"
+        return [Finding("quota", nas, "wrong", f"the quotas cannot be read: {told.problem}", remedy)]
+    return server.quotas(nas, told.values["backend"], told.values["tenants"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What a server's variables say of these looks; `addresses` are those by which customers reach it."""
+
+    domain: str
+    addresses: tuple[str, ...]
+    resolver: str
+    thresholds: server.Thresholds
+
+
+def _percent(values: Mapping[str, t.Any], key: str) -> float:
+    try:
+        number = float(values[key])
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number <= 100:
+        raise ValueError(f"silo_check_{key} is {values[key]!r}; a number from 0 to 100, in percent, is right")
+    return number
+
+
+def _policy(values: Mapping[str, t.Any]) -> Policy:
+    """Return the policy of a server; raises ValueError with a sentence."""
+    addresses = values["addresses"]
+    if not isinstance(addresses, list) or not all(isinstance(one, str) and one for one in addresses) or not addresses:
+        raise ValueError(f"silo_check_addresses is {addresses!r}; a list such as [192.0.2.10] is right")
+    thresholds = server.Thresholds(_percent(values, "disk_warning"), _percent(values, "disk_wrong"))
+    return Policy(str(values["domain"]), tuple(addresses), str(values["resolver"]), thresholds)
+
+
+def _policies(told: Mapping[str, Told]) -> tuple[dict[str, Policy], list[Finding]]:
+    policies, findings = {}, []
+    for host, answer in sorted(told.items()):
+        if answer.problem:
+            findings.append(_away("policy", host, answer))
+            continue
+        try:
+            policies[host] = _policy(answer.values["msg"])
+        except ValueError as error:
+            remedy = "correct it in the inventory, then check again"
+            findings.append(Finding("policy", host, "wrong", str(error), remedy))
+    return policies, findings
+
+
+def _outside(policies: Mapping[str, Policy], tenants: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
+    """Ask for the names and knock at the doors, all side by side."""
+    if not policies:
+        return []
+    first = next(iter(policies.values()))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        known = pool.map(names.known, (policy.addresses for policy in policies.values()))
+        servers = dict(zip(policies, known, strict=True))
+        wanted = {name: (tenant["host_name"], tenant["server"]) for name, tenant in tenants.items()}
+        asked = pool.submit(names.look, first.domain, servers, wanted, first.resolver)
+        host_name = f"{names.random_label()}.{first.domain}"
+        looks: list[Callable[[str, str, str], Finding]] = [doors.plain, doors.secure]
+        knocked = [
+            pool.submit(look, name, address, host_name)
+            for name, answer in servers.items()
+            for address in sorted(answer.addresses)
+            for look in looks
+        ]
+        return [*asked.result(), *(knock.result() for knock in knocked)]
+
+
+def _machines(inventory: Path) -> list[Finding]:
+    try:
+        book = _read(inventory)
+    except runner.RunError as error:
+        text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
+        return [Finding("inventory", str(inventory), "wrong", text, "correct what it names, then check again")]
+    policies, findings = _policies(book.get(POLICY, {}))
+    tenants: Mapping[str, t.Any] = {}
+    for told in book.get(TENANTS, {}).values():
+        if told.problem:
+            remedy = "correct the files of host_vars that it names, then check again"
+            findings.append(Finding("inventory", str(inventory), "wrong", told.problem, remedy))
+        else:
+            tenants = told.values["tenants"]
+    findings += _outside(policies, tenants)
+    for host, told in sorted(book.get(SERVER, {}).items()):
+        thresholds = policies[host].thresholds if host in policies else server.Thresholds()
+        findings += _server(host, told, thresholds)
+    for host, told in sorted(book.get(QUOTAS, {}).items()):
+        findings += _quotas(host, told)
+    if not book.get(POLICY):
+        remedy = "add a server to hosts.yml, as docs/operator.md shows"
+        text = "there is no server in its group servers"
+        findings.append(Finding("inventory", str(inventory), "wrong", text, remedy))
+    return findings
+
+
+def check(inventory: Path, settings: Settings | None = None, recipient: str = "") -> tuple[Finding, ...]:
+    """Look at everything on which the tenants of `inventory` stand; nothing is changed.
+
+    `settings` are of the operator's relay, None where none is set; `recipient` is whom it would write to, the sender
+    itself where it is empty. Whatever is away, fails or hangs is a finding; nothing is raised for it.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max_workers=3) as pool:
+        machines = pool.submit(_machines, inventory)
+        secrets = pool.submit(vault.look, inventory)
+        letters = pool.submit(mail.look, settings, recipient)
+        return (*machines.result(), *secrets.result(), letters.result())

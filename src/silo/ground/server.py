@@ -1,0 +1,111 @@
+"""What a server and a NAS told of themselves, as findings. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from silo.capacity import rough
+from silo.ground.finding import Finding, State
+
+# ACME, one-time links and logs want the same time everywhere; a letter's link tolerates no more.
+CLOCK_SECONDS = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """At how many percent left of a disk, or of its inodes, it is worth a warning, and when it is wrong."""
+
+    warning: float = 15.0
+    wrong: float = 5.0
+
+
+def clock(server: str, there: float, begin: float, end: float, synchronised: bool) -> Finding:
+    """Compare a server's clock with this machine's, in seconds since 1970; it was read between `begin` and `end`."""
+    subject = "clock"
+    # The way there and back is no error of the clock.
+    ahead, behind = there - end, begin - there
+    off = max(ahead, behind)
+    if off > CLOCK_SECONDS:
+        word = "ahead of" if ahead > behind else "behind"
+        text = f"it is {off:.0f} seconds {word} this machine's"
+        remedy = f"see by `timedatectl` which of the two is right, and set the other; {_keep(server)}"
+        return Finding(subject, server, "wrong", text, remedy)
+    if not synchronised:
+        return Finding(subject, server, "warning", "it is right now, and nothing keeps it right", _keep(server))
+    return Finding(subject, server, "ok", "it is right, and kept so")
+
+
+def _keep(server: str) -> str:
+    return (
+        f"run playbooks/site.yml, then `timedatectl` on {server} should say that it is synchronized; open UDP port 123 "
+        "to the outside; a container has the clock of the machine that it is on"
+    )
+
+
+def disks(host: str, found: Sequence[Mapping[str, t.Any]], thresholds: Thresholds) -> list[Finding]:
+    """Return a finding for each file system: its room and its inodes."""
+    return [_disk(host, disk, thresholds) for disk in found]
+
+
+def _disk(host: str, disk: Mapping[str, t.Any], thresholds: Thresholds) -> Finding:
+    left = {"room": (disk["free"], disk["size"]), "inodes": (disk["inodes_free"], disk["inodes"])}
+    # Some file systems, btrfs for one, do not count inodes.
+    shares = {what: 100 * free / total for what, (free, total) in left.items() if total}
+    state: State = "ok"
+    for share in shares.values():
+        if share < thresholds.wrong:
+            state = "wrong"
+        elif share < thresholds.warning and state == "ok":
+            state = "warning"
+    parts = [f"{rough(disk['free'])} of {rough(disk['size'])}"]
+    if "inodes" in shares:
+        parts.append(f"{shares['inodes']:.0f} % of the inodes")
+    text = f"{disk['path']} has {' and '.join(parts)} left"
+    if state == "ok":
+        return Finding("disk", host, state, text)
+    below = thresholds.wrong if state == "wrong" else thresholds.warning
+    limit = "silo_check_disk_wrong" if state == "wrong" else "silo_check_disk_warning"
+    short = " and ".join(what for what, share in shares.items() if share < below)
+    remedy = f"make the disk larger, or remove what is not needed; `docker image prune` and `du -x {disk['path']}` help"
+    return Finding("disk", host, state, f"{text}: less {short} than {below:g} % ({limit})", remedy)
+
+
+def storage(server: str, problem: str) -> Finding:
+    """Return whether the NAS is there on a server."""
+    if not problem:
+        return Finding("NAS", server, "ok", "it is mounted, and answers")
+    remedy = (
+        f"on {server}, `journalctl -u silo-recovery` says why it cannot be mounted, which is tried every 30 seconds; "
+        "where the NAS itself is well, run playbooks/site.yml"
+    )
+    return Finding("NAS", server, "wrong", problem, remedy)
+
+
+def guard(server: str, problem: str) -> Finding:
+    """Return whether the rules that keep tenants apart are loaded on a server."""
+    if not problem:
+        return Finding("guard", server, "ok", "its rules are loaded, and are those of the file")
+    remedy = f"`systemctl restart silo-guard` on {server}, or run playbooks/site.yml"
+    return Finding("guard", server, "wrong", f"tenants may reach each other: {problem}", remedy)
+
+
+def quotas(nas: str, backend: str, tenants: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
+    """Return whether a hard limit holds on each directory of a NAS; one finding where it does on all."""
+    wrong = [
+        Finding(
+            "quota",
+            name,
+            "wrong",
+            f"no limit holds on {tenant['path']} of {nas}: {tenant['problem']}",
+            f"run playbooks/apply.yml --limit {name}; where it says the same, docs/storage.md tells how quotas are on",
+        )
+        for name, tenant in sorted(tenants.items())
+        if tenant["problem"]
+    ]
+    held = len(tenants) - len(wrong)
+    if wrong and not held:
+        return wrong
+    directories = "1 directory" if held == 1 else f"{held} directories"
+    return [Finding("quota", nas, "ok", f"quotas of {backend} are on and hold for {directories}"), *wrong]
