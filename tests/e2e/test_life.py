@@ -186,13 +186,20 @@ def test_a_forgotten_password_is_replaced_by_a_new_link(greta, lab, silo, relay,
     assert greta.login(EMAIL, PASSWORD).status == 201
 
 
-def test_a_relay_that_is_away_gets_the_letter_later_and_once(greta, silo, relay):
+def test_a_relay_that_is_away_gets_the_letter_later_and_once(greta, silo, relay, browser):
     before = len(relay.to(EMAIL))
     relay.refuses = "451 come back later"
     assert "is not sent yet" in silo.run("reset-access", "greta", "--yes")
     assert len(relay.to(EMAIL)) == before
     relay.refuses = ""
-    assert "451" in silo.run("letters")
+    # Its next attempt is a minute away.
+    assert "451 b'come back later'" in silo.run("letters")
+    for _time in range(2):
+        silo.run("letters", "--now")
+        assert len(relay.to(EMAIL)) == before + 1
+    browser.open(link(relay.to(EMAIL)[-1]))
+    browser.fill(password=PASSWORD, repeated=PASSWORD)
+    browser.wait_for(PAGES["done"]["title"])
 
 
 def test_deletion_needs_the_name_and_loses_nothing_for_two_weeks(greta, lab, operator, silo, relay, photos):

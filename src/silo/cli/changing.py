@@ -123,7 +123,7 @@ def _tell_access(one: Operator, customer: str) -> None:
         for event, (state, error) in waiting.items():
             if state != "sent":
                 kind = event.split("/")[0]
-                click.echo(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters' retries.")
+                click.echo(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
         return
     path = one.leave_link(customer)
     click.echo(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")
@@ -335,16 +335,17 @@ def reset_access(call: Call, customer: str, yes: bool, dry_run: bool) -> None:
 
 
 @click.command(cls=output.Command)
+@click.option("--now", is_flag=True, help="Send also what waits for its next attempt.")
 @output.json_option("An object with 'letters'.")
 @click.pass_obj
-def letters(call: Call, as_json: bool) -> None:
-    """Send the letters that wait for the relay, and show how far each is. A timer may run it."""
+def letters(call: Call, now: bool, as_json: bool) -> None:
+    """Send the letters whose time has come, and show how far each is. A timer may run it."""
     outbox = call.edits().outbox
     if outbox is None:
         raise output.Failure("No relay is set; letters_relay_host is its variable.")
     problem = ""
     try:
-        outbox.deliver()
+        outbox.deliver(at_once=now)
     except LetterError as error:
         problem = str(error)
     states = outbox.states()

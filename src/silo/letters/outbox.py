@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import math
 import os
 import sqlite3
 import time
@@ -97,8 +98,8 @@ class Outbox:
             rows = database.execute("SELECT event_id, state, error FROM letter").fetchall()
         return {event_id: (state, error) for event_id, state, error in rows}
 
-    def deliver(self) -> int:
-        """Send what is due and return how many the relay took; 0 at once if another process delivers."""
+    def deliver(self, at_once: bool = False) -> int:
+        """Send what is due, or all that waits, and return how many the relay took; 0 if another process delivers."""
         lock = os.open(f"{self.settings.outbox}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,7 +112,7 @@ class Outbox:
                 self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
                 due = database.execute(
                     "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",
-                    (self._clock(),),
+                    (math.inf if at_once else self._clock(),),
                 ).fetchall()
                 sent = sum(self._send(database, *row) for row in due)
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no copy of a body stays in the log

@@ -129,6 +129,14 @@ def test_a_letter_cut_off_while_sending_is_parked(post):
     assert outbox.deliver() == 0 and outbox.states()["e1"][0] == "failed" and handler.taken == []
 
 
+def test_what_waits_is_tried_at_once_where_somebody_asks(post):
+    handler, settings = post("451 later", "250 OK")
+    outbox = Outbox(settings)
+    outbox.enqueue("created/hans/1", "hans@example.ch", kinds.Restored(*WHO), "de")
+    assert [outbox.deliver(), outbox.deliver(), outbox.deliver(at_once=True)] == [0, 0, 1]
+    assert len(handler.taken) == 1
+
+
 def test_a_debt_is_one_until_it_is_forgotten(tmp_path):
     outbox = Outbox(Settings("127.0.0.1", 25, "silo@example.ch", tmp_path / "outbox.db", security="none"))
     assert outbox.owe("hans", "created")
