@@ -1,0 +1,40 @@
+"""The timers of a controller; the lab's server stands for one, with a silo that writes down how it was called."""
+
+import pytest
+
+HOME = "/opt/controller"
+FACTS = {
+    "controller": "silo1",
+    "controller_directory": HOME,
+    "controller_inventory": f"{HOME}/inventory",
+    "controller_vault_password_file": f"{HOME}/vault-password",
+    "controller_user": "nobody",
+}
+UNITS = [f"silo-{name}.{kind}" for name in ("letters", "purge") for kind in ("timer", "service")]
+SILO = '#!/bin/sh\necho "$(id -un) $SILO_VAULT_PASSWORD_FILE $*" >>/run/called/by\n'
+
+
+@pytest.fixture
+def controller(lab, operator):
+    lab.shell(f"mkdir -p {HOME}/.venv/bin; install -d -o nobody /run/called")
+    lab.run("sh", "-c", f"cat >{HOME}/.venv/bin/silo; chmod 755 {HOME}/.venv/bin/silo", text=SILO)
+    arguments = [argument for key, value in FACTS.items() for argument in ("-e", f"{key}={value}")]
+    yield lambda *more: operator.run("controller.yml", *arguments, *more)
+    lab.try_run("systemctl", "disable", "--now", *UNITS)
+    lab.shell(f"cd /etc/systemd/system; rm -f {' '.join(UNITS)}; systemctl daemon-reload; rm -r {HOME} /run/called")
+
+
+def test_the_timers_run_silo_as_their_user_with_the_vault(lab, controller):
+    check = controller("--check", "--diff")
+    assert check.changed["silo1"] == 2
+    assert lab.try_run("test", "-e", "/etc/systemd/system/silo-purge.timer").returncode
+    assert controller().changed["silo1"] == 3
+    assert controller().changed["silo1"] == 0
+    for name in ("letters", "purge"):
+        assert lab.run("systemctl", "is-active", f"silo-{name}.timer").strip() == "active"
+        assert lab.run("systemctl", "is-enabled", f"silo-{name}.timer").strip() == "enabled"
+        lab.run("systemctl", "start", f"silo-{name}.service")
+    lab.run("systemd-analyze", "verify", *[f"/etc/systemd/system/{unit}" for unit in UNITS])
+    as_called = f"nobody {HOME}/vault-password -i {HOME}/inventory"
+    # The timer of the letters has called it too, as the server booted long ago.
+    assert set(lab.shell("cat /run/called/by").splitlines()) == {f"{as_called} letters", f"{as_called} purge --yes"}
