@@ -46,8 +46,9 @@ def _shut(opened: socket.socket) -> None:
 @contextlib.contextmanager
 def _opened(address: str, port: int, seconds: float) -> Iterator[socket.socket]:
     """Connect, and cut what is not done in time: a time-out of the socket begins anew with each byte."""
-    with socket.create_connection((address, port), timeout=seconds) as opened:
-        watch = threading.Timer(seconds, _shut, (opened,))
+    # TLS takes a socket over, so the one that is cut by is another of the same connection.
+    with socket.create_connection((address, port), timeout=seconds) as opened, opened.dup() as same:
+        watch = threading.Timer(seconds, _shut, (same,))
         watch.start()
         try:
             yield opened
@@ -98,7 +99,7 @@ def plain(server: str, address: str, host_name: str, port: int = 80, seconds: fl
             reply = _get(opened, host_name, "/")
     except (OSError, http.client.HTTPException) as error:
         return Finding(subject, server, "wrong", *_closed(server, address, port, error, seconds))
-    if reply.status in REDIRECTS and reply.location.startswith(f"https://{host_name}"):
+    if reply.status in REDIRECTS and f"{reply.location}/".startswith(f"https://{host_name}/"):
         return Finding(subject, server, "ok", f"Traefik answers at {address} and leads to HTTPS")
     text = f"what answers at {address} port {port} does not lead to HTTPS (status {reply.status}): it is not Traefik"
     return Finding(subject, server, "wrong", text, _stranger(server, port))

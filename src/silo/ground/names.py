@@ -87,7 +87,8 @@ def compare(name: str, record: str, found: Answer, servers: Mapping[str, Answer]
         by = f"the resolver {resolver}" if resolver else "this machine's resolver"
         remedy = f"see why {by} does not answer, or name another in silo_check_resolver"
         return Finding(SUBJECT, name, "unknown", f"{by} does not tell the address: {found.problem}", remedy)
-    right = f"at the DNS provider, have {record} answer with {_and(wanted.addresses)}, and with nothing else"
+    any_of = " or ".join(_and(answer.addresses) for _name, answer in sorted(servers.items()))
+    right = f"at the DNS provider, have {record} answer with {any_of}, and with nothing else"
     if not found.addresses:
         return Finding(SUBJECT, name, "wrong", f"the name has no address, and {_is_at(servers)}", right)
     if strangers := found.addresses - wanted.addresses:
