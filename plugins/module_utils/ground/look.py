@@ -69,12 +69,16 @@ def guard_problem(runner: Runner, file: Path) -> str:
         return f"{file} is missing"
     loaded = ""
     for table in TABLES:
-        answer = runner(("nft", "--stateless", "list", "table", *table.split()))
-        if answer.rc:
-            return f"its table {table} is not loaded ({answer.err.strip().partition(chr(10))[0]})"
-        loaded += answer.out
+        try:
+            loaded += run(runner, ("nft", "--stateless", "list", "table", *table.split()))
+        except CommandError as error:
+            return f"its table {table} is not loaded ({_first_line(error)})"
     try:
         expected = run(runner, (*EXPECTED, str(file)))
     except CommandError as error:
-        return f"its tables are loaded, and could not be compared with {file}: {' '.join(str(error).split())}"
+        return f"its tables are loaded, and could not be compared with {file} ({_first_line(error)})"
     return "" if loaded == expected else f"its tables are loaded, and their rules are not those of {file}"
+
+
+def _first_line(error: CommandError) -> str:
+    return (error.completed.err or error.completed.out).strip().partition("\n")[0]

@@ -1,0 +1,96 @@
+"""Clock, disks and guard of a machine; what nft says is recorded."""
+
+import ctypes
+import os
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.ground import look
+
+RULES = {table: f"table {table} {{\n}}\n" for table in look.TABLES}
+
+
+class Kernel:
+    """Answers as nft, unshare and docker do; `loaded` are its tables, `file` what the rules of the file would be."""
+
+    def __init__(self, loaded=RULES, file="".join(RULES.values()), docker=Completed(0, "/mnt/docker\n"), missing=()):  # noqa: B008 - nobody changes them
+        self.loaded, self.file, self.docker, self.missing = loaded, file, docker, missing
+
+    def __call__(self, argv):
+        if argv[0] in self.missing:
+            raise CommandError(argv, Completed(127, err=f"{argv[0]} is not installed on this host"))
+        if argv[0] == "nft":
+            table = " ".join(argv[-2:])
+            error = "Error: No such file or directory\nlist table inet silo_guard\n           ^^^^^^^^^^\n"
+            return Completed(0, self.loaded[table]) if table in self.loaded else Completed(1, err=error)
+        if argv[0] == "unshare":
+            return Completed(0, self.file) if self.file else Completed(1, err="unshare: Operation not permitted\n")
+        return self.docker
+
+
+@pytest.fixture
+def guard(tmp_path):
+    path = tmp_path / "guard.nft"
+    path.touch()
+    return path
+
+
+def test_a_guard_that_holds(guard):
+    assert look.guard_problem(Kernel(), guard) == ""
+
+
+def test_a_guard_without_its_file(tmp_path):
+    assert look.guard_problem(Kernel(), tmp_path / "none") == f"{tmp_path}/none is missing"
+
+
+@pytest.mark.parametrize("table", look.TABLES)
+def test_a_table_that_is_gone(guard, table):
+    loaded = {name: rules for name, rules in RULES.items() if name != table}
+    reason = "Error: No such file or directory"
+    assert look.guard_problem(Kernel(loaded), guard) == f"its table {table} is not loaded ({reason})"
+
+
+def test_rules_that_are_others(guard):
+    loaded = {**RULES, "inet silo_guard": "table inet silo_guard {\n  chain input { }\n}\n"}
+    assert look.guard_problem(Kernel(loaded), guard) == (
+        f"its tables are loaded, and their rules are not those of {guard}"
+    )
+
+
+def test_rules_that_cannot_be_compared(guard):
+    assert look.guard_problem(Kernel(file=""), guard) == (
+        f"its tables are loaded, and could not be compared with {guard} (unshare: Operation not permitted)"
+    )
+
+
+def test_a_machine_without_nft(guard):
+    assert "nft is not installed" in look.guard_problem(Kernel(missing=("nft",)), guard)
+
+
+def test_where_docker_keeps_its_things():
+    assert look.docker_directory(Kernel()) == "/mnt/docker"
+    assert look.docker_directory(Kernel(docker=Completed(124))) == look.DOCKER
+    assert look.docker_directory(Kernel(missing=("timeout",))) == look.DOCKER
+
+
+def test_disks_are_told_once_each_and_before_their_directories_are_made(tmp_path):
+    (disk,) = look.disks([str(tmp_path), str(tmp_path / "not" / "yet")])
+    status = os.statvfs(tmp_path)
+    assert (disk.path, disk.size, disk.inodes) == (str(tmp_path), status.f_blocks * status.f_frsize, status.f_files)
+    assert 0 < disk.free <= disk.size
+    assert {disk.path for disk in look.disks(["/", "/proc"])} == {"/", "/proc"}
+
+
+@pytest.mark.parametrize(("state", "kept"), [(0, True), (look.TIME_ERROR, False)])
+def test_who_keeps_the_clock(monkeypatch, state, kept):
+    class Library:
+        def __init__(self, _name):
+            pass
+
+        def adjtimex(self, buffer):
+            assert len(buffer) == look.TIMEX_BYTES
+            assert buffer.raw == bytes(look.TIMEX_BYTES)  # no mode: it only reads
+            return state
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    assert look.synchronised() is kept
