@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_info
 
 MODES = ["acme", "wildcard"]
 VARIABLES = {
@@ -35,6 +36,19 @@ def test_what_is_for_the_operator_listens_to_the_server_alone(static):
     entry_points = static()["entryPoints"]
     assert {name for name, point in entry_points.items() if point["address"].startswith("127.0.0.1:")} == {"local"}
     assert static()["ping"]["entryPoint"] == static()["metrics"]["prometheus"]["entryPoint"] == "local"
+
+
+def test_the_numbers_are_where_who_reads_them_looks(static):
+    options = yaml.safe_load(tenant_usage_info.DOCUMENTATION)["options"]
+    assert static()["entryPoints"]["local"]["address"] == f"127.0.0.1:{options['metrics_port']['default']}"
+
+
+def test_bytes_are_counted_by_router_and_by_little_else(static):
+    prometheus = static()["metrics"]["prometheus"]
+    assert {key for key, value in prometheus.items() if value is True} == {"addRoutersLabels"}
+    assert len(prometheus["buckets"]) == 1
+    # Who leaves them out gets them.
+    assert prometheus["addServicesLabels"] is prometheus["addEntryPointsLabels"] is False
 
 
 def test_no_entry_point_is_taken_by_default(static):

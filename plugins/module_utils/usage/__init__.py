@@ -1,0 +1,1 @@
+"""What tells how much each tenant uses; it runs on the server."""

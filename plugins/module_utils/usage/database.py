@@ -1,0 +1,45 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a tenant's database says of itself, asked by its own psql.
+
+No statement writes, and each has its time: a database that hangs, or that Immich has changed, is no error but unknown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from .bounded import Ask, ask
+
+# The size comes first and stays where a later statement fails. Live photos keep their film as a hidden asset.
+STATEMENTS = """
+SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());
+SELECT 'photos', count(*) FILTER (WHERE "type" = 'IMAGE'), 'videos', count(*) FILTER (WHERE "type" = 'VIDEO')
+  FROM "asset" WHERE "deletedAt" IS NULL AND "visibility" <> 'hidden';
+SELECT 'users', count(*) FROM "user" WHERE "deletedAt" IS NULL;
+"""
+PAIR = re.compile(r"(?:^|\|)(size|photos|videos|users)\|([0-9]{1,18})(?=\||$)", re.MULTILINE)
+# Beyond the time that the container itself gives psql.
+GRACE_SECONDS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Database:
+    """Its size in bytes, and what Immich counts in it without what lies in its trash; None is unknown."""
+
+    size_bytes: int | None = None
+    photos: int | None = None
+    videos: int | None = None
+    users: int | None = None
+
+
+def read(tenant: str, seconds: int, answer: Ask = ask) -> Database:
+    """Return what the database of `tenant` tells within `seconds`."""
+    # Inside the container too, since the end of `docker exec` ends nothing there.
+    limits = f"PGOPTIONS=-cdefault_transaction_read_only=on -cstatement_timeout={seconds * 500}"
+    command = ("docker", "exec", "--interactive", "--env", limits, f"silo-{tenant}-database-1")
+    psql = ("timeout", "--signal=KILL", str(seconds), "psql", "-XqAt", "-U", "immich", "-d", "immich")
+    text = answer((*command, *psql), STATEMENTS, seconds + GRACE_SECONDS)
+    found = {key: int(number) for key, number in PAIR.findall(text)}
+    return Database(found.get("size"), found.get("photos"), found.get("videos"), found.get("users"))

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant_usage_info
+short_description: What each tenant of a server uses
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Reads memory, CPU, local disk, database and what was served, of all tenants of a server in one call.
+  - Tenants that no inventory knows are among them, where they have a container or a folder.
+  - What cannot be told in time is null; one tenant that hangs takes nothing from the others.
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: The module only reads.
+    support: N/A
+options:
+  directory:
+    description: Where each tenant has its folder on the server.
+    type: path
+    required: true
+  metrics_port:
+    description: The port of the loopback at which Traefik tells its metrics.
+    type: int
+    default: 8082
+  interval:
+    description: How long CPU is watched, in seconds; for all containers at once.
+    type: float
+    default: 1.0
+  seconds:
+    description: How long one tenant's database, or the count of one tenant's disk, may take.
+    type: int
+    default: 5
+seealso:
+  - module: swissphoto.silo.tenant_stacks_info
+  - module: swissphoto.silo.storage_quota_info
+"""
+
+EXAMPLES = r"""
+- name: Read what every tenant uses
+  swissphoto.silo.tenant_usage_info:
+    directory: /srv/silo/tenants
+  register: usage
+"""
+
+RETURN = r"""
+tenants:
+  description: Tenant to its services, its database, and its folders on the server's disk.
+  returned: always
+  type: dict
+  sample:
+    hans:
+      services:
+        server:
+          state: running
+          health: healthy
+          started: "2026-11-23T16:57:05.123456789Z"
+          memory_bytes: 94371840
+          memory_limit_bytes: 1073741824
+          cpu_seconds: 71.25
+          cpu_cores: 0.0312
+      database:
+        size_bytes: 12345678
+        photos: 1204
+        videos: 31
+        users: 2
+      disk:
+        database_bytes: 98765432
+        backups_bytes: 4096
+        queue_bytes: 8192
+metrics:
+  description:
+    - The lines of Traefik's metrics, in Prometheus' text format, that count requests and bytes of tenants' routers.
+    - They count since C(process_start_time_seconds), and go with their router, as where a tenant is stopped.
+    - Null where they cannot be told.
+  returned: always
+  type: str
+metrics_problem:
+  description: Why RV(metrics) is null; empty where it is not.
+  returned: always
+  type: str
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.tenant.stack import StackError
+from ..module_utils.usage import metrics, survey
+
+ARGUMENTS = {
+    "directory": {"type": "path", "required": True},
+    "metrics_port": {"type": "int", "default": 8082},
+    "interval": {"type": "float", "default": 1.0},
+    "seconds": {"type": "int", "default": 5},
+}
+MOST_SECONDS = 60
+
+
+def _served(port: int) -> dict[str, str | None]:
+    try:
+        return {"metrics": metrics.read(port), "metrics_problem": ""}
+    except metrics.MetricsError as error:
+        return {"metrics": None, "metrics_problem": str(error)}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    values = module.params
+    for key in ("interval", "seconds"):
+        if not 0 < values[key] <= MOST_SECONDS:
+            module.fail_json(msg=f"{key} is {values[key]}; it must be above 0 and at most {MOST_SECONDS}")
+    try:
+        tenants = survey.read(Path(values["directory"]), values["interval"], values["seconds"])
+    except (StackError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, tenants=survey.as_facts(tenants), **_served(values["metrics_port"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Traefik's metrics: what is kept of them, and what is said where they do not come."""
+
+import http.server
+import threading
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import metrics
+
+REQUESTS = 'traefik_router_requests_total{code="200",method="GET",protocol="http",router="%s",service="s@file"} 7\n'
+HANS = REQUESTS % "tenant-hans@file"
+OTHERS = [
+    "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.\n",
+    "go_goroutines 42\n",
+    HANS.replace("requests_total", "request_duration_seconds_bucket"),
+    HANS.replace("router_", "service_"),
+    *[REQUESTS % router for router in ("unknown@file", "tenant-hans-ml@file", "tenant-Hans@file", "ping@internal")],
+]
+KEPT = [
+    "process_start_time_seconds 1.79e+09\n",
+    HANS,
+    HANS.replace("requests_total", "requests_bytes_total"),
+    HANS.replace("requests_total", "responses_bytes_total"),
+    REQUESTS % "tenant-hans-api@file",
+    REQUESTS % "tenant-hans-access@file",
+]
+
+
+@pytest.fixture
+def traefik():
+    servers = []
+
+    def start(body, code=200):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_arguments):
+                pass
+
+            def do_GET(self):
+                self.send_response(code if self.path == "/metrics" else 404)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server.server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_only_what_was_served_for_tenants_is_kept(traefik):
+    mixed = [line for pair in zip(OTHERS, [*KEPT, *[""] * len(OTHERS)], strict=False) for line in pair]
+    assert metrics.read(traefik("".join(mixed))) == "".join(KEPT)
+
+
+def test_what_is_kept_has_a_bound(traefik):
+    port = traefik(HANS * 100)
+    assert len(metrics.read(port, limit=100 * len(HANS))) == 100 * len(HANS)
+    with pytest.raises(metrics.MetricsError, match=rf"{100 * len(HANS)} bytes; at most 1000 are taken"):
+        metrics.read(port, limit=1000)
+
+
+def test_what_is_read_has_a_bound(traefik, monkeypatch):
+    monkeypatch.setattr(metrics, "READ_LIMIT", 10_000)
+    with pytest.raises(metrics.MetricsError, match="more than can be read"):
+        metrics.read(traefik("go_goroutines 42\n" * 1000))
+
+
+def test_a_line_without_an_end_is_not_kept(traefik):
+    endless = HANS.replace("200", "2" * 10_000)
+    assert metrics.read(traefik(endless + KEPT[0])) == KEPT[0]
+    assert metrics.read(traefik(KEPT[0] + HANS.strip())) == KEPT[0]
+
+
+def test_a_refusal_is_told(traefik):
+    port = traefik("", 500)
+    with pytest.raises(metrics.MetricsError, match=f"Traefik answers /metrics at port {port} with 500"):
+        metrics.read(port)
+
+
+def test_a_traefik_that_is_not_there_is_told():
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    port = server.server_address[1]
+    server.server_close()
+    with pytest.raises(metrics.MetricsError, match=f"Traefik does not tell its metrics at port {port}"):
+        metrics.read(port)
+
+
+def test_a_traefik_that_hangs_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(metrics, "SECONDS", 0.3)
+    held = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_arguments):
+            pass
+
+        def do_GET(self):
+            held.wait(10)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(metrics.MetricsError, match="timed out"):
+            metrics.read(server.server_address[1])
+    finally:
+        held.set()
+        server.shutdown()
+        server.server_close()
