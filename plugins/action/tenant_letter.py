@@ -76,8 +76,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         file = State(folder).folder / LINKS / tenant.name
         if debt.kind in ("created", "access"):
             until = self._link(file.parent, variables)
-            issued = link.read(file, tenant.host_name)
-            assert issued  # noqa: S101 (it was written a moment ago)
+            if (issued := link.read(file, tenant.host_name)) is None:
+                raise TenantError([f"{file}: the link that was just left there is gone; run again"])
             letter = letters.with_link(debt.kind, tenant.name, address, issued.url(tenant.host_name), until)
         else:
             letter = letters.of_state(debt.kind, tenant.name, address, self._task.args["payment_url"])

@@ -162,7 +162,7 @@ def _mounts() -> list[str]:
 
 def _rename(source: Path, target: Path) -> None:
     source.rename(target)
-    for folder in {source.parent, target.parent}:
+    for folder in (source.parent, target.parent):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)

@@ -61,5 +61,7 @@ for command in (
     reading.list_tenants,
     reading.show_tenant,
     reading.capacity,
+    reading.stats,
+    reading.check,
 ):
     main.add_command(command)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from silo import ground
 from silo.capacity import size
 from silo.cli import output
 from silo.cli.progress import Progress
@@ -111,10 +112,21 @@ def create(
         if dry_run:
             _show(one.create(customer, email=email, dry_run=True, **given))
             return
+        if not no_check:
+            _check_ground(one)
         change = one.create(customer, email=email, dry_run=False, **given)
         server = (change.after or {}).get("tenant_server", "its server")
         click.echo(f"{customer} runs at https://{customer}.{one.edits.policy.domain} on {server}.")
         _tell_access(one, customer)
+
+
+def _check_ground(one: Operator) -> None:
+    """Refuse where a new tenant would not stand; what concerns others is told."""
+    outbox = one.edits.outbox
+    found = [finding for finding in ground.check(one.edits.path, outbox.settings if outbox else None)]
+    output.findings(finding for finding in found if finding.state != "ok")
+    if any(finding.state == "wrong" for finding in found):
+        raise output.Failure("The ground is not sound, so nothing was created; --no-check creates all the same.")
 
 
 def _tell_access(one: Operator, customer: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import click
 from rich import box
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from silo.admission import AdmissionError
+from silo.ground import Finding
 from silo.inventory import InventoryError
 from silo.letters import LetterError
 from silo.operation import NotReachedError
@@ -93,6 +94,14 @@ def table(*columns: str) -> Table:
 def show(made: Table) -> None:
     """Print a table; a line stays a line, also where it is longer than the terminal: it can be searched."""
     Console(width=max(Console().width, LINE)).print(made)
+
+
+def findings(found: Iterable[Finding]) -> None:
+    """Print a line on each finding, and below it what is to do."""
+    for finding in found:
+        click.echo(f"{finding.state:8} {finding.subject}, {finding.place}: {finding.text}")
+        if finding.remedy:
+            click.echo(f"{'':8} -> {finding.remedy}")
 
 
 def as_json(value: object) -> None:

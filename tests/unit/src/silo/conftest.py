@@ -1,0 +1,53 @@
+"""An inventory with a relay, and runs of Ansible that are written down and not made."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from silo import runner
+from silo.capacity import GIB
+
+ROOT = Path(__file__).parents[4]
+RELAY = {"letters_relay_host": "127.0.0.1", "letters_relay_security": "none", "letters_sender": "p@example.ch"}
+
+
+@pytest.fixture
+def path(tmp_path):
+    shutil.copytree(ROOT / "inventory" / "example", tmp_path / "inv")
+    settings = tmp_path / "inv" / "group_vars" / "all" / "relay.yml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(yaml.safe_dump(RELAY))
+    return tmp_path / "inv"
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The runs of Ansible: their playbooks, what --limit names, the facts given; none is made."""
+    seen = []
+
+    def events(playbooks, _inventory, arguments=(), lock=None):
+        assert lock is not None
+        names = [playbooks] if isinstance(playbooks, str) else list(playbooks)
+        given = {arguments[place]: arguments[place + 1] for place in range(0, len(arguments) - 1, 2)}
+        facts = json.loads(Path(given["-e"].removeprefix("@")).read_text()) if "-e" in given else {}
+        if runs.fails in names:
+            raise runner.RunError("the cable is out")
+        seen.append((names, given.get("--limit", ""), facts))
+        if "list.yml" in names:
+            hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
+            yield event("Read the quotas", hosts)
+        if "trash.yml" in names:
+            for nas, tenants in facts["trash_uploads"].items():
+                moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]
+                yield event("Move the uploads", {nas: {"tenants": moved}})
+
+    monkeypatch.setattr(runner, "events", events)
+    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB})()
+    return runs
+
+
+def event(task, hosts):
+    return {"_event": "v2_runner_on_ok", "task": {"name": task}, "hosts": hosts}

@@ -1,0 +1,131 @@
+"""What the operator reads when something is changed, and the code with which a command ends."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from silo import cli, ground
+from silo.edits import Edits
+from silo.ground import Finding
+from silo.operation import Operator
+
+SOUND = Finding("DNS", "*.swissphoto.ch", "ok", "it answers")
+BROKEN = Finding("guard", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
+
+
+@pytest.fixture
+def findings(monkeypatch):
+    found = [SOUND]
+    monkeypatch.setattr(ground, "check", lambda *_arguments: tuple(found))
+    return found
+
+
+@pytest.fixture
+def silo(path, runs, findings):
+    def run(*arguments, typed=""):
+        return CliRunner().invoke(cli.main, ["-i", str(path), *arguments], input=typed, env={"COLUMNS": "200"})
+
+    return run
+
+
+def test_created_as_in_the_mission(silo, path):
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 0, result.output
+    assert "hans runs at https://hans.swissphoto.ch on silo1." in result.output
+    settings = Edits(path).inventory.tenants()["hans"].settings
+    assert (settings["tenant_quota"], settings["tenant_email"]) == ("100G", "hans@email.ch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("create", "../hans", "100", "hans@email.ch"), 2, "this name cannot be used"),
+        (("create", "anna", "100", "hans@email.ch"), 2, "it exists already"),
+        (("create", "hans", "lots", "hans@email.ch"), 2, "a size such as 512M, 100G or 1T is right"),
+        (("create", "hans", "100", "hans@email.ch\nBcc: x@y.ch"), 2, "an address such as hans@example.ch is right"),
+        (("create", "hans", "100T", "hans@email.ch"), 3, "100 TiB of storage are asked"),
+        (("stop", "hans", "--yes"), 2, "there is none of this name"),
+        (("set", "anna"), 2, "name at least one setting"),
+        (("set", "anna", "--language", "rm"), 2, "one of de, fr, it, en is right"),
+        (("delete", "anna", "--confirm", "Anna"), 2, "confirm is 'Anna'; the name typed again, anna, is right"),
+        (("purge", "anna"), 2, "not in the trash; there is nobody"),
+        (("undelete", "anna"), 2, "none of this name was deleted and not purged yet"),
+        (("-i", "/nowhere", "list"), 2, "/nowhere"),
+        (("--author", "Maria", "stop", "anna", "--yes"), 2, "a name and an address are right"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_a_code(silo, path, arguments, code, said):
+    before = sorted(str(file) for file in path.rglob("*.yml"))
+    result = silo(*arguments)
+    assert (result.exit_code, said in re.sub(r"\s+", " ", result.output)) == (code, True), result.output
+    assert "Traceback" not in result.output
+    assert sorted(str(file) for file in path.rglob("*.yml")) == before
+
+
+def test_what_is_not_reached_has_a_code_of_its_own(silo, runs):
+    runs.fails = "apply.yml"
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 4
+    assert "hans is in the inventory, and does not run yet: the cable is out" in result.output
+    assert "'silo apply hans' completes it." in result.output
+
+
+def test_nothing_is_created_on_unsound_ground_but_by_will(silo, path, findings):
+    findings.append(BROKEN)
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 1
+    assert "wrong    guard, silo1: its rules are not loaded\n         -> run playbooks/site.yml\n" in result.output
+    assert not (path / "host_vars" / "hans").exists()
+    assert silo("create", "hans", "100", "hans@email.ch", "--no-check").exit_code == 0
+
+
+def test_check_tells_each_finding_and_what_to_do(silo, findings):
+    assert silo("check").exit_code == 0
+    findings.append(BROKEN)
+    result = silo("check")
+    assert result.exit_code == 1
+    assert "ok       DNS, *.swissphoto.ch: it answers\n" in result.output
+    assert "1 of 2 findings are wrong." in result.output
+    told = json.loads(silo("check", "--json").stdout)["findings"]
+    assert told[1]["remedy"] == "run playbooks/site.yml"
+
+
+@pytest.mark.parametrize("command", [("stop", "anna"), ("stop", "anna", "--unpaid"), ("reset-access", "anna")])
+def test_what_shuts_a_customer_out_is_asked_first(silo, path, runs, command):
+    before = Edits(path).desired("anna")
+    result = silo(*command, typed="n\n")
+    assert result.exit_code == 1
+    assert Edits(path).desired("anna") == before
+    assert runs.seen == []
+
+
+def test_a_dry_run_shows_the_edit_and_makes_none(silo, path, runs):
+    result = silo("stop", "anna", "--dry-run")
+    assert "+tenant_state: stopped" in result.output
+    assert Edits(path).desired("anna") == "running"
+    assert runs.seen == []
+
+
+def test_deleted_by_the_name_typed_again(silo, path):
+    result = silo("delete", "anna", typed="anna\n")
+    assert result.exit_code == 0, result.output
+    assert "anna holds 7 files, 8.78906 KiB. They stay 14 days in the trash." in result.output
+    assert re.search(r"anna was deleted at \S+ by \S+: 7 files, 8.78906 KiB", result.output)
+    early = silo("purge", "anna", "--yes")
+    assert early.exit_code == 2
+    assert "its time in the trash is not over; --confirm anna removes it now" in early.output
+    assert "Removed for good: anna." in silo("purge", "anna", "--confirm", "anna", "--yes").output
+
+
+def test_without_a_relay_the_link_is_in_a_file(silo, path):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    result = silo("reset-access", "anna", "--yes")
+    assert f"The one-time login link is in {path}/.silo/links/anna." in re.sub(r"\n", "", result.output)
+    assert silo("letters").exit_code == 1
+
+
+def test_letters_are_told(silo, path):
+    Operator(Edits(path)).set_state("anna", "suspended")
+    assert json.loads(silo("letters", "--json").output) == {"letters": []}
