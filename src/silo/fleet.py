@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from silo import certificate, runner
-from silo.capacity import Ledger, Server
 
 SERVICES = 3
 
@@ -35,14 +34,6 @@ class Tenant:
     certificate_issuer: str
     certificate_trusted: bool
     certificate_until: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Fleet:
-    """The tenants of an inventory, and the ledger of each server."""
-
-    tenants: tuple[Tenant, ...]
-    ledgers: Mapping[str, Ledger]
 
 
 def observed(services: Mapping[str, Mapping[str, t.Any]]) -> str:
@@ -91,8 +82,8 @@ def _tenant(
     )
 
 
-def read(inventory: Path) -> Fleet:
-    """Read all tenants and servers of `inventory`; raises silo.runner.RunError."""
+def read(inventory: Path) -> tuple[Tenant, ...]:
+    """Read all tenants of `inventory`, by name; raises silo.runner.RunError."""
     results = runner.results("list.yml", inventory)
     facts: dict[str, t.Any] = {}
     for result in results.get("Read the tenants", {}).values():
@@ -104,16 +95,8 @@ def read(inventory: Path) -> Fleet:
     }
     stacks = results.get("Read the stacks", {}).values()
     services = {name: found for result in stacks for name, found in result["tenants"].items()}
-    policy = results.get("Read the policy", {})
-    certificates = _certificates(facts, policy)
-    tenants = tuple(
+    certificates = _certificates(facts, results.get("Read the policy", {}))
+    return tuple(
         _tenant(name, facts.get(name, {}), services.get(name, {}), used.get(name) or 0, certificates.get(name))
         for name in sorted(facts.keys() | services.keys())
     )
-    return Fleet(tenants, {host: _ledger(host, result["msg"], facts) for host, result in policy.items()})
-
-
-def _ledger(host: str, policy: Mapping[str, t.Any], facts: Mapping[str, Mapping[str, t.Any]]) -> Ledger:
-    here = (fact for fact in facts.values() if fact["server"] == host and fact["desired"] == "running")
-    limits = tuple(fact["memory_bytes"] for fact in here)
-    return Ledger(Server(**policy["memory_bytes"]), limits, float(policy["memory_overcommit"]))

@@ -55,14 +55,14 @@ class Operator:
 
     def create(self, name: str, *, email: str, dry_run: bool = False, **settings: str | None) -> Change:
         """Create a tenant and bring it up; its customer is sent a one-time link."""
-        change = self.edits.create(name, email=email, pools=self._pools(), dry_run=dry_run, **settings)
+        change = self.edits.create(name, email=email, pools=self.pools(), dry_run=dry_run, **settings)
         if not dry_run:
             self._reach([name], f"{name} is in the inventory, and does not run yet")
         return change
 
     def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
         """Change settings of a tenant, and make them true."""
-        pools = self._pools() if settings.keys() & {"quota", "plan"} else {}
+        pools = self.pools() if settings.keys() & {"quota", "plan"} else {}
         change = self.edits.change(name, pools=pools, dry_run=dry_run, **settings)
         if not dry_run:
             self._reach([name], f"{name} is changed in the inventory, and not on its server yet")
@@ -86,6 +86,10 @@ class Operator:
         """Return what apply would do; changes nothing. Raises RunError."""
         self._check_known(names)
         return self._run("plan.yml", _limit(names))
+
+    def pools(self) -> dict[str, int]:
+        """Return each NAS with the size of its file system in bytes; raises RunError."""
+        return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
 
     def loss(self, name: str) -> Loss:
         """Return what would be lost with a tenant; raises RunError where a NAS does not tell."""
@@ -154,9 +158,6 @@ class Operator:
 
     def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
         return self._run("list.yml", ["--tags", "storage"]).get("Read the quotas", {})
-
-    def _pools(self) -> dict[str, int]:
-        return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
 
     def _put_aside(self, stone: Tombstone) -> Tombstone:
         """Move what a deleted tenant left into the trash, and record how much it was."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import click
 
 from silo import fleet, ground, usage
+from silo.admission import Pool
 from silo.capacity import GIB, Ledger, Server, rough, size
 from silo.cli import output
-from silo.cli.changing import Call
-from silo.inventory import InventoryError
+from silo.cli.changing import Call, operator
+from silo.inventory import InventoryError, Offer
 
 # A tenant of the mission: 1 GiB photo server, 1 GiB Postgres, 0.5 GiB Valkey.
 TENANT = 5 * GIB // 2
@@ -21,7 +23,7 @@ TENANT = 5 * GIB // 2
 @click.pass_obj
 def list_tenants(call: Call, as_json: bool) -> None:
     """Show every tenant: what it should be, and how it is."""
-    tenants = fleet.read(call.inventory).tenants
+    tenants = fleet.read(call.inventory)
     if as_json:
         output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
         return
@@ -48,7 +50,7 @@ def list_tenants(call: Call, as_json: bool) -> None:
 def show_tenant(call: Call, customer: str, as_json: bool) -> None:
     """Show all that is known of one tenant."""
     settings = call.edits().inventory.tenants()
-    found = {tenant.name: tenant for tenant in fleet.read(call.inventory).tenants}
+    found = {tenant.name: tenant for tenant in fleet.read(call.inventory)}
     if customer not in found:
         there = ", ".join(found) or "none yet"
         raise InventoryError(f"tenant {customer!r}: there is none of this name; there are {there}")
@@ -78,22 +80,40 @@ def _wish(tenant: fleet.Tenant) -> str:
 
 @click.command(cls=output.Command)
 @click.option("--tenants", "count", type=click.IntRange(0), help="What if there were this many tenants of 2.5 GiB?")
-@output.json_option("An object with 'servers'; sizes in bytes.")
+@output.json_option("An object with 'servers' and 'nas'; sizes in bytes.")
 @click.pass_obj
 def capacity(call: Call, count: int | None, as_json: bool) -> None:
-    """Show where the memory of each server goes; with --tenants, that of the mission's server of 128 GiB."""
+    """Show where the memory of each server and the disk of each NAS goes, and how many more tenants fit.
+
+    With --tenants, it is the memory of the mission's server, of 128 GiB. Nothing but a NAS is asked for its size.
+    """
+    pools: Mapping[str, Pool] = {}
+    offers: Mapping[str, Offer] = {"mission": Offer(TENANT, 100 * GIB)}
     if count is None:
-        ledgers = dict(fleet.read(call.inventory).ledgers)
+        with operator(call) as one:
+            sizes = one.pools()
+            known, _policy = one.edits.inventory.look()
+            offers = one.edits.inventory.offers()
+        ledgers = known.ledgers
+        pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
     else:
         ledgers = {"128 GiB": Ledger(Server(), (TENANT,) * count)}
     if as_json:
-        servers = [_as_json(name, ledger) for name, ledger in ledgers.items()]
-        output.as_json({"servers": servers})
+        servers = [_server(name, ledger, offers, pools) for name, ledger in ledgers.items()]
+        output.as_json({"servers": servers, "nas": [_nas(name, pool) for name, pool in pools.items()]})
         return
     table = output.table("memory", *ledgers)
     for label, values in _rows(list(ledgers.values())):
         table.add_row(label, *values)
+    for plan, offer in offers.items():
+        label = f"room for {plan}: {size(offer.memory)}" + (f", {size(offer.quota)}" if pools else "")
+        table.add_row(label, *(f"{offer.room(ledger, pools.values())} more" for ledger in ledgers.values()))
     output.show(table)
+    if pools:
+        table = output.table("storage", *pools)
+        table.add_row("promised", *(f"{size(sum(pool.promised))} of {size(pool.size)}" for pool in pools.values()))
+        table.add_row("free", *(size(max(0, pool.free)) for pool in pools.values()))
+        output.show(table)
 
 
 def _rows(ledgers: list[Ledger]) -> list[tuple[str, list[str]]]:
@@ -104,11 +124,10 @@ def _rows(ledgers: list[Ledger]) -> list[tuple[str, list[str]]]:
         ("reserve for the system", [size(ledger.server.reserve) for ledger in ledgers]),
         ("promised", [f"{size(ledger.promised)} of {size(ledger.server.total)}" for ledger in ledgers]),
         ("free", [size(max(0, ledger.free)) for ledger in ledgers]),
-        (f"room for, of {size(TENANT)}", [f"{ledger.room_for(TENANT)} more" for ledger in ledgers]),
     ]
 
 
-def _as_json(name: str, ledger: Ledger) -> dict[str, object]:
+def _server(name: str, ledger: Ledger, offers: Mapping[str, Offer], pools: Mapping[str, Pool]) -> dict[str, object]:
     return {
         "name": name,
         **{f"{key}_bytes": value for key, value in dataclasses.asdict(ledger.server).items()},
@@ -116,6 +135,16 @@ def _as_json(name: str, ledger: Ledger) -> dict[str, object]:
         "tenants_bytes": sum(ledger.tenants),
         "promised_bytes": ledger.promised,
         "free_bytes": ledger.free,
+        "room": {plan: offer.room(ledger, pools.values()) for plan, offer in offers.items()},
+    }
+
+
+def _nas(name: str, pool: Pool) -> dict[str, object]:
+    return {
+        "name": name,
+        "size_bytes": pool.size,
+        "promised_bytes": sum(pool.promised),
+        "free_bytes": pool.free,
     }
 
 
@@ -128,9 +157,7 @@ def stats(call: Call, as_json: bool) -> None:
     if as_json:
         output.as_json(dataclasses.asdict(used))
         return
-    table = output.table(
-        "tenant", "memory", "CPU now", "CPU hours", "uploads", "database", "photos", "requests", "sent"
-    )
+    table = output.table("tenant", "memory", "CPU now", "CPU time", "uploads", "database", "photos", "requests", "sent")
     for tenant in used.tenants:
         table.add_row(f"{tenant.name}, orphan" if tenant.orphan else tenant.name, *_numbers(tenant))
     table.add_section()
@@ -148,11 +175,15 @@ def _numbers(found: usage.Numbers) -> list[str]:
     return [
         "" if found.memory_bytes is None else f"{rough(found.memory_bytes)} of {rough(found.memory_limit_bytes or 0)}",
         "" if found.cpu_cores is None else f"{found.cpu_cores:.0%}",
-        "" if found.cpu_seconds is None else f"{found.cpu_seconds / 3600:.2f}",
+        "" if found.cpu_seconds is None else _duration(found.cpu_seconds),
         *("" if number is None else rough(number) for number in (found.storage_bytes, found.database_bytes)),
         *("" if number is None else str(number) for number in (photos, found.requests)),
         "" if found.sent_bytes is None else rough(found.sent_bytes),
     ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
 
 
 @click.command(cls=output.Command)

@@ -74,13 +74,15 @@ def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Fi
     yield server.guard(host, seen["guard_problem"])
 
 
-def _quotas(nas: str, told: Told) -> list[Finding]:
+def _quotas(nas: str, told: Told, tenants: Mapping[str, t.Any]) -> list[Finding]:
     if told.values.get("unreachable"):
         return [_away("quota", nas, told)]
     if told.problem:
         remedy = "docs/storage.md tells how quotas are on; playbooks/site.yml makes the NAS what it should be"
         return [Finding("quota", nas, "wrong", f"the quotas cannot be read: {told.problem}", remedy)]
-    return server.quotas(nas, told.values["backend"], told.values["tenants"])
+    # What else lies beside the tenants' directories, such as lost+found, needs no limit.
+    found = {name: directory for name, directory in told.values["tenants"].items() if name in tenants}
+    return server.quotas(nas, told.values["backend"], found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _machines(inventory: Path) -> list[Finding]:
         thresholds = policies[host].thresholds if host in policies else server.Thresholds()
         findings += _server(host, told, thresholds)
     for host, told in sorted(book.get(QUOTAS, {}).items()):
-        findings += _quotas(host, told)
+        findings += _quotas(host, told, tenants)
     if not book.get(POLICY):
         remedy = "add a server to hosts.yml, as docs/operator.md shows"
         text = "there is no server in its group servers"

@@ -91,21 +91,21 @@ def guard(server: str, problem: str) -> Finding:
     return Finding("guard", server, "wrong", f"tenants may reach each other: {problem}", remedy)
 
 
-def quotas(nas: str, backend: str, tenants: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
-    """Return whether a hard limit holds on each directory of a NAS; one finding where it does on all."""
-    wrong = [
-        Finding(
-            "quota",
-            name,
-            "wrong",
-            f"no limit holds on {tenant['path']} of {nas}: {tenant['problem']}",
-            f"run playbooks/apply.yml --limit {name}; where it says the same, docs/storage.md tells how quotas are on",
-        )
-        for name, tenant in sorted(tenants.items())
-        if tenant["problem"]
-    ]
-    held = len(tenants) - len(wrong)
+def quotas(nas: str, backend: str, found: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
+    """Return whether a hard limit holds on each tenant's directory of a NAS; one finding where it does on all."""
+    wrong = [_unlimited(nas, name, directory) for name, directory in sorted(found.items()) if not _holds(directory)]
+    held = len(found) - len(wrong)
     if wrong and not held:
         return wrong
-    directories = "1 directory" if held == 1 else f"{held} directories"
-    return [Finding("quota", nas, "ok", f"quotas of {backend} are on and hold for {directories}"), *wrong]
+    tenants = "1 tenant" if held == 1 else f"{held} tenants"
+    return [Finding("quota", nas, "ok", f"quotas of {backend} are on, and hold {tenants}"), *wrong]
+
+
+def _holds(directory: Mapping[str, t.Any]) -> bool:
+    return not directory["problem"] and directory["limit"] is not None
+
+
+def _unlimited(nas: str, name: str, directory: Mapping[str, t.Any]) -> Finding:
+    why = f": it {directory['problem']}" if directory["problem"] else ""
+    remedy = f"run playbooks/apply.yml --limit {name}; where it refuses, docs/storage.md tells what a quota needs"
+    return Finding("quota", name, "wrong", f"no limit holds on {directory['path']} of {nas}{why}", remedy)

@@ -3,7 +3,7 @@
 from silo.inventory.editor import Inventory
 from silo.inventory.errors import InventoryError
 from silo.inventory.merged import Policy
-from silo.inventory.model import Change, Fleet, TenantFile
+from silo.inventory.model import Change, Fleet, Offer, TenantFile
 from silo.inventory.retired import Tombstone
 
-__all__ = ["Change", "Fleet", "Inventory", "InventoryError", "Policy", "TenantFile", "Tombstone"]
+__all__ = ["Change", "Fleet", "Inventory", "InventoryError", "Offer", "Policy", "TenantFile", "Tombstone"]

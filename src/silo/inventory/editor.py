@@ -22,7 +22,7 @@ from silo.inventory.errors import InventoryError, shown
 from silo.inventory.folder import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.history import Author, History
 from silo.inventory.merged import Merged, Policy, Reader
-from silo.inventory.model import Change, Fleet, TenantFile, memory
+from silo.inventory.model import Change, Fleet, Offer, TenantFile, memory
 from silo.inventory.retired import Tombstone
 from silo.inventory.schema import SETTINGS, Tenant
 
@@ -89,6 +89,17 @@ class Inventory:
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
             return survey.fleet(merged, self.tombstones()), merged.policy()
+
+    def offers(self) -> Mapping[str, Offer]:
+        """Return what a tenant of each plan takes; takes about a second."""
+        names = survey.plans(self.folder.root)
+        with Reader(self.folder.root) as reader:
+            merged = reader.merge()
+            known = survey.fleet(merged, self.tombstones())
+            files = survey.imagined(merged, names, survey.free_index(known.tenants.values(), self.tombstones()))
+            after = reader.merge(files)
+            tenants = [survey.tenant(after, name) for name in files]
+        return {plan: Offer(memory(one), one.quota) for plan, one in zip(names, tenants, strict=True)}
 
     def check_exists(self, name: str) -> None:
         """Raise InventoryError with the name that may be meant, where there is no tenant of this one."""

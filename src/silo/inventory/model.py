@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from silo.admission import Pool
@@ -52,6 +52,20 @@ class Fleet:
     def pool(self, nas: str, size: int) -> Pool:
         """Return what is promised on a NAS of `size` bytes."""
         return Pool(size, tuple(self.promised[nas].values()), self.storage_overcommit[nas])
+
+
+@dataclasses.dataclass(frozen=True)
+class Offer:
+    """What a tenant of a plan takes: the memory of a server and the storage of a NAS, in bytes."""
+
+    memory: int
+    quota: int
+
+    def room(self, ledger: Ledger, pools: Iterable[Pool]) -> int:
+        """How many more of them fit on a server and on these NAS together; without a NAS only the memory counts."""
+        fits = ledger.room_for(self.memory)
+        known = list(pools)
+        return min(fits, sum(max(0, pool.free) // self.quota for pool in known)) if known else fits
 
 
 def memory(tenant: Tenant) -> int:

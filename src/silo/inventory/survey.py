@@ -73,6 +73,14 @@ def fleet(merged: Merged, stones: Sequence[Tombstone]) -> Fleet:
     return Fleet(tenants, tuple(problems), ledgers, promised, overcommit)
 
 
+def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list[str]]:
+    """Return the files of one tenant of each plan, as if it were created; name to texts."""
+    first = {key: sorted(merged.groups.get(group, ()))[:1] for key, group in (("server", "servers"), ("nas", "nas"))}
+    where = "".join(f"tenant_{key}: {host}\n" for key, (host,) in first.items())
+    text = "tenant_email: nobody@example.ch\ntenant_plan: {}\ntenant_index: {}\n"
+    return {f"imagined{index + n}": [text.format(plan, index + n) + where] for n, plan in enumerate(plans)}
+
+
 def _ledger(merged: Merged, server: str, tenants: Iterable[Tenant]) -> Ledger:
     limits = tuple(memory(one) for one in tenants if one.server == server and memory(one))
     return Ledger(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT))

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli, fleet, runner
-from silo.capacity import GIB, Ledger, Server
+from silo.capacity import GIB
 
 HANS = fleet.Tenant(
     name="hans",
@@ -28,8 +28,7 @@ HANS = fleet.Tenant(
 
 @pytest.fixture
 def silo(monkeypatch):
-    ledgers = {"silo1": Ledger(Server(), (5 * GIB // 2,))}
-    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.Fleet((HANS,), ledgers))
+    monkeypatch.setattr(fleet, "read", lambda _inventory: (HANS,))
 
     def run(*arguments):
         return CliRunner().invoke(cli.main, arguments, env={"COLUMNS": "200"})
@@ -63,11 +62,6 @@ def test_capacity_of_the_mission(silo):
     output = silo("capacity", "--tenants", "15").output
     assert "72 GiB of 128 GiB" in output
     assert "15 with 37.5 GiB" in output
-
-
-def test_capacity_of_the_inventory(silo):
-    (server,) = json.loads(silo("capacity", "--json").output)["servers"]
-    assert (server["name"], server["tenants"], server["promised_bytes"]) == ("silo1", 1, 37 * GIB)
 
 
 def test_a_negative_number_of_tenants_is_refused(silo):

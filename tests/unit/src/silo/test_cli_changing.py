@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli, ground
+from silo.capacity import GIB
 from silo.edits import Edits
 from silo.ground import Finding
 from silo.operation import Operator
@@ -124,6 +125,16 @@ def test_without_a_relay_the_link_is_in_a_file(silo, path):
     result = silo("reset-access", "anna", "--yes")
     assert f"The one-time login link is in {path}/.silo/links/anna." in re.sub(r"\n", "", result.output)
     assert silo("letters").exit_code == 1
+
+
+def test_capacity_of_the_inventory_and_what_still_fits_of_each_plan(silo, runs):
+    runs.pool = 1200 * GIB
+    told = json.loads(silo("capacity", "--json").stdout)
+    (server,), (nas,) = told["servers"], told["nas"]
+    assert (server["name"], server["tenants"], server["promised_bytes"]) == ("silo1", 1, 38 * GIB)
+    assert (nas["size_bytes"], nas["promised_bytes"], nas["free_bytes"]) == (1200 * GIB, 100 * GIB, 1100 * GIB)
+    assert server["room"] == {"small": 11, "medium": 2, "large": 1}
+    assert "room for medium: 2.5 GiB, 500 GiB   2 more" in silo("capacity").output
 
 
 def test_letters_are_told(silo, path):

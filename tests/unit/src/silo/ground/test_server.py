@@ -83,22 +83,27 @@ def test_storage_and_guard(look, subject):
     assert "playbooks/site.yml" in bad.remedy
 
 
-def tenant(name, problem=""):
-    return {"path": f"/instances/{name}", "problem": problem}
+def tenant(name, problem="", limit=100 * GIB):
+    return {"path": f"/instances/{name}", "problem": problem, "limit": limit}
 
 
 def test_quotas_that_hold():
     (finding,) = server.quotas("nas1", "xfs", {"hans": tenant("hans")})
-    assert (finding.subject, finding.place, finding.state) == ("quota", "nas1", "ok")
-    assert finding.text == "quotas of xfs are on and hold for 1 directory"
+    assert (finding.subject, finding.place, finding.state, finding.remedy) == ("quota", "nas1", "ok", "")
+    assert finding.text == "quotas of xfs are on, and hold 1 tenant"
 
 
-def test_a_quota_that_does_not_hold():
-    found = {"maria": tenant("maria", "it has no project id"), "hans": tenant("hans")}
-    good, bad = server.quotas("nas1", "xfs", found)
-    assert good.state == "ok"
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (tenant("maria", "is a plain directory and not a subvolume", None), ": it is a plain directory and not a subv"),
+        (tenant("maria", limit=None), ""),
+    ],
+)
+def test_a_quota_that_does_not_hold(found, why):
+    good, bad = server.quotas("nas1", "xfs", {"maria": found, "hans": tenant("hans")})
+    assert good.text == "quotas of xfs are on, and hold 1 tenant"
     assert (bad.place, bad.state) == ("maria", "wrong")
-    assert bad.text == "no limit holds on /instances/maria of nas1: it has no project id"
+    assert bad.text.startswith(f"no limit holds on /instances/maria of nas1{why}")
     assert "playbooks/apply.yml --limit maria" in bad.remedy
-    (only,) = server.quotas("nas1", "xfs", {"maria": found["maria"]})
-    assert only == bad
+    assert server.quotas("nas1", "xfs", {"maria": found}) == [bad]
