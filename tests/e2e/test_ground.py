@@ -1,0 +1,162 @@
+"""What `silo check` tells: of a server that is well, and of one on which somebody broke something."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+
+import pytest
+
+from silo import ground
+from silo.letters import Settings
+
+from .relay import Relay
+from .waiting import wait_for
+
+TRAEFIK, PAGES = "silo-traefik-traefik-1", "silo-pages-pages-1"
+
+
+@pytest.fixture
+def check(operator):
+    """The findings that are not right, as subject and place to the finding."""
+
+    def run(inventory=None, **values):
+        found = ground.check(inventory or operator.inventory, **values)
+        for finding in found:
+            assert bool(finding.remedy) == (finding.state != "ok"), finding
+        return {(one.subject, one.place): one for one in found if one.state in ("wrong", "unknown")}
+
+    return run
+
+
+@pytest.fixture
+def broken(lab, check):
+    """Breaks by one script, restores by another, and waits until all is well again."""
+
+    @contextlib.contextmanager
+    def of(breaks, restores, container=lab.container):
+        def run(script):
+            subprocess.run(["docker", "exec", container, "sh", "-euc", script], check=True, timeout=120)
+
+        run(breaks)
+        try:
+            yield
+        finally:
+            run(restores)
+            wait_for(lambda: not check(), seconds=120)
+
+    return of
+
+
+def test_a_server_that_is_well(operator, tmp_path):
+    relay = Relay(tmp_path)
+    try:
+        settings = Settings.of(relay.variables(), tmp_path / "outbox")
+        found = ground.check(operator.inventory, settings, "hans@example.ch")
+    finally:
+        relay.stop()
+    # The lab has the clock of the machine that it is on, and as much of its disk as there is.
+    assert [one for one in found if one.state != "ok" and one.subject not in ("clock", "disk")] == []
+    assert [one for one in found if one.state in ("wrong", "unknown")] == []
+    told = {one.subject for one in found}
+    assert told == {"DNS", "port 80", "port 443", "NAS", "clock", "disk", "guard", "quota", "vault", "letters"}
+    assert relay.letters == []
+
+
+def test_nothing_is_changed_by_looking(lab, check):
+    def state():
+        return lab.files(), lab.run("nft", "--stateless", "list", "ruleset"), lab.run("docker", "ps", "--quiet")
+
+    before = state()
+    assert check() == {}
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("breaks", "text"),
+    [
+        ("nft delete table inet silo_guard", "its table inet silo_guard is not loaded"),
+        ("nft delete table bridge silo_guard", "its table bridge silo_guard is not loaded"),
+        ("nft insert rule inet silo_guard forward accept", "its tables are loaded, and their rules are not those of"),
+        ("mv /etc/silo/guard.nft /etc/silo/away.nft", "/etc/silo/guard.nft is missing"),
+    ],
+)
+def test_a_guard_that_does_not_hold(broken, check, breaks, text):
+    restores = "if [ -e /etc/silo/away.nft ]; then mv /etc/silo/away.nft /etc/silo/guard.nft; fi; "
+    with broken(breaks, f"{restores} systemctl reload silo-guard"):
+        found = check()
+    assert list(found) == [("guard", "silo1")]
+    assert found["guard", "silo1"].text.startswith(f"tenants may reach each other: {text}")
+
+
+def test_a_nas_without_its_sentinel(broken, check):
+    with broken("mv /instances/.silo-nas /instances/.away", "mv /instances/.away /instances/.silo-nas"):
+        found = check()
+    assert set(found) == {("NAS", "silo1"), ("quota", "silo1")}
+    assert found["NAS", "silo1"].text.startswith("what is mounted at /instances is not the NAS")
+
+
+def test_a_quota_that_does_not_hold(broken, check, lab, operator):
+    index = operator.settings("hans")["tenant_index"]
+    limit = lab.quota(index)
+    command = "btrfs qgroup limit {} 1/" + f"{index} /instances"
+    with broken(command.format("none"), command.format(limit)):
+        found = check()
+    assert list(found) == [("quota", "hans")]
+    assert lab.quota(index) == limit
+
+
+def test_traefik_that_is_stopped(broken, check):
+    with broken(f"docker stop -t 5 {TRAEFIK}", f"docker start {TRAEFIK}"):
+        found = check()
+    assert set(found) == {("port 80", "silo1"), ("port 443", "silo1")}
+    assert all("Traefik does not run" in finding.text for finding in found.values())
+
+
+def test_pages_that_are_stopped(broken, check):
+    with broken(f"docker stop -t 5 {PAGES}", f"docker start {PAGES}"):
+        found = check()
+    assert list(found) == [("port 443", "silo1")]
+    assert "the pages behind it do not" in found["port 443", "silo1"].text
+
+
+@pytest.mark.parametrize("name", ["", "hans."])
+def test_a_name_that_leads_elsewhere(broken, check, lab, name):
+    path, restart = "/etc/dnsmasq.d/wrong.conf", "systemctl restart dnsmasq"
+    record = f"address=/{name}{lab.domain}/198.51.100.7"
+    with broken(f"echo {record} >{path}; {restart}", f"rm {path}; {restart}", f"{lab.container}-internet"):
+        found = check()
+    place = f"{name or '*.'}{lab.domain}"
+    assert list(found) == [("DNS", place)]
+    assert f"answers with 198.51.100.7, and silo1 is at {lab.address}" in found["DNS", place].text
+    assert f"have {place} answer with {lab.address}" in found["DNS", place].remedy
+
+
+def test_a_resolver_that_is_away(broken, check, lab):
+    with broken("systemctl stop dnsmasq", "systemctl start dnsmasq", f"{lab.container}-internet"):
+        found = check()
+    assert list(found) == [("DNS", f"*.{lab.domain}")]
+    assert found["DNS", f"*.{lab.domain}"].state == "unknown"
+
+
+def test_a_vault_that_lies_open_and_one_that_does_not_open(operator, check, tmp_path):
+    inventory = tmp_path / "inventory"
+    shutil.copytree(operator.inventory, inventory)
+    (inventory / "host_vars" / "hans" / "vault.yml").write_text("tenant_secrets: {admin_password: seen}\n")
+    (inventory / "host_vars" / "hans" / "vault.yml").chmod(0o644)
+    path = inventory / "host_vars" / "maria" / "vault.yml"
+    path.write_text(path.read_text()[:300])
+    found = check(inventory)
+    assert {place for subject, place in found if subject == "vault"} == {"hans", "maria"}
+    assert not any("seen" in finding.text for finding in found.values())
+
+
+def test_a_server_that_is_away_is_a_finding(operator, check, tmp_path):
+    inventory = tmp_path / "inventory"
+    shutil.copytree(operator.inventory, inventory)
+    policy = inventory / "host_vars" / "silo1" / "connection.yml"
+    policy.write_text(policy.read_text() + "ansible_port: 9\n")
+    found = check(inventory)
+    assert set(found) == {("server", "silo1"), ("quota", "silo1")}
+    assert "cannot be reached over SSH" in found["server", "silo1"].text
