@@ -74,7 +74,7 @@ def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Fi
     yield server.guard(host, seen["guard_problem"])
 
 
-def _quotas(nas: str, told: Told, tenants: Mapping[str, t.Any]) -> list[Finding]:
+def _storage(nas: str, told: Told, tenants: Mapping[str, t.Any], thresholds: server.Thresholds) -> list[Finding]:
     if told.values.get("unreachable"):
         return [_away("quota", nas, told)]
     if told.problem:
@@ -82,7 +82,8 @@ def _quotas(nas: str, told: Told, tenants: Mapping[str, t.Any]) -> list[Finding]
         return [Finding("quota", nas, "wrong", f"the quotas cannot be read: {told.problem}", remedy)]
     # What else lies beside the tenants' directories, such as lost+found, needs no limit.
     found = {name: directory for name, directory in told.values["tenants"].items() if name in tenants}
-    return server.quotas(nas, told.values["backend"], found)
+    room = server.pool(nas, told.values["pool"], thresholds)
+    return [room, *server.quotas(nas, told.values["backend"], found)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,11 +165,13 @@ def _machines(inventory: Path) -> list[Finding]:
         else:
             tenants = told.values["tenants"]
     findings += _outside(policies, tenants)
+    # A NAS that is no server has the limits of the first.
+    usual = next((policy.thresholds for policy in policies.values()), server.Thresholds())
+    limits = {host: policy.thresholds for host, policy in policies.items()}
     for host, told in sorted(book.get(SERVER, {}).items()):
-        thresholds = policies[host].thresholds if host in policies else server.Thresholds()
-        findings += _server(host, told, thresholds)
+        findings += _server(host, told, limits.get(host, usual))
     for host, told in sorted(book.get(QUOTAS, {}).items()):
-        findings += _quotas(host, told, tenants)
+        findings += _storage(host, told, tenants, limits.get(host, usual))
     if not book.get(POLICY):
         remedy = "add a server to hosts.yml, as docs/operator.md shows"
         text = "there is no server in its group servers"

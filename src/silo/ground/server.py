@@ -49,27 +49,30 @@ def disks(host: str, found: Sequence[Mapping[str, t.Any]], thresholds: Threshold
     return [_disk(host, disk, thresholds) for disk in found]
 
 
+def pool(nas: str, found: Mapping[str, int], thresholds: Thresholds) -> Finding:
+    """Return whether the file system of all tenants' uploads has room; `found` has `size` and `free` in bytes."""
+    left = {"path": "the storage of all tenants", "inodes": 0, "inodes_free": 0, **found}
+    finding = _disk(nas, left, thresholds)
+    remedy = "make it larger, or take another NAS for new tenants; `silo purge` empties what lies in the trash too long"
+    return finding if finding.state == "ok" else dataclasses.replace(finding, remedy=remedy)
+
+
 def _disk(host: str, disk: Mapping[str, t.Any], thresholds: Thresholds) -> Finding:
-    left = {"room": (disk["free"], disk["size"]), "inodes": (disk["inodes_free"], disk["inodes"])}
     # Some file systems, btrfs for one, do not count inodes.
-    shares = {what: 100 * free / total for what, (free, total) in left.items() if total}
-    state: State = "ok"
-    for share in shares.values():
-        if share < thresholds.wrong:
-            state = "wrong"
-        elif share < thresholds.warning and state == "ok":
-            state = "warning"
+    counted = {"room": (disk["free"], disk["size"]), "inodes": (disk["inodes_free"], disk["inodes"])}
+    shares = {what: 100 * free / total for what, (free, total) in counted.items() if total}
     parts = [f"{rough(disk['free'])} of {rough(disk['size'])}"]
     if "inodes" in shares:
         parts.append(f"{shares['inodes']:.0f} % of the inodes")
     text = f"{disk['path']} has {' and '.join(parts)} left"
-    if state == "ok":
-        return Finding("disk", host, state, text)
-    below = thresholds.wrong if state == "wrong" else thresholds.warning
-    limit = "silo_check_disk_wrong" if state == "wrong" else "silo_check_disk_warning"
-    short = " and ".join(what for what, share in shares.items() if share < below)
-    remedy = f"make the disk larger, or remove what is not needed; `docker image prune` and `du -x {disk['path']}` help"
-    return Finding("disk", host, state, f"{text}: less {short} than {below:g} % ({limit})", remedy)
+    limits: tuple[tuple[State, float], ...] = (("wrong", thresholds.wrong), ("warning", thresholds.warning))
+    for state, limit in limits:
+        if short := " and ".join(what for what, share in shares.items() if share < limit):
+            verb = "are" if "inodes" in short else "is"
+            text += f"; its {short} {verb} below {limit:g} % (silo_check_disk_{state})"
+            remedy = f"make the disk larger, or remove what is not needed; `du -xh {disk['path']}` tells what is large"
+            return Finding("disk", host, state, text, f"{remedy}, `docker image prune` removes old images")
+    return Finding("disk", host, "ok", text)
 
 
 def storage(server: str, problem: str) -> Finding:

@@ -49,24 +49,35 @@ def test_a_disk_with_room():
 @pytest.mark.parametrize(
     ("changes", "state", "short"),
     [
-        ({"free": 14 * GIB}, "warning", "less room than 15 % (silo_check_disk_warning)"),
-        ({"free": 4 * GIB}, "wrong", "less room than 5 % (silo_check_disk_wrong)"),
-        ({"inodes_free": 149}, "warning", "less inodes than 15 % (silo_check_disk_warning)"),
-        ({"free": 0, "inodes_free": 0}, "wrong", "less room and inodes than 5 % (silo_check_disk_wrong)"),
-        ({"free": 4 * GIB, "inodes_free": 149}, "wrong", "less room than 5 % (silo_check_disk_wrong)"),
-        ({"free": 14 * GIB, "inodes_free": 4}, "wrong", "less inodes than 5 % (silo_check_disk_wrong)"),
+        ({"free": 14 * GIB}, "warning", "its room is below 15 % (silo_check_disk_warning)"),
+        ({"free": 4 * GIB}, "wrong", "its room is below 5 % (silo_check_disk_wrong)"),
+        ({"inodes_free": 149}, "warning", "its inodes are below 15 % (silo_check_disk_warning)"),
+        ({"free": 0, "inodes_free": 0}, "wrong", "its room and inodes are below 5 % (silo_check_disk_wrong)"),
+        ({"free": 4 * GIB, "inodes_free": 149}, "wrong", "its room is below 5 % (silo_check_disk_wrong)"),
+        ({"free": 14 * GIB, "inodes_free": 4}, "wrong", "its inodes are below 5 % (silo_check_disk_wrong)"),
     ],
 )
 def test_a_disk_that_fills(changes, state, short):
     (finding,) = server.disks("silo1", [disk(**changes)], server.Thresholds())
     assert finding.state == state
-    assert finding.text.endswith(f": {short}")
+    assert finding.text.endswith(f" left; {short}")
     assert "/srv" in finding.remedy
 
 
 def test_a_file_system_that_counts_no_inodes():
     (finding,) = server.disks("silo1", [disk(inodes=0, inodes_free=0)], server.Thresholds())
     assert (finding.state, finding.text) == ("ok", "/srv has 50 GiB of 100 GiB left")
+
+
+def test_the_room_of_the_nas():
+    good = server.pool("nas1", {"size": 100 * GIB, "free": 50 * GIB}, server.Thresholds())
+    bad = server.pool("nas1", {"size": 100 * GIB, "free": GIB}, server.Thresholds())
+    assert (good.subject, good.place, good.state, good.remedy) == ("disk", "nas1", "ok", "")
+    assert bad.state == "wrong"
+    assert bad.text == (
+        "the storage of all tenants has 1 GiB of 100 GiB left; its room is below 5 % (silo_check_disk_wrong)"
+    )
+    assert "silo purge" in bad.remedy
 
 
 def test_thresholds_are_the_operators():
