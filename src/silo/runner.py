@@ -15,7 +15,7 @@ Results = dict[str, dict[str, Mapping[str, t.Any]]]
 
 
 def _root() -> Path:
-    """Return the folder with playbooks and roles.
+    """Return the folder with playbooks and roles; ends with a sentence where there is none.
 
     It is that of $SILO_HOME; that in which this file lies; that in which, or below which, silo is called.
     """
@@ -24,7 +24,7 @@ def _root() -> Path:
     for place in places:
         if (place / "playbooks" / "site.yml").is_file() and (place / "ansible.cfg").is_file():
             return place.resolve()
-    return places[0].resolve()
+    sys.exit("silo: its playbooks are not here; call it in its repository, or set SILO_HOME to where that lies")
 
 
 ROOT = _root()
@@ -48,8 +48,6 @@ def events(
     `lock` is a descriptor that the process holds open until it ends, also where we end before it. Raises RunError with
     what Ansible said where it ends with a code other than 0.
     """
-    if not (ROOT / "playbooks").is_dir():
-        raise RunError(f"{ROOT}: no playbooks are here; call silo in its repository, or set SILO_HOME to it")
     names = [playbooks] if isinstance(playbooks, str) else playbooks
     command = ["ansible-playbook", "-i", str(inventory), *arguments]
     command += [str(ROOT / "playbooks" / name) for name in names]

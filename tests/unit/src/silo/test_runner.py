@@ -1,5 +1,9 @@
 """Ansible's events, and what it says when it fails."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from silo import runner
@@ -35,3 +39,22 @@ def test_a_task_that_fails_is_told_in_its_own_words(playbook):
 def test_a_playbook_that_cannot_be_read_is_told(playbook):
     with pytest.raises(runner.RunError, match="no.such.module"):
         runner.results(*playbook("no.such.module: {}"))
+
+
+@pytest.mark.parametrize(
+    ("home", "place", "said"), [("", "/", "its playbooks are not here"), (str(runner.ROOT), "/", ""), ("", ".", "")]
+)
+def test_it_finds_its_playbooks_or_says_so(home, place, said, tmp_path):
+    """As installed by pip, away from the repository."""
+    shutil.copytree(runner.ROOT / "src" / "silo", tmp_path / "silo")
+    place = runner.ROOT / "docs" if place == "." else place
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", "import silo.runner"],
+        cwd=place,
+        env={"PYTHONPATH": str(tmp_path), "SILO_HOME": home},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, said in result.stderr) == (1 if said else 0, True)
+    assert "Traceback" not in result.stderr
