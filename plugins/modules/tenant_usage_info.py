@@ -70,6 +70,7 @@ tenants:
         photos: 1204
         videos: 31
         users: 2
+        last_login: 1795500000
       disk:
         database_bytes: 98765432
         backups_bytes: 4096

@@ -6,7 +6,6 @@ Every operation may be cut off anywhere; the same one, or `apply`, completes it.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import json
 import tempfile
@@ -14,7 +13,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import runner
+from silo import runner, usage
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
@@ -25,14 +24,6 @@ APPLY = ("apply.yml", "letters.yml")
 
 class NotReachedError(Exception):
     """The inventory says it, and the machines are not there yet; the text says why, and what completes it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Loss:
-    """What is lost with a tenant: `files` and `used` bytes on the NAS, None where nobody can tell."""
-
-    files: int | None
-    used: int | None
 
 
 def _silent(_told: object) -> None:
@@ -91,11 +82,11 @@ class Operator:
         """Return each NAS with the size of its file system in bytes; raises RunError."""
         return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
 
-    def loss(self, name: str) -> Loss:
-        """Return what would be lost with a tenant; raises RunError where a NAS does not tell."""
-        stored = [result["tenants"].get(name, {}) for result in self._storage().values()]
-        found: Mapping[str, t.Any] = next(filter(None, stored), {})
-        return Loss(found.get("inodes"), found.get("used"))
+    def loss(self, name: str) -> usage.Tenant:
+        """Return what a tenant holds, which would be lost with it; raises RunError."""
+        self._check_known([name])
+        found = usage.of(self._run("stats.yml", ()))
+        return next(tenant for tenant in found.tenants if tenant.name == name and not tenant.orphan)
 
     def delete(self, name: str, *, by: str | None = None) -> Tombstone:
         """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""

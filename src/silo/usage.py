@@ -89,6 +89,7 @@ class Tenant(Numbers):
     desired: str = ""
     observed: str = ""
     orphan: bool = False
+    last_login: str | None = None
     since: str | None = None
 
 
@@ -156,8 +157,13 @@ def _live(found: Mapping[str, t.Any]) -> dict[str, t.Any]:
         "photos": database["photos"],
         "videos": database["videos"],
         "users": database["users"],
+        "last_login": _time(database["last_login"]),
         "local_bytes": _sum(disk.values()),
     }
+
+
+def _time(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
 
 
 def _storage(found: Mapping[str, t.Any]) -> dict[str, int | None]:
@@ -247,10 +253,14 @@ def usage(
     return Usage(tenants, _totals(tenants), tuple(problems))
 
 
-def read(inventory: Path) -> Usage:
-    """Read what all tenants of `inventory` use; raises silo.runner.RunError."""
-    results = runner.results("stats.yml", inventory)
+def of(results: runner.Results) -> Usage:
+    """Return what all tenants use, from the results of stats.yml."""
     facts: Mapping[str, t.Any] = next(
         (result["tenants"] for result in results.get("Read the tenants", {}).values()), {}
     )
     return usage(facts, results.get("Read the usage", {}), results.get("Read the quotas", {}))
+
+
+def read(inventory: Path) -> Usage:
+    """Read what all tenants of `inventory` use; raises silo.runner.RunError."""
+    return of(runner.results("stats.yml", inventory))

@@ -18,20 +18,25 @@ SELECT 'size', pg_catalog.pg_database_size(pg_catalog.current_database());
 SELECT 'photos', count(*) FILTER (WHERE "type" = 'IMAGE'), 'videos', count(*) FILTER (WHERE "type" = 'VIDEO')
   FROM "asset" WHERE "deletedAt" IS NULL AND "visibility" <> 'hidden';
 SELECT 'users', count(*) FROM "user" WHERE "deletedAt" IS NULL;
+SELECT 'login', extract(epoch FROM max("createdAt"))::bigint FROM "session";
 """
-PAIR = re.compile(r"(?:^|\|)(size|photos|videos|users)\|([0-9]{1,18})(?=\||$)", re.MULTILINE)
+PAIR = re.compile(r"(?:^|\|)(size|photos|videos|users|login)\|([0-9]{1,18})(?=\||$)", re.MULTILINE)
 # Beyond the time that the container itself gives psql.
 GRACE_SECONDS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Database:
-    """Its size in bytes, and what Immich counts in it without what lies in its trash; None is unknown."""
+    """Its size in bytes, and what Immich counts in it without what lies in its trash; None is unknown.
+
+    `last_login`, in seconds since 1970, is of those who have not logged out.
+    """
 
     size_bytes: int | None = None
     photos: int | None = None
     videos: int | None = None
     users: int | None = None
+    last_login: int | None = None
 
 
 def read(tenant: str, seconds: int, answer: Ask = ask) -> Database:
@@ -42,4 +47,4 @@ def read(tenant: str, seconds: int, answer: Ask = ask) -> Database:
     psql = ("timeout", "--signal=KILL", str(seconds), "psql", "-XqAt", "-U", "immich", "-d", "immich")
     text = answer((*command, *psql), STATEMENTS, seconds + GRACE_SECONDS)
     found = {key: int(number) for key, number in PAIR.findall(text)}
-    return Database(found.get("size"), found.get("photos"), found.get("videos"), found.get("users"))
+    return Database(*(found.get(key) for key in ("size", "photos", "videos", "users", "login")))

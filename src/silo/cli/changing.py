@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 
 from silo import ground
-from silo.capacity import size
+from silo.capacity import rough
 from silo.cli import output
 from silo.cli.progress import Progress
 from silo.edits import Edits
 from silo.inventory import Change, Tombstone
 from silo.letters import LetterError
 from silo.operation import Operator
+from silo.usage import Tenant
 
 Command = Callable[..., t.Any]
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
@@ -217,11 +218,8 @@ def delete(call: Call, customer: str, confirm: str | None, dry_run: bool) -> Non
         unfinished = [stone for stone in one.edits.unfinished() if stone.name == customer]
         if not (unfinished and customer not in one.edits.inventory.tenants()):
             planned = one.edits.inventory.remove(customer, dry_run=True)
-            loss = one.loss(customer)
-            files = "an unknown number of" if loss.files is None else f"{loss.files}"
-            used = "an unknown size" if loss.used is None else size(loss.used)
             days = one.edits.policy.trash_days
-            click.echo(f"{customer} holds {files} files, {used}. They stay {days} days in the trash.")
+            click.echo(f"{_holds(one.loss(customer))} They stay {days} days in the trash.")
             if dry_run:
                 _show(planned)
                 return
@@ -232,8 +230,17 @@ def delete(call: Call, customer: str, confirm: str | None, dry_run: bool) -> Non
         _tell_record(one.delete(customer, by=call.author or getpass.getuser()))
 
 
+def _holds(tenant: Tenant) -> str:
+    """Return what is lost with a tenant, in a sentence."""
+    photos = "an unknown number of photos" if tenant.photos is None else f"{tenant.photos} photos"
+    videos = "" if tenant.videos is None else f" and {tenant.videos} videos"
+    used = "of unknown size" if tenant.storage_bytes is None else rough(tenant.storage_bytes)
+    login = f"the last login was on {tenant.last_login[:10]}" if tenant.last_login else "the last login is unknown"
+    return f"{tenant.name} holds {photos}{videos}, {used}; {login}."
+
+
 def _tell_record(stone: Tombstone) -> None:
-    click.echo(f"{stone.name} was deleted at {stone.when} by {stone.by}: {stone.files} files, {size(stone.used)}.")
+    click.echo(f"{stone.name} was deleted at {stone.when} by {stone.by}: {stone.files} files, {rough(stone.used)}.")
     click.echo(f"The record is {stone.path}; 'silo undelete {stone.name}' brings it back until it is purged.")
 
 
@@ -272,7 +279,7 @@ def purge(call: Call, customers: tuple[str, ...], confirm: tuple[str, ...], yes:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
         for stone in chosen:
-            click.echo(f"{stone.name}, deleted at {stone.when}: {stone.files} files, {size(stone.used)}")
+            click.echo(f"{stone.name}, deleted at {stone.when}: {stone.files} files, {rough(stone.used)}")
         if not chosen:
             click.echo("Nothing in the trash is old enough.")
         if dry_run or not chosen:

@@ -13,6 +13,10 @@ from silo.capacity import GIB
 ROOT = Path(__file__).parents[4]
 RELAY = {"letters_relay_host": "127.0.0.1", "letters_relay_security": "none", "letters_sender": "p@example.ch"}
 
+ANNA = {"server": "silo1", "nas": "silo1", "desired": "running"}
+DATABASE = {"size_bytes": 8_000_000, "photos": 12, "videos": 1, "users": 1, "last_login": 1795456800}
+USED = {"anna": {"services": {}, "database": DATABASE, "disk": {"database": 9_000_000}}}
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -39,6 +43,10 @@ def runs(monkeypatch):
         if "list.yml" in names:
             hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
             yield event("Read the quotas", hosts)
+        if "stats.yml" in names:
+            yield event("Read the tenants", {"anna": {"tenants": {"anna": ANNA}}})
+            yield event("Read the usage", {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
+            yield event("Read the quotas", {"silo1": {"tenants": {"anna": {"used": 9000, "limit": 1, "inodes": 7}}}})
         if "trash.yml" in names:
             for nas, tenants in facts["trash_uploads"].items():
                 moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]

@@ -112,8 +112,11 @@ def test_a_dry_run_shows_the_edit_and_makes_none(silo, path, runs):
 def test_deleted_by_the_name_typed_again(silo, path):
     result = silo("delete", "anna", typed="anna\n")
     assert result.exit_code == 0, result.output
-    assert "anna holds 7 files, 8.78906 KiB. They stay 14 days in the trash." in result.output
-    assert re.search(r"anna was deleted at \S+ by \S+: 7 files, 8.78906 KiB", result.output)
+    holds = (
+        "anna holds 12 photos and 1 videos, 8.8 KiB; the last login was on 2026-11-23. They stay 14 days in the trash."
+    )
+    assert holds in result.output
+    assert re.search(r"anna was deleted at \S+ by \S+: 7 files, 8.8 KiB", result.output)
     early = silo("purge", "anna", "--yes")
     assert early.exit_code == 2
     assert "its time in the trash is not over; --confirm anna removes it now" in early.output

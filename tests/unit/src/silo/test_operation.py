@@ -5,7 +5,7 @@ import datetime
 import pytest
 import yaml
 
-from silo import operation, runner
+from silo import runner
 from silo.admission import AdmissionError
 from silo.edits import Edits
 from silo.inventory import InventoryError
@@ -80,7 +80,8 @@ def test_a_customer_is_told_of_what_concerns_the_bill(path, runs, states, letter
 
 
 def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
-    assert operator.loss("anna") == operation.Loss(7, 9000)
+    loss = operator.loss("anna")
+    assert (loss.photos, loss.storage_bytes, loss.last_login) == (12, 9000, "2026-11-23T18:00:00+00:00")
     stone = operator.delete("anna", by="Maria")
     assert playbooks(runs)[1:] == [["apply.yml"], ["trash.yml"]]
     facts = runs.seen[-1][2]

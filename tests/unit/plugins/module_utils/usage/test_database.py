@@ -7,7 +7,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database imp
 from hypothesis import given
 from hypothesis import strategies as st
 
-ANSWER = "size|8123456\nphotos|1204|videos|31\nusers|2\n"
+ANSWER = "size|8123456\nphotos|1204|videos|31\nusers|2\nlogin|1795500000\n"
 
 
 def read(answer, asked=None):
@@ -21,7 +21,7 @@ def read(answer, asked=None):
 
 def test_what_a_database_tells():
     asked = []
-    assert read(ANSWER, asked) == Database(8123456, 1204, 31, 2)
+    assert read(ANSWER, asked) == Database(8123456, 1204, 31, 2, 1795500000)
     ((command, text, seconds),) = asked
     assert command[:3] == ("docker", "exec", "--interactive")
     assert "silo-hans-database-1" in command
