@@ -23,7 +23,7 @@ Completion of commands, for bash:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=runner.ROOT / "inventory" / "demo",
     envvar=["SILO_INVENTORY", "ANSIBLE_INVENTORY"],
-    help="The folder with hosts.yml and host_vars; the demo's where none is given. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
+    help="The folder with hosts.yml and host_vars; else the demo's. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
 )
 @click.option(
     "--author",
