@@ -132,6 +132,15 @@ def test_a_new_customer_follows_the_link_sets_a_password_and_logs_in(greta, rela
     assert PAGES["ended"]["text"] in browser.open(link(letter))
 
 
+def test_a_link_that_was_sent_is_nowhere_but_in_its_letter(greta, operator, relay):
+    (letter,) = relay.to(EMAIL)
+    token = link(letter).rpartition("/")[2].encode()
+    kept = [path for path in operator.inventory.rglob("*") if path.is_file()]
+    assert operator.inventory / ".silo" / "outbox.db" in kept
+    assert [path for path in kept if token in path.read_bytes()] == []
+    assert (operator.inventory / ".silo").stat().st_mode & 0o077 == 0
+
+
 def test_what_runs_is_listed_with_real_numbers(greta, lab, silo):
     (tenant,) = [tenant for tenant in silo.json("list")["tenants"] if tenant["name"] == "greta"]
     assert (tenant["desired"], tenant["observed"], tenant["server"]) == ("running", "running", "silo1")
@@ -275,6 +284,24 @@ def test_two_operators_at_once_and_one_who_is_killed(lab, operator, silo, relay,
         letters = relay.to(f"{name}@example.ch")
         assert len(letters) == 1, name
         assert Cloud(lab, name).get(link(letters[0]).partition(f".{lab.domain}")[2]).status == 200
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("otto", 3), ("olga", 6)])
+def test_a_deletion_that_is_killed_goes_on(lab, operator, silo, name, seconds):
+    data = picture(100)
+    cloud = Cloud(lab, name)
+    cloud.login(f"{name}@example.ch", operator.secrets(name)["admin_password"])
+    assert cloud.upload(data).status == 201
+    process = silo.start("delete", name, "--confirm", name)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=300)
+    again = silo.try_run("delete", name, "--confirm", name)
+    assert again.code == 0 or "there is none of this name" in again.output
+    (record,) = [yaml.safe_load(path.read_text()) for path in (operator.inventory / "retired").glob(f"*-{name}.yml")]
+    assert record["trashed"]
+    assert uploads(lab, "/instances/.trash") >= {hashlib.sha256(data).hexdigest()}
+    assert lab.run("docker", "ps", "--all", "--quiet", "--filter", f"name=silo-{name}-") == ""
 
 
 def test_the_same_by_playbooks(lab, operator, relay, gone):
