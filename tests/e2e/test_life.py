@@ -319,3 +319,25 @@ def test_the_same_by_playbooks(lab, operator, relay, gone):
     assert "the name typed again, confirm=paula, is right" in " ".join(refused.output.split())
     operator.run("tenant-delete.yml", "-e", "tenant=paula", "-e", "confirm=paula")
     assert lab.shell("ls -A /instances/.trash").count("paula") == 1
+
+
+def test_what_the_operator_wants_done_before_is_done_before(lab, operator, silo, gone, tmp_path):
+    gone("petra")
+    silo.run("create", "petra", "2", "petra@example.ch")
+    backup = tmp_path / "backup.yml"
+    settings = operator.inventory / "group_vars" / "all" / "backup.yml"
+    settings.write_text(f"silo_before_trash: {backup}\n")
+    try:
+        backup.write_text("- ansible.builtin.fail: {msg: the tape is full}\n")
+        refused = silo.try_run("delete", "petra", "--confirm", "petra")
+        assert refused.code == 4
+        assert "its data is not in the trash yet: the tape is full" in refused.output
+        assert lab.run("test", "-d", "/instances/petra/uploads") == ""
+        copy = "content: '{{ trash_databases[inventory_hostname][0].name }}', dest: /run/last-backup, mode: '0600'"
+        backup.write_text(f"- ansible.builtin.copy: {{{copy}}}\n")
+        silo.run("delete", "petra", "--confirm", "petra")
+        assert lab.run("cat", "/run/last-backup") == "petra"
+        assert lab.shell("ls -A /instances/.trash").count("petra") == 1
+    finally:
+        settings.unlink()
+        lab.run("rm", "-f", "/run/last-backup")
