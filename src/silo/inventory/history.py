@@ -57,10 +57,16 @@ class History:
             raise InventoryError(f"{root}: it is in a git work tree, and git is not installed; install git")
         history = cls(root, author)
         history._git("rev-parse", "--show-toplevel")
-        if author is None and history._run("var", "GIT_AUTHOR_IDENT")[0]:
-            # Nobody has told git who works here; a commit in the user's name is better than none.
+        if author is None and history._is_anonymous():
+            # A commit in the user's name is better than none.
             return cls(root, Author(getpass.getuser(), f"{getpass.getuser()}@{socket.gethostname()}"))
         return history
+
+    def _is_anonymous(self) -> bool:
+        """Tell whether nobody has told git who works here, nor that it must not be guessed."""
+        if not self._run("var", "GIT_AUTHOR_IDENT")[0]:
+            return False
+        return self._run("config", "--type=bool", "user.useConfigOnly")[1].strip() != "true"
 
     def edited(self, paths: Sequence[str]) -> list[str]:
         """Return the tracked files below `paths` with an edit that nobody has committed, staged or not."""

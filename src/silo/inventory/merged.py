@@ -97,7 +97,7 @@ class Merged:
         return size
 
     def _policy(self, host: str, key: str) -> t.Any:
-        if problems := self.problems.get(host):
+        if problems := [text for text in self.problems.get(host, ()) if text.startswith(f"{host}: {key} ")]:
             raise InventoryError(problems)
         return self.hosts.get(host, {}).get(key)
 

@@ -197,7 +197,7 @@ def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write):
     kept = path / "retired" / "1-anna"
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == files
     assert inventory.fleet().promised["silo1"] == {"anna": 100 * GIB, "1-anna": 100 * GIB}
-    inventory.purge("anna")
+    inventory.purge(stone)
     assert not kept.exists()
     assert inventory.tombstones()[0].purged
     assert inventory.fleet().promised["silo1"] == {"anna": 100 * GIB}
@@ -424,7 +424,6 @@ def test_a_name_that_cannot_be_is_refused_by_every_edit(inventory, unmerged, nam
         lambda: inventory.set_state(name, "stopped"),
         lambda: inventory.remove(name),
         lambda: inventory.restore(name),
-        lambda: inventory.purge(name),
     ):
         assert refused(inventory, work).startswith(sentence)
 

@@ -1,5 +1,7 @@
 """One edit, one commit, of its own files; git is asked for nothing else, and its refusal is told."""
 
+import getpass
+import socket
 import subprocess
 
 import pytest
@@ -207,3 +209,10 @@ def test_an_author_without_name_or_address_is_refused(text):
 
 def test_an_author_is_a_name_and_an_address():
     assert Author.parse("Maria Muster <maria@example.ch>") == AUTHOR
+
+
+def test_where_nobody_told_git_who_works_here_the_user_signs(folder, git, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "controller")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "")  # as where git knows nobody and can guess nothing
+    commit(folder, CHANGE, author=None)
+    assert git("log", "-1", "--format=%ae").strip() == f"{getpass.getuser()}@controller"
