@@ -113,20 +113,18 @@ class Edits:
 
     def put_aside(self, stone: Tombstone, *, files: int, used: int) -> Tombstone:
         """Record what a deleted tenant left, files and bytes, now that it is put aside, and tell its customer."""
-        if outbox := self.outbox:
-            letter, recipient, language = self._deleted(dataclasses.replace(stone, files=files, used=used))
-            with contextlib.suppress(letters.LetterError):  # an earlier run, which was cut off, has kept it already
-                outbox.enqueue(f"deleted/{stone.name}/{stone.when}", recipient, letter, language)
+        event, recipient = f"deleted/{stone.name}/{stone.when}", self.inventory.former(stone).get("tenant_email")
+        # An earlier run, which was cut off, may have kept it already.
+        if self.outbox and recipient and event not in self.outbox.states():
+            letter = self._deleted(dataclasses.replace(stone, files=files, used=used))
+            self.outbox.enqueue(event, str(recipient), letter, t.cast("letters.Language", stone.language))
         return self.inventory.record(stone, files=files, used=used)
 
-    def _deleted(self, stone: Tombstone) -> tuple[letters.Letter, str, letters.Language]:
-        former = self.inventory.former(stone)
+    def _deleted(self, stone: Tombstone) -> letters.Letter:
         at = datetime.datetime.fromisoformat(stone.when)
         until = (at + datetime.timedelta(days=self.policy.trash_days)).date()
         address = f"https://{stone.name}.{self.policy.domain}"
-        letter = letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
-        language = t.cast("letters.Language", former.get("tenant_language", "de"))
-        return letter, str(former["tenant_email"]), language
+        return letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
 
     @contextlib.contextmanager
     def _owing(self, name: str, kind: str) -> Iterator[None]:

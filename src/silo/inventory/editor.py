@@ -191,6 +191,7 @@ class Inventory:
                 tenant.quota,
                 tenant.server,
                 tenant.uid,
+                str(tenant.settings["tenant_language"]),
             )
             if self.folder.path(stone.folder).exists():
                 raise InventoryError(

@@ -16,7 +16,7 @@ from silo.inventory.folder import Folder
 
 FOLDER = "retired"
 FILE = re.compile(r"([1-9][0-9]{0,5})-([a-z][a-z0-9]{1,30})\.yml")
-TEXTS = ("when", "by", "nas", "server", "trashed", "purged")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged")
 NUMBERS = ("quota", "uid", "files", "used")
 
 
@@ -37,6 +37,7 @@ class Tombstone:
     quota: int
     server: str = ""
     uid: int = 0
+    language: str = ""
     trashed: str = ""
     files: int = 0
     used: int = 0
