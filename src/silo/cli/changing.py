@@ -113,6 +113,8 @@ def create(
         if dry_run:
             _show(one.create(customer, email=email, dry_run=True, **given))
             return
+        # What is typed wrong is told at once, and not after a look at all machines.
+        one.edits.create(customer, email=email, dry_run=True, **given)
         if not no_check:
             _check_ground(one)
         change = one.create(customer, email=email, dry_run=False, **given)
