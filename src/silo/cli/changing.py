@@ -114,7 +114,7 @@ def create(
             _show(one.create(customer, email=email, dry_run=True, **given))
             return
         # What is typed wrong is told at once, and not after a look at all machines.
-        one.edits.create(customer, email=email, dry_run=True, **given)
+        one.edits.create(customer, email=email, pools={}, dry_run=True, **given)
         if not no_check:
             _check_ground(one)
         change = one.create(customer, email=email, dry_run=False, **given)
