@@ -25,10 +25,10 @@ from silo.inventory.merged import Merged, Policy, Reader
 from silo.inventory.model import Change, Fleet, Offer, TenantFile, memory
 from silo.inventory.retired import Tombstone
 from silo.inventory.schema import SETTINGS, Tenant
+from silo.inventory.wording import diff, said
 
 WAIT_SECONDS = 60
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
-VERBS = {"running": "Start", "stopped": "Stop", "suspended": "Suspend", "absent": "Take down"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Inventory:
             before = self._existing(name)
             self._check_overrides(name, values)
             merged = reader.merge()
-            values = {key: value for key, value in values.items() if not _is_said(before, merged, name, key, value)}
+            values = {key: value for key, value in values.items() if not _issaid(before, merged, name, key, value)}
             if not values:
                 return Change(name, before.settings, before.settings, "")
             self._check_committed(before.where)
@@ -168,9 +168,7 @@ class Inventory:
             tenant = self._check(reader, name, [after.text], values, others)
             survey.admit(others, fleet.tenants.get(name), tenant, False, self.pools)
             step = Write(before.where, before.text, after.text)
-            return self._make(
-                name, before.settings, after.settings, Edit(_said(name, before, values), (step,)), dry_run
-            )
+            return self._make(name, before.settings, after.settings, Edit(said(name, before, values), (step,)), dry_run)
 
     def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
         """Take a tenant out of the inventory: a tombstone keeps its index, and its files lie beside it until `purge`.
@@ -266,7 +264,7 @@ class Inventory:
         edit: Edit,
         dry_run: bool,
     ) -> Change:
-        change = Change(name, before, after, "".join(_diff(step) for step in edit.steps))
+        change = Change(name, before, after, "".join(diff(step) for step in edit.steps))
         if dry_run:
             return change
         self.folder.make(edit)
@@ -403,7 +401,7 @@ def _without(fleet: Fleet, name: str) -> Fleet:
     return dataclasses.replace(fleet, tenants=tenants, ledgers=ledgers, promised=promised)
 
 
-def _is_said(before: Document, merged: Merged, name: str, key: str, value: Scalar | None) -> bool:
+def _issaid(before: Document, merged: Merged, name: str, key: str, value: Scalar | None) -> bool:
     """Tell whether a tenant.yml says this already; a state counts also where the policy says it."""
     if key in before.settings or value is None:
         return bool(before.settings.get(key) == value)
@@ -411,38 +409,8 @@ def _is_said(before: Document, merged: Merged, name: str, key: str, value: Scala
     return key == "tenant_state" and bool(state == value)
 
 
-def _said(name: str, before: Document, values: Mapping[str, Scalar | None]) -> str:
-    """Return the commit's message; addresses stay out of it, as nobody can take them out of a history."""
-    if set(values) == {"tenant_state"}:
-        return f"{VERBS.get(str(values['tenant_state']), 'Change')} tenant {name}"
-    parts = []
-    for key, value in values.items():
-        label, old = key.removeprefix("tenant_").replace("_", " "), before.settings.get(key)
-        if key == "tenant_email":
-            parts.append(label)
-        elif value is None:
-            parts.append(f"{label} {old} taken away")
-        else:
-            parts.append(f"{label} {value}" if old is None else f"{label} {old} to {value}")
-    return f"Change tenant {name} ({', '.join(parts)})"
-
-
 def _as_written(folder: Folder, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps with records as they are on disk, where people may have added a comment."""
     return tuple(
         dataclasses.replace(step, before=folder.read(step.path)) if isinstance(step, Write) else step for step in steps
     )
-
-
-def _diff(step: Step) -> str:
-    if isinstance(step, Move):
-        if step.target.startswith(f"{DESK}/"):
-            return f"remove {step.source}\n"
-        return f"rename from {step.source}\nrename to {step.target}\n"
-    before, after = ((text or "").splitlines(keepends=True) for text in (step.before, step.after))
-    names = (
-        "/dev/null" if step.before is None else f"a/{step.path}",
-        "/dev/null" if step.after is None else f"b/{step.path}",
-    )
-    lines = difflib.unified_diff(before, after, *names)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
