@@ -53,6 +53,6 @@ def test_a_daemon_is_started_in_a_session_of_its_own(tmp_path):
     log = tmp_path / "log"
     LocalMachine().start([PYTHON, "-c", code], log)
     deadline = time.time() + 10
-    while not Path(log).read_text() and time.time() < deadline:
-        pass
+    while not Path(log).read_text().endswith("\n") and time.time() < deadline:
+        time.sleep(0.05)
     assert log.read_text() == "True\n"
