@@ -9,6 +9,8 @@ import pytest
 from .machine import BASE, MIB, ROOT, Machine, deleted, place, tenant
 
 pytestmark = pytest.mark.needs_root
+# The same for all back ends, so the quickest of the machines shows it.
+decided_above = pytest.mark.kind("btrfs")
 
 PHOTOS = """
 import os
@@ -197,6 +199,7 @@ def test_what_is_half_removed_says_so(nas: Machine) -> None:
     assert nas.numbers() == set()
 
 
+@decided_above
 def test_no_more_are_purged_in_one_call_than_the_policy_allows(nas: Machine) -> None:
     names = [f"tenant{number}" for number in range(1, 5)]
     nas.quota(*(tenant(name, number) for number, name in enumerate(names, 1)))
@@ -211,6 +214,7 @@ def test_no_more_are_purged_in_one_call_than_the_policy_allows(nas: Machine) -> 
     assert nas.numbers() == set()
 
 
+@decided_above
 def test_nothing_is_purged_but_what_was_named_exactly(nas: Machine) -> None:
     nas.quota(tenant("hans", 1), tenant("maria", 2))
     before = photos(nas, "hans", 200001)
@@ -245,6 +249,7 @@ def test_another_file_system_inside_is_never_entered(nas: Machine, state: str) -
     assert nas.trash(state, deleted("hans", 1))["changed"]
 
 
+@decided_above
 def test_a_trash_that_leads_elsewhere_is_refused(nas: Machine) -> None:
     nas.quota(tenant("hans", 1))
     nas.must(f"mkdir {BASE}/outside && ln -s {BASE}/outside {ROOT}/.trash")
