@@ -202,7 +202,7 @@ def test_a_relay_that_is_away_gets_the_letter_later_and_once(greta, silo, relay,
     assert len(relay.to(EMAIL)) == before
     relay.refuses = ""
     # Its next attempt is a minute away.
-    assert "451 b'come back later'" in silo.run("letters")
+    assert "451 'come back later'" in silo.run("letters")
     for _time in range(2):
         silo.run("letters", "--now")
         assert len(relay.to(EMAIL)) == before + 1
