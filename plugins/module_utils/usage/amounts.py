@@ -1,0 +1,69 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a tenant used in a stretch of time, in whole numbers, so that sums are exact."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Amounts:
+    """Sums over a stretch of time; only what is named `peak` is the highest that was seen in it.
+
+    `*_seconds` of a state: how long the tenant should have been in it; `healthy_seconds`: how long all of it ran and
+    was well; `unseen_seconds`: how long nobody looked, so memory and health are unknown; `*_kib_seconds`: KiB times
+    the seconds for which they were taken; bytes would not fit into a number of SQLite's for a large NAS.
+    """
+
+    running_seconds: int = 0
+    stopped_seconds: int = 0
+    suspended_seconds: int = 0
+    healthy_seconds: int = 0
+    unseen_seconds: int = 0
+    memory_kib_seconds: int = 0
+    memory_peak_bytes: int = 0
+    storage_kib_seconds: int = 0
+    storage_peak_bytes: int = 0
+    database_kib_seconds: int = 0
+    cpu_microseconds: int = 0
+    disk_read_bytes: int = 0
+    disk_written_bytes: int = 0
+    network_received_bytes: int = 0
+    network_sent_bytes: int = 0
+    memory_limit_events: int = 0
+    oom_kills: int = 0
+    restarts: int = 0
+    requests: int = 0
+    requests_bytes: int = 0
+    responses_bytes: int = 0
+
+    def __add__(self, other: Amounts) -> Amounts:
+        """Return what was used in both stretches."""
+        return Amounts(
+            *(
+                max(mine, others) if "_peak_" in name else mine + others
+                for name, mine, others in zip(NAMES, dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+            )
+        )
+
+
+NAMES = tuple(field.name for field in dataclasses.fields(Amounts))
+NAMED = ", ".join(NAMES)
+# In place of a tenant's name: all of them, added up when the look was written.
+WHOLE = ""
+STATES = ("running", "stopped", "suspended")
+# What a source counts by itself, and begins anew when the source does.
+COUNTERS = (
+    "cpu_microseconds",
+    "disk_read_bytes",
+    "disk_written_bytes",
+    "network_received_bytes",
+    "network_sent_bytes",
+    "memory_limit_events",
+    "oom_kills",
+    "restarts",
+    "requests",
+    "requests_bytes",
+    "responses_bytes",
+)

@@ -1,0 +1,66 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a ledger tells of the past. Sums are made here and not in SQL, whose numbers end where a few TB-years begin."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import datetime
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .amounts import NAMED, Amounts
+
+Days = dict[tuple[str, str], Amounts]
+
+
+def sums(database: sqlite3.Connection, query: str, values: Sequence[object]) -> Days:
+    """Return (key, tenant) to the sum of the rows of `query`, of which these are the first two columns."""
+    found: Days = collections.defaultdict(Amounts)
+    for key, tenant, *amounts in database.execute(query, values):
+        found[key, tenant] += Amounts(*amounts)
+    return dict(found)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a ledger to read one state of it; raises OSError or sqlite3.Error."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there; the role accounting makes it")
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
+        database.isolation_level = None
+        database.execute("BEGIN")
+        yield database
+
+
+def days(database: sqlite3.Connection, first: datetime.date, last: datetime.date) -> Days:
+    """Return (day in ISO 8601, tenant) to what was used on each day from `first` to `last`; the tenant WHOLE is all."""
+    between = (first.isoformat(), last.isoformat())
+    closed = sums(database, f"SELECT day, tenant, {NAMED} FROM day WHERE day BETWEEN ? AND ?", between)
+    open_days = sums(
+        database,
+        f"SELECT day, tenant, {NAMED} FROM amount WHERE id > (SELECT amount FROM closed) AND day BETWEEN ? AND ?",
+        between,
+    )
+    return {key: closed.get(key, Amounts()) + open_days.get(key, Amounts()) for key in closed.keys() | open_days.keys()}
+
+
+def since(database: sqlite3.Connection, when: int) -> dict[str, Amounts]:
+    """Return tenant to what was used after `when`, seconds since 1970, as far as the details of looks are kept."""
+    return {
+        tenant: amounts
+        for (_all, tenant), amounts in sums(
+            database, f"SELECT '', tenant, {NAMED} FROM amount WHERE until > ?", (when,)
+        ).items()
+    }
+
+
+def course(database: sqlite3.Connection, when: int, step: int) -> dict[str, dict[int, Amounts]]:
+    """Return tenant to what was used in each `step` seconds after `when`, by number; the missing is unknown."""
+    found: dict[str, dict[int, Amounts]] = collections.defaultdict(dict)
+    query = f"SELECT (until - ?1 - 1) / ?2, tenant, {NAMED} FROM amount WHERE until > ?1"
+    for (number, tenant), amounts in sums(database, query, (when, step)).items():
+        found[tenant][int(number)] = amounts
+    return dict(found)
