@@ -1,0 +1,85 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of zipapp: packs a program's files into one, of the same bytes each time, and has it copied."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import typing as t
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+Result = dict[str, t.Any]
+ARGUMENTS = {
+    "main": {"type": "str", "required": True},
+    "files": {"type": "dict", "required": True},
+    "dest": {"type": "path", "required": True},
+}
+# The earliest time that a zip knows: when a file was checked out makes no other program.
+TIME = (1980, 1, 1, 0, 0, 0)
+MAIN = """import runpy
+
+runpy.run_module({main!r}, run_name="__main__")
+"""
+
+
+def gather(files: dict[str, str]) -> dict[str, bytes]:
+    """Return name in the program to content, of `files`: name to a file, or to a folder of which Python is taken.
+
+    Every package gets its `__init__.py`, as Python finds none without in a zip. Raises OSError for what is not there.
+    """
+    found: dict[str, bytes] = {}
+    for name, place in files.items():
+        path = Path(place)
+        if path.is_dir():
+            found |= {f"{name}/{one.relative_to(path)}": one.read_bytes() for one in path.rglob("*.py")}
+        else:
+            found[name] = path.read_bytes()
+    packages = {str(parent) for name in found for parent in PurePosixPath(name).parents[:-1]}
+    return {f"{package}/__init__.py": b"" for package in packages} | found
+
+
+def pack(files: dict[str, bytes], main: str) -> bytes:
+    """Return the program: a zip of `files`, name to content, that runs the module `main`."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in sorted({**files, "__main__.py": MAIN.format(main=main).encode()}.items()):
+            archive.writestr(zipfile.ZipInfo(name, TIME), content, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Packs, and lets copy compare and write."""
+
+    TRANSFERS_FILES = True
+    _VALID_ARGS = frozenset(ARGUMENTS)
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        """Return what copy says."""
+        super().run(tmp, task_vars)
+        _spec, given = self.validate_argument_spec(ARGUMENTS)
+        with tempfile.NamedTemporaryFile(suffix=".pyz") as packed:
+            try:
+                packed.write(pack(gather(given["files"]), given["main"]))
+            except OSError as error:
+                raise AnsibleActionFail(f"files: {error}") from error
+            packed.flush()
+            return self._copy(packed.name, given["dest"], task_vars)
+
+    def _copy(self, source: str, dest: str, task_vars: dict[str, t.Any] | None) -> Result:
+        task = self._task.copy()
+        task.args = {"src": source, "dest": dest, "mode": "0644", "owner": "root", "group": "root"}
+        action = self._shared_loader_obj.action_loader.get(
+            "ansible.builtin.copy",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        return dict(action.run(task_vars=task_vars))

@@ -1,0 +1,54 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: zipapp
+short_description: Put a program of several Python files on a host as one file
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Packs the files on the controller and copies them at once, where a copy of each would be a call of its own.
+  - The same files make the same bytes, so that a program that is there already is no change.
+  - This is an action plugin; the module of this name only documents it.
+attributes:
+  check_mode:
+    description: As C(ansible.builtin.copy).
+    support: full
+  diff_mode:
+    description: As C(ansible.builtin.copy), which shows nothing of what is packed.
+    support: partial
+options:
+  main:
+    description: The module that the program runs.
+    type: str
+    required: true
+  files:
+    description:
+      - Name in the program to where it lies on the controller, a file or a folder.
+      - Of a folder, all that ends in C(.py) is taken.
+    type: dict
+    required: true
+  dest:
+    description: Where the program is put, owned and written by root alone, and readable by all.
+    type: path
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Install the program
+  swissphoto.silo.zipapp:
+    main: silo_accounting
+    files:
+      silo_accounting: "{{ role_path }}/files/silo_accounting"
+    dest: /usr/local/lib/silo/accounting.pyz
+"""
+
+RETURN = r"""
+checksum:
+  description: As C(ansible.builtin.copy) returns it.
+  returned: success
+  type: str
+"""
