@@ -60,7 +60,9 @@ def render(samples: Iterable[Sample]) -> str:
     lines: dict[str, list[str]] = {name: [] for name in METRICS}
     for sample in samples:
         labels = ",".join(f'{key}="{value}"' for key, value in sample.labels)
-        lines[sample.name].append(f"{sample.name}{{{labels}}} {sample.value}" if labels else f"{sample.name} {sample.value}")
+        lines[sample.name].append(
+            f"{sample.name}{{{labels}}} {sample.value}" if labels else f"{sample.name} {sample.value}"
+        )
     blocks = (
         [f"# HELP {name} {METRICS[name].help}", f"# TYPE {name} {METRICS[name].kind}", *found]
         for name, found in lines.items()

@@ -47,16 +47,6 @@ def days(database: sqlite3.Connection, first: datetime.date, last: datetime.date
     return {key: closed.get(key, Amounts()) + open_days.get(key, Amounts()) for key in closed.keys() | open_days.keys()}
 
 
-def since(database: sqlite3.Connection, when: int) -> dict[str, Amounts]:
-    """Return tenant to what was used after `when`, seconds since 1970, as far as the details of looks are kept."""
-    return {
-        tenant: amounts
-        for (_all, tenant), amounts in sums(
-            database, f"SELECT '', tenant, {NAMED} FROM amount WHERE until > ?", (when,)
-        ).items()
-    }
-
-
 def course(database: sqlite3.Connection, when: int, step: int) -> dict[str, dict[int, Amounts]]:
     """Return tenant to what was used in each `step` seconds after `when`, by number; the missing is unknown."""
     found: dict[str, dict[int, Amounts]] = collections.defaultdict(dict)
@@ -64,3 +54,9 @@ def course(database: sqlite3.Connection, when: int, step: int) -> dict[str, dict
     for (number, tenant), amounts in sums(database, query, (when, step)).items():
         found[tenant][int(number)] = amounts
     return dict(found)
+
+
+def looked(database: sqlite3.Connection) -> int | None:
+    """Return when the last look was, in seconds since 1970."""
+    row = database.execute("SELECT wall FROM look").fetchone()
+    return int(row[0]) if row else None

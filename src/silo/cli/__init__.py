@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from silo import runner
-from silo.cli import changing, output, reading
+from silo.cli import accounting, changing, output, reading
 
 EPILOG = f"""{output.EXIT_CODES}
 
@@ -62,6 +62,7 @@ for command in (
     reading.show_tenant,
     reading.capacity,
     reading.stats,
+    accounting.report,
     reading.check,
 ):
     main.add_command(command)

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Callable, Collection, Mapping
-
-from silo.inventory.document import Scalar
-from silo.inventory.errors import InventoryError, foreign_letter, shown
-from silo.runner import ROOT
-
-if str(ROOT / "collections") not in sys.path:
-    sys.path.append(str(ROOT / "collections"))
 
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import (
     PREFIX_LENGTH,
@@ -25,6 +17,9 @@ from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema impo
     name_problem,
     options,
 )
+
+from silo.inventory.document import Scalar
+from silo.inventory.errors import InventoryError, foreign_letter, shown
 
 __all__ = [
     "PREFIX_LENGTH",

@@ -236,7 +236,8 @@ def test_the_course_of_a_day(path):
     add(path, *(look(number * 60, cpu=number * 100) for number in range(11)))
     with history.opened(path) as database:
         course = history.course(database, NOON, 300)["hans"]
-        recent = history.since(database, NOON + 300)["hans"]
+        recent = history.course(database, NOON + 300, 3600)["hans"][0]
+        assert history.looked(database) == NOON + 600
     assert {number: amounts.cpu_microseconds for number, amounts in course.items()} == {0: 500, 1: 500}
     assert recent.cpu_microseconds == 500
 

@@ -1,0 +1,152 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tenant_ledger_info
+short_description: What each tenant used on this host, day by day
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Reads the ledger that the role accounting has kept, on a server or on a NAS. Days begin in the ledger's time zone.
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: The module only reads.
+    support: N/A
+options:
+  path:
+    description: The ledger.
+    type: path
+    default: /var/lib/silo-accounting/ledger.db
+  first_day:
+    description: The first day, as V(2026-11-01).
+    type: str
+    required: true
+  last_day:
+    description: The last day.
+    type: str
+    required: true
+  course_hours:
+    description: Of so many hours until now, RV(course) tells what was used in each step; 0 for none.
+    type: int
+    default: 0
+  course_steps:
+    description: Into how many steps these hours are cut.
+    type: int
+    default: 24
+seealso:
+  - module: swissphoto.silo.tenant_usage_info
+"""
+
+EXAMPLES = r"""
+- name: Read what every tenant used in November
+  swissphoto.silo.tenant_ledger_info:
+    first_day: "2026-11-01"
+    last_day: "2026-11-30"
+"""
+
+RETURN = r"""
+days:
+  description:
+    - Day to tenant to what it used on that day. What is 0 is left out.
+    - A tenant of an empty name is all of them, added up when they were counted.
+  returned: always
+  type: dict
+  sample:
+    "2026-11-23":
+      hans:
+        running_seconds: 86400
+        healthy_seconds: 86400
+        memory_kib_seconds: 8388608000
+        memory_peak_bytes: 104857600
+        storage_kib_seconds: 905969664000
+        storage_peak_bytes: 10737418240
+        cpu_microseconds: 71250000
+        requests: 1204
+        responses_bytes: 123456789
+course:
+  description: Tenant to number of a step, from 0, to what it used in it; where nothing was seen, a step is not there.
+  returned: always
+  type: dict
+looked:
+  description: When the collector looked last, in seconds since 1970; null where it never did.
+  returned: always
+  type: int
+"""
+
+import dataclasses
+import datetime
+import sqlite3
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.usage import history
+from ..module_utils.usage.amounts import Amounts
+
+ARGUMENTS = {
+    "path": {"type": "path", "default": "/var/lib/silo-accounting/ledger.db"},
+    "first_day": {"type": "str", "required": True},
+    "last_day": {"type": "str", "required": True},
+    "course_hours": {"type": "int", "default": 0},
+    "course_steps": {"type": "int", "default": 24},
+}
+MOST_STEPS = 1000
+
+
+def _day(module: AnsibleModule, name: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(module.params[name])
+    except ValueError:
+        module.fail_json(msg=f"{name} is {module.params[name]!r}; it must be a day such as 2026-11-23")
+        raise
+
+
+def _plain(amounts: Amounts) -> dict[str, int]:
+    return {name: value for name, value in dataclasses.asdict(amounts).items() if value}
+
+
+def _days(found: history.Days) -> dict[str, dict[str, dict[str, int]]]:
+    days: dict[str, dict[str, dict[str, int]]] = {}
+    for (day, tenant), amounts in sorted(found.items()):
+        days.setdefault(day, {})[tenant] = _plain(amounts)
+    return days
+
+
+def _course(database: sqlite3.Connection, hours: int, steps: int) -> dict[str, t.Any]:
+    if hours == 0:
+        return {}
+    seconds = hours * 3600
+    found = history.course(database, int(time.time()) - seconds, max(1, seconds // steps))
+    return {tenant: {str(step): _plain(one) for step, one in sorted(parts.items())} for tenant, parts in found.items()}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    values = module.params
+    first, last = _day(module, "first_day"), _day(module, "last_day")
+    if first > last:
+        module.fail_json(msg=f"first_day is {first}, which is after last_day, {last}")
+    if values["course_hours"] < 0 or not 0 < values["course_steps"] <= MOST_STEPS:
+        module.fail_json(msg=f"course_hours must not be below 0, and course_steps be 1 to {MOST_STEPS}")
+    try:
+        with history.opened(Path(values["path"])) as database:
+            module.exit_json(
+                changed=False,
+                days=_days(history.days(database, first, last)),
+                course=_course(database, values["course_hours"], values["course_steps"]),
+                looked=history.looked(database),
+            )
+    except (OSError, sqlite3.Error) as error:
+        module.fail_json(msg=f"{values['path']}: the ledger cannot be read: {error}")
+
+
+if __name__ == "__main__":
+    main()
