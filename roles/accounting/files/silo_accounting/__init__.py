@@ -1,0 +1,1 @@
+"""What each tenant uses, looked at by a timer: added to the ledger, and told to Prometheus."""
