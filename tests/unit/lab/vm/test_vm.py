@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tarfile
 from pathlib import Path
 
@@ -117,6 +118,10 @@ def process(guest):
     guest.directory.mkdir(parents=True)
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(guest.pid_file)])
     guest.pid_file.write_text(f"{sleeper.pid}\n")
+    # A process that has just begun has no arguments yet.
+    deadline = time.monotonic() + 10
+    while guest.pid() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
     yield sleeper
     sleeper.kill()
     sleeper.wait()
