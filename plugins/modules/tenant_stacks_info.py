@@ -46,8 +46,9 @@ tenants:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.tenant import cgroup, engine
+from ..module_utils.tenant import engine
 from ..module_utils.tenant.stack import StackError
+from ..module_utils.usage import group
 
 
 def main() -> None:
@@ -55,13 +56,14 @@ def main() -> None:
     tenants: dict[str, dict[str, dict[str, object]]] = {}
     try:
         for container in engine.containers():
-            memory = cgroup.memory(engine.main_process(container)) if container.running else cgroup.Memory()
+            used = group.read(engine.main_process(container)) if container.running else None
+            memory = used or group.Group()
             tenants.setdefault(container.tenant, {})[container.service] = {
                 "state": container.state,
                 "health": container.health,
                 "version": container.version,
-                "memory_bytes": memory.used,
-                "memory_limit_bytes": memory.limit,
+                "memory_bytes": memory.memory_bytes,
+                "memory_limit_bytes": memory.memory_limit_bytes,
             }
     except StackError as error:
         module.fail_json(msg=str(error))

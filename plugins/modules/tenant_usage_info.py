@@ -10,7 +10,8 @@ version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads memory, CPU, local disk, database and what was served, of all tenants of a server in one call.
+  - Reads memory, CPU, disks, network, database and what was served, of all tenants of a server in one call.
+  - What containers use stands in the kernel's control groups, of version 2 or 1; the engine is not asked for it.
   - Tenants that no inventory knows are among them, where they have a container or a folder.
   - What cannot be told in time is null; one tenant that hangs takes nothing from the others.
 attributes:
@@ -30,7 +31,7 @@ options:
     type: int
     default: 8082
   interval:
-    description: How long CPU is watched, in seconds; for all containers at once.
+    description: How long CPU is watched, in seconds, for all containers at once; 0 not at all.
     type: float
     default: 1.0
   seconds:
@@ -60,10 +61,23 @@ tenants:
         server:
           state: running
           health: healthy
+          identity: 3f4e5d6c7b8a
           started: "2026-11-23T16:57:05.123456789Z"
-          memory_bytes: 94371840
-          memory_limit_bytes: 1073741824
-          cpu_seconds: 71.25
+          restarts: 0
+          group:
+            memory_bytes: 94371840
+            anonymous_bytes: 73400320
+            memory_limit_bytes: 1073741824
+            memory_limit_events: 0
+            oom_kills: 0
+            cpu_seconds: 71.25
+            disk_read_bytes: 12345678
+            disk_written_bytes: 23456789
+            processes: 23
+            at: 4711.5
+          network:
+            received_bytes: 3456789
+            sent_bytes: 4567890
           cpu_cores: 0.0312
       database:
         size_bytes: 12345678
@@ -75,6 +89,7 @@ tenants:
         database_bytes: 98765432
         backups_bytes: 4096
         queue_bytes: 8192
+      slice: null
 metrics:
   description:
     - The lines of Traefik's metrics, in Prometheus' text format, that count requests and bytes of tenants' routers.
@@ -114,9 +129,10 @@ def _served(port: int) -> dict[str, str | None]:
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     values = module.params
-    for key in ("interval", "seconds"):
-        if not 0 < values[key] <= MOST_SECONDS:
-            module.fail_json(msg=f"{key} is {values[key]}; it must be above 0 and at most {MOST_SECONDS}")
+    if not 0 <= values["interval"] <= MOST_SECONDS:
+        module.fail_json(msg=f"interval is {values['interval']}; it must be 0 to {MOST_SECONDS} seconds")
+    if not 0 < values["seconds"] <= MOST_SECONDS:
+        module.fail_json(msg=f"seconds is {values['seconds']}; it must be 1 to {MOST_SECONDS}")
     try:
         tenants = survey.read(Path(values["directory"]), values["interval"], values["seconds"])
     except (StackError, OSError) as error:

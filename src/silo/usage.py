@@ -22,6 +22,19 @@ COUNTERS = {
 }
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 ROUTER = re.compile(rf"tenant-({NAME.pattern})(?:-api|-access)?@file")
+# What is added up over the containers of a tenant.
+OF_GROUP = (
+    "memory_bytes",
+    "anonymous_bytes",
+    "memory_limit_bytes",
+    "memory_limit_events",
+    "oom_kills",
+    "cpu_seconds",
+    "disk_read_bytes",
+    "disk_written_bytes",
+    "processes",
+)
+OF_NETWORK = ("received_bytes", "sent_bytes")
 # States of the engine in which a container takes memory.
 RUNNING = ("running", "restarting", "paused")
 # Beyond it the number is no exact one any more, and no count of anything real.
@@ -55,13 +68,23 @@ class Numbers:
 
     `cpu_seconds` since the containers started, `cpu_cores` busy just now (0.5 is half a core). `storage_*` on the NAS;
     `database_bytes` as Postgres counts it, `local_bytes` on the server's disk: database, Immich's dumps and queue.
-    `requests` and bytes served since `Tenant.since`.
+    `requests` and bytes served since `Tenant.since`. `disk_*`, `network_*`, `memory_limit_events` (how often a limit
+    was reached), `oom_kills` and `restarts` since the containers started; `processes` counts threads too.
     """
 
     memory_bytes: int | None = 0
+    anonymous_bytes: int | None = 0
     memory_limit_bytes: int | None = 0
     cpu_seconds: float | None = 0.0
     cpu_cores: float | None = 0.0
+    processes: int | None = 0
+    disk_read_bytes: int | None = 0
+    disk_written_bytes: int | None = 0
+    network_received_bytes: int | None = 0
+    network_sent_bytes: int | None = 0
+    memory_limit_events: int | None = 0
+    oom_kills: int | None = 0
+    restarts: int | None = 0
     storage_bytes: int | None = None
     storage_limit_bytes: int | None = None
     storage_inodes: int | None = None
@@ -80,8 +103,8 @@ class Tenant(Numbers):
     """One tenant on one server.
 
     An orphan is in no inventory, or in it with another server; it has no `desired`, and no `server` where only its
-    files on a NAS are left. `since`, ISO 8601 in UTC, is when Traefik started; routes that went away meanwhile, as
-    where a tenant was stopped, took their counts along.
+    files on a NAS are left. `started`, ISO 8601 in UTC, is when the youngest of its containers did; `since` is when
+    Traefik did; routes that went away meanwhile, as where a tenant was stopped, took their counts along.
     """
 
     name: str = ""
@@ -90,6 +113,7 @@ class Tenant(Numbers):
     observed: str = ""
     orphan: bool = False
     last_login: str | None = None
+    started: str | None = None
     since: str | None = None
 
 
@@ -147,12 +171,15 @@ def _live(found: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the numbers of a tenant's containers, database and folders, as tenant_usage_info found them."""
     services, database, disk = list(found["services"].values()), found["database"], found["disk"]
     running = [service for service in services if service["state"] in RUNNING]
+    groups = [service["group"] for service in running]
+    networks = [service["network"] for service in running]
     return {
         "observed": fleet.observed(found["services"]),
-        "memory_bytes": sum(service["memory_bytes"] for service in services),
-        "memory_limit_bytes": sum(service["memory_limit_bytes"] for service in services),
-        "cpu_seconds": _sum(service["cpu_seconds"] for service in running) if running else 0.0,
+        **{name: _sum(group[name] for group in groups) if groups else 0 for name in OF_GROUP},
+        **{f"network_{name}": _sum(one[name] for one in networks) if networks else 0 for name in OF_NETWORK},
         "cpu_cores": _sum(service["cpu_cores"] for service in running) if running else 0.0,
+        "restarts": sum(service["restarts"] for service in running),
+        "started": max((service["started"] for service in running), default="") or None,
         "database_bytes": database["size_bytes"],
         "photos": database["photos"],
         "videos": database["videos"],

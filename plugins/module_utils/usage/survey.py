@@ -13,12 +13,12 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..tenant import cgroup, engine
+from ..tenant import engine
 from ..tenant.stack import Container, StackError
-from . import database, disk
+from . import database, disk, group
 from .database import Database
 from .disk import Disk
-from .processor import cpu_seconds
+from .group import Group, Network
 
 # Names become parts of paths and of commands, so a foreign label is nobody's.
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
@@ -27,37 +27,39 @@ WORKERS = 2 * (os.cpu_count() or 1)
 
 @dataclasses.dataclass(frozen=True)
 class Service:
-    """One container. `cpu_seconds` since it started; `cpu_cores`: how many cores it kept busy just now.
+    """One container. `started` is the engine's, in UTC; where nothing runs it is empty, and nothing is used.
 
-    `started` is the engine's, in UTC; it is empty, and CPU is None, where nothing runs.
+    `restarts` by the engine itself, since somebody started it by hand. `cpu_cores`: how many it kept busy just now.
     """
 
     state: str
     health: str
+    identity: str = ""
     started: str = ""
-    memory_bytes: int = 0
-    memory_limit_bytes: int = 0
-    cpu_seconds: float | None = None
+    restarts: int = 0
+    group: Group = Group()
+    network: Network = Network()
     cpu_cores: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Tenant:
-    """What a tenant uses on this server."""
+    """What a tenant uses on this server. `slice`: all its containers, where systemd keeps them in one group."""
 
     services: Mapping[str, Service]
     database: Database
     disk: Disk
+    slice: Group | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class _Process:
-    """The main process of a container, and the CPU seconds of its group at the time `at`."""
+    """The main process of a container, and what its group had used at first."""
 
     pid: int
     started: str
-    at: float
-    cpu: float | None
+    restarts: int
+    group: Group | None
 
 
 def _containers() -> list[Container]:
@@ -68,27 +70,39 @@ def _containers() -> list[Container]:
     return [container for container in found if NAME.fullmatch(container.tenant)]
 
 
-def _process(container: Container) -> _Process | None:
+def _process(container: Container, watched: bool) -> _Process | None:
     if not container.running:
         return None
     try:
-        state = engine.get(f"/containers/{container.identity}/json", {})["State"]
-        pid, started = int(state["Pid"]), str(state["StartedAt"])
+        found = engine.get(f"/containers/{container.identity}/json", {})
+        pid, started = int(found["State"]["Pid"]), str(found["State"]["StartedAt"])
+        restarts = int(found["RestartCount"])
     except (StackError, ValueError, LookupError, TypeError):
         return None
     # Number 0 says that it has ended, and is no group of its own.
-    return _Process(pid, started, time.monotonic(), cpu_seconds(pid)) if pid > 0 else None
+    return _Process(pid, started, restarts, group.read(pid) if watched else None) if pid > 0 else None
 
 
 def _service(container: Container, process: _Process | None) -> Service:
-    if process is None:
-        return Service(container.state, container.health)
-    memory = cgroup.memory(process.pid)
-    now, cpu = time.monotonic(), cpu_seconds(process.pid)
-    cores = None
-    if cpu is not None and process.cpu is not None and now > process.at:
-        cores = round(max(0.0, cpu - process.cpu) / (now - process.at), 4)
-    return Service(container.state, container.health, process.started, memory.used, memory.limit, cpu, cores)
+    used = group.read(process.pid) if process else None
+    if process is None or used is None:
+        return Service(container.state, container.health, container.identity)
+    return Service(
+        container.state,
+        container.health,
+        container.identity,
+        process.started,
+        process.restarts,
+        used,
+        group.network(process.pid),
+        _cores(process.group, used),
+    )
+
+
+def _cores(before: Group | None, now: Group) -> float | None:
+    if before is None or before.cpu_seconds is None or now.cpu_seconds is None or now.at <= before.at:
+        return None
+    return round(max(0.0, now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4)
 
 
 def _folders(directory: Path) -> dict[str, Path]:
@@ -99,14 +113,15 @@ def _folders(directory: Path) -> dict[str, Path]:
     return {path.name: path for path in found if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()}
 
 
-def read(directory: Path, interval: float, seconds: int) -> dict[str, Tenant]:
+def read(directory: Path, interval: float, seconds: int, *, databases: bool = True) -> dict[str, Tenant]:
     """Return what every tenant uses that has a container or a folder in `directory`; raises StackError.
 
-    CPU is watched for `interval` seconds, in all containers at once; each database and each folder has `seconds`.
+    CPU is watched for `interval` seconds, in all containers at once, and not where that is 0; each database, where
+    they are asked, and each folder has `seconds`.
     """
     containers, folders = _containers(), _folders(directory)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        processes = list(pool.map(_process, containers))
+        processes = list(pool.map(lambda container: _process(container, interval > 0), containers))
         # Nothing of ours runs in a tenant's containers meanwhile.
         time.sleep(interval)
         services: dict[str, dict[str, Service]] = {}
@@ -115,14 +130,24 @@ def read(directory: Path, interval: float, seconds: int) -> dict[str, Tenant]:
             service = container.name if container.stray else container.service
             services.setdefault(container.tenant, {})[service] = _service(container, process)
         names = sorted(services.keys() | folders.keys())
-        running = [name for name in names if _answers(services.get(name, {}))]
+        asked = [name for name in names if databases and _answers(services.get(name, {}))]
         disks = pool.map(lambda name: disk.read(folders[name], seconds), folders)
-        databases = pool.map(lambda name: database.read(name, seconds), running)
-        found = dict(zip(running, databases, strict=True)), dict(zip(folders, disks, strict=True))
+        told = dict(zip(asked, pool.map(lambda name: database.read(name, seconds), asked), strict=True))
+        taken = dict(zip(folders, disks, strict=True))
     return {
-        name: Tenant(services.get(name, {}), found[0].get(name, Database()), found[1].get(name, Disk()))
+        name: Tenant(
+            services.get(name, {}),
+            told.get(name, Database()),
+            taken.get(name, Disk()),
+            group.read_directory(slice_of(name)),
+        )
         for name in names
     }
+
+
+def slice_of(name: str) -> Path:
+    """Return where the group of all containers of a tenant is, where systemd keeps them in a slice."""
+    return group.CGROUP / "silo.slice" / f"silo-{name}.slice"
 
 
 def _answers(services: Mapping[str, Service]) -> bool:

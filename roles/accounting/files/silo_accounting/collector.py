@@ -29,7 +29,8 @@ MEASURES = {
     "traefik_router_requests_bytes_total": "requests_bytes",
     "traefik_router_responses_bytes_total": "responses_bytes",
 }
-SERVED = re.compile(r'(traefik_router_\w+)\{.*\brouter="(tenant-([a-z][a-z0-9]{1,30})[a-z-]*@file)".*\} ([0-9.e+]+)')
+ROUTER = r'router="(tenant-([a-z][a-z0-9]{1,30})(?:-api|-access)?@file)"'
+SERVED = re.compile(rf"(traefik_router_\w+)\{{.*\b{ROUTER}.*\}} ([0-9.e+]+)")
 STARTED = re.compile(r"process_start_time_seconds ([0-9.e+]+)")
 
 
@@ -118,20 +119,20 @@ def _containers(tenant: survey.Tenant) -> Containers:
             counters[service.identity] = {"restarts": service.restarts}
             counters[f"{service.identity}/{service.started}"] = _counts(service)
     well = bool(services) and all(service.state == "running" and service.health == "healthy" for service in services)
-    return Containers(well, sum(service.memory_bytes for service in services), counters)
+    return Containers(well, sum(service.group.memory_bytes for service in services), counters)
 
 
 def _counts(service: survey.Service) -> dict[str, int]:
     """Return what one life of a container has counted; what the kernel does not tell is not among it."""
-    cpu = None if service.cpu_seconds is None else round(service.cpu_seconds * MICROSECONDS)
+    group, network = service.group, service.network
     counts = {
-        "cpu_microseconds": cpu,
-        "disk_read_bytes": service.read_bytes,
-        "disk_written_bytes": service.written_bytes,
-        "network_received_bytes": service.received_bytes,
-        "network_sent_bytes": service.sent_bytes,
-        "memory_limit_events": service.limit_events,
-        "oom_kills": service.oom_kills,
+        "cpu_microseconds": None if group.cpu_seconds is None else round(group.cpu_seconds * MICROSECONDS),
+        "disk_read_bytes": group.disk_read_bytes,
+        "disk_written_bytes": group.disk_written_bytes,
+        "network_received_bytes": network.received_bytes,
+        "network_sent_bytes": network.sent_bytes,
+        "memory_limit_events": group.memory_limit_events,
+        "oom_kills": group.oom_kills,
     }
     return {measure: count for measure, count in counts.items() if count is not None}
 

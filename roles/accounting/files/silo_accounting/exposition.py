@@ -55,11 +55,11 @@ def _of(measure: str, tenant: str, value: float) -> Sample:
 
 
 def _gauges(name: str, tenant: survey.Tenant) -> Iterator[Sample]:
-    services = tenant.services.values()
-    yield _of("memory_bytes", name, sum(service.memory_bytes for service in services))
-    yield _of("memory_limit_bytes", name, sum(service.memory_limit_bytes for service in services))
-    yield _of("memory_anonymous_bytes", name, sum(service.anonymous_bytes or 0 for service in services))
-    yield _of("processes", name, sum(service.processes or 0 for service in services))
+    groups = [service.group for service in tenant.services.values()]
+    yield _of("memory_bytes", name, sum(group.memory_bytes for group in groups))
+    yield _of("memory_limit_bytes", name, sum(group.memory_limit_bytes for group in groups))
+    yield _of("memory_anonymous_bytes", name, sum(group.anonymous_bytes for group in groups))
+    yield _of("processes", name, sum(group.processes or 0 for group in groups))
 
 
 def _counters(name: str, counts: Mapping[str, int]) -> Iterator[Sample]:

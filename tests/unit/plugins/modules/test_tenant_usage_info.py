@@ -72,11 +72,11 @@ def test_an_engine_that_is_not_there_is_told(call, monkeypatch, error):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"interval": 0.0}, "interval is 0.0; it must be above 0 and at most 60"),
-        ({"interval": float("nan")}, "interval is nan; it must be above 0 and at most 60"),
-        ({"interval": 3600.0}, "interval is 3600.0; it must be above 0 and at most 60"),
-        ({"seconds": -1}, "seconds is -1; it must be above 0 and at most 60"),
-        ({"seconds": 61}, "seconds is 61; it must be above 0 and at most 60"),
+        ({"interval": -1.0}, "interval is -1.0; it must be 0 to 60 seconds"),
+        ({"interval": float("nan")}, "interval is nan; it must be 0 to 60 seconds"),
+        ({"interval": 3600.0}, "interval is 3600.0; it must be 0 to 60 seconds"),
+        ({"seconds": 0}, "seconds is 0; it must be 1 to 60"),
+        ({"seconds": 61}, "seconds is 61; it must be 1 to 60"),
     ],
 )
 def test_times_without_sense_are_refused(call, changes, message):

@@ -3,6 +3,7 @@
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.group import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.survey import Service, Tenant, as_facts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,8 @@ def line(key, router, value, method="GET"):
     return f"{FAMILIES[key]}{{{labels}}} {value}\n"
 
 
-RUNNING = Service("running", "healthy", "2026-11-23T16:57:05Z", 100, 1000, 1.5, 0.25)
+GROUP = Group(100, 80, 1000, 2, 1, 1.5, 30, 40, 5)
+RUNNING = Service("running", "healthy", "7f3a", "2026-11-23T16:57:05Z", 1, GROUP, Network(10, 20), 0.25)
 
 
 def found(service=RUNNING, size=5000, photos=12):
@@ -49,7 +51,12 @@ def test_who_runs():
     assert (hans.name, hans.server, hans.desired, hans.observed) == ("hans", "silo1", "running", "running")
     assert not hans.orphan
     assert (hans.memory_bytes, hans.memory_limit_bytes) == (300, 3000)
+    assert (hans.anonymous_bytes, hans.processes) == (240, 15)
     assert (hans.cpu_seconds, hans.cpu_cores) == (4.5, 0.75)
+    assert (hans.disk_read_bytes, hans.disk_written_bytes) == (90, 120)
+    assert (hans.network_received_bytes, hans.network_sent_bytes) == (30, 60)
+    assert (hans.memory_limit_events, hans.oom_kills, hans.restarts) == (6, 3, 3)
+    assert hans.started == "2026-11-23T16:57:05Z"
     assert (hans.storage_bytes, hans.storage_limit_bytes, hans.storage_inodes) == (900, 2000, 3)
     assert (hans.database_bytes, hans.local_bytes) == (5000, 90)
     assert (hans.photos, hans.videos, hans.users) == (12, 1, 2)
