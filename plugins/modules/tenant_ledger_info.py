@@ -73,6 +73,10 @@ course:
   description: Tenant to number of a step, from 0, to what it used in it; where nothing was seen, a step is not there.
   returned: always
   type: dict
+problem:
+  description: Why nothing is told, as where no ledger is kept yet; empty where it is.
+  returned: always
+  type: str
 looked:
   description: When the collector looked last, in seconds since 1970; null where it never did.
   returned: always
@@ -136,16 +140,15 @@ def main() -> None:
         module.fail_json(msg=f"first_day is {first}, which is after last_day, {last}")
     if values["course_hours"] < 0 or not 0 < values["course_steps"] <= MOST_STEPS:
         module.fail_json(msg=f"course_hours must not be below 0, and course_steps be 1 to {MOST_STEPS}")
+    found: dict[str, t.Any] = {"days": {}, "course": {}, "looked": None, "problem": ""}
     try:
         with history.opened(Path(values["path"])) as database:
-            module.exit_json(
-                changed=False,
-                days=_days(history.days(database, first, last)),
-                course=_course(database, values["course_hours"], values["course_steps"]),
-                looked=history.looked(database),
-            )
+            found["days"] = _days(history.days(database, first, last))
+            found["course"] = _course(database, values["course_hours"], values["course_steps"])
+            found["looked"] = history.looked(database)
     except (OSError, sqlite3.Error) as error:
-        module.fail_json(msg=f"{values['path']}: the ledger cannot be read: {error}")
+        found["problem"] = f"the ledger cannot be read: {error}"
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

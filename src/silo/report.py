@@ -20,6 +20,7 @@ HOUR = 3600
 DAY = 24 * HOUR
 KIB = 1024
 GIGABYTE = 10**9
+MICROSECONDS = 10**6
 AGO = re.compile(r"([0-9]{1,6})d")
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
@@ -110,7 +111,7 @@ def line(name: str, used: Amounts) -> Line:
         memory_gb_hours=_gb_hours(used.memory_kib_seconds),
         memory_peak_bytes=used.memory_peak_bytes,
         database_gb_hours=_gb_hours(used.database_kib_seconds),
-        cpu_hours=round(used.cpu_microseconds / 10**6 / HOUR, 4),
+        cpu_hours=round(used.cpu_microseconds / MICROSECONDS / HOUR, 4),
         requests=used.requests,
         received_bytes=used.requests_bytes,
         sent_bytes=used.responses_bytes,
@@ -139,7 +140,7 @@ def report(period: Period, ledgers: Mapping[str, Mapping[str, t.Any]]) -> Report
     amounts: dict[str, Amounts] = {}
     for host, found in sorted(ledgers.items()):
         used = _used(found["days"])
-        problems += _checked(host, used)
+        problems += [f"{host}: {found['problem']}"] if found["problem"] else _checked(host, used)
         for name, one in used.items():
             # A peak of all is that of one host: of several, these were at different moments.
             amounts[name] = amounts.get(name, Amounts()) + one
@@ -169,8 +170,28 @@ def _checked(host: str, used: Mapping[str, Amounts]) -> list[str]:
     ]
 
 
+def arguments(period: Period, hours: int = 0) -> list[str]:
+    """Return what ledger.yml is called with: the days, and how many of the last hours it tells one by one."""
+    days = {"ledger_first_day": str(period.first), "ledger_last_day": str(period.last)}
+    return ["--extra-vars", json.dumps(days | {"ledger_course_hours": hours, "ledger_course_steps": max(1, hours)})]
+
+
 def read(inventory: Path, period: Period) -> Report:
     """Read what was used in `period`; raises silo.runner.RunError."""
-    wanted = {"ledger_first_day": str(period.first), "ledger_last_day": str(period.last)}
-    found = runner.results("ledger.yml", inventory, ["--extra-vars", json.dumps(wanted)])
+    found = runner.results("ledger.yml", inventory, arguments(period))
     return report(period, found.get("Read the ledger", {}))
+
+
+def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:
+    """Return tenant to the CPU seconds of each of the last `hours`, None where nobody counted, by a run of ledger.yml.
+
+    Where no ledger is kept, nobody is in it.
+    """
+    tenants: dict[str, list[float | None]] = {}
+    for ledger in found.get("Read the ledger", {}).values():
+        for name, parts in ledger["course"].items():
+            values = tenants.setdefault(name, [None] * hours)
+            for step, amounts in parts.items():
+                if int(step) < hours and "running_seconds" in amounts:
+                    values[int(step)] = (values[int(step)] or 0) + amounts.get("cpu_microseconds", 0) / MICROSECONDS
+    return {name: values for name, values in tenants.items() if name != WHOLE}

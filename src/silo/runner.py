@@ -85,9 +85,9 @@ def collect(event: Event, found: Results) -> None:
         found.setdefault(name, {}).update(host_results(event))
 
 
-def results(playbook: str, inventory: Path, arguments: Sequence[str] = ()) -> Results:
-    """Run a playbook that only reads; return task name to host to result."""
+def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = ()) -> Results:
+    """Run playbooks that only read, in one process; return task name to host to result."""
     found: Results = {}
-    for event in events(playbook, inventory, arguments):
+    for event in events(playbooks, inventory, arguments):
         collect(event, found)
     return found

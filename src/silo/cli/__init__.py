@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from silo import runner
-from silo.cli import accounting, changing, output, reading
+from silo.cli import accounting, changing, output, reading, using
 
 EPILOG = f"""{output.EXIT_CODES}
 
@@ -61,7 +61,8 @@ for command in (
     reading.list_tenants,
     reading.show_tenant,
     reading.capacity,
-    reading.stats,
+    using.stats,
+    using.top,
     accounting.report,
     reading.check,
 ):

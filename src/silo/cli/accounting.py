@@ -26,6 +26,11 @@ def report(call: Call, month: str | None, as_csv: bool, as_json: bool) -> None:
     GB are 10^9 bytes. The sum over the tenants is checked against the whole; ends with 1 where something is missing.
     """
     period = reports.month(month or datetime.date.today().strftime("%Y-%m"))
+    show_period(call, period, as_csv=as_csv, as_json=as_json)
+
+
+def show_period(call: Call, period: reports.Period, *, as_csv: bool, as_json: bool) -> None:
+    """Print what was used in a period, as it is wanted; raises output.Failure where something is missing."""
     found = reports.read(call.inventory, period)
     if as_json:
         output.as_json(plain(found))

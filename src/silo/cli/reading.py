@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import click
 
-from silo import fleet, ground, usage
+from silo import fleet, ground
 from silo.admission import Pool
 from silo.capacity import GIB, Ledger, Server, rough, size
 from silo.cli import output
@@ -146,44 +146,6 @@ def _nas(name: str, pool: Pool) -> dict[str, object]:
         "promised_bytes": sum(pool.promised),
         "free_bytes": pool.free,
     }
-
-
-@click.command(cls=output.Command)
-@output.json_option("An object with 'tenants', 'totals' and 'problems'; sizes in bytes, null for what is unknown.")
-@click.pass_obj
-def stats(call: Call, as_json: bool) -> None:
-    """Show what each tenant uses, and all of them: memory, CPU, disk, database, requests and bytes served."""
-    used = usage.read(call.inventory)
-    if as_json:
-        output.as_json(dataclasses.asdict(used))
-        return
-    table = output.table("tenant", "memory", "CPU now", "CPU time", "uploads", "database", "photos", "requests", "sent")
-    for tenant in used.tenants:
-        table.add_row(f"{tenant.name}, orphan" if tenant.orphan else tenant.name, *_numbers(tenant))
-    table.add_section()
-    table.add_row(f"all {used.totals.tenants}", *_numbers(used.totals))
-    output.show(table)
-    if since := sorted({tenant.since for tenant in used.tenants if tenant.since}):
-        click.echo(f"Requests and bytes sent since {since[0]}, when Traefik started.")
-    for problem in used.problems:
-        click.echo(problem, err=True)
-
-
-def _numbers(found: usage.Numbers) -> list[str]:
-    """Return one cell for each number; empty for what is unknown."""
-    photos = None if found.photos is None else found.photos + (found.videos or 0)
-    return [
-        "" if found.memory_bytes is None else f"{rough(found.memory_bytes)} of {rough(found.memory_limit_bytes or 0)}",
-        "" if found.cpu_cores is None else f"{found.cpu_cores:.0%}",
-        "" if found.cpu_seconds is None else _duration(found.cpu_seconds),
-        *("" if number is None else rough(number) for number in (found.storage_bytes, found.database_bytes)),
-        *("" if number is None else str(number) for number in (photos, found.requests)),
-        "" if found.sent_bytes is None else rough(found.sent_bytes),
-    ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
 
 
 @click.command(cls=output.Command)

@@ -24,8 +24,12 @@ HANS = {
     "requests": 7,
 }
 STORED = {"storage_kib_seconds": 5 * 3600 * GB_IN_KIB, "storage_peak_bytes": 5 * 10**9}
-SERVER = {"days": {"2026-11-01": {"": HANS, "hans": HANS}, "2026-11-02": {"": HANS, "hans": HANS}}}
-NAS = {"days": {"2026-11-01": {"": STORED, "hans": STORED}}}
+SERVER = {
+    "problem": "",
+    "course": {},
+    "days": {"2026-11-01": {"": HANS, "hans": HANS}, "2026-11-02": {"": HANS, "hans": HANS}},
+}
+NAS = {"problem": "", "course": {}, "days": {"2026-11-01": {"": STORED, "hans": STORED}}}
 NOVEMBER = report.month("2026-11")
 
 
@@ -35,7 +39,7 @@ def silo(monkeypatch, path):
     ledgers, asked = {"silo1": SERVER, "nas1": NAS}, []
 
     def events(playbook, _inventory, arguments=(), lock=None):
-        asked.append((playbook, json.loads(arguments[1])))
+        asked.append((playbook, json.loads(arguments[1]) if arguments else {}))
         yield {"_event": "v2_runner_on_ok", "task": {"name": "Read the ledger"}, "hosts": ledgers}
 
     monkeypatch.setattr(runner, "events", events)
@@ -59,7 +63,7 @@ def test_days_of_all_hosts_are_added_up():
 
 
 def test_a_ledger_from_which_something_is_missing_is_told():
-    broken = {"days": {"2026-11-01": {"": HANS, "hans": {**HANS, "requests": 6}}}}
+    broken = {"problem": "", "days": {"2026-11-01": {"": HANS, "hans": {**HANS, "requests": 6}}}}
     (problem,) = report.report(NOVEMBER, {"silo1": broken}).problems
     assert problem == "silo1: requests of all is 7 in the ledger, and 6 by their sum"
 
@@ -68,6 +72,20 @@ def test_where_nobody_counts_it_is_told():
     found = report.report(NOVEMBER, {})
     assert found.tenants == ()
     assert found.problems == ("no host has a ledger; the role accounting makes it",)
+
+
+def test_a_host_without_a_ledger_is_named():
+    missing = {"problem": "the ledger cannot be read: it is not there", "days": {}}
+    found = report.report(NOVEMBER, {"silo1": SERVER, "silo2": missing})
+    assert found.problems == ("silo2: the ledger cannot be read: it is not there",)
+    assert [line.name for line in found.tenants] == ["hans"]
+
+
+def test_the_course_of_the_last_hours():
+    step = {"running_seconds": 3600, "cpu_microseconds": 1_500_000}
+    ledgers = {"silo1": {"course": {"": {"0": step}, "hans": {"0": step, "2": {"running_seconds": 60}, "9": step}}}}
+    assert report.course({"Read the ledger": ledgers}, 3) == {"hans": [1.5, None, 0.0]}
+    assert report.course({}, 3) == {}
 
 
 def test_time_that_nobody_saw_is_no_outage():
@@ -109,7 +127,8 @@ def test_the_table_has_a_line_for_each_and_for_all(silo):
     for words in ("5.0 GBh", "2.0 GBh", "4.00 h", "14", "2.0 d"):
         assert words in hans
         assert words in whole
-    assert silo.asked == [("ledger.yml", {"ledger_first_day": "2026-11-01", "ledger_last_day": "2026-11-30"})]
+    ((playbook, given),) = silo.asked
+    assert (playbook, given["ledger_first_day"], given["ledger_last_day"]) == ("ledger.yml", "2026-11-01", "2026-11-30")
 
 
 def test_json_has_the_whole_numbers_too(silo):
