@@ -1,0 +1,94 @@
+"""Prometheus on the server: what it takes, whom it tells, and whether its alerts come when they should."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS
+
+from .operator import ROOT
+from .waiting import wait_for
+
+ROLE = ROOT / "roles" / "monitoring" / "files"
+ASK = """
+import sys, urllib.parse, urllib.request
+url = "http://127.0.0.1:9090/api/v1/" + sys.argv[1]
+if len(sys.argv) > 2:
+    url += "?" + urllib.parse.urlencode({"query": sys.argv[2]})
+print(urllib.request.urlopen(url, timeout=10).read().decode())
+"""
+
+
+@pytest.fixture
+def ask(lab):
+    """Asks Prometheus on the server, by its API."""
+
+    def of(*question):
+        return json.loads(lab.run("python3", "-c", ASK, *question))["data"]
+
+    return of
+
+
+def names_in(expression):
+    """The names of metrics in an expression; those of functions, labels and durations are none."""
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(on|by) \([^)]*\)", "", expression)
+    return {name for name in re.findall(r"[a-z_:][a-zA-Z0-9_:]*(?![\w(:])(?! *\()", bare) if "_" in name or ":" in name}
+
+
+def expressions():
+    dashboard = json.loads((ROLE / "grafana" / "silo.json").read_text())
+    for panel in dashboard["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+    yield from re.findall(r"^ +expr: (.+)$", (ROLE / "silo.rules.yml").read_text(), re.M)
+
+
+def test_every_alert_comes_when_it_should_and_not_else(lab):
+    lab.run("mkdir", "-p", "/tmp/rules")
+    for file in (ROLE / "silo.rules.yml", ROOT / "tests" / "prometheus" / "silo_test.yml"):
+        lab.run("sh", "-euc", f"cat >/tmp/rules/{file.name}", text=Path(file).read_text())
+    answer = lab.try_run("sh", "-euc", "cd /tmp/rules && exec promtool test rules silo_test.yml")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    alerts = re.findall(r"alert: (\w+)", (ROLE / "silo.rules.yml").read_text())
+    tested = (ROOT / "tests" / "prometheus" / "silo_test.yml").read_text()
+    assert [alert for alert in alerts if f"alertname: {alert}" not in tested] == []
+
+
+def test_all_that_is_to_be_taken_is_taken(ask):
+    targets = wait_for(lambda: [one for one in ask("targets")["activeTargets"] if one["health"] != "unknown"], 90)
+    assert {one["labels"]["job"] for one in targets} <= {"prometheus", "node", "traefik"}
+    wait_for(lambda: {one["health"] for one in ask("targets")["activeTargets"]} == {"up"}, 90)
+    groups = ask("rules")["groups"]
+    assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
+    assert sum(len(group["rules"]) for group in groups) == 19
+
+
+def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
+    lab.run("systemctl", "start", "silo-accounting.service")
+    recorded = set(re.findall(r"record: (\S+)", (ROLE / "silo.rules.yml").read_text()))
+    asked = {name for expression in expressions() for name in names_in(expression)} - recorded - {"silo_test"}
+    ours = {name for name in asked if name.startswith("silo_")}
+    assert ours <= set(METRICS), ours - set(METRICS)
+    known = wait_for(lambda: (found := set(ask("label/__name__/values"))) >= asked and found, 150)
+    assert set(METRICS) <= known
+    (free,) = ask("query", "silo:storage_free:share")["result"]
+    assert 0 < float(free["value"][1]) <= 1
+
+
+def test_a_tenant_is_no_more_than_a_name(ask):
+    labels = set(ask("labels"))
+    assert {"tenant", "state", "job", "instance"} <= labels
+    assert not {label for label in labels if "mail" in label or "user" in label}
+    assert set(ask("label/tenant/values")) >= {"hans", "maria", "peter"}
+
+
+@pytest.mark.parametrize("port", [9090, 9100])
+def test_nobody_else_asks(lab, port):
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((lab.address, port), timeout=5)
+    read = ["python3", "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=3)"]
+    assert lab.try_run(*read, f"http://127.0.0.1:{port}/metrics").returncode == 0
+    for address in (lab.gateway("hans"), lab.address, "127.0.0.1"):
+        inside = ["docker", "exec", "silo-hans-server-1", *read, f"http://{address}:{port}/metrics"]
+        assert lab.try_run(*inside).returncode != 0
