@@ -12,6 +12,7 @@ from pathlib import Path
 
 from silo import letters
 from silo.inventory import Change, Fleet, Inventory, InventoryError, Policy, Tombstone
+from silo.inventory.schema import Tenant
 from silo.state import State
 
 
@@ -96,6 +97,10 @@ class Edits:
         if name not in fleet.tenants:
             raise InventoryError(fleet.problems)
         return fleet.tenants[name].state
+
+    def tenants(self) -> Mapping[str, Tenant]:
+        """Return all tenants as they should be, by name."""
+        return self._look()[0].tenants
 
     def remove(self, name: str, *, by: str | None = None) -> Tombstone:
         """Take a tenant out of the inventory; what it leaves on the machines is then to be put aside."""

@@ -35,6 +35,11 @@ class State:
         """Letters that wait for the relay."""
         return self.folder / "outbox.db"
 
+    @property
+    def alerts(self) -> Path:
+        """What was wrong at the last look, and is told."""
+        return self.folder / "alerts.json"
+
     @contextlib.contextmanager
     def turn(
         self, waiting: Callable[[str], None] = lambda _text: None, wait_seconds: float = WAIT_SECONDS
@@ -62,10 +67,14 @@ class State:
 
     def keep_durations(self, seconds: Mapping[str, float]) -> None:
         """Remember how long tasks took."""
-        path = self.folder / "durations.json"
-        scratch = path.with_name(f"durations.{os.getpid()}")
-        scratch.write_text(json.dumps({**self.durations(), **seconds}, indent=1), encoding="utf-8")
-        scratch.replace(path)
+        write(self.folder / "durations.json", {**self.durations(), **seconds})
+
+
+def write(path: Path, value: object) -> None:
+    """Write a value as JSON, whole or not at all."""
+    scratch = path.with_name(f"{path.stem}.{os.getpid()}")
+    scratch.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    scratch.replace(path)
 
 
 def _wait(handle: int, waiting: Callable[[str], None], wait_seconds: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from silo import runner
-from silo.cli import accounting, changing, output, reading, using
+from silo.cli import accounting, alerting, changing, output, reading, using
 
 EPILOG = f"""{output.EXIT_CODES}
 
@@ -64,6 +64,7 @@ for command in (
     using.stats,
     using.top,
     accounting.report,
+    alerting.alerts,
     reading.check,
 ):
     main.add_command(command)

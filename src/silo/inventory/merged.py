@@ -19,7 +19,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from silo.capacity import Server
 from silo.inventory.errors import InventoryError, shown
-from silo.letters.settings import VARIABLES
+from silo.letters.settings import OPERATOR, VARIABLES
 from silo.runner import ROOT
 
 LIMIT_SECONDS = 120
@@ -33,12 +33,13 @@ MEMORY_OVERCOMMIT = "silo_memory_overcommit"
 STORAGE_OVERCOMMIT = "silo_storage_overcommit"
 TRASH_DAYS = "silo_trash_days"
 TRASH_PURGES = "silo_trash_purges"
-PLATFORM = ("silo_domain", TRASH_DAYS, TRASH_PURGES, *VARIABLES.values())
+LETTERS = (*VARIABLES.values(), OPERATOR)
+PLATFORM = ("silo_domain", TRASH_DAYS, TRASH_PURGES, *LETTERS)
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What holds for the whole platform. `letters` are the variables of the relay and the sender."""
+    """What holds for the whole platform. `letters` are the variables of relay, sender and operator."""
 
     domain: str
     trash_days: int
@@ -82,7 +83,7 @@ class Merged:
         for key, value in numbers.items():
             if not isinstance(value, int) or value < 1:
                 raise InventoryError(f"{servers[0]}: {key} is {shown(value)}; a number from 1 up is right")
-        letters = {key: self._policy(servers[0], key) for key in VARIABLES.values()}
+        letters = {key: self._policy(servers[0], key) for key in LETTERS}
         domain = str(self._policy(servers[0], "silo_domain"))
         return Policy(domain, numbers[TRASH_DAYS], numbers[TRASH_PURGES], letters)
 

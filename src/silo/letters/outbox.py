@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from silo.letters.errors import LetterError, PermanentError, TemporaryError
-from silo.letters.letter import Language, Letter, render
+from silo.letters.letter import Language, Letter, Rendered, render
 from silo.letters.message import compose, mailbox
 from silo.letters.relay import Relay, UncertainError
 from silo.letters.settings import Settings
@@ -78,10 +78,18 @@ class Outbox:
 
     def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
         """Keep the letter; False if it is kept already. Raise LetterError if the event has another letter."""
-        settings = self.settings
         digest = hashlib.sha256(repr((recipient, letter, language)).encode()).hexdigest()
+        return self._keep(event_id, recipient, render(letter, language), language, digest)
+
+    def tell(self, event_id: str, recipient: str, rendered: Rendered) -> bool:
+        """Keep a letter in English that is none of the customers'; as `enqueue`."""
+        digest = hashlib.sha256(repr((recipient, rendered)).encode()).hexdigest()
+        return self._keep(event_id, recipient, rendered, "en", digest)
+
+    def _keep(self, event_id: str, recipient: str, rendered: Rendered, language: str, digest: str) -> bool:
+        settings = self.settings
         sender = mailbox("sender", settings.sender, settings.sender_name)
-        message = compose(event_id, recipient, render(letter, language), language, sender, settings.reply_to)
+        message = compose(event_id, recipient, rendered, language, sender, settings.reply_to)
         with self._database() as database:
             fresh = database.execute(
                 "INSERT OR IGNORE INTO letter (event_id, digest, recipient, body) VALUES (?, ?, ?, ?)",

@@ -21,6 +21,8 @@ VARIABLES = {
     "sender_name": "letters_sender_name",
     "reply_to": "letters_reply_to",
 }
+# Who is told what goes wrong.
+OPERATOR = "letters_operator"
 
 
 @dataclass(frozen=True)
