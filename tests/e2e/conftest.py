@@ -9,7 +9,8 @@ import pytest
 
 from .cloud import Cloud
 from .lab import Lab
-from .operator import Operator
+from .operator import Operator, Silo
+from .relay import Relay
 
 MISSING = "these tests need a lab: run them by `make test`"
 
@@ -29,6 +30,25 @@ def lab():
 @pytest.fixture(scope="session")
 def operator(lab):
     return Operator(Path(os.environ["SILO_INVENTORY"]), Path(os.environ["SILO_VAULT_PASSWORD_FILE"]))
+
+
+@pytest.fixture(scope="session")
+def silo(operator):
+    return Silo(operator.inventory)
+
+
+@pytest.fixture(scope="module")
+def relay(operator, tmp_path_factory):
+    """Settings of the inventory that lead to a relay of the tests' own."""
+    relay = Relay(tmp_path_factory.mktemp("relay"))
+    settings = operator.inventory / "group_vars" / "all" / "letters.yml"
+    # The lab's memory is that of three tenants; those that these tests add are more, and idle.
+    relay.write_variables(settings, silo_memory_overcommit=4.0)
+    yield relay
+    settings.unlink()
+    relay.stop()
+    for file in (operator.inventory / ".silo").glob("outbox.db*"):
+        file.unlink()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -96,3 +97,39 @@ class Operator:
             self.edit(name, state="absent")
             self.apply("--limit", name)
         shutil.rmtree(self.folder(name))
+
+
+class Silo:
+    """The command line, as a person types it."""
+
+    def __init__(self, inventory: Path) -> None:
+        self.inventory = inventory
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["silo", "-i", self.inventory, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "200"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def try_run(self, *arguments: str) -> Run:
+        process = self.start(*arguments)
+        output, _errors = process.communicate(timeout=600)
+        return Run(process.returncode, output)
+
+    def run(self, *arguments: str) -> str:
+        result = self.try_run(*arguments)
+        if result.code:
+            pytest.fail(f"silo {' '.join(arguments)} ended with {result.code}:\n{result.output}")
+        return result.output
+
+    def json(self, *arguments: str) -> dict:
+        process = subprocess.run(
+            ["silo", "-i", self.inventory, *arguments, "--json"], cwd=ROOT, capture_output=True, check=True, timeout=120
+        )
+        return json.loads(process.stdout)

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 
 import pytest
@@ -14,67 +13,12 @@ import yaml
 from .browser import Browser
 from .cloud import Cloud, picture
 from .conftest import CLEAN
-from .operator import ROOT, Run
-from .relay import Relay, link, text
+from .operator import ROOT
+from .relay import link, text
 
 EMAIL = "greta@example.ch"
 PASSWORD = "Gretas eigenes Passwort"
 PAGES = yaml.safe_load((ROOT / "roles" / "access" / "vars" / "main.yml").read_text())["__access_texts"]["de"]
-
-
-class Silo:
-    """The command line, as a person types it."""
-
-    def __init__(self, inventory):
-        self.inventory = inventory
-
-    def start(self, *arguments):
-        return subprocess.Popen(
-            ["silo", "-i", self.inventory, *arguments],
-            cwd=ROOT,
-            env={**os.environ, "COLUMNS": "200"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def try_run(self, *arguments):
-        process = self.start(*arguments)
-        output, _errors = process.communicate(timeout=600)
-        return Run(process.returncode, output)
-
-    def run(self, *arguments):
-        result = self.try_run(*arguments)
-        if result.code:
-            pytest.fail(f"silo {' '.join(arguments)} ended with {result.code}:\n{result.output}")
-        return result.output
-
-    def json(self, *arguments):
-        process = subprocess.run(
-            ["silo", "-i", self.inventory, *arguments, "--json"], cwd=ROOT, capture_output=True, check=True, timeout=120
-        )
-        return json.loads(process.stdout)
-
-
-@pytest.fixture(scope="module")
-def silo(operator):
-    return Silo(operator.inventory)
-
-
-@pytest.fixture(scope="module")
-def relay(operator, tmp_path_factory):
-    """Settings of the inventory that lead to a relay of the tests' own."""
-    relay = Relay(tmp_path_factory.mktemp("relay"))
-    settings = operator.inventory / "group_vars" / "all" / "letters.yml"
-    # The lab's memory is that of three tenants; these are more, and idle.
-    relay.write_variables(settings, silo_memory_overcommit=4.0)
-    yield relay
-    settings.unlink()
-    relay.stop()
-    for file in (operator.inventory / ".silo").glob("outbox.db*"):
-        file.unlink()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS
 
 from .operator import ROOT
+from .relay import text
 from .waiting import wait_for
 
 ROLE = ROOT / "roles" / "monitoring" / "files"
@@ -18,6 +19,17 @@ url = "http://127.0.0.1:9090/api/v1/" + sys.argv[1]
 if len(sys.argv) > 2:
     url += "?" + urllib.parse.urlencode({"query": sys.argv[2]})
 print(urllib.request.urlopen(url, timeout=10).read().decode())
+"""
+# An alert that comes at once, under the name of one that takes ten minutes.
+RULES = """
+groups:
+  - name: test
+    interval: 1s
+    rules:
+      - alert: TenantStorageNearlyFull
+        expr: vector(0.91)
+        labels: {severity: warning, tenant: hans}
+        annotations: {summary: hans has used much., description: Offer more.}
 """
 
 
@@ -67,7 +79,11 @@ def test_all_that_is_to_be_taken_is_taken(ask):
 def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
     lab.run("systemctl", "start", "silo-accounting.service")
     recorded = set(re.findall(r"record: (\S+)", (ROLE / "silo.rules.yml").read_text()))
-    asked = {name for expression in expressions() for name in names_in(expression)} - recorded - {"silo_backup_timestamp_seconds"}
+    asked = (
+        {name for expression in expressions() for name in names_in(expression)}
+        - recorded
+        - {"silo_backup_timestamp_seconds"}
+    )
     ours = {name for name in asked if name.startswith("silo_")}
     assert ours <= set(METRICS), ours - set(METRICS)
     known = wait_for(lambda: (found := set(ask("label/__name__/values"))) >= asked and found, 150)
@@ -92,3 +108,27 @@ def test_nobody_else_asks(lab, port):
     for address in (lab.gateway("hans"), lab.address, "127.0.0.1"):
         inside = ["docker", "exec", "silo-hans-server-1", *read, f"http://{address}:{port}/metrics"]
         assert lab.try_run(*inside).returncode != 0
+
+
+def test_an_alert_is_told_once_to_the_operator_and_to_the_customer(lab, operator, silo, relay, ask):
+    def wrong():
+        return [one["labels"]["alertname"] for one in ask("alerts")["alerts"] if one["state"] == "firing"]
+
+    file = "/etc/prometheus/rules/test.rules.yml"
+    silo.run("alerts")
+    relay.letters.clear()
+    lab.run("sh", "-euc", f"cat >{file}; systemctl reload prometheus", text=RULES)
+    try:
+        wait_for(lambda: "TenantStorageNearlyFull" in wrong(), 30)
+        found = [silo.json("alerts")["begun"] for _ in range(2)]
+    finally:
+        lab.run("sh", "-euc", f"rm {file}; systemctl reload prometheus")
+    assert [[one["name"] for one in begun] for begun in found] == [["TenantStorageNearlyFull"], []]
+    (to_operator,) = relay.to("ops@swissphoto.test")
+    assert to_operator["Subject"] == "hans has used much."
+    (to_hans,) = relay.to(operator.settings("hans")["tenant_email"])
+    assert to_hans["Subject"] == "Ihr Speicher ist fast voll"
+    assert "(91" in text(to_hans)
+    wait_for(lambda: "TenantStorageNearlyFull" not in wrong(), 30)
+    assert [one["name"] for one in silo.json("alerts")["ended"]] == ["TenantStorageNearlyFull"]
+    assert [letter["Subject"] for letter in relay.letters[2:]] == ["Over: hans has used much."]
