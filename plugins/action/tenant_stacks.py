@@ -60,6 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "email": tenant.email,
             "admin_password": values["admin_password"],
             "env": stack.env,
+            "slice": stack.slice,
             "configuration": stack.configuration,
             "route": stack.route,
             "digests": dict(stack.digests),

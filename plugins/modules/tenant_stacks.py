@@ -104,6 +104,10 @@ options:
         description: Content of the env file of Compose.
         type: str
         required: true
+      slice:
+        description: Content of the unit of systemd that holds the containers; empty where there is none.
+        type: str
+        default: ""
       configuration:
         description: Content of Immich's configuration file.
         type: str
@@ -186,6 +190,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "email": text,
         "admin_password": {**text, "no_log": True},
         "env": text,
+        "slice": {"type": "str", "default": ""},
         "configuration": text,
         "route": text,
         "digests": {"type": "dict", "required": True},

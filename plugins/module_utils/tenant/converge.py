@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .address import wait
 from .appquota import set_app_quota
-from .compose import OPEN_SETUP, Compose
+from .compose import OPEN_SETUP, Compose, run_command
 from .files import make_directory, remove_file, write_file
 from .immich import create_admin
 from .plan import Plan
@@ -22,6 +22,7 @@ from .trash import fingerprint_matches
 
 # A certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
 ADDRESS_SECONDS = 60
+SYSTEMD_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Outcome:
 
     plan: Plan
     error: str = ""
+
+
+def systemctl(*arguments: str) -> None:
+    """Tell systemd something; raises StackError."""
+    result = run_command(("systemctl", *arguments), {}, seconds=SYSTEMD_SECONDS)
+    if result.returncode:
+        raise StackError(f"systemctl {' '.join(arguments)} failed: {' '.join(result.stderr.split())}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Tools:
     create_admin: Callable[[Admin], None] = create_admin
     set_app_quota: Callable[[Stack], None] = set_app_quota
     wait_for_address: Callable[[str], None] = lambda host_name: wait(host_name, ADDRESS_SECONDS)
+    systemctl: Callable[..., None] = systemctl
 
 
 def _look(plans: Sequence[Plan], tools: Tools) -> Storage:
@@ -76,6 +85,9 @@ def _start(plan: Plan, tools: Tools, storage: Storage) -> None:
         make_directory(directory)
     for file in plan.files:
         write_file(file)
+    if set(plan.files) & set(stack.units):
+        # The containers of another limit that start now have systemd take it over for the whole.
+        tools.systemctl("daemon-reload")
     if plan.up:
         _up(plan, tools.compose(stack.directory), tools)
     if plan.app_quota:
@@ -113,6 +125,9 @@ def _rest(plan: Plan, tools: Tools) -> None:
         tools.compose(plan.stack.directory).stop()
     elif plan.down:
         tools.compose(plan.stack.directory).down()
+        for unit in plan.stack.units:
+            tools.systemctl("stop", unit.path.name)
+            remove_file(unit.path)
 
 
 def _work(plan: Plan, tools: Tools, storage: Storage) -> None:

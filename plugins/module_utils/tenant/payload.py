@@ -15,11 +15,17 @@ SECRET_SERVICES: Mapping[str, tuple[str, ...]] = {
     "cache_password": ("server", "cache"),
     "valkey.conf": ("cache",),
 }
+# Where systemd finds units that no package brings.
+UNITS = Path("/etc/systemd/system")
 
 
 def _directories(directory: Path, owner: int) -> tuple[Directory, ...]:
     private = (Directory(directory, 0o700, 0), Directory(directory / "secrets", 0o700, 0))
     return private + tuple(Directory(directory / name, 0o700, owner) for name in ("backups", "database", "queue"))
+
+
+def _slice(item: Mapping[str, t.Any]) -> tuple[File, ...]:
+    return (File(UNITS / f"silo-{item['name']}.slice", item["slice"]),) if item["slice"] else ()
 
 
 def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any]) -> tuple[File, ...]:
@@ -33,7 +39,7 @@ def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any])
         File(directory / "secrets" / name, content, 0o400, owner, SECRET_SERVICES[name], secret=True)
         for name, content in item["secrets"].items()
     )
-    return (*public, *secrets)
+    return (*_slice(item), *public, *secrets)
 
 
 def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:

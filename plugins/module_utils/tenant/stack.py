@@ -73,6 +73,11 @@ class Stack:
         return next(file for file in self.files if file.path.name == ".env")
 
     @property
+    def units(self) -> tuple[File, ...]:
+        """The files that systemd reads."""
+        return tuple(file for file in self.files if file.path.suffix == ".slice")
+
+    @property
     def marker(self) -> File:
         """The file that says that the first admin exists."""
         return File(self.directory / ".admin-created", "The first admin of this instance exists.\n", mode=0o600)

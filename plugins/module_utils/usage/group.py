@@ -25,7 +25,7 @@ class Group:
 
     Memory that is used is without cache that can be dropped; what is anonymous belongs to no file. A limit of 0 says
     that there is none; `memory_limit_events` is how often it was reached. `processes` counts threads too. `at` is when
-    the CPU was read, by the clock that does not jump.
+    the CPU was read, by the clock that does not jump. `inode` is that of a directory that was named, and of no other.
     """
 
     memory_bytes: int = 0
@@ -38,6 +38,7 @@ class Group:
     disk_written_bytes: int | None = None
     processes: int | None = None
     at: float = 0.0
+    inode: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,15 @@ def read_directory(group: Path) -> Group | None:
         disk_written_bytes=_sum(disk, r"\bwbytes=(\d+)"),
         processes=_number(_text(group / "pids.current")),
         at=at,
+        inode=_inode(group),
     )
+
+
+def _inode(group: Path) -> int:
+    try:
+        return group.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _version_1(found: Mapping[str, Path]) -> Group | None:

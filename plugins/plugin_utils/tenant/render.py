@@ -25,9 +25,13 @@ HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thum
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content."""
+    """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content.
+
+    `slice` is the unit of systemd that holds the containers; empty where there is none.
+    """
 
     env: str
+    slice: str
     configuration: str
     route: str
     digests: Mapping[str, str]
@@ -87,6 +91,7 @@ def _variables(tenant: Tenant) -> dict[str, str]:
         # For those who start again what should run; no part of a container, so that it makes none new.
         "TENANT_STATE": tenant.state,
         "TENANT_UID": str(tenant.uid),
+        "TENANT_SLICE": f"silo-{tenant.name}.slice" if settings["tenant_slice"] else "",
         "TENANT_TIME_ZONE": settings["tenant_time_zone"],
         "TENANT_STORAGE": f"{tenant.storage}/uploads",
         "TENANT_BRIDGE": network.bridge,
@@ -121,6 +126,26 @@ def _digest(service: str, variables: Mapping[str, str], contents: Mapping[str, s
 def _env(variables: Mapping[str, str]) -> str:
     lines = [f"{key}={value}" for key, value in variables.items()]
     return "\n".join(["# Made by Ansible from the inventory; what is changed here is changed back.", *lines, ""])
+
+
+def _slice(tenant: Tenant) -> str:
+    """Return the unit whose limit is the sum of the containers', so that they never have more together."""
+    if not tenant.settings["tenant_slice"]:
+        return ""
+    return "\n".join(
+        [
+            "# Made by Ansible from the inventory; what is changed here is changed back.",
+            "[Unit]",
+            f"Description=Containers of the tenant {tenant.name}",
+            "",
+            "[Slice]",
+            f"MemoryMax={tenant.server_memory + tenant.database_memory + tenant.cache_memory}",
+            "MemorySwapMax=0",
+            "CPUAccounting=yes",
+            "IOAccounting=yes",
+            "",
+        ]
+    )
 
 
 def _traefik_name(tenant: Tenant, part: str = "") -> str:
@@ -188,4 +213,4 @@ def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
     contents = {"immich.json": configuration, **secret_files}
     digests = {service: _digest(service, variables, contents) for service in _services()}
     env = _env(variables | {f"{service.upper()}_DIGEST": digest for service, digest in digests.items()})
-    return Stack(env, configuration, _route(tenant), digests, secret_files)
+    return Stack(env, _slice(tenant), configuration, _route(tenant), digests, secret_files)

@@ -104,6 +104,24 @@ def test_one_look_has_all_parts(host):
     assert (found.pool.size, found.pool.limits) == (10_000, {"hans": 5000})
 
 
+def test_a_slice_is_what_counts_where_there_is_one(host):
+    whole = Group(500, 400, 3000, 7, 3, 9.5, 70, 80, 15, inode=4711)
+    host.tenants = {"hans": Tenant({"server": RUNNING}, Database(), Disk(), whole)}
+    found = collector.collect(host.settings()).look.containers["hans"]
+    assert found.memory_bytes == 500
+    assert found.counters == {
+        "7f3a": {"restarts": 1},
+        "7f3a/2026-11-23T16:57:05Z": {"network_received_bytes": 10, "network_sent_bytes": 20},
+        "slice/4711": {
+            "cpu_microseconds": 9_500_000,
+            "disk_read_bytes": 70,
+            "disk_written_bytes": 80,
+            "memory_limit_events": 7,
+            "oom_kills": 3,
+        },
+    }
+
+
 @pytest.mark.parametrize(("part", "unknown"), [("docker", "containers"), ("storage", "storage"), ("traefik", "served")])
 def test_a_part_that_fails_is_told_and_the_others_are_there(host, part, unknown):
     host.fails = (part,)

@@ -16,11 +16,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import metrics, survey
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.group import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.look import Containers, Counters, Look, now
 
 from .settings import Settings, Storage
 
 Part = t.TypeVar("Part")
+Counts = dict[str, int]
 COMMAND_SECONDS = 60
 DISK_SECONDS = 10
 MICROSECONDS = 1_000_000
@@ -111,29 +113,36 @@ def served(text: str) -> Mapping[str, Counters]:
 
 
 def _containers(tenant: survey.Tenant) -> Containers:
-    services = tenant.services.values()
-    counters: dict[str, Mapping[str, int]] = {}
+    services, whole = tenant.services.values(), tenant.slice
+    counters: dict[str, Counts] = {}
     for service in services:
         # The engine counts restarts over the lives of a container, until somebody starts it by hand.
         if service.started:
             counters[service.identity] = {"restarts": service.restarts}
-            counters[f"{service.identity}/{service.started}"] = _counts(service)
+            life = _of_network(service.network) | ({} if whole else _of_group(service.group))
+            counters[f"{service.identity}/{service.started}"] = life
+    if whole:
+        # It counts on where a container ends, so that nothing of its last minute is lost.
+        counters[f"slice/{whole.inode}"] = _of_group(whole)
     well = bool(services) and all(service.state == "running" and service.health == "healthy" for service in services)
-    return Containers(well, sum(service.group.memory_bytes for service in services), counters)
+    memory = whole.memory_bytes if whole else sum(service.group.memory_bytes for service in services)
+    return Containers(well, memory, counters)
 
 
-def _counts(service: survey.Service) -> dict[str, int]:
-    """Return what one life of a container has counted; what the kernel does not tell is not among it."""
-    group, network = service.group, service.network
+def _of_group(group: Group) -> Counts:
+    """Return what a control group has counted; what the kernel does not tell is not among it."""
     counts = {
         "cpu_microseconds": None if group.cpu_seconds is None else round(group.cpu_seconds * MICROSECONDS),
         "disk_read_bytes": group.disk_read_bytes,
         "disk_written_bytes": group.disk_written_bytes,
-        "network_received_bytes": network.received_bytes,
-        "network_sent_bytes": network.sent_bytes,
         "memory_limit_events": group.memory_limit_events,
         "oom_kills": group.oom_kills,
     }
+    return {measure: count for measure, count in counts.items() if count is not None}
+
+
+def _of_network(network: Network) -> Counts:
+    counts = {"network_received_bytes": network.received_bytes, "network_sent_bytes": network.sent_bytes}
     return {measure: count for measure, count in counts.items() if count is not None}
 
 

@@ -40,6 +40,7 @@ class Server:
             "email": f"{name}@example.ch",
             "admin_password": "Asecret",
             "env": "A=1\n",
+            "slice": "",
             "configuration": "{}\n",
             "route": f"route: {name} {state}\n",
             "digests": DIGESTS,
@@ -79,7 +80,10 @@ class Server:
         def compose(path):
             return Compose(path, 10, self.run)
 
-        return Tools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_address)
+        def systemctl(*arguments):
+            self.done.append(" ".join(arguments))
+
+        return Tools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_address, systemctl)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}

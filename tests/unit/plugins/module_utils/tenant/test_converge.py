@@ -1,10 +1,14 @@
 """From plan to outcome: what is done, in which order, to whom, and what is left alone."""
 
 import dataclasses
+import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import converge as converging
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import payload
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 GIB = 1024**3
 
@@ -249,3 +253,37 @@ def test_who_rests_gets_another_app_quota_when_started_again(server, hans, conta
     converge([plan(server.stack(state=state, app_quota=GIB), [])], server.tools)
     assert server.done == []
     assert ("app quota", "85G -> 1G") in actions(plan(server.stack(app_quota=GIB), []))
+
+
+@pytest.fixture
+def units(monkeypatch, tmp_path):
+    """The folder in which systemd finds units."""
+    (tmp_path / "units").mkdir()
+    monkeypatch.setattr(payload, "UNITS", tmp_path / "units")
+    return tmp_path / "units"
+
+
+def test_a_slice_is_there_before_the_containers_and_is_read_again_only_where_it_differs(server, units, containers):
+    todo = plan(server.stack(slice="MemoryMax=1\n"), [])
+    assert ("silo-hans.slice", "write") in actions(todo)
+    converge([todo], server.tools)
+    assert server.done[:2] == ["daemon-reload", "up hans with open set-up"]
+    server.done.clear()
+    assert plan(server.stack(slice="MemoryMax=1\n"), containers()).changes == ()
+    converge([plan(server.stack(slice="MemoryMax=2\n"), containers())], server.tools)
+    assert (units / "silo-hans.slice").read_text() == "MemoryMax=2\n"
+    assert server.done == ["daemon-reload"]
+
+
+def test_the_slice_goes_with_the_containers(server, units, containers):
+    converge([plan(server.stack(slice="MemoryMax=1\n"), [])], server.tools)
+    converge([plan(server.stack(slice="MemoryMax=1\n", state="absent"), containers())], server.tools)
+    assert server.done[-2:] == ["down hans", "stop silo-hans.slice"]
+    assert list(units.iterdir()) == []
+
+
+def test_a_systemd_that_refuses_is_told(monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, "", "Access denied\n")
+    monkeypatch.setattr(converging, "run_command", lambda *_arguments, **_options: failed)
+    with pytest.raises(StackError, match="systemctl daemon-reload failed: Access denied"):
+        converging.systemctl("daemon-reload")

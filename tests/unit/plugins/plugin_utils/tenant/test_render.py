@@ -30,6 +30,19 @@ def test_every_variable_of_the_compose_file_is_in_the_env_file(stack):
     assert set(VARIABLE.findall(compose_file())) <= set(env(stack()))
 
 
+def test_a_slice_bounds_the_sum_of_its_containers(stack):
+    rendered = stack(tenant_slice=True)
+    values = env(rendered)
+    limits = sum(int(values[f"{service}_MEMORY"]) for service in ("SERVER", "DATABASE", "CACHE"))
+    assert values["TENANT_SLICE"] == "silo-hans.slice"
+    assert f"\nMemoryMax={limits}\n" in rendered.slice
+
+
+def test_without_a_slice_there_is_no_unit(stack):
+    rendered = stack(tenant_slice=False)
+    assert (env(rendered)["TENANT_SLICE"], rendered.slice) == ("", "")
+
+
 def test_no_secret_is_in_a_file_that_compose_or_docker_inspect_shows(stack):
     rendered = stack()
     for secret in SECRETS.values():
