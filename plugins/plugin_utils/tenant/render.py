@@ -128,24 +128,28 @@ def _env(variables: Mapping[str, str]) -> str:
     return "\n".join(["# Made by Ansible from the inventory; what is changed here is changed back.", *lines, ""])
 
 
-def _slice(tenant: Tenant) -> str:
-    """Return the unit whose limit is the sum of the containers', so that they never have more together."""
-    if not tenant.settings["tenant_slice"]:
-        return ""
+def slice_unit(name: str, memory: int) -> str:
+    """Return the unit that bounds all containers of a tenant to `memory` bytes together."""
     return "\n".join(
         [
             "# Made by Ansible from the inventory; what is changed here is changed back.",
             "[Unit]",
-            f"Description=Containers of the tenant {tenant.name}",
+            f"Description=Containers of the tenant {name}",
             "",
             "[Slice]",
-            f"MemoryMax={tenant.server_memory + tenant.database_memory + tenant.cache_memory}",
+            f"MemoryMax={memory}",
             "MemorySwapMax=0",
             "CPUAccounting=yes",
             "IOAccounting=yes",
             "",
         ]
     )
+
+
+def _slice(tenant: Tenant) -> str:
+    """Return the unit whose limit is the sum of the containers', so that they never have more together."""
+    memory = tenant.server_memory + tenant.database_memory + tenant.cache_memory
+    return slice_unit(tenant.name, memory) if tenant.settings["tenant_slice"] else ""
 
 
 def _traefik_name(tenant: Tenant, part: str = "") -> str:

@@ -122,6 +122,7 @@ def test_an_id_in_the_trash_is_its_tenants_and_after_a_purge_nobodys(nas: Machin
     assert nas.must(f"cat {ROOT}/.silo-ids").split() == ["1", "hans"]
 
 
+@decided_above
 def test_a_name_is_used_again_while_the_first_lies_in_the_trash(nas: Machine) -> None:
     nas.quota(tenant("hans", 1))
     first = photos(nas, "hans", 200001)
@@ -183,6 +184,7 @@ def test_a_purge_that_is_killed_is_completed_and_never_restored(nas: Machine) ->
     assert not nas.trash("purged", deleted("hans", 1))["changed"]
 
 
+@decided_above
 def test_what_is_half_removed_says_so(nas: Machine) -> None:
     nas.quota(tenant("hans", 1))
     photos(nas, "hans", 200001)
@@ -231,6 +233,7 @@ def test_nothing_is_purged_but_what_was_named_exactly(nas: Machine) -> None:
     assert checksums(nas, f"{ROOT}/.trash/kept") == before
 
 
+@decided_above
 @pytest.mark.parametrize("state", ["trashed", "purged"])
 def test_another_file_system_inside_is_never_entered(nas: Machine, state: str) -> None:
     nas.quota(tenant("hans", 1))

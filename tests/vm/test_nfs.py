@@ -195,7 +195,7 @@ def test_a_nas_that_hangs_does_not_hang_the_operator(
         run = storage.try_run("ansible", "nas", "-m", "swissphoto.silo.storage_quota_info", "-a", "root=/instances")
         assert run.code != 0
         assert "UNREACHABLE" in run.output, run.output
-        on_server = storage.try_run("ansible-playbook", "tests/nfs/storage.yml", "--limit", "servers")
+        on_server = storage.try_run("ansible-playbook", "tests/vm/storage.yml", "--limit", "servers")
         assert on_server.code != 0
         assert "is not the NAS, or it does not answer" in on_server.output
     finally:
