@@ -1,6 +1,5 @@
 """The program that starts what should run: who is started, who is not, what is said, and how often."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,31 +7,21 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pack
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file
+from jinja2.nativetypes import NativeEnvironment
+
+import silo_recovery as recovery
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("server", "database", "cache")
 
 
-@pytest.fixture(scope="module")
-def recovery():
-    """The program, beside the modules' part that the role puts beside it on a server."""
-    sys.path.insert(0, str(ROOT / "plugins" / "module_utils"))
-    spec = importlib.util.spec_from_file_location("recovery", ROOT / "roles" / "recovery" / "files" / "recovery.py")
-    program = importlib.util.module_from_spec(spec)
-    sys.modules["recovery"] = program
-    spec.loader.exec_module(program)
-    yield program
-    sys.path.pop(0)
-    for name in [name for name in sys.modules if name.split(".")[0] in ("recovery", "tenant")]:
-        del sys.modules[name]
-
-
 class Server:
     """A server that is a temporary directory; `done` is what happened to it, in order."""
 
-    def __init__(self, root, recovery):
-        self.root, self.recovery = root, recovery
+    def __init__(self, root):
+        self.root = root
         self.done, self.fail = [], {}
         self.mounts = root / "mountinfo"
         self.nas, self.tenants = root / "nas", root / "tenants"
@@ -54,19 +43,13 @@ class Server:
             (directory / ".admin-created").touch()
 
     def containers(self):
-        from tenant.stack import Container
-
-        return [Container("1", "x", name, service, "1", "running", "") for name, service in self.running]
+        return [recovery.Container("1", "x", name, service, "1", "running", "") for name, service in self.running]
 
     def look(self, sentinel, directories):
-        from tenant.probe import look
-
-        return look(sentinel, directories, mounts=self.mounts)
+        return recovery.look(sentinel, directories, mounts=self.mounts)
 
     def mounted(self, root):
-        from tenant.probe import mounted
-
-        return mounted(root, self.mounts)
+        return recovery.mounted(root, self.mounts)
 
     def run(self, command, environment):
         self.done.append(" ".join(command))
@@ -78,17 +61,17 @@ class Server:
         return subprocess.CompletedProcess(command, code, "", text)
 
     def main(self):
-        tools = self.recovery.Tools(self.containers, self.look, self.mounted, self.run, self.run)
+        tools = recovery.Tools(self.containers, self.look, self.mounted, self.run, self.run)
         arguments = [str(self.tenants), str(self.nas / ".silo-nas"), str(self.root / "said")]
-        return self.recovery.main(arguments, tools, self.root / "lock")
+        return recovery.main(arguments, tools, self.root / "lock")
 
     def started(self):
         return [line.split()[3].rsplit("/", 1)[1] for line in self.done if line.startswith("docker compose")]
 
 
 @pytest.fixture
-def server(tmp_path, recovery):
-    return Server(tmp_path, recovery)
+def server(tmp_path):
+    return Server(tmp_path)
 
 
 def test_who_should_run_and_does_not_is_started_and_nobody_else(server, capsys):
@@ -147,7 +130,7 @@ def test_without_the_nas_nothing_starts_and_that_is_said_once(server, capsys):
     assert capsys.readouterr().out == "<5>started hans\n<5>nothing keeps the tenants from running any more\n"
 
 
-def test_a_nas_that_hangs_is_neither_mounted_nor_waited_for(server, recovery, capsys):
+def test_a_nas_that_hangs_is_neither_mounted_nor_waited_for(server, capsys):
     server.add("hans")
     server.look = lambda *_arguments: recovery.Storage("the NAS does not answer: it hangs")
     server.main()
@@ -155,7 +138,7 @@ def test_a_nas_that_hangs_is_neither_mounted_nor_waited_for(server, recovery, ca
     assert capsys.readouterr().out.startswith("<4>the NAS does not answer: it hangs; no container")
 
 
-def test_a_mount_that_takes_too_long_is_told(server, recovery, capsys):
+def test_a_mount_that_takes_too_long_is_told(server, capsys):
     def run(command, environment):
         if command[0] == "systemctl":
             return recovery.run_command(("sleep", "60"), environment, 0.2)
@@ -185,7 +168,7 @@ def test_one_who_cannot_be_started_does_not_hold_up_the_others(server, capsys):
     assert "<4>maria: " in out
 
 
-def test_an_engine_that_does_not_answer_is_told(server, recovery, capsys):
+def test_an_engine_that_does_not_answer_is_told(server, capsys):
     def containers():
         raise recovery.StackError("the Docker Engine does not answer")
 
@@ -195,7 +178,7 @@ def test_an_engine_that_does_not_answer_is_told(server, recovery, capsys):
     assert capsys.readouterr().out == "<4>the Docker Engine does not answer\n"
 
 
-def test_an_apply_is_never_fought_and_never_mentioned(server, recovery, capsys):
+def test_an_apply_is_never_fought_and_never_mentioned(server, capsys):
     server.add("hans")
     with recovery.held(server.root / "lock", 0):
         assert server.main() == 0
@@ -210,13 +193,11 @@ def test_its_services_are_those_of_the_compose_file():
 
 
 def test_the_role_brings_all_that_the_program_needs(tmp_path):
-    modules = yaml.safe_load((ROOT / "roles" / "recovery" / "vars" / "main.yml").read_text())["__recovery_modules"]
-    (tmp_path / "tenant").mkdir()
-    for module in modules:
-        source = ROOT / "plugins" / "module_utils" / "tenant" / f"{module}.py"
-        (tmp_path / "tenant" / source.name).write_bytes(source.read_bytes())
-    program = tmp_path / "recovery.py"
-    program.write_bytes((ROOT / "roles" / "recovery" / "files" / "recovery.py").read_bytes())
+    values = yaml.safe_load((ROOT / "roles" / "recovery" / "vars" / "main.yml").read_text())
+    files = NativeEnvironment().from_string(values["__recovery_files"])
+    program = tmp_path / "recovery.pyz"
+    found = gather(files.render(**values, role_path=str(ROOT / "roles" / "recovery")))
+    program.write_bytes(pack(found, "silo_recovery"))
     # As on a server: the standard library alone.
     result = subprocess.run(
         [sys.executable, "-S", "-E", "-B", str(program), "--help"],
@@ -231,6 +212,6 @@ def test_the_role_brings_all_that_the_program_needs(tmp_path):
 
 def test_the_units_name_what_the_role_installs(render):
     service, timer = (render("recovery", f"silo-recovery.{kind}.j2") for kind in ("service", "timer"))
-    command = "/usr/bin/python3 -B /usr/local/lib/silo/recovery/recovery.py"
+    command = "/usr/bin/python3 /usr/local/lib/silo/recovery.pyz"
     assert f"ExecStart={command} /srv/silo/tenants /instances/.silo-nas /run/silo-recovery/said\n" in service
     assert "OnBootSec=15s\nOnUnitInactiveSec=30s\n" in timer

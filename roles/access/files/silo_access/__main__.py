@@ -1,4 +1,4 @@
-"""Starts the service: `python3 -m silo_access <settings.json>`. Ends with SIGTERM."""
+"""Starts the service: `python3 access.pyz <settings.json>`. Ends with SIGTERM."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Pages:
 
     def __init__(self, settings: Settings) -> None:
         """Read the template."""
-        loader = jinja2.FileSystemLoader(Path(__file__).parent)
+        loader = jinja2.PackageLoader(__package__, ".")
         environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
         environment.globals.update(
             brand=settings.brand,

@@ -54,8 +54,3 @@ def test_the_page_looks_like_the_other_pages():
     )
     for part in (r"<svg.*?</svg>", r":root .*?\n}", r"\nbody \{.*?\}", r"\nmain \{.*?\}"):
         assert re.search(part, one, re.DOTALL)[0].split("--edge")[0] in re.search(part, other, re.DOTALL)[0] + other
-
-
-def test_the_whole_program_is_brought_to_the_server():
-    files = {path.relative_to(ROLE / "files").as_posix() for path in (ROLE / "files").rglob("*.*")}
-    assert {path for path in files if not path.endswith(".pyc")} == set(VARIABLES["__access_files"])

@@ -14,10 +14,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
+from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pack
 
 from .conftest import FIRST, NEW, ROLE, TEXTS
 
 SECONDS = 20
+VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+FILES = {name: path.replace("{{ role_path }}", str(ROLE)) for name, path in VARIABLES["__access_files"].items()}
 
 
 @contextlib.asynccontextmanager
@@ -32,10 +36,12 @@ async def process(world, directory):
         channel.unlink(missing_ok=True)
         ready.bind(str(channel))
         ready.settimeout(SECONDS)
+        program = directory / "access.pyz"
+        program.write_bytes(pack(gather(FILES), "silo_access"))
         service = subprocess.Popen(
-            [sys.executable, "-m", "silo_access", str(settings)],
-            cwd=ROLE / "files",
-            env={**os.environ, "NOTIFY_SOCKET": str(channel), "PYTHONDONTWRITEBYTECODE": "1"},
+            [sys.executable, str(program), str(settings)],
+            cwd=directory,
+            env={**os.environ, "NOTIFY_SOCKET": str(channel)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

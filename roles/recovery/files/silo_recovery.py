@@ -1,7 +1,7 @@
 """Start the tenants that should run and do not, as after a boot at which the NAS came later than Docker.
 
 Docker starts containers once: where the NAS is not there yet, that fails and is not tried again. A timer runs this
-program. Who should run stands in each tenant's .env; the package `tenant` beside this file is a part of the modules'.
+program. Who should run stands in each tenant's .env.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tenant import engine
-from tenant.compose import Compose, Runner, run_command
-from tenant.lock import APPLY, LockedError, held
-from tenant.probe import Storage, look, mounted
-from tenant.stack import Container, StackError
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose, Runner, run_command
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import APPLY, LockedError, held
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage, look, mounted
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
 
 MOUNT_SECONDS = 20
 # A database that was cut off repairs itself before it is healthy, and the photo server waits for it.
