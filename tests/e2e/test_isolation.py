@@ -7,15 +7,19 @@ import subprocess
 import pytest
 
 PROBE = """
-import json, socket, sys
-found = {}
-for host, port in json.load(sys.stdin):
+import concurrent.futures, json, socket, sys
+
+def state(target):
     try:
-        socket.create_connection((host, port), timeout=2).close()
-        found[f"{host}:{port}"] = "open"
+        socket.create_connection(tuple(target), timeout=2).close()
+        return "open"
     except OSError as error:
-        found[f"{host}:{port}"] = type(error).__name__
-print(json.dumps(found))
+        return type(error).__name__
+
+targets = json.load(sys.stdin)
+with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    states = pool.map(state, targets)
+    print(json.dumps({f"{host}:{port}": found for (host, port), found in zip(targets, states)}))
 """
 
 

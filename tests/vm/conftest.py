@@ -13,7 +13,7 @@ from tests.lab.state import Directory
 from tests.lab.vm.guest import Guest
 from tests.lab.vm.machines import Machines
 
-from .storage import Storage
+from .storage import MAKE_LOADS, Storage
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +43,11 @@ def nas(storage: Storage, machines: Machines) -> Iterator[Guest]:
 @pytest.fixture
 def server(storage: Storage, machines: Machines) -> Guest:
     return machines.guest("server")
+
+
+@pytest.fixture(scope="session")
+def loads(storage: Storage, machines: Machines) -> Guest:
+    """The server, with Docker and an image for containers that load it."""
+    server = machines.guest("server")
+    server.ssh(MAKE_LOADS)
+    return server

@@ -15,6 +15,15 @@ from tests.lab.lab import REPOSITORY
 from tests.lab.vm.machines import Machines
 
 HERE = Path(__file__).parent
+LOADS = "silo-loads"
+# The machine's own tools as an image of Docker: there is no registry here, and its containers only load the machine.
+MAKE_LOADS = rf"""
+systemctl start docker
+cd /
+programs=$(for name in cat dd sh sha256sum sleep tail timeout; do command -v "$name"; done)
+libraries=$(ldd $programs | grep -o '/[^ )]*' | grep -v ':' | sort -u)
+tar --create --dereference $programs $libraries | docker import --change 'ENV PATH=/usr/bin:/bin' - {LOADS} >/dev/null
+"""
 TENANT = {"name": "hans", "id": 1, "uid": 200001, "gid": 200000, "limit": "200M"}
 
 

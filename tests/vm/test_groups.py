@@ -11,23 +11,15 @@ from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render impo
 
 from tests.lab.vm.guest import Guest
 
-from .storage import Storage
+from .storage import LOADS, Storage
 
 MIB = 2**20
 SLICE = "/sys/fs/cgroup/silo.slice/silo-hans.slice"
 EXPOSITION = "/var/lib/prometheus/node-exporter/silo.prom"
-# The machine's own tools as an image: there is no registry here, and the containers only load the machine.
-IMAGE = r"""
-systemctl start docker
-cd /
-programs=$(for name in cat dd sh sleep tail timeout; do command -v "$name"; done)
-libraries=$(ldd $programs | grep -o '/[^ )]*' | grep -v ':' | sort -u)
-tar --create --dereference $programs $libraries | docker import --change 'ENV PATH=/usr/bin:/bin' - silo-load >/dev/null
-"""
 RUN = (
     "docker run -d --name silo-hans-{service}-1 --network none --memory {memory} --memory-swap {memory}"
     " --cgroup-parent silo-hans.slice --label ch.swissphoto.silo.tenant=hans"
-    " --label ch.swissphoto.silo.service={service} silo-load {command}"
+    " --label ch.swissphoto.silo.service={service} {image} {command}"
 )
 # No Traefik runs on this machine, which the collector tells as a problem, and counts the rest.
 VARIABLES = {"accounting_tenants_directory": "/srv/silo/tenants", "accounting_metrics_port": 1}
@@ -35,10 +27,9 @@ Look = Callable[[], dict[str, float]]
 
 
 @pytest.fixture(scope="module")
-def counted(storage: Storage) -> Guest:
+def counted(storage: Storage, loads: Guest) -> Guest:
     """The server, with Docker, a slice of 120 MiB, and the collector."""
-    server = storage.machines.guest("server")
-    server.ssh(IMAGE)
+    server = loads
     server.ssh(f"cat >/etc/systemd/system/silo-hans.slice <<'END'\n{slice_unit('hans', 120 * MIB)}END\n")
     server.ssh("systemctl daemon-reload; mkdir -p /srv/silo/tenants/hans")
     role = ("-m", "include_role", "-a", "name=swissphoto.silo.accounting", "-e", json.dumps(VARIABLES))
@@ -52,7 +43,7 @@ def start(counted: Guest) -> Iterator[Callable[..., str]]:
     """Starts a container of hans; all of them are gone afterwards."""
 
     def of(service: str, command: str, memory: str = "100m") -> str:
-        return counted.ssh(RUN.format(service=service, memory=memory, command=command))
+        return counted.ssh(RUN.format(image=LOADS, service=service, memory=memory, command=command))
 
     yield of
     counted.ssh("docker ps -aq | xargs -r docker rm -f >/dev/null; systemctl stop silo-hans.slice")

@@ -1,7 +1,6 @@
 """One suite of behaviours for each kind of file system, on the machine that has it.
 
-SILO_QUOTA_HOST names it: `container:<name>` for btrfs in a lab, `vm:<directory>` for XFS in a virtual machine. Where it
-names several, with a blank between them, each process of pytest-xdist has one of them for itself.
+SILO_QUOTA_HOST names it: `container:<name>` for btrfs in a lab, `vm:<directory>` for XFS in a virtual machine.
 """
 
 from __future__ import annotations
@@ -20,11 +19,7 @@ VARIABLE = "SILO_QUOTA_HOST"
 
 @pytest.fixture(scope="session")
 def machine() -> Machine:
-    hosts = os.environ.get(VARIABLE, "").split() or [""]
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    if process >= len(hosts):
-        pytest.exit(f"{VARIABLE} names {len(hosts)} machines, and pytest was given more processes", returncode=2)
-    where, _, name = hosts[process].partition(":")
+    where, _, name = os.environ.get(VARIABLE, "").partition(":")
     if where == "container":
         variables = {"ansible_connection": "community.docker.docker", "ansible_host": name}
         return Machine(KINDS["btrfs"], ("docker", "exec", "-i", name, "sh", "-c"), False, variables)
