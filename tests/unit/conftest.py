@@ -1,6 +1,11 @@
 """What several unit tests start from."""
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's affair.
+settings.register_profile("silo", deadline=None)
+settings.load_profile("silo")
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ def test_an_answer_that_is_none_is_silence(answer):
     assert names(alerts.wrong(found, (), NOW)) == [alerts.SILENT]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sets(st.sampled_from(["a", "b", "c"])), max_size=12))
 def test_no_more_letters_than_changes(steps):
     hosts, before, letters, changes, last = Hosts(), (), 0, 0, set()

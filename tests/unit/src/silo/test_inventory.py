@@ -22,7 +22,7 @@ from silo.inventory.folder import DESK
 ROOT = Path(__file__).parents[4]
 MAIL = "hans@example.ch"
 LONG = st.text(min_size=1, max_size=4).map(lambda text: text * (10_000 // len(text)))
-BOUNDED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

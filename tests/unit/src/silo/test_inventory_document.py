@@ -112,7 +112,7 @@ VALUES = st.one_of(
 COMMENTS = st.lists(st.text("abc #:'\"-{}", max_size=12).map(lambda text: f"# {text}"), max_size=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(KEYS, st.tuples(COMMENTS, VALUES)), KEYS, VALUES, st.sampled_from(["\n", "\r\n"]))
 def test_whatever_is_written_is_read_again_and_all_lines_of_others_stay(entries, key, value, line_end):
     lines = ["---"]

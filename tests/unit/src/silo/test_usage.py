@@ -5,7 +5,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.group import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.survey import Service, Tenant, as_facts
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from silo import runner, usage
@@ -157,7 +157,6 @@ def test_only_what_was_served_to_the_customer_counts():
     assert usage.parse(text).tenants == {}
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.tuples(
@@ -188,7 +187,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(max_size=200), st.lists(st.one_of(PIECES, st.text(max_size=3)), max_size=20).map("".join)))
 @example("{")
 @example("# TYPE\n")

@@ -198,7 +198,7 @@ async def test_a_form_that_is_not_ours_is_refused(world, options):
         assert len(w.left) == 1
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]), min_size=10, max_size=18))
 def test_any_password_arrives_as_it_was_typed(world, text):
     async def scenario():
