@@ -17,6 +17,8 @@ NEEDED = (
     ("ssh-keygen", "openssh-client"),
     ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
 )
+# Needed where no engine answers: a client alone, as some machines have it, starts none.
+DAEMON = ("dockerd", "docker.io")
 # Pid files that dockerd believes when it starts, and whose process each of them must be.
 PID_FILES = (
     ("run/docker.pid", "dockerd"),
@@ -36,8 +38,8 @@ class Engine:
         self.machine, self.root = machine, root
 
     def installed(self) -> bool:
-        """Whether there is a client at all; without one there was never a lab."""
-        return shutil.which("docker") is not None
+        """Whether there is an engine at all; without one there was never a lab."""
+        return shutil.which(DAEMON[0]) is not None or self.version() is not None
 
     def version(self) -> str | None:
         """The version of the engine that answers; None where none does."""
@@ -46,7 +48,8 @@ class Engine:
 
     def ensure(self, more: Sequence[tuple[str, str]] = ()) -> None:
         """Install what is missing, of what every lab needs and of C(more), and have an engine that answers."""
-        if missing := self.missing((*NEEDED, *more)):
+        daemon = () if self.version() else (DAEMON,)
+        if missing := self.missing((*NEEDED, *daemon, *more)):
             step(f"packages {' '.join(missing)}", lambda: self.install(missing), lambda _: "installed")
         step("docker engine", self.ensure_running, str)
 

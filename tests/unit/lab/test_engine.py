@@ -104,12 +104,31 @@ def test_what_is_missing_is_installed_and_then_started(machine, root, monkeypatc
     here = {"iptables", "mmdebstrap", "ssh-keygen"}
     monkeypatch.setattr("tests.lab.engine.shutil.which", lambda name: name if name in here else None)
     monkeypatch.setattr("tests.lab.engine.NEEDED", (("docker", "docker.io"), ("iptables", "iptables")))
-    machine.answers = {"docker version": [DOWN, "26.1.5\n"]}
+    machine.answers = {"docker version": [DOWN, DOWN, "26.1.5\n"]}
     Engine(machine, root).ensure()
-    assert machine.calls[:3] == [
+    assert machine.calls[1:4] == [
         "apt-get update -qq",
         "apt-get install -y -qq --no-install-recommends docker.io",
         "apt-get install -y -qq --no-install-recommends docker-cli",
     ]
     assert machine.asked("start") == ["start dockerd"]
     assert "packages docker.io ... installed" in capsys.readouterr().out
+
+
+def test_a_client_alone_is_no_engine(machine, root, monkeypatch):
+    monkeypatch.setattr("tests.lab.engine.shutil.which", lambda name: name if name == "docker" else None)
+    monkeypatch.setattr("tests.lab.engine.NEEDED", (("docker", "docker.io"),))
+    machine.answers = {"docker version": [DOWN, DOWN, DOWN, "26.1.5\n"]}
+    assert not Engine(machine, root).installed()
+    Engine(machine, root).ensure()
+    assert machine.asked("apt-get install") == ["apt-get install -y -qq --no-install-recommends docker.io"]
+    assert machine.asked("start") == ["start dockerd"]
+
+
+def test_an_engine_of_another_machine_that_answers_is_enough(machine, root, monkeypatch):
+    monkeypatch.setattr("tests.lab.engine.shutil.which", lambda name: name if name == "docker" else None)
+    monkeypatch.setattr("tests.lab.engine.NEEDED", (("docker", "docker.io"),))
+    machine.answers = {"docker version": "28.0.1\n"}
+    assert Engine(machine, root).installed()
+    Engine(machine, root).ensure()
+    assert not machine.asked("apt-get")
