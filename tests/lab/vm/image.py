@@ -16,20 +16,22 @@ PACKAGES = (
     "btrfs-progs dbus e2fsprogs hostname initramfs-tools iproute2 kmod linux-image-cloud-amd64 nfs-common "
     "nfs-kernel-server openssh-server procps python3 python3-apt systemd-sysv udev xfsprogs zstd"
 ).split()
-# What the roles would install, which takes minutes where a processor is emulated; it is off until a role starts it.
+# What the roles would install, which takes minutes where a processor is emulated; what is OFF starts by a role alone.
 INSTALLED = (
     "apparmor docker-cli docker-compose docker.io iptables nftables systemd-timesyncd unattended-upgrades".split()
 )
-# Needs a network of its own, or time at boot, and is of no use to a machine that lives for minutes.
+OFF = ("containerd.service", "docker.service", "docker.socket", "systemd-timesyncd.service")
+# Needs a network of its own, or time at boot, and is of no use to a machine that lives for minutes. AppArmor reads the
+# profiles of programs that are not here for half a minute; Docker loads its own by itself.
 UNUSED = (
-    "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer "
-    "ldconfig.service systemd-firstboot.service systemd-journal-catalog-update.service systemd-logind.service "
-    "systemd-networkd-wait-online.service"
+    "apparmor.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
+    "e2scrub_reap.service fstrim.timer ldconfig.service systemd-firstboot.service "
+    "systemd-journal-catalog-update.service systemd-logind.service systemd-networkd-wait-online.service"
 ).split()
 HOOKS = (
     ("essential", f"copy-in {ROOT}/etc /"),
     ("customize", 'chroot "$1" systemctl --quiet enable lab-seed.service systemd-networkd.service'),
-    ("customize", 'chroot "$1" systemctl --quiet disable containerd.service docker.service docker.socket'),
+    ("customize", f'chroot "$1" systemctl --quiet disable {" ".join(OFF)}'),
     ("customize", f'chroot "$1" systemctl --quiet mask {" ".join(UNUSED)}'),
     ("customize", 'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf'),
 )
@@ -61,7 +63,7 @@ class Image:
 
 def image_of(cache: Path) -> Image:
     """Return the image as its parts are now, built or not."""
-    return Image(cache / "vm" / digest_of(ROOT, *PACKAGES, *INSTALLED, *UNUSED, SIZE))
+    return Image(cache / "vm" / digest_of(ROOT, *PACKAGES, *INSTALLED, *OFF, *UNUSED, SIZE))
 
 
 def ensure(machine: Machine, image: Image) -> str:
