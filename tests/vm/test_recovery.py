@@ -56,6 +56,8 @@ def tenant(storage: Storage, loads: Guest) -> Iterator[Guest]:
         loads.ssh(f"cat >{DIRECTORY}/{name} <<'END'\n{text.strip()}\nEND\n")
     loads.ssh(f"systemctl --quiet enable docker; cd {DIRECTORY} && docker compose --progress quiet up --detach")
     storage.run("ansible", "server", "-m", "include_role", "-a", "name=swissphoto.silo.recovery")
+    # What a server was made of minutes ago is on its disk when the power goes.
+    loads.ssh("sync")
     yield loads
     storage.machines.up(["nas"])
     loads.ssh("systemctl --quiet disable --now docker silo-recovery.timer; systemctl start docker")
