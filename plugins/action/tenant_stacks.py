@@ -9,7 +9,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import secrets
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read_some
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file, render
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
@@ -25,7 +25,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         variables = task_vars or {}
         result = super().run(tmp, variables)
         try:
-            tenants = [read(name, variables["hostvars"]) for name in self._task.args["names"]]
+            tenants = read_some(self._task.args["names"], variables["hostvars"])
             parameters = self._parameters(tenants)
         except TenantError as error:
             raise AnsibleActionFail(str(error)) from error

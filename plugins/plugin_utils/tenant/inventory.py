@@ -8,26 +8,35 @@ import json
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from .merged import Merged
 from .model import Tenant, check_fleet, derive
 from .schema import TenantError
 
 PREFIX = "tenant_"
 
 
+def _read(name: str, merged: Merged) -> Tenant:
+    # Plain values: Ansible's carry their origin along, and other libraries do not know them.
+    return derive(name, json.loads(json.dumps(merged.settings(name, PREFIX))))
+
+
 def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:
     """Return the tenant that the inventory host `name` describes; raises TenantError."""
-    host = hostvars[name]
-    values = {key: host[key] for key in host if key.startswith(PREFIX)}
-    # Plain values: Ansible's carry their origin along, and other libraries do not know them.
-    return derive(name, json.loads(json.dumps(values)))
+    return _read(name, Merged(hostvars))
+
+
+def read_some(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
+    """Return tenants that are each right by themselves; raises TenantError for the first that is not."""
+    merged = Merged(hostvars)
+    return [_read(name, merged) for name in names]
 
 
 def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
     """Return all tenants, each right by itself and all of them together; raises TenantError."""
-    tenants, problems = [], []
+    tenants, problems, merged = [], [], Merged(hostvars)
     for name in names:
         try:
-            tenants.append(read(name, hostvars))
+            tenants.append(_read(name, merged))
         except TenantError as error:
             problems += error.problems
     try:

@@ -3,9 +3,11 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 ROOT = Path(__file__).parents[4]
 HOSTS = "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    nas1:\n"
@@ -74,3 +76,50 @@ def test_the_policy_is_loaded_and_an_inventory_overrides_all_of_it(inventory):
 def test_the_demo_and_the_example_are_read():
     for name, tenant in (("demo", "hans"), ("example", "anna")):
         assert tenant in json.loads(read(ROOT / "inventory" / name).stdout)["tenants"]["hosts"]
+
+
+# What ansible-playbook does before its first task, in a process of its own, as it keeps much of what it read.
+OPEN_VAULTS = """
+import json, sys
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.plugins.loader import init_plugin_loader
+from ansible.vars.hostvars import HostVars
+from ansible.vars.manager import VariableManager
+
+decrypt, opened = VaultLib.decrypt_and_get_vault_id, []
+VaultLib.decrypt_and_get_vault_id = lambda *given, **more: opened.append(given) or decrypt(*given, **more)
+init_plugin_loader()
+loader = DataLoader()
+loader.set_vault_secrets([("default", VaultSecret(b"key"))])
+inventory = InventoryManager(loader=loader, sources=[sys.argv[1]])
+before = len(opened)
+hostvars = HostVars(inventory, VariableManager(loader=loader, inventory=inventory), loader)
+secrets = [str(hostvars[name]["tenant_secrets"]["of"]) for name in sys.argv[2:]]
+print(json.dumps([list(inventory.hosts), before, len(opened), secrets]))
+"""
+
+
+def open_vaults(path, *names):
+    command = [sys.executable, "-c", OPEN_VAULTS, str(path), *names]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    return json.loads(subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def test_vaults_are_opened_once_for_all_processes_of_a_run(inventory, tmp_path_factory):
+    """By the path by which Ansible's own reading of host_vars asks for them."""
+    vault = VaultLib([("default", VaultSecret(b"key"))])
+    for name in ("hans", "maria"):
+        path = inventory(name, "tenant_index: 1\n")
+        (path / "host_vars" / name / "vault.yml").write_bytes(vault.encrypt(f"tenant_secrets: {{of: {name}}}\n"))
+    (link := tmp_path_factory.mktemp("elsewhere") / "link").symlink_to(path)
+    _hosts, before, after, secrets = open_vaults(link, "hans", "maria")
+    assert (before, after, secrets) == (2, 2, ["hans", "maria"])
+
+
+def test_a_vault_that_nobody_can_open_is_no_affair_of_the_list(inventory):
+    path = inventory("hans", "tenant_index: 1\n")
+    other = VaultLib([("default", VaultSecret(b"another key"))])
+    (path / "host_vars" / "hans" / "vault.yml").write_bytes(other.encrypt("tenant_secrets: {}\n"))
+    assert "hans" in open_vaults(path)[0]
