@@ -1,0 +1,170 @@
+"""The benchmark's own arithmetic, its table, and the stubs that it makes of the project's own stack."""
+
+import itertools
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.bench import __main__ as command
+from tests.bench import adding, counting, living, many, place, routing, stubs, table
+from tests.bench.line import BenchError, Line, fastest, interleaved
+
+ROOT = Path(__file__).parents[3]
+
+
+def line(ours=(1.0,), theirs=(2.0,), aim=1.0, **more):
+    return Line("1", "ours", "theirs", tuple(ours), tuple(theirs), aim, **more)
+
+
+def test_a_line_compares_medians():
+    one = line(ours=(1.0, 9.0, 2.0), theirs=(4.0, 4.0, 100.0), aim=0.5)
+    assert (one.value, one.base, one.ratio, one.reached) == (2.0, 4.0, 0.5, True)
+    assert line(ours=(2.01,), theirs=(4.0,), aim=0.5).reached is False
+
+
+def test_a_line_without_another_side_compares_itself_with_the_aim():
+    assert (line(theirs=(), aim=1.0).ratio, line(theirs=(), aim=1.0).reached) == (None, True)
+    assert line(theirs=(), aim=0.9).reached is False
+    assert line(aim=None).reached is None
+
+
+def test_rounds_take_all_works_in_turn():
+    seen = []
+
+    def work(name):
+        return lambda: seen.append(name) or float(len(seen))
+
+    assert interleaved(2, work("a"), work("b")) == ((1.0, 3.0), (2.0, 4.0))
+    assert seen == ["a", "b", "a", "b"]
+    with pytest.raises(BenchError, match="0 rounds measure nothing"):
+        interleaved(0, work("a"))
+
+
+def test_the_fastest_alternative_counts():
+    assert fastest({"2 at a time": [3.0, 9.0, 3.0], "4 at a time": [2.0, 2.5, 90.0]}) == (
+        "4 at a time",
+        (2.0, 2.5, 90.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0042, "s", "4.20 ms"),
+        (0.1, "s", "0.10 s"),
+        (12.34, "s", "12.3 s"),
+        (123.4, "s", "123 s"),
+        (56.7, "MiB", "56.7 MiB"),
+        (0.05, "%", "0.05 %"),
+    ],
+)
+def test_amounts_have_three_digits(value, unit, text):
+    assert table.amount(value, unit) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.314, "1.31"), (0.5, "0.50"), (0.2, "1/5"), (1 / 80, "1/80"), (0, "0")])
+def test_ratios_are_as_people_say_them(value, text):
+    assert table.ratio(value) == text
+
+
+def test_the_table_says_what_is_reached_and_what_is_not():
+    text = table.markdown([line(aim=0.4), line(theirs=(), aim=2.0, note="stub stacks"), line(aim=None)])
+    head, rule, first, second, third = text.splitlines()
+    assert [cell.strip() for cell in head.strip("|").split("|")] == list(table.HEADINGS)
+    assert set(rule) == set("| -")
+    assert [cell.strip() for cell in first.strip("|").split("|")][5:] == ["0.50", "1/2", "**no**", "1"]
+    assert [cell.strip() for cell in second.strip("|").split("|")] == [
+        *("1", "ours (stub stacks)", "1.00 s", "theirs", "", "", "2.00 s", "yes", "1")
+    ]
+    assert [cell.strip() for cell in third.strip("|").split("|")][6:8] == ["", ""]
+    assert len({len(row) for row in text.splitlines()}) == 1
+
+
+def test_json_has_every_round():
+    found = json.loads(table.as_json({"cores": "2"}, [line(ours=(1.0, 3.0))], [{"tenants": 1.0}]))
+    assert found["machine"] == {"cores": "2"}
+    assert found["lines"][0]["ours"] == [1.0, 3.0]
+    assert (found["lines"][0]["median"], found["lines"][0]["ratio"]) == (2.0, 1.0)
+    assert found["scale"] == [{"tenants": 1.0}]
+
+
+def test_the_table_of_growth_has_a_column_for_each_number():
+    assert table.scale_table([]) == ""
+    text = table.scale_table([{"tenants": 1.0, "plan, s": 1.5}, {"tenants": 15.0, "plan, s": 1.6, "more": 2.0}])
+    assert text.splitlines() == [
+        "| tenants | 1 | 15 |",
+        "| --- | --- | --- |",
+        "| plan, s | 1.5 | 1.6 |",
+        "| more |  | 2 |",
+    ]
+
+
+def test_a_stub_is_the_projects_stack_with_other_programs_in_it():
+    text = (ROOT / "roles" / "tenant" / "files" / "compose.yaml").read_text()
+    real, stub = yaml.safe_load(text), yaml.safe_load(stubs.compose(text))
+    assert stub["networks"] == real["networks"]
+    for name, service in real["services"].items():
+        for key in ("image", "networks", "labels", "mem_limit", "security_opt", "cap_drop", "user", "logging"):
+            assert stub["services"][name][key] == service[key]
+        assert stub["services"][name].get("depends_on") == service.get("depends_on")
+        assert stub["services"][name]["healthcheck"]["start_interval"] == service["healthcheck"]["start_interval"]
+        assert "volumes" not in stub["services"][name]
+
+
+def test_a_recap_tells_where_something_changed():
+    recap = "stub1  : ok=5    changed=0    unreachable=0\nstub2  : ok=5    changed=1    unreachable=0\n"
+    assert stubs.changed(recap) == ["stub2"]
+
+
+def test_the_server_times_by_its_own_clock(tmp_path):
+    script = place.TIMED.replace("$SCRIPT", 'sleep 0.2; echo noise; echo "$1"')
+    said = subprocess.run(["bash", "-euc", script, "bash", "x"], capture_output=True, text=True, check=True).stdout
+    assert 0.2 <= int(said) / 1e9 < 5
+
+
+def test_a_script_that_fails_on_the_server_is_no_measurement():
+    script = place.TIMED.replace("$SCRIPT", "false")
+    assert subprocess.run(["bash", "-euc", script], capture_output=True, check=False).returncode == 1
+
+
+def test_the_interval_is_that_of_the_projects_own_stack():
+    text = (ROOT / "roles" / "tenant" / "files" / "compose.yaml").read_text()
+    intervals = {service["healthcheck"]["interval"] for service in yaml.safe_load(text)["services"].values()}
+    assert intervals == {f"{living.interval():.0f}s"}
+
+
+def test_each_line_of_the_issue_is_measured_once():
+    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 16)]
+    every = [adding, living, counting, many, routing]
+    assert sorted(itertools.chain(*(module.NUMBERS for module in every))) == sorted(command.NUMBERS)
+
+
+@pytest.mark.parametrize("arguments", [["--only", "2,99"], ["--scale", "1,many"], ["--scale", "0"]])
+def test_what_is_typed_wrong_is_told_before_a_lab_is_made(arguments, monkeypatch):
+    monkeypatch.setattr(place, "make_lab", lambda: pytest.fail("a lab was made"))
+    monkeypatch.setattr(place, "remove_lab", lambda: pytest.fail("a lab was removed"))
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+
+
+def test_what_fails_is_told_and_keeps_nothing_else_from_being_measured(monkeypatch, tmp_path, capsys):
+    def fails(*_given):
+        raise BenchError("the cable is out")
+        yield
+
+    monkeypatch.setattr(place, "set_up", lambda work: place.Place({"container": "none"}, work))
+    monkeypatch.setattr(place.Place, "machine", lambda self: {"cores": "2"})
+    monkeypatch.setattr(place, "remove_lab", lambda: None)
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(adding, "lines", fails)
+    monkeypatch.setattr(living, "lines", lambda *_given: iter([line()]))
+    assert command.main(["--only", "1,7"]) == 1
+    shown = capsys.readouterr()
+    assert "the cable is out" in shown.err
+    assert "Machine: cores 2." in shown.out
+    assert json.loads((tmp_path / "result.json").read_text())["lines"][0]["ratio"] == 0.5
+    assert "| 1 | ours" in (tmp_path / "table.md").read_text()
