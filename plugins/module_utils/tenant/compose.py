@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import time
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from . import health
 from .stack import StackError
 
 # In the environment of one run; Compose takes these before those of .env.
@@ -37,16 +39,31 @@ def run_command(
 class Compose:
     """The project of one tenant; each method is one run of Compose and raises StackError with its last words."""
 
-    def __init__(self, directory: Path, wait_seconds: int, run: Runner = run_command) -> None:
-        """Take the directory with compose.yaml and .env, and how long a start may take, in seconds."""
+    def __init__(
+        self,
+        directory: Path,
+        wait_seconds: int,
+        run: Runner = run_command,
+        well: Callable[[str, float], bool] = health.wait,
+    ) -> None:
+        """Take the directory with compose.yaml and .env, and how long a start may take, in seconds.
+
+        `well` waits for so many seconds until all containers of a tenant are healthy, and returns whether they are.
+        """
         self._directory = directory
         self._wait_seconds = wait_seconds
         self._run = run
+        self._well = well
 
     def up(self, environment: Mapping[str, str] | None = None) -> None:
         """Make and start what is missing, stopped or changed, and wait until all is healthy."""
-        wait = ("--detach", "--wait", "--wait-timeout", str(self._wait_seconds))
-        self._compose(("up", *wait, "--quiet-pull", "--remove-orphans"), environment or {})
+        start = time.monotonic()
+        up = ("up", "--detach", "--quiet-pull", "--remove-orphans")
+        self._compose(up, environment)
+        if not self._well(self._directory.name, self._wait_seconds):
+            # Compose says which of them is not, and why.
+            left = max(1, round(start + self._wait_seconds - time.monotonic()))
+            self._compose((*up, "--wait", "--wait-timeout", str(left)), environment)
 
     def resume(self) -> None:
         """Make and start what is missing or stopped, of what is on this server, and change nothing that is there."""

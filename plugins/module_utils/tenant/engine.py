@@ -80,9 +80,9 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
     return containers
 
 
-def containers(socket_path: str = SOCKET) -> list[Container]:
-    """Return all containers of all tenants on this server, running or not, by one request."""
-    filters = json.dumps({"label": [f"{LABEL}.tenant"]})
+def containers(socket_path: str = SOCKET, tenant: str = "") -> list[Container]:
+    """Return all containers of all tenants on this server, or of one, running or not, by one request."""
+    filters = json.dumps({"label": [f"{LABEL}.tenant={tenant}" if tenant else f"{LABEL}.tenant"]})
     return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path))
 
 

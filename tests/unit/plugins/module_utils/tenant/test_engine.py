@@ -91,6 +91,12 @@ def test_one_question_for_all_containers(answers):
     assert "all=1" in asked[0]
 
 
+def test_one_tenants_containers_are_asked_for_by_its_name(answers):
+    path, asked = answers(200, json.dumps([item()]))
+    assert [container.name for container in engine.containers(path, "hans")] == ["silo-hans-server-1"]
+    assert "ch.swissphoto.silo.tenant%3Dhans" in asked[0]
+
+
 def test_a_refusal_is_told(answers):
     path, _asked = answers(500, '{"message": "no space left"}')
     with pytest.raises(StackError, match="the Docker Engine answers /containers/json with 500: .*no space left"):
