@@ -63,6 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "slice": stack.slice,
             "configuration": stack.configuration,
             "route": stack.route,
+            "starting": stack.starting,
             "digests": dict(stack.digests),
             "secrets": dict(stack.secrets),
         }

@@ -116,6 +116,10 @@ options:
         description: Content of Traefik's file.
         type: str
         required: true
+      starting:
+        description: Content of the route by which the certificate comes while the stack of a new tenant starts.
+        type: str
+        default: ""
       digests:
         description: Service to the digest of all that it is made of.
         type: dict
@@ -193,6 +197,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "slice": {"type": "str", "default": ""},
         "configuration": text,
         "route": text,
+        "starting": {"type": "str", "default": ""},
         "digests": {"type": "dict", "required": True},
         "secrets": {"type": "dict", "required": True, "no_log": True},
     }

@@ -109,12 +109,19 @@ def _up(plan: Plan, compose: Compose, tools: Tools) -> None:
 
 def _close(plan: Plan) -> None:
     """Take the route away or turn it to the pages, before the stack behind it changes."""
-    if not plan.close:
-        return
-    if plan.stack.state in ("stopped", "suspended"):
+    if plan.close and plan.stack.state in ("stopped", "suspended"):
         write_file(plan.stack.route)
-    else:
+    elif plan.close:
         remove_file(plan.stack.route.path)
+    if plan.forget and not plan.announce:
+        remove_file(plan.stack.starting.path)
+
+
+def _announce(plan: Plan, storage: Storage) -> None:
+    """Have the pages answer at the address of a new tenant, so that its certificate comes while its stack starts."""
+    if plan.announce:
+        _check_storage(plan.stack, storage)
+        write_file(plan.stack.starting)
 
 
 def _rest(plan: Plan, tools: Tools) -> None:
@@ -140,6 +147,15 @@ def _work(plan: Plan, tools: Tools, storage: Storage) -> None:
 def _open(plan: Plan) -> None:
     if plan.open:
         write_file(plan.stack.route)
+    if plan.announce:
+        remove_file(plan.stack.starting.path)
+
+
+def _take_back(outcome: Outcome) -> Outcome:
+    """Have no page promise a start that has failed."""
+    if outcome.error and outcome.plan.announce:
+        remove_file(outcome.plan.stack.starting.path)
+    return outcome
 
 
 def _await(plan: Plan, tools: Tools) -> None:
@@ -166,8 +182,9 @@ def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
     """
     storage = _look(plans, tools)
     outcomes = [_step(Outcome(plan), _close) for plan in plans]
+    outcomes = [_step(outcome, lambda plan: _announce(plan, storage)) for outcome in outcomes]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools, storage)), outcomes))
-    outcomes = [_step(outcome, _open) for outcome in outcomes]
+    outcomes = [_take_back(_step(outcome, _open)) for outcome in outcomes]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         return list(pool.map(lambda outcome: _step(outcome, lambda plan: _await(plan, tools)), outcomes))

@@ -45,6 +45,7 @@ def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any])
 def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
     """Return the stack of one element of the module's `tenants`."""
     directory = Path(parameters["directory"]) / item["name"]
+    routes = Path(parameters["routes_directory"])
     return Stack(
         name=item["name"],
         host_name=item["host_name"],
@@ -52,7 +53,8 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         directory=directory,
         directories=_directories(directory, item["uid"]),
         files=_files(directory, item["uid"], parameters["compose"], item),
-        route=File(Path(parameters["routes_directory"]) / f"tenant-{item['name']}.yml", item["route"]),
+        route=File(routes / f"tenant-{item['name']}.yml", item["route"]),
+        starting=File(routes / f"starting-{item['name']}.yml", item["starting"]),
         storage=Path(item["storage"]),
         digests=item["digests"],
         admin=Admin(f"http://{item['address']}:2283", item["email"], item["admin_password"]),

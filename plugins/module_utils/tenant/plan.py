@@ -17,6 +17,8 @@ class Plan:
     """The work on one stack, in the order in which it is done.
 
     `close`: the route is taken away, or turned to the pages, before anything else.
+    `announce`: the pages answer at the address, and its certificate comes, while the stack starts.
+    `forget`: of what was announced, a run that was cut off left the route.
     `strays`: containers, by id, that a run left which was cut off. `first`: the first admin has to be created.
     `up`, `stop`, `down`: the run of Compose that is needed.
     `restart`: services that are not well, or whose mounted files were changed under them.
@@ -31,6 +33,8 @@ class Plan:
     directories: tuple[Directory, ...] = ()
     files: tuple[File, ...] = ()
     close: bool = False
+    announce: bool = False
+    forget: bool = False
     first: bool = False
     strays: tuple[str, ...] = ()
     up: bool = False
@@ -78,13 +82,17 @@ def _app_quota_changes(stack: Stack) -> list[Change]:
     return [Change("app quota", f"{format_size(int(before))} -> {size}" if before.isdecimal() else size)]
 
 
+def _left(stack: Stack) -> list[Change]:
+    return [Change("route of its start", "remove")] if stack.starting.path.exists() else []
+
+
 def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence[Container]) -> Plan:
     directories = tuple(directory for directory in stack.directories if directory_differs(directory))
     files = tuple(file for file in stack.files if file_differs(file))
     mounted = {service for file in files for service in file.services}
     services = _service_changes(stack, containers, mounted)
     first = not stack.marker.path.exists()
-    route = file_differs(stack.route)
+    route, left = file_differs(stack.route), _left(stack)
     changes = [Change(directory.path.name, "make") for directory in directories]
     changes += [Change(file.path.name, "write") for file in files]
     changes += [Change(container.name, "remove, an earlier run left it") for container in strays]
@@ -93,6 +101,7 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
     app_quota = _app_quota_changes(stack)
     changes += app_quota
     changes += [Change("route", "open")] if route else []
+    changes += left
     return Plan(
         stack=stack,
         observed=observed(stack, containers.values()),
@@ -101,6 +110,8 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         directories=directories,
         files=files,
         close=first and stack.route.path.exists(),
+        announce=first and bool(stack.starting.content),
+        forget=bool(left),
         first=first,
         strays=tuple(container.identity for container in strays),
         up=first or bool(services) or bool(strays),
@@ -117,9 +128,10 @@ def _records(stack: Stack) -> tuple[File, ...]:
 
 def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
     """Stopped or suspended: the pages answer, the memory is free, the data and the files stay."""
-    route, records = file_differs(stack.route), _records(stack)
+    route, records, left = file_differs(stack.route), _records(stack), _left(stack)
     stop = any(container.running for container in containers)
     changes = [Change("route", "to the pages")] if route else []
+    changes += left
     changes += [Change(file.path.name, "write") for file in records]
     changes += [Change("stack", "stop")] if stop else []
     return Plan(
@@ -129,14 +141,16 @@ def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
         diffs=tuple(file_diff(file) for file in (*records, *((stack.route,) if route else ()))),
         files=records,
         close=route,
+        forget=bool(left),
         stop=stop,
     )
 
 
 def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
     """No route, no container, no network; the data and the files stay."""
-    route, records = stack.route.path.exists(), _records(stack)
+    route, records, left = stack.route.path.exists(), _records(stack), _left(stack)
     changes = [Change("route", "remove")] if route else []
+    changes += left
     changes += [Change(file.path.name, "write") for file in records]
     changes += [Change("stack", "remove, and keep the data")] if containers else []
     return Plan(
@@ -146,6 +160,7 @@ def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
         diffs=tuple(file_diff(file) for file in records),
         files=records,
         close=route,
+        forget=bool(left),
         down=bool(containers),
     )
 

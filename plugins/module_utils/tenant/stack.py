@@ -47,7 +47,8 @@ class Admin:
 class Stack:
     """One tenant as the server should have it. `digests`: service to the digest that its container carries.
 
-    `app_quota`: what the photo server itself grants the customer, in bytes.
+    `starting`: the route that leads to the pages until there is something to lead to. `app_quota`: what the photo
+    server itself grants the customer, in bytes.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Stack:
     directories: tuple[Directory, ...]
     files: tuple[File, ...]
     route: File
+    starting: File
     storage: Path
     digests: Mapping[str, str]
     admin: Admin

@@ -20,6 +20,8 @@ from .schema import ROLE
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 ACCESS_PATH = "/silo/welcome/"
+# Above the route of all names that nobody has, and below every tenant's own, whose priority is the rule's length.
+STARTING_PRIORITY = 2
 HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
 
 
@@ -27,13 +29,15 @@ HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thum
 class Stack:
     """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content.
 
-    `slice` is the unit of systemd that holds the containers; empty where there is none.
+    `slice` is the unit of systemd that holds the containers; empty where there is none. `starting` is the route for as
+    long as there is nothing to lead to.
     """
 
     env: str
     slice: str
     configuration: str
     route: str
+    starting: str
     digests: Mapping[str, str]
     secrets: Mapping[str, str] = dataclasses.field(repr=False)
 
@@ -156,16 +160,38 @@ def _traefik_name(tenant: Tenant, part: str = "") -> str:
     return f"tenant-{tenant.name}{part}"
 
 
-def _route(tenant: Tenant) -> str:
-    """Return Traefik's file of the tenant; no text of the customer's is in it, as Traefik takes it for a template."""
+def _router(tenant: Tenant) -> dict[str, t.Any]:
     resolver = tenant.settings.get("tenant_certificate_resolver")
-    router = {
+    return {
         "rule": f"Host(`{tenant.host_name}`)",
         "entryPoints": ["websecure"],
         "tls": {"certResolver": resolver} if resolver else {},
     }
-    http = _open_route(tenant, router) if tenant.state == "running" else _closed_route(tenant, router)
+
+
+def _routes(http: Mapping[str, t.Any]) -> str:
     return yaml.safe_dump({"http": http}, sort_keys=False, explicit_start=True)
+
+
+def _route(tenant: Tenant) -> str:
+    """Return Traefik's file of the tenant; no text of the customer's is in it, as Traefik takes it for a template."""
+    router = _router(tenant)
+    return _routes(_open_route(tenant, router) if tenant.state == "running" else _closed_route(tenant, router))
+
+
+def _starting(tenant: Tenant) -> str:
+    """Return the file by which Traefik gets the certificate, while the tenant's database is still being made.
+
+    It leads to the pages, and gives way to the tenant's own route as soon as that is there.
+    """
+    name = f"starting-{tenant.name}"
+    router = {**_router(tenant), "priority": STARTING_PRIORITY, "service": "pages@file"}
+    return _routes(
+        {
+            "routers": {name: {**router, "middlewares": ["hsts@file", name]}},
+            "middlewares": {name: {"addPrefix": {"prefix": f"/starting/{tenant.language}"}}},
+        }
+    )
 
 
 def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -217,4 +243,4 @@ def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
     contents = {"immich.json": configuration, **secret_files}
     digests = {service: _digest(service, variables, contents) for service in _services()}
     env = _env(variables | {f"{service.upper()}_DIGEST": digest for service, digest in digests.items()})
-    return Stack(env, _slice(tenant), configuration, _route(tenant), digests, secret_files)
+    return Stack(env, _slice(tenant), configuration, _route(tenant), _starting(tenant), digests, secret_files)

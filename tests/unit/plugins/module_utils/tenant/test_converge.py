@@ -192,6 +192,49 @@ def test_a_route_that_stands_is_closed_while_set_up_has_to_be_open(server, hans,
     assert server.routes() == {}
 
 
+STARTING = {"starting-hans.yml": "route: hans starting\n"}
+
+
+def test_the_pages_answer_for_a_new_tenant_while_its_stack_starts(server):
+    """So that its certificate is there when its route is."""
+    seen = []
+    run = server.run
+    server.run = lambda command, environment: seen.append(server.routes()) or run(command, environment)
+    converge([plan(server.stack(), [])], server.tools)
+    assert seen == [STARTING, STARTING]
+    assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
+
+
+def test_who_has_an_admin_is_not_announced(server, hans, containers):
+    assert plan(hans, containers(server=None)).announce is False
+
+
+def test_no_page_promises_a_start_that_has_failed(server):
+    server.fail["up hans"] = 1
+    converge([plan(server.stack(), [])], server.tools)
+    assert server.routes() == {}
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "suspended", "absent"])
+def test_a_page_that_a_run_left_which_was_cut_off_is_removed(server, hans, containers, state):
+    stack = server.stack(state=state)
+    converge([plan(stack, containers())], server.tools)
+    stack.starting.path.write_text("route: hans starting\n")
+    todo = plan(stack, containers() if state == "running" else [])
+    assert actions(todo) == [("route of its start", "remove")]
+    converge([todo], server.tools)
+    assert "starting-hans.yml" not in server.routes()
+    assert plan(stack, containers() if state == "running" else []).changes == ()
+
+
+def test_a_start_that_was_cut_off_is_announced_again(server, containers):
+    stack = server.stack()
+    stack.starting.path.write_text("route: hans starting\n")
+    (outcome,) = converge([plan(stack, containers())], server.tools)
+    assert outcome.error == ""
+    assert list(server.routes()) == ["tenant-hans.yml"]
+
+
 def test_a_diff_shows_files_and_hides_secrets(server, hans, containers):
     todo = plan(server.stack(env="A=2\n", configuration="smtp password\n"), containers())
     shown = {diff.path.rsplit("/", 1)[1]: (diff.before, diff.after) for diff in todo.diffs}

@@ -120,6 +120,19 @@ def test_a_one_time_link_leads_to_the_page_that_knows_whose_it_is(stack):
     assert http["middlewares"]["tenant-hans-access"] == {"addPrefix": {"prefix": "/hans/it"}}
 
 
+def test_the_route_of_a_start_asks_for_the_certificate_and_gives_way_to_the_tenants_own(stack):
+    rendered = stack(tenant_language="fr", tenant_certificate_resolver="acme")
+    (router,) = yaml.safe_load(rendered.starting)["http"]["routers"].values()
+    own = yaml.safe_load(rendered.route)["http"]["routers"]
+    assert (router["rule"], router["tls"]) == (own["tenant-hans"]["rule"], {"certResolver": "acme"})
+    assert (router["service"], router["entryPoints"]) == ("pages@file", ["websecure"])
+    # Traefik counts the length of a rule as its priority where none is named.
+    assert 1 < router["priority"] < min(len(route["rule"]) for route in own.values())
+    http = yaml.safe_load(rendered.starting)["http"]
+    assert http["middlewares"][router["middlewares"][-1]] == {"addPrefix": {"prefix": "/starting/fr"}}
+    assert set(http["routers"]).isdisjoint(own)
+
+
 def test_every_router_names_its_entry_points(stack):
     for state in ("running", "stopped", "suspended"):
         routers = yaml.safe_load(stack(tenant_state=state).route)["http"]["routers"]
