@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the containers of a tenant are well, asked of the engine; Compose looks no more often than each half second."""
+"""Whether the containers of a tenant are well, asked of the engine; Compose itself looks each half second."""
 
 from __future__ import annotations
 
