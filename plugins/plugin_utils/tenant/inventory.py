@@ -16,8 +16,10 @@ PREFIX = "tenant_"
 
 
 def _read(name: str, merged: Merged) -> Tenant:
+    host = merged[name]
+    values = {key: host[key] for key in host if key.startswith(PREFIX)}
     # Plain values: Ansible's carry their origin along, and other libraries do not know them.
-    return derive(name, json.loads(json.dumps(merged.settings(name, PREFIX))))
+    return derive(name, json.loads(json.dumps(values)))
 
 
 def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:

@@ -19,6 +19,8 @@ from jinja2 import nodes
 
 Values = Mapping[str, t.Any]
 Parts = dict[str, t.Any]
+# Variable to what it was, of what it was made, and what came of it.
+Known = dict[str, list[tuple[t.Any, Parts, t.Any]]]
 
 # By these a template may look at anything, or say something else each time.
 ANYTHING = frozenset({"hostvars", "vars", "lookup", "query", "q", "now"})
@@ -70,33 +72,53 @@ def parts(value: t.Any, raw: Values) -> Parts | None:
     return found
 
 
+class Host(Mapping[str, t.Any]):
+    """The variables of one host; each is filled in when it is asked for."""
+
+    def __init__(self, name: str, hostvars: Mapping[str, Values], known: Known) -> None:
+        """Take what is known from other hosts, and add to it."""
+        raw: Callable[[str], Values] | None = getattr(hostvars, "raw_get", None)
+        self._name, self._hostvars, self._known = name, hostvars, known
+        self._raw = raw(name) if raw else None
+
+    def __getitem__(self, key: str) -> t.Any:
+        """Return the value of a variable; raises what Ansible raises."""
+        if self._raw is None:
+            return self._filled[key]
+        value = self._raw[key]
+        if not templates(value):
+            return value
+        made_of = parts(value, self._raw)
+        if made_of is None:
+            return self._filled[key]
+        for same, same_parts, result in self._known.setdefault(key, []):
+            if same == value and same_parts == made_of:
+                return result
+        result = self._filled[key]
+        self._known[key].append((value, made_of, result))
+        return result
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of all variables."""
+        return iter(self._filled if self._raw is None else self._raw)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(list(iter(self)))
+
+    @functools.cached_property
+    def _filled(self) -> Values:
+        return self._hostvars[self._name]
+
+
 class Merged:
-    """The settings of one tenant after the other, of hosts whose variables Ansible has merged."""
+    """One host after the other, of those whose variables Ansible has merged."""
 
     def __init__(self, hostvars: Mapping[str, Values]) -> None:
         """Take Ansible's `hostvars`, or plain values by host."""
         self._hostvars = hostvars
-        self._raw: Callable[[str], Values] | None = getattr(hostvars, "raw_get", None)
-        self._known: dict[str, list[tuple[t.Any, Parts, t.Any]]] = {}
+        self._known: Known = {}
 
-    def settings(self, name: str, prefix: str) -> dict[str, t.Any]:
-        """Return the variables of the host `name` that begin with `prefix`."""
-        if self._raw is None:
-            return {key: value for key, value in self._hostvars[name].items() if key.startswith(prefix)}
-        raw = self._raw(name)
-        host = functools.cache(lambda: self._hostvars[name])
-        return {key: self._value(key, raw, host) for key in raw if key.startswith(prefix)}
-
-    def _value(self, key: str, raw: Values, host: Callable[[], Values]) -> t.Any:
-        value = raw[key]
-        if not templates(value):
-            return value
-        made_of = parts(value, raw)
-        if made_of is None:
-            return host()[key]
-        for same, same_parts, result in self._known.setdefault(key, []):
-            if same == value and same_parts == made_of:
-                return result
-        result = host()[key]
-        self._known[key].append((value, made_of, result))
-        return result
+    def __getitem__(self, name: str) -> Host:
+        """Return the variables of a host."""
+        return Host(name, self._hostvars, self._known)

@@ -22,6 +22,9 @@ from ansible.template import trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+init_plugin_loader()  # It finds the collection, of which one part is needed here as well.
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.merged import Merged  # noqa: E402
+
 Secrets = t.Any
 ROOT = Path(__file__).parents[3]
 
@@ -70,9 +73,9 @@ def _replace(inventory: InventoryManager, loader: Loader, file: Path, texts: lis
             data.set_variable(name, key, value)
 
 
-def _values(hostvars: HostVars, host: str, wanted: t.Callable[[str], bool]) -> tuple[dict[str, t.Any], list[str]]:
+def _values(merged: Merged, host: str, wanted: t.Callable[[str], bool]) -> tuple[dict[str, t.Any], list[str]]:
     values, problems = {}, []
-    found = hostvars[host]
+    found = merged[host]
     for key in filter(wanted, sorted(found)):
         try:
             values[key] = json.loads(json.dumps(found[key]))
@@ -94,11 +97,13 @@ def merge(request: Mapping[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
     inventory._inventory.reconcile_inventory()
     hostvars = HostVars(inventory, VariableManager(loader=loader, inventory=inventory), loader)
     groups = {name: [host.name for host in group.get_hosts()] for name, group in inventory.groups.items()}
+    # Of a hundred tenants most settings are the same templates.
+    filled = Merged(hostvars)
     names = groups.get("tenants", [])
     machines = {*groups.get("servers", []), *groups.get("nas", [])}
     policy = set(request["policy"])
-    found = {name: _values(hostvars, name, lambda key: key.startswith("tenant_")) for name in names}
-    found |= {name: _values(hostvars, name, policy.__contains__) for name in machines - set(names)}
+    found = {name: _values(filled, name, lambda key: key.startswith("tenant_")) for name in names}
+    found |= {name: _values(filled, name, policy.__contains__) for name in machines - set(names)}
     return {
         "groups": groups,
         "tenants": {name: found[name][0] for name in names},
@@ -109,7 +114,6 @@ def merge(request: Mapping[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
 
 def main() -> None:
     """Answer each line of standard input by one line; what Ansible refuses is an object with `error`."""
-    init_plugin_loader()
     secrets = _vault_secrets()
     for line in sys.stdin:
         try:

@@ -33,7 +33,11 @@ class Hosts:
 
 def settings(hosts):
     merged = Merged(hosts)
-    return {name: merged.settings(name, "tenant_") for name in hosts.hosts}
+    found = {}
+    for name in hosts.hosts:
+        host = merged[name]
+        found[name] = {key: host[key] for key in host if key.startswith("tenant_")}
+    return found
 
 
 def test_what_is_the_same_for_all_is_filled_in_once():
@@ -96,3 +100,9 @@ def test_a_template_that_cannot_be_read_is_ansibles_affair():
 def test_names_that_name_each_other_end():
     policy = {"tenant_a": "{{ b.x if false else 1 }}", "b": {"x": "{{ c }}"}, "c": "{{ b }}"}
     assert settings(Hosts(hans=policy))["hans"] == {"tenant_a": 1}
+
+
+def test_plain_values_need_no_ansible():
+    host = Merged({"hans": {"tenant_a": "{{ b }}", "b": 1}})["hans"]
+    assert dict(host) == {"tenant_a": "{{ b }}", "b": 1}
+    assert len(host) == 2
