@@ -19,6 +19,7 @@ from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
 
 LINKS = "links"
+ACCESS = "tenant-access.yml"
 APPLY = ("apply.yml", "letters.yml")
 
 
@@ -44,11 +45,27 @@ class Operator:
         self.edits = edits
         self._listen, self._tell = listen, tell
 
-    def create(self, name: str, *, email: str, dry_run: bool = False, **settings: str | None) -> Change:
-        """Create a tenant and bring it up; its customer is sent a one-time link."""
-        change = self.edits.create(name, email=email, pools=self.pools(), dry_run=dry_run, **settings)
+    def create(
+        self,
+        name: str,
+        *,
+        email: str,
+        pools: Mapping[str, int] | None = None,
+        dry_run: bool = False,
+        **settings: str | None,
+    ) -> Change:
+        """Create a tenant and bring it up; its customer is sent a one-time link, without a relay it is left in a file.
+
+        `pools` is NAS to its size in bytes; it is asked for where nobody knows it yet.
+        """
+        known = self.pools() if pools is None else pools
+        change = self.edits.create(name, email=email, pools=known, dry_run=dry_run, **settings)
         if not dry_run:
-            self._reach([name], f"{name} is in the inventory, and does not run yet")
+            told = f"{name} is in the inventory, and does not run yet"
+            if self.edits.outbox:
+                self._reach([name], told)
+            else:
+                self._reach([name], told, (*APPLY, ACCESS), access_links_directory=str(self._links))
         return change
 
     def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
@@ -139,9 +156,16 @@ class Operator:
     def leave_link(self, name: str) -> Path:
         """Leave a one-time link in a file that only its owner reads; return its path."""
         self._check_known([name])
-        folder = self.edits.state.folder / LINKS
-        self._run("tenant-access.yml", _limit([name]), access_links_directory=str(folder))
-        return folder / name
+        self._run(ACCESS, _limit([name]), access_links_directory=str(self._links))
+        return self.link(name)
+
+    def link(self, name: str) -> Path:
+        """Return the file in which the last one-time link of a tenant was left."""
+        return self._links / name
+
+    @property
+    def _links(self) -> Path:
+        return self.edits.state.folder / LINKS
 
     def _check_known(self, names: Sequence[str]) -> None:
         for name in names:
@@ -167,9 +191,9 @@ class Operator:
         where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(stones).items()}
         return self._run("trash.yml", [], trash_state=state, **where)
 
-    def _reach(self, names: Sequence[str], otherwise: str, playbooks: Sequence[str] = APPLY) -> Results:
+    def _reach(self, names: Sequence[str], otherwise: str, playbooks: Sequence[str] = APPLY, **facts: t.Any) -> Results:
         try:
-            return self._run(playbooks, _limit(names))
+            return self._run(playbooks, _limit(names), **facts)
         except RunError as error:
             again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
             raise NotReachedError(f"{otherwise}: {error}\n{again} completes it.") from error

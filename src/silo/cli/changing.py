@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import getpass
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from silo.cli import output
 from silo.cli.progress import Progress
 from silo.edits import Edits
 from silo.inventory import Change, Tombstone
-from silo.letters import LetterError
+from silo.letters import LetterError, Settings
 from silo.operation import Operator
 from silo.usage import Tenant
 
@@ -111,25 +112,30 @@ def create(
     given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with operator(call) as one:
         if dry_run:
-            _show(one.create(customer, email=email, dry_run=True, **given))
+            _show(one.create(customer, email=email, pools=None, dry_run=True, **given))
             return
-        # What is typed wrong is told at once, and not after a look at all machines.
-        one.edits.create(customer, email=email, pools={}, dry_run=True, **given)
-        if not no_check:
-            _check_ground(one)
-        change = one.create(customer, email=email, dry_run=False, **given)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            relay = pool.submit(_relay, one)
+            # What is typed wrong is told at once, and not after a look at all machines.
+            one.edits.create(customer, email=email, pools={}, dry_run=True, **given)
+        pools = None if no_check else _check_ground(one, relay.result())
+        change = one.create(customer, email=email, pools=pools, dry_run=False, **given)
         server = (change.after or {}).get("tenant_server", "its server")
         click.echo(f"{customer} runs at https://{customer}.{one.edits.policy.domain} on {server}.")
         _tell_access(one, customer)
 
 
-def _check_ground(one: Operator) -> None:
-    """Refuse where a new tenant would not stand; what concerns others is told."""
-    outbox = one.edits.outbox
-    found = [finding for finding in ground.check(one.edits.path, outbox.settings if outbox else None)]
-    output.findings(finding for finding in found if finding.state != "ok")
-    if any(finding.state == "wrong" for finding in found):
+def _relay(one: Operator) -> Settings | None:
+    return one.edits.outbox.settings if one.edits.outbox else None
+
+
+def _check_ground(one: Operator, relay: Settings | None) -> Mapping[str, int]:
+    """Refuse where a new tenant would not stand, and return the size of each NAS; what concerns others is told."""
+    found = ground.look(one.edits.path, relay)
+    output.findings(finding for finding in found.findings if finding.state != "ok")
+    if any(finding.state == "wrong" for finding in found.findings):
         raise output.Failure("The ground is not sound, so nothing was created; --no-check creates all the same.")
+    return found.pools
 
 
 def _tell_access(one: Operator, customer: str) -> None:
@@ -140,7 +146,7 @@ def _tell_access(one: Operator, customer: str) -> None:
                 kind = event.split("/")[0]
                 click.echo(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
         return
-    path = one.leave_link(customer)
+    path = one.link(customer)
     click.echo(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")
 
 

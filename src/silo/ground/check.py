@@ -39,6 +39,14 @@ class Told:
 Book = dict[str, dict[str, Told]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """What was found, and the size in bytes of each NAS that told it."""
+
+    findings: tuple[Finding, ...]
+    pools: Mapping[str, int]
+
+
 def _seconds(text: str) -> float:
     return datetime.datetime.fromisoformat(text).timestamp()
 
@@ -150,12 +158,12 @@ def _outside(policies: Mapping[str, Policy], tenants: Mapping[str, Mapping[str, 
         return [*asked.result(), *(knock.result() for knock in knocked)]
 
 
-def _machines(inventory: Path) -> list[Finding]:
+def _machines(inventory: Path) -> tuple[list[Finding], dict[str, int]]:
     try:
         book = _read(inventory)
     except runner.RunError as error:
         text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
-        return [Finding("inventory", str(inventory), "wrong", text, "correct what it names, then check again")]
+        return [Finding("inventory", str(inventory), "wrong", text, "correct what it names, then check again")], {}
     policies, findings = _policies(book.get(POLICY, {}))
     tenants: Mapping[str, t.Any] = {}
     for told in book.get(TENANTS, {}).values():
@@ -176,10 +184,11 @@ def _machines(inventory: Path) -> list[Finding]:
         remedy = "add a server to hosts.yml, as docs/operator.md shows"
         text = "there is no server in its group servers"
         findings.append(Finding("inventory", str(inventory), "wrong", text, remedy))
-    return findings
+    told_pools = {nas: told.values["pool"] for nas, told in book.get(QUOTAS, {}).items() if not told.problem}
+    return findings, {nas: int(pool["size"]) for nas, pool in told_pools.items()}
 
 
-def check(inventory: Path, settings: Settings | None = None, recipient: str = "") -> tuple[Finding, ...]:
+def look(inventory: Path, settings: Settings | None = None, recipient: str = "") -> Ground:
     """Look at everything on which the tenants of `inventory` stand; nothing is changed.
 
     `settings` are of the operator's relay, None where none is set; `recipient` is whom it would write to, the sender
@@ -189,4 +198,10 @@ def check(inventory: Path, settings: Settings | None = None, recipient: str = ""
         machines = pool.submit(_machines, inventory)
         secrets = pool.submit(vault.look, inventory)
         letters = pool.submit(mail.look, settings, recipient)
-        return (*machines.result(), *secrets.result(), letters.result())
+        findings, pools = machines.result()
+        return Ground((*findings, *secrets.result(), letters.result()), pools)
+
+
+def check(inventory: Path, settings: Settings | None = None, recipient: str = "") -> tuple[Finding, ...]:
+    """Return the findings of a look."""
+    return look(inventory, settings, recipient).findings

@@ -17,9 +17,10 @@ BROKEN = Finding("guard", "silo1", "wrong", "its rules are not loaded", "run pla
 
 
 @pytest.fixture
-def findings(monkeypatch):
+def findings(monkeypatch, runs):
     found = [SOUND]
     monkeypatch.setattr(ground, "check", lambda *_arguments: tuple(found))
+    monkeypatch.setattr(ground, "look", lambda *_arguments: ground.Ground(tuple(found), {"silo1": runs.pool}))
     return found
 
 
@@ -37,6 +38,29 @@ def test_created_as_in_the_mission(silo, path):
     assert "hans runs at https://hans.swissphoto.ch on silo1." in result.output
     settings = Edits(path).inventory.tenants()["hans"].settings
     assert (settings["tenant_quota"], settings["tenant_email"]) == ("100G", "hans@email.ch")
+
+
+def test_created_by_one_run_after_one_look(silo, path, runs):
+    silo("create", "hans", "100", "hans@email.ch")
+    assert [names for names, _limit, _facts in runs.seen] == [["apply.yml", "letters.yml"]]
+
+
+def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, runs):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 0, result.output
+    (run,) = runs.seen
+    assert run == (
+        ["apply.yml", "letters.yml", "tenant-access.yml"],
+        "hans",
+        {"access_links_directory": f"{path}/.silo/links"},
+    )
+    assert f"The one-time login link is in {path}/.silo/links/hans." in re.sub(r"\n", "", result.output)
+
+
+def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
+    result = silo("create", "hans", "100T", "hans@email.ch", "--no-check")
+    assert (result.exit_code, [names for names, _limit, _facts in runs.seen]) == (3, [["list.yml"]])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """All together: one run of the real playbook on this machine, and on one that is away."""
 
+import importlib
 import shutil
 
 import pytest
@@ -96,3 +97,15 @@ def test_an_inventory_without_servers(inventory):
     (inventory / "hosts.yml").write_text("servers: {hosts: {}}\nnas: {hosts: {}}\n")
     (finding,) = of(ground.check(inventory), "inventory", str(inventory))
     assert finding.text == "there is no server in its group servers"
+
+
+def test_a_look_knows_the_size_of_each_nas_that_tells_it(inventory, monkeypatch):
+    checking = importlib.import_module("silo.ground.check")
+    pool = {"size": 4 << 40, "free": 1 << 40}
+    answers = {
+        "silo1": {"pool": pool, "backend": "btrfs", "tenants": {}},
+        "silo2": {"failed": True, "msg": "nothing is mounted"},
+    }
+    told = {host: checking.Told(values, 0, 1) for host, values in answers.items()}
+    monkeypatch.setattr(checking, "_read", lambda _inventory: {checking.QUOTAS: told})
+    assert ground.look(inventory).pools == {"silo1": 4 << 40}
