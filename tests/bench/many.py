@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from .line import Line, interleaved
+from .place import POLICY
 from .stubs import FIRST_INDEX, NOTE, Stubs, names
 
 NUMBERS = ("2", "3", "4", "6", "13")
@@ -79,7 +80,7 @@ def change(stubs: Stubs, rounds: int) -> Iterator[Line]:
 
     def work(folder: Path) -> float:
         tenants = {"stub1": {**changed, "tenant_cache_memory": next(sizes)}}
-        policy = yaml.safe_load((folder / "group_vars" / "all" / "bench.yml").read_text())
+        policy = yaml.safe_load((folder / POLICY).read_text())
         stubs.place.inventory(folder.name, tenants, **policy)
         return stubs.apply(folder, "--limit", "stub1").seconds
 

@@ -20,6 +20,8 @@ from .line import BenchError
 
 ROOT = Path(__file__).parents[2]
 LAB = "silo-bench"
+# Read after the demo's own files, which it overrides.
+POLICY = Path("group_vars/all/zz_bench.yml")
 SECONDS = 3600
 LAST_WORDS = 3000
 # Of the server's own clock: what the way there takes is nobody's.
@@ -82,7 +84,7 @@ class Place:
                 ROOT / "inventory" / "demo", folder, ignore=shutil.ignore_patterns("hans", "maria", "peter")
             )
             _write(folder / "group_vars" / "all" / "lab.yml", {"lab": dict(self.lab)})
-        _write(folder / "group_vars" / "all" / "bench.yml", {"silo_memory_overcommit": 100.0, **policy})
+        _write(folder / POLICY, {"silo_memory_overcommit": 100.0, **policy})
         for tenant, settings in tenants.items():
             (folder / "host_vars" / tenant).mkdir(exist_ok=True)
             values = {"tenant_email": f"{tenant}@example.ch", "tenant_quota": "1G", **settings}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from silo.edits import Edits
 from tests.bench import __main__ as command
 from tests.bench import adding, counting, living, many, place, routing, stubs, table
 from tests.bench.line import BenchError, Line, fastest, interleaved
@@ -112,6 +113,32 @@ def test_a_stub_is_the_projects_stack_with_other_programs_in_it():
         assert stub["services"][name].get("depends_on") == service.get("depends_on")
         assert stub["services"][name]["healthcheck"]["start_interval"] == service["healthcheck"]["start_interval"]
         assert "volumes" not in stub["services"][name]
+
+
+LAB = {
+    **dict.fromkeys(("name", "container", "registry", "resolver", "ssh_key", "known_hosts", "address"), "none"),
+    **dict.fromkeys(("ca_file", "lab_ca_file", "acme_directory"), "none"),
+    "domain": "swissphoto.test",
+    "images": {name: f"r/{name}:1" for name in ("immich_server", "postgres", "valkey", "traefik", "pages")},
+}
+
+
+def test_an_inventory_of_stubs_is_one_that_silo_reads_and_holds_their_images(tmp_path):
+    found = Edits(stubs.Stubs(place.Place(LAB, tmp_path)).inventory("stubs", 2), commit=False).tenants()
+    assert sorted(found) == ["stub1", "stub2"]
+    assert found["stub2"].settings["tenant_images"] == {
+        "server": "r/pages:1",
+        "database": "r/valkey:1",
+        "cache": "r/valkey:1",
+    }
+    assert found["stub2"].index == stubs.FIRST_INDEX + 1
+
+
+def test_the_copy_of_the_repository_has_stubs_for_tenants(tmp_path):
+    copy = stubs.tree(tmp_path)
+    role = copy / "collections" / "ansible_collections" / "swissphoto" / "silo" / "roles" / "tenant"
+    assert "infinity" in (role / "files" / "compose.yaml").read_text()
+    assert (copy / "playbooks" / "group_vars").resolve() == copy / "group_vars"
 
 
 def test_a_recap_tells_where_something_changed():
