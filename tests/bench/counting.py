@@ -45,18 +45,20 @@ print(json.dumps([ours[1:], theirs[1:]]))
 """
 # The proportional set, so that what processes share is counted once. Timers are not there most of the time.
 RESIDENT = r"""
-import json, pathlib, sys
+import json, os, pathlib, sys
 found = {}
 for group in pathlib.Path("/proc").glob("[0-9]*/cgroup"):
+    if group.parent.name == str(os.getpid()):
+        continue
     try:
         text = group.read_text() + (group.parent / "cmdline").read_text().replace("\0", " ")
         rollup = (group.parent / "smaps_rollup").read_text()
     except OSError:
         continue
     size = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    for name in sys.argv[1:]:
-        if name in text:
-            found[name] = found.get(name, 0) + size
+    name = next((name for name in sys.argv[1:] if name in text), None)
+    if name:
+        found[name] = found.get(name, 0) + size
 print(json.dumps(found))
 """
 OURS = ("silo-access", "silo-accounting", "silo-recovery", "silo-alerts")

@@ -22,19 +22,21 @@ printf '%s\\n' "$@" | xargs -P "$workers" -I{} sh -c 'cd /srv/silo/tenants/{}; d
 """
 # The server's own control group: what others on this machine do is not in it.
 USED = """
-if [ -f /sys/fs/cgroup/cpuacct/cpuacct.usage ]; then cat /sys/fs/cgroup/cpuacct/cpuacct.usage
-else awk '/^usage_usec/ {print $2 * 1000}' /sys/fs/cgroup/cpu.stat; fi
+for file in /sys/fs/cgroup/*cpuacct*/cpuacct.usage; do
+  if [ -f "$file" ]; then exec cat "$file"; fi
+done
+awk '/^usage_usec/ {printf "%.0f", $2 * 1000}' /sys/fs/cgroup/cpu.stat
 """
 PROBES = """
 cd /srv/silo/tenants/$1
 cat >/run/bench.yaml <<END
 services:
-  server: {healthcheck: {interval: $2, start_interval: $2}}
-  database: {healthcheck: {interval: $2, start_interval: $2}}
-  cache: {healthcheck: {interval: $2, start_interval: $2}}
+  server: {healthcheck: {interval: $2}}
+  database: {healthcheck: {interval: $2}}
+  cache: {healthcheck: {interval: $2}}
 END
-docker compose -f compose.yaml -f /run/bench.yaml up --detach >/dev/null 2>&1
-sleep 15
+docker compose -f compose.yaml -f /run/bench.yaml up --detach --wait >/dev/null 2>&1
+sleep 10
 """
 
 
