@@ -21,6 +21,7 @@ from silo.runner import Event, Results, RunError
 LINKS = "links"
 ACCESS = "tenant-access.yml"
 APPLY = ("apply.yml", "letters.yml")
+WITHOUT_STORAGE = ("stacks", "letters")
 
 
 class NotReachedError(Exception):
@@ -80,7 +81,9 @@ class Operator:
         """Bring a tenant to `running`, `stopped` or `suspended`."""
         change = self.edits.set_state(name, state, dry_run=dry_run)
         if not dry_run:
-            self._reach([name], f"{name} should be {state}, and is not yet")
+            # Who is stopped needs no storage, which may be away, and be why.
+            tags = () if state == "running" else WITHOUT_STORAGE
+            self._reach([name], f"{name} should be {state}, and is not yet", tags=tags)
         return change
 
     def apply(self, names: Sequence[str] = ()) -> Results:
@@ -191,9 +194,17 @@ class Operator:
         where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(stones).items()}
         return self._run("trash.yml", [], trash_state=state, **where)
 
-    def _reach(self, names: Sequence[str], otherwise: str, playbooks: Sequence[str] = APPLY, **facts: t.Any) -> Results:
+    def _reach(
+        self,
+        names: Sequence[str],
+        otherwise: str,
+        playbooks: Sequence[str] = APPLY,
+        tags: Sequence[str] = (),
+        **facts: t.Any,
+    ) -> Results:
+        only = ["--tags", ",".join(tags)] if tags else []
         try:
-            return self._run(playbooks, _limit(names), **facts)
+            return self._run(playbooks, [*_limit(names), *only], **facts)
         except RunError as error:
             again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
             raise NotReachedError(f"{otherwise}: {error}\n{again} completes it.") from error

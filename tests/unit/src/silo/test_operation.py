@@ -79,6 +79,15 @@ def test_a_customer_is_told_of_what_concerns_the_bill(path, runs, states, letter
     assert owed(path) == [("anna", letter) for letter in letters]
 
 
+def test_who_is_stopped_needs_no_storage_and_who_starts_does(path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runner, "events", lambda _playbooks, _inventory, arguments, _lock: seen.append(arguments) or [])
+    for state in ("stopped", "running", "suspended"):
+        Operator(Edits(path)).set_state("anna", state)
+    limited = ["--limit", "anna"]
+    assert seen == [[*limited, "--tags", "stacks,letters"], limited, [*limited, "--tags", "stacks,letters"]]
+
+
 def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
     loss = operator.loss("anna")
     assert (loss.photos, loss.storage_bytes, loss.last_login) == (12, 9000, "2026-11-23T18:00:00+00:00")
