@@ -67,7 +67,8 @@ def events(
             said.append(line.strip())
             continue
         event = json.loads(line)
-        said += [str(result["msg"]) for result in host_results(event).values() if result.get("failed")]
+        ended = (result for result in host_results(event).values() if result.get("failed") or result.get("unreachable"))
+        said += [str(result["msg"]) for result in ended]
         yield event
     if process.wait():
         raise RunError("\n".join(filter(None, said)))

@@ -36,6 +36,13 @@ def test_a_task_that_fails_is_told_in_its_own_words(playbook):
         runner.results(*playbook("ansible.builtin.fail: {msg: hans is not right}"))
 
 
+def test_a_machine_that_is_away_is_told(playbook, tmp_path):
+    name, inventory = playbook("ansible.builtin.ping:")
+    inventory.write_text("localhost ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1\n")
+    with pytest.raises(runner.RunError, match=r"127\.0\.0\.1 port 1: Connection refused"):
+        runner.results(name, inventory)
+
+
 def test_a_playbook_that_cannot_be_read_is_told(playbook):
     with pytest.raises(runner.RunError, match="no.such.module"):
         runner.results(*playbook("no.such.module: {}"))
