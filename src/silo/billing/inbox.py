@@ -1,0 +1,206 @@
+"""The inbox: each event of Stripe once, on disk before Stripe hears that it came, until it is done.
+
+It is the one record of what is to do. Who takes an event in writes a row; who works takes the oldest of each line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sqlite3
+import time
+import typing as t
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from silo.billing.events import WANTED, Event
+
+State = t.Literal["new", "done", "parked", "failed"]
+STATES: tuple[State, ...] = t.get_args(State)
+MODE = 0o660  # of its owner, who takes in, and of its group, who works
+NOTHING_ASKED = "events of this type ask for nothing"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, line TEXT NOT NULL,
+    subscription TEXT NOT NULL, created REAL NOT NULL, received REAL NOT NULL, body BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'done', 'parked', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, ended REAL, told TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS waiting ON event (line, seq) WHERE state = 'new';
+CREATE INDEX IF NOT EXISTS asking ON event (line) WHERE state IN ('parked', 'failed');
+"""
+_COLUMNS = "id, type, subscription, received, body, state, attempts, due, told"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An event as it lies in the inbox. `received` and `due` are seconds since 1970; `told` is what became of it."""
+
+    id: str
+    type: str
+    subscription: str
+    received: float
+    body: bytes
+    state: State
+    attempts: int
+    due: float
+    told: str
+
+    @property
+    def line(self) -> str:
+        """What waits for each other, as Event.line."""
+        return self.subscription or self.id
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """How many events are in each state, and since when (seconds since 1970) the oldest that is new waits."""
+
+    counts: dict[State, int]
+    oldest: float | None
+
+
+class Inbox:
+    """The events in a file. Any number of processes may open it; each call is whole, and on disk when it returns."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Make the file where it is missing; clock gives seconds since 1970. Raises OSError, sqlite3.Error."""
+        self.path, self._clock = path, clock
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, MODE)
+            try:
+                os.fchmod(handle, MODE)  # SQLite gives its own files beside it the same
+            finally:
+                os.close(handle)
+            _keep_name(path)
+        with self._database() as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.executescript(_SCHEMA)
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as database:
+            # With a log that is written ahead, NORMAL would say that it is on disk when it is not yet.
+            database.execute("PRAGMA synchronous=FULL")
+            yield database
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+            except BaseException:
+                database.execute("ROLLBACK")
+                raise
+            database.execute("COMMIT")
+
+    def keep(self, events: Iterable[Event]) -> list[bool]:
+        """Keep events, all of them in one write to the disk; which of them were not there yet, in their order."""
+        now, fresh = self._clock(), []
+        with self._transaction() as database:
+            for event in events:
+                state, told = ("new", "") if event.type in WANTED else ("done", NOTHING_ASKED)
+                added = database.execute(
+                    "INSERT OR IGNORE INTO event (id, type, line, subscription, created, received, body, state, told)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(event.id, event.type, event.line, event.subscription, event.created),
+                        *(now, event.body, state, told),
+                    ),
+                ).rowcount
+                fresh.append(bool(added))
+        return fresh
+
+    def due(self, limit: int) -> list[Row]:
+        """Return the first new event of each line that need not wait, the oldest first, at most `limit`."""
+        with self._database() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM event AS one WHERE state = 'new' AND due <= ? AND NOT EXISTS ("  # noqa: S608
+                " SELECT 1 FROM event AS other WHERE state = 'new' AND other.line = one.line AND other.seq < one.seq)"
+                " ORDER BY seq LIMIT ?",
+                (self._clock(), limit),
+            ).fetchall()
+        return [Row(*row) for row in rows]
+
+    def begin(self, event_id: str) -> None:
+        """Count an attempt, from before it: also one that takes us with it has been made."""
+        with self._transaction() as database:
+            database.execute("UPDATE event SET attempts = attempts + 1 WHERE id = ?", (event_id,))
+
+    def postpone(self, event_id: str, seconds: float, told: str) -> None:
+        """Leave an event new, and try it again after so many seconds; those behind it in its line wait with it."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE event SET due = ?, told = ? WHERE id = ? AND state = 'new'",
+                (self._clock() + seconds, told, event_id),
+            )
+
+    def end(self, event_id: str, state: t.Literal["done", "parked", "failed"], told: str) -> bool:
+        """Say what became of an event; False where that is said already.
+
+        What is done is done for those before it in its line too that ask for the operator: its subscription was
+        brought to what it should be.
+        """
+        with self._transaction() as database:
+            ended = database.execute(
+                "UPDATE event SET state = ?, told = ?, ended = ? WHERE id = ? AND state = 'new'",
+                (state, told, self._clock(), event_id),
+            ).rowcount
+            if ended and state == "done":
+                line = database.execute("SELECT line, seq FROM event WHERE id = ?", (event_id,)).fetchone()
+                database.execute(
+                    "UPDATE event SET state = 'done', told = ?, ended = ?"
+                    " WHERE line = ? AND seq < ? AND state IN ('parked', 'failed')",
+                    (f"done with {event_id}", self._clock(), *line),
+                )
+        return bool(ended)
+
+    def again(self, event_id: str) -> bool:
+        """Make an event new that is parked or failed; False where it is neither."""
+        with self._transaction() as database:
+            return bool(
+                database.execute(
+                    "UPDATE event SET state = 'new', attempts = 0, due = 0, ended = NULL"
+                    " WHERE id = ? AND state IN ('parked', 'failed')",
+                    (event_id,),
+                ).rowcount
+            )
+
+    def forget(self, days: float) -> int:
+        """Remove what was done more than so many days ago; Stripe sends nothing again that is older than 30."""
+        with self._transaction() as database:
+            before = self._clock() - days * 86400
+            return database.execute("DELETE FROM event WHERE state = 'done' AND received < ?", (before,)).rowcount
+
+    def rows(self, states: Iterable[State] = STATES, limit: int = 1000) -> list[Row]:
+        """Return the events in these states, the youngest first."""
+        wanted = list(states)
+        marks = ", ".join("?" * len(wanted))
+        with self._database() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM event WHERE state IN ({marks}) ORDER BY seq DESC LIMIT ?",  # noqa: S608
+                (*wanted, limit),
+            ).fetchall()
+        return [Row(*row) for row in rows]
+
+    def probe(self) -> None:
+        """Raise sqlite3.Error or OSError where nothing can be kept now."""
+        with self._transaction() as database:
+            database.execute("UPDATE event SET due = due WHERE seq = 0")
+
+    def tally(self) -> Tally:
+        """Count the events; raises sqlite3.Error where the file cannot be read."""
+        with self._database() as database:
+            counts = dict(database.execute("SELECT state, count(*) FROM event GROUP BY state").fetchall())
+            (oldest,) = database.execute("SELECT min(received) FROM event WHERE state = 'new'").fetchone()
+        return Tally({state: counts.get(state, 0) for state in STATES}, oldest)
+
+
+def _keep_name(path: Path) -> None:
+    """Put the name of a new file on disk too."""
+    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,82 @@
+"""The two services: the intake, which is on the internet, and the worker, which has the keys. Each is a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from silo.billing.inbox import Inbox
+from silo.billing.intake import Intake, Verifier
+from silo.billing.jobs import Trouble, Worker, alone
+from silo.billing.seam import Rules
+
+BEAT_SECONDS = 10.0
+# Stripe sends a few at once; what is more than this is not Stripe, and gets 503.
+MOST_AT_ONCE = 200
+HEADERS_BYTES = 16384
+IDLE_SECONDS = 75  # longer than the reverse proxy keeps a connection that it may use again
+GRACE_SECONDS = 20
+
+
+def notify(state: str) -> None:
+    """Tell systemd, where it is listening."""
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.connect(address.replace("@", "\0", 1))
+            channel.send(state.encode())
+
+
+def intake(inbox: Inbox, verifier: Verifier, address: str, port: int) -> None:
+    """Take events in at an address until SIGTERM; what is under way gets its answer."""
+    asyncio.run(_intake(Intake(inbox, verifier), address, port))
+
+
+async def _intake(service: Intake, address: str, port: int) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            service.application(),
+            host=address,
+            port=port,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Who asks is nobody's concern here: a signature is.
+            proxy_headers=False,
+            limit_concurrency=MOST_AT_ONCE,
+            h11_max_incomplete_event_size=HEADERS_BYTES,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    beat = asyncio.create_task(_beat(server))
+    try:
+        await server.serve()
+    finally:
+        beat.cancel()
+
+
+async def _beat(server: uvicorn.Server) -> None:
+    while not server.started:
+        await asyncio.sleep(0.05)
+    notify("READY=1")
+    while not server.should_exit:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+def worker(inbox: Inbox, rules: Callable[[], Rules], tell: Callable[[Trouble], None], lanes: int) -> None:
+    """Work until SIGTERM or SIGINT; what is under way is brought to its end. Raises TakenError."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with alone(inbox):
+        notify("READY=1")
+        Worker(inbox, rules, tell, lanes=lanes).run(stop, lambda: notify("WATCHDOG=1"))
+        notify("STOPPING=1")
