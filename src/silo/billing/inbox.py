@@ -102,8 +102,8 @@ class Inbox:
             for event in events:
                 state, told = ("new", "") if event.type in WANTED else ("done", NOTHING_ASKED)
                 added = database.execute(
-                    "INSERT OR IGNORE INTO event (id, type, line, subscription, created, received, body, state, told)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO event (id, type, line, subscription, created, received, body, state, told)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                     (
                         *(event.id, event.type, event.line, event.subscription, event.created),
                         *(now, event.body, state, told),
