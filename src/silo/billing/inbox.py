@@ -79,7 +79,9 @@ class Inbox:
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as database:
+        # A file that is away is an error, and not an empty inbox.
+        place = f"{self.path.absolute().as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(place, timeout=30, isolation_level=None, uri=True)) as database:
             # With a log that is written ahead, NORMAL would say that it is on disk when it is not yet.
             database.execute("PRAGMA synchronous=FULL")
             yield database

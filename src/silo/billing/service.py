@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -25,9 +26,9 @@ GRACE_SECONDS = 20
 
 
 def notify(state: str) -> None:
-    """Tell systemd, where it is listening."""
+    """Tell systemd, where it is listening; whether it hears is not our concern."""
     if address := os.environ.get("NOTIFY_SOCKET"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.connect(address.replace("@", "\0", 1))
             channel.send(state.encode())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from silo import runner
-from silo.cli import accounting, alerting, changing, output, reading, using
+from silo.cli import accounting, alerting, changing, output, reading, serving, using
 
 EPILOG = f"""{output.EXIT_CODES}
 
@@ -66,5 +66,7 @@ for command in (
     accounting.report,
     alerting.alerts,
     reading.check,
+    serving.serve,
+    serving.billing,
 ):
     main.add_command(command)

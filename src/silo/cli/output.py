@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from silo.admission import AdmissionError
+from silo.billing.errors import BillingError
 from silo.ground import Finding
 from silo.inventory import InventoryError
 from silo.letters import LetterError
@@ -67,6 +68,7 @@ FAILURES: tuple[tuple[type[Exception], type[Failure]], ...] = (
     (NotReachedError, NotReached),
     (BusyError, Busy),
     (LetterError, Failure),
+    (BillingError, Failure),
     (RunError, Failure),
 )
 

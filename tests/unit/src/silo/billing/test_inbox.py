@@ -141,4 +141,3 @@ def test_a_write_that_fails_keeps_none_of_its_events(inbox):
         inbox.keep([event(1), bad])
     assert inbox.rows() == []
     inbox.probe()
-

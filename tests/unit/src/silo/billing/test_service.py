@@ -1,0 +1,240 @@
+"""Intake and worker as real processes, killed at random points: no event is lost, none out of its order.
+
+The rules are the test's: they write down when they begin and end with an event, on disk, and are slow enough to be cut
+off in the middle.
+"""
+
+import collections
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from stripe import WebhookSignature
+
+from silo.billing.inbox import Inbox
+
+SECRET, KEY = "whsec_ofThisTest1", "rk_test_51ofThisTest1"
+RULES = """
+import os, random, sys, time
+from pathlib import Path
+from silo.billing import service
+from silo.billing.inbox import Inbox
+from silo.billing.seam import Outcome
+
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+class Rules:
+    def settle(self, subscription):
+        os.write(log, f"{os.getpid()} begins {subscription}\\n".encode())
+        time.sleep(random.uniform(0, 0.03))
+        os.write(log, f"{os.getpid()} ends {subscription}\\n".encode())
+        return Outcome("as it should be")
+
+service.worker(Inbox(Path(sys.argv[1])), Rules, print, 4)
+"""
+SUBSCRIPTIONS = 5
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def secrets_file(tmp_path):
+    file = tmp_path / "secrets"
+    file.touch(0o600)
+    file.write_text(f"{SECRET}\n")
+    return file
+
+
+@pytest.fixture
+def start(tmp_path, secrets_file, port):
+    """Start a process; all are gone afterwards."""
+    environment = {**os.environ, "SILO_STRIPE_WEBHOOK_SECRETS_FILE": str(secrets_file)}
+    running = []
+    silo = str(Path(sys.executable).with_name("silo"))
+    commands = {
+        "intake": [silo, "serve", "intake", "--inbox", str(tmp_path / "inbox.db"), "--port", str(port)],
+        "worker": [sys.executable, "-c", RULES, str(tmp_path / "inbox.db"), str(tmp_path / "log")],
+    }
+
+    def start(kind, **more):
+        said = (tmp_path / f"{kind}.said").open("ab")
+        process = subprocess.Popen(commands[kind], stdout=said, stderr=said, env=environment | more)
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def body(number):
+    about = {"subscription": f"sub_{number % SUBSCRIPTIONS}"}
+    return json.dumps({"id": f"evt_{number}", "type": "invoice.paid", "created": 1, "data": {"object": about}})
+
+
+def post(port, text):
+    """Post an event as Stripe does; the status, or None where nobody answered."""
+    header = WebhookSignature.generate_signature_header(text, SECRET)
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        try:
+            connection.request("POST", "/stripe/webhook", text, {"Stripe-Signature": header})
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+
+
+def wait_for(port):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError("nobody listens")
+
+
+class Stripe(threading.Thread):
+    """Posts events one after the other until each is taken, and now and then one that was taken before."""
+
+    def __init__(self, port, numbers):
+        super().__init__()
+        self.port, self.numbers, self.taken = port, numbers, []
+
+    def run(self):
+        for number in self.numbers:
+            while post(self.port, body(number)) != 200:
+                time.sleep(0.02)
+            self.taken.append(number)
+            time.sleep(random.uniform(0, 0.2))
+            if random.random() < 0.2:
+                post(self.port, body(random.choice(self.taken)))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_at_random_points_no_event_is_lost_and_each_line_keeps_its_order(start, port, tmp_path, seed):
+    random.seed(seed)
+    processes = {"intake": start("intake"), "worker": start("worker")}
+    wait_for(port)
+    senders = [Stripe(port, range(first, 120, 3)) for first in range(3)]
+    for sender in senders:
+        sender.start()
+    kills = collections.Counter()
+    for kind in itertools.cycle(processes):
+        time.sleep(random.uniform(0.1, 0.5))
+        processes[kind].kill()
+        processes[kind].wait()
+        kills[kind] += 1
+        processes[kind] = start(kind)
+        if not any(sender.is_alive() for sender in senders):
+            break
+        # Long enough that there is something to kill.
+        time.sleep(random.uniform(0.2, 0.6))
+    inbox = Inbox(tmp_path / "inbox.db")
+    deadline = time.monotonic() + 60
+    while inbox.tally().counts["new"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    rows = inbox.rows()
+    assert min(kills["intake"], kills["worker"]) >= 2
+    assert {row.id: row.state for row in rows} == {f"evt_{number}": "done" for number in range(120)}
+    assert {row.body.decode() for row in rows} == {body(number) for number in range(120)}
+    # What was cut off was begun again; what was done was not.
+    begun, ended = collections.Counter(), collections.Counter()
+    open_of = {}
+    for line in (tmp_path / "log").read_text().splitlines():
+        process, what, subscription = line.split()
+        if what == "begins":
+            assert open_of.get(subscription, ("", ""))[0] != process, "two of one line at once"
+            open_of[subscription] = (process, what)
+            begun[subscription] += 1
+        else:
+            assert open_of.pop(subscription)[0] == process
+            ended[subscription] += 1
+    for number in range(SUBSCRIPTIONS):
+        # At most one more each time that the worker was killed: between the end of the job and its record.
+        assert 24 <= ended[f"sub_{number}"] <= begun[f"sub_{number}"] <= 24 + kills["worker"]
+    with inbox._database() as database:
+        for number in range(SUBSCRIPTIONS):
+            order = database.execute("SELECT seq, ended FROM event WHERE line = ? ORDER BY seq", (f"sub_{number}",))
+            ends = [end for _seq, end in order]
+            assert len(ends) == 24
+            assert all(one <= other for one, other in itertools.pairwise(ends))
+
+
+@pytest.mark.parametrize("kind", ["intake", "worker"])
+def test_it_ends_when_it_is_told_to(start, port, tmp_path, kind):
+    Inbox(tmp_path / "inbox.db")
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(20)
+        process = start(kind, NOTIFY_SOCKET=str(address))
+        assert [systemd.recv(100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_two_workers_are_one_too_many(start, tmp_path):
+    Inbox(tmp_path / "inbox.db")
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(20)
+        start("worker", NOTIFY_SOCKET=str(address))
+        systemd.recv(100)
+        assert start("worker").wait(20) == 1
+    assert "another worker works on" in (tmp_path / "worker.said").read_text()
+
+
+def test_a_body_that_does_not_end_is_not_waited_for(start, port, tmp_path):
+    start("intake")
+    wait_for(port)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
+        slow.sendall(b"POST /stripe/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert post(port, body(1)) == 200
+        started = time.monotonic()
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+        assert 8 < time.monotonic() - started < 20
+
+
+def test_no_secret_is_in_what_others_see_of_the_process(start, port, tmp_path):
+    process = start("intake")
+    wait_for(port)
+    assert post(port, body(1)) == 200
+    assert post(port, body(1) + " ") == 200
+    forged = {"Stripe-Signature": WebhookSignature.generate_signature_header(body(1), "whsec_ofNobody123")}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request("POST", "/stripe/webhook", body(1), forged)
+        assert connection.getresponse().status == 400
+    of_process = Path("/proc") / str(process.pid)
+    process_seen = b"".join((of_process / name).read_bytes() for name in ("cmdline", "environ"))
+    process.terminate()
+    process.wait(20)
+    seen = process_seen + b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.name != "secrets")
+    assert b"secrets" in process_seen
+    assert SECRET.encode() not in seen
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0o644, "others can read"), (None, "No such file")])
+def test_without_a_secret_of_its_own_it_does_not_begin(start, tmp_path, secrets_file, mode, said):
+    secrets_file.unlink() if mode is None else secrets_file.chmod(mode)
+    assert start("intake").wait(20) == 1
+    text = (tmp_path / "intake.said").read_text()
+    assert said in text
+    assert "Traceback" not in text
