@@ -1,0 +1,157 @@
+"""The one place that says what becomes of a tenant when its customer pays, or does not. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import zoneinfo
+from collections.abc import Iterable, Sequence
+
+from silo.billing.model import (
+    ENDED,
+    PAID,
+    PURGED,
+    TRASHED,
+    ZONE_NAME,
+    Decision,
+    Invoice,
+    Notice,
+    Step,
+    Subscription,
+    Tenant,
+)
+from silo.billing.policy import Policy
+
+ZONE = zoneinfo.ZoneInfo(ZONE_NAME)
+
+
+def decide(
+    subscription: Subscription,
+    invoices: Sequence[Invoice],
+    tenant: Tenant | None,
+    policy: Policy,
+    now: datetime.datetime,
+) -> Decision:
+    """Return the next step for the tenant of a subscription; None is a customer who never had one.
+
+    It looks at what is, not at what happened, so no event that is late, doubled or missing changes it.
+    """
+    clock = _clock(subscription, invoices, now)
+    if clock is not None:
+        return _unpaid(subscription, invoices, tenant, policy, clock, now)
+    if subscription.status in PAID:
+        return _paid(subscription, tenant, policy)
+    if subscription.status == "paused" and tenant and tenant.state == "running":
+        return Decision(Step.SUSPEND, "its trial is over, and no way to pay is known")
+    return Decision(Step.NOTHING, f"its subscription is {subscription.status}, and no invoice of it is overdue")
+
+
+def today(now: datetime.datetime) -> datetime.date:
+    """Return the day on which customers are at that time."""
+    return now.astimezone(ZONE).date()
+
+
+def plan_of(subscription: Subscription, policy: Policy) -> str:
+    """Return the plan that is bought; empty where no price, or prices of several plans, say so."""
+    plans = {policy.plans[price] for price in subscription.prices if price in policy.plans}
+    return plans.pop() if len(plans) == 1 else ""
+
+
+def _clock(subscription: Subscription, invoices: Iterable[Invoice], now: datetime.datetime) -> datetime.datetime | None:
+    """Return since when nothing is paid: the first unpaid invoice, or the end, whichever came first."""
+    times = [since for one in invoices if (since := one.unpaid_since(now))]
+    if subscription.status in ENDED:
+        times.append(subscription.ended or now)
+    return min(times, default=None)
+
+
+def _paid(subscription: Subscription, tenant: Tenant | None, policy: Policy) -> Decision:
+    plan = plan_of(subscription, policy)
+    if tenant is None:
+        if not subscription.name:
+            return Decision(Step.PARK, "it is paid, and its metadata has no 'tenant' with the name that was wished")
+        return Decision(Step.CREATE, "it is paid", plan) if plan else _unknown(subscription)
+    if tenant.state == TRASHED:
+        return Decision(Step.RESTORE, "it is paid again, and its data is in the trash still")
+    if tenant.state == PURGED:
+        return Decision(Step.PARK, f"it is paid again, and the data of {tenant.name} was removed for good before")
+    if tenant.state == "suspended":
+        return Decision(Step.START, "it is paid")
+    if tenant.state != "running":
+        return Decision(Step.NOTHING, f"it is paid, and {tenant.state} by the operator's choice")
+    if not tenant.plan:
+        return Decision(Step.NOTHING, "it is paid, and has a quota of its own in place of a plan")
+    if not plan:
+        return _unknown(subscription)
+    if plan != tenant.plan:
+        return Decision(Step.CHANGE, f"{plan} is bought in place of {tenant.plan}", plan)
+    return Decision(Step.NOTHING, "it is paid", plan)
+
+
+def _unknown(subscription: Subscription) -> Decision:
+    prices = ", ".join(subscription.prices) or "no price"
+    return Decision(Step.PARK, f"it is for {prices}, and billing_plans names no plan, or several, for that")
+
+
+def _unpaid(
+    subscription: Subscription,
+    invoices: Iterable[Invoice],
+    tenant: Tenant | None,
+    policy: Policy,
+    clock: datetime.datetime,
+    now: datetime.datetime,
+) -> Decision:
+    start, day = today(clock), today(now)
+    because = f"nothing is paid since {start}"
+    over = subscription.status in ENDED and clock == (subscription.ended or now)
+    if over:
+        because = f"its subscription ended on {start}"
+    if tenant is None or tenant.state in (TRASHED, PURGED):
+        return Decision(Step.NOTHING, because, clock=start)
+    if tenant.state == "stopped":
+        return Decision(Step.NOTHING, f"{because}, and it is stopped by the operator's choice", clock=start)
+    # Grace is for a payment that failed; who ended the subscription knows the day.
+    suspends = start if over else start + _days(policy.grace_days)
+    deletes = start + _days(policy.deletion_days)
+    extended = tenant.extended_until
+    if extended is not None:
+        suspends = max(suspends, extended)
+        # After an extension there is still the time of all announcements.
+        deletes = max(deletes, extended + _days(policy.notices[0]))
+    # A later day that a letter has named holds.
+    deletes = max([deletes, *(notice.on for notice in tenant.notices)])
+    if day >= deletes and not (tenant.state != "running" and _announced(tenant, deletes)):
+        deletes = day + _days(policy.notices[0])
+    made = Decision(Step.NOTHING, because, "", start, suspends, deletes, link=_link(invoices, now))
+    if extended is not None and day < extended:
+        step = Step.START if tenant.state == "suspended" else Step.NOTHING
+        return dataclasses.replace(made, step=step, because=f"{because}, and it is extended until {extended}")
+    made = dataclasses.replace(made, notice=_due(tenant, policy, deletes, day))
+    if tenant.state == "running":
+        if day < suspends:
+            return dataclasses.replace(made, pay_by=suspends)
+        return dataclasses.replace(made, step=Step.SUSPEND)
+    return dataclasses.replace(made, step=Step.DELETE) if day >= deletes else made
+
+
+def _announced(tenant: Tenant, on: datetime.date) -> bool:
+    return any(notice.sent and notice.on == on for notice in tenant.notices)
+
+
+def _due(tenant: Tenant, policy: Policy, on: datetime.date, day: datetime.date) -> Notice | None:
+    """Return the announcement that is due; of several that were missed the last alone."""
+    due = [days for days in policy.notices if on - _days(days) <= day < on]
+    written = [notice.days for notice in tenant.notices if notice.on == on]
+    if not due or min(due) >= min(written, default=due[0] + 1):
+        return None
+    return Notice(on, min(due))
+
+
+def _link(invoices: Iterable[Invoice], now: datetime.datetime) -> str:
+    """Return where the oldest unpaid invoice can be paid; empty where none has a page."""
+    unpaid = [(since, one.link) for one in invoices if one.link and (since := one.unpaid_since(now))]
+    return min(unpaid)[1] if unpaid else ""
+
+
+def _days(number: int) -> datetime.timedelta:
+    return datetime.timedelta(days=number)

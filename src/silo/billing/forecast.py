@@ -1,0 +1,110 @@
+"""What will happen to whom on which day, by the same function that decides; nobody pays meanwhile. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+
+from silo.billing.decision import ZONE, decide, today
+from silo.billing.model import TRASHED, Decision, Invoice, Step, Subscription, Tenant
+from silo.billing.policy import Policy
+
+DAYS = 45
+# More in a row on one day would be a circle.
+STEPS = 4
+WAITS = (Step.NOTHING, Step.PARK)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A subscription with its invoices and its tenant, as they are now."""
+
+    subscription: Subscription
+    invoices: tuple[Invoice, ...]
+    tenant: Tenant | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Coming:
+    """What happens to a tenant on a day: a step, or a letter (`deletion_announced`, `payment_failed`).
+
+    `asked` says that it is more of its kind than one day allows, so that the operator is asked before.
+    """
+
+    day: datetime.date
+    tenant: str
+    subscription: str
+    what: str
+    because: str
+    asked: bool = False
+
+
+def forecast(cases: Iterable[Case], policy: Policy, now: datetime.datetime, days: int = DAYS) -> tuple[Coming, ...]:
+    """Return what happens from today on, for as many days, by day and tenant."""
+    coming = [one for case in cases for one in _of(case, policy, now, days)]
+    coming.sort(key=lambda one: (one.day, one.tenant, one.subscription))
+    return tuple(_braked(coming, policy))
+
+
+def _of(case: Case, policy: Policy, now: datetime.datetime, days: int) -> Iterator[Coming]:
+    tenant, told = case.tenant, set[datetime.date]()
+    for offset in range(days):
+        at = _end_of_day(today(now) + datetime.timedelta(days=offset)) if offset else now
+        subscription = _then(case.subscription, at)
+        for _again in range(STEPS):
+            made = decide(subscription, case.invoices, tenant, policy, at)
+            if made.step is Step.PARK and offset:
+                return
+            for what, because in _told(made, told):
+                name = tenant.name if tenant else subscription.name
+                yield Coming(today(at), name, subscription.id, what, because)
+            tenant = after(made, subscription, tenant)
+            if made.step in WAITS:
+                break
+
+
+def _told(made: Decision, told: set[datetime.date]) -> Iterator[tuple[str, str]]:
+    if made.notice:
+        yield "deletion_announced", f"for {made.notice.on}"
+    if made.pay_by and made.pay_by not in told:
+        told.add(made.pay_by)
+        yield "payment_failed", f"to be paid before {made.pay_by}"
+    if made.step is not Step.NOTHING:
+        yield made.step.value, made.because
+
+
+def after(made: Decision, subscription: Subscription, tenant: Tenant | None) -> Tenant | None:
+    """Return the tenant as it is once a decision is carried out."""
+    if made.step is Step.CREATE:
+        return Tenant(subscription.name, "running", made.plan)
+    if tenant is None:
+        return None
+    if made.notice:
+        notice = dataclasses.replace(made.notice, sent=True)
+        tenant = dataclasses.replace(tenant, notices=(*tenant.notices, notice))
+    if made.step is Step.CHANGE:
+        return dataclasses.replace(tenant, plan=made.plan)
+    states = {Step.START: "running", Step.RESTORE: "running", Step.SUSPEND: "suspended", Step.DELETE: TRASHED}
+    return dataclasses.replace(tenant, state=states.get(made.step, tenant.state))
+
+
+def _then(subscription: Subscription, at: datetime.datetime) -> Subscription:
+    """Return a subscription as it will be: ended, where its end is known."""
+    ends = subscription.ends
+    if ends is None or ends > at or subscription.ended:
+        return subscription
+    return dataclasses.replace(subscription, status="canceled", ended=ends)
+
+
+def _end_of_day(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(23, 59, 59), ZONE)
+
+
+def _braked(coming: Sequence[Coming], policy: Policy) -> Iterator[Coming]:
+    most = {Step.SUSPEND.value: policy.suspensions_per_day, Step.DELETE.value: policy.deletions_per_day}
+    count: dict[tuple[datetime.date, str], int] = {}
+    for one in coming:
+        key = one.day, one.what
+        count[key] = count.get(key, 0) + 1
+        yield dataclasses.replace(one, asked=True) if count[key] > most.get(one.what, len(coming)) else one

@@ -1,0 +1,116 @@
+"""What Stripe says of a customer, what the inventory says of their tenant, and what follows. No type of Stripe's own.
+
+All times have a zone; a day is one of Switzerland, by which customers read their letters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+
+ZONE_NAME = "Europe/Zurich"
+PAID = frozenset(("active", "trialing"))
+ENDED = frozenset(("canceled", "incomplete_expired"))
+# What a tenant is after it was deleted, beside the states that an inventory knows.
+TRASHED, PURGED = "trashed", "purged"
+
+
+@dataclasses.dataclass(frozen=True)
+class Subscription:
+    """A subscription as it is now; `status` is in Stripe's words, `prices` are those of its items.
+
+    `name` and `language` are what the customer wished (empty where nothing was), `email` is the customer's. `ended` is
+    when it ended, `ends` when it will.
+    """
+
+    id: str
+    customer: str
+    status: str
+    prices: tuple[str, ...]
+    created: datetime.datetime
+    name: str = ""
+    language: str = ""
+    email: str = ""
+    ended: datetime.datetime | None = None
+    ends: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Invoice:
+    """An invoice of a subscription; `attempted` says that a payment was tried, `link` where it can be paid."""
+
+    id: str
+    status: str
+    attempted: bool
+    created: datetime.datetime
+    finalized: datetime.datetime | None = None
+    due: datetime.datetime | None = None
+    link: str = ""
+
+    def unpaid_since(self, now: datetime.datetime) -> datetime.datetime | None:
+        """Return since when it should be paid, None where it is, or need not be yet; no retry changes that."""
+        if self.status not in ("open", "uncollectible"):
+            return None
+        if self.due is not None:
+            return self.due if self.due <= now else None
+        return (self.finalized or self.created) if self.attempted else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice:
+    """A letter that announces the deletion on a day, `days` before it; `sent` once the relay has it."""
+
+    on: datetime.date
+    days: int
+    sent: bool = False
+
+    def event(self, tenant: str) -> str:
+        """Return the id under which this letter is sent once."""
+        return f"deletion_announced/{tenant}/{self.on.isoformat()}@{self.days}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tenant:
+    """The tenant of a subscription: `state` is the inventory's, TRASHED or PURGED once it is deleted.
+
+    `plan` is empty where the operator gave it a quota of its own. `notices` are the announcements that were written.
+    """
+
+    name: str
+    state: str
+    plan: str = ""
+    extended_until: datetime.date | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+class Step(enum.Enum):
+    """What is to be done with a tenant next; NOTHING also where it waits for a day."""
+
+    NOTHING = "nothing"
+    CREATE = "create"
+    RESTORE = "restore"
+    START = "start"
+    CHANGE = "change"
+    SUSPEND = "suspend"
+    DELETE = "delete"
+    PARK = "park"
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What is to be done now, and why, in half a sentence; with the days on which more will be.
+
+    `clock` is the day since which nothing is paid; `suspends` and `deletes` follow from it. `notice` is a letter that
+    is due, `pay_by` the day that a letter on a failed payment names, `link` where the customer can pay.
+    """
+
+    step: Step
+    because: str
+    plan: str = ""
+    clock: datetime.date | None = None
+    suspends: datetime.date | None = None
+    deletes: datetime.date | None = None
+    notice: Notice | None = None
+    pay_by: datetime.date | None = None
+    link: str = ""

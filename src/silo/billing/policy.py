@@ -1,0 +1,62 @@
+"""What holds for billing: the `billing_*` variables of the inventory that are rules, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from silo.billing.errors import BillingError
+
+PLANS = "billing_plans"
+NOTICES = "billing_notices"
+# Variable of the inventory, by the field that it gives, with the least that is right.
+NUMBERS: Mapping[str, tuple[str, int]] = {
+    "grace_days": ("billing_grace_days", 0),
+    "deletion_days": ("billing_deletion_days", 1),
+    "suspensions_per_day": ("billing_suspensions_per_day", 1),
+    "deletions_per_day": ("billing_deletions_per_day", 1),
+}
+VARIABLES = (PLANS, NOTICES, *(variable for variable, _least in NUMBERS.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """The rules: `plans` is price (price_...) to plan; days count from the day since which nothing is paid.
+
+    `notices` are the days before a deletion on which it is announced, the most first.
+    """
+
+    plans: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    grace_days: int = 0
+    deletion_days: int = 30
+    notices: tuple[int, ...] = (14, 7, 1)
+    suspensions_per_day: int = 5
+    deletions_per_day: int = 3
+
+    @classmethod
+    def of(cls, variables: Mapping[str, t.Any]) -> Policy:
+        """Read the variables of an inventory; raises BillingError with a sentence on the first that is wrong."""
+        plans = variables.get(PLANS)
+        if not isinstance(plans, dict) or not all(isinstance(part, str) for pair in plans.items() for part in pair):
+            raise BillingError(f"{PLANS} is {plans!r}; a price with its plan each is right, such as price_1Qx: small")
+        numbers = {field: _number(variables, *known) for field, known in NUMBERS.items()}
+        notices = variables.get(NOTICES)
+        if not isinstance(notices, list) or not notices or not all(type(one) is int and one > 0 for one in notices):
+            raise BillingError(f"{NOTICES} is {notices!r}; days before a deletion are right, such as [14, 7, 1]")
+        policy = cls(MappingProxyType(plans), notices=tuple(sorted(set(notices), reverse=True)), **numbers)
+        least = policy.grace_days + policy.notices[-1]
+        if policy.deletion_days <= least:
+            raise BillingError(
+                f"billing_deletion_days is {policy.deletion_days}; more than {least} is right, "
+                "as a deletion is announced after the grace"
+            )
+        return policy
+
+
+def _number(variables: Mapping[str, t.Any], variable: str, least: int) -> int:
+    value = variables.get(variable)
+    if type(value) is not int or value < least:
+        raise BillingError(f"{variable} is {value!r}; a whole number from {least} up is right")
+    return value

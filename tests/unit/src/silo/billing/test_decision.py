@@ -1,0 +1,354 @@
+"""Each rule of the one function that decides, and what holds for all of its answers."""
+
+import dataclasses
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silo.billing.decision import decide, today
+from silo.billing.model import PURGED, TRASHED, Invoice, Notice, Step, Subscription, Tenant
+from silo.billing.policy import Policy
+
+from .conftest import FAILED
+
+DAY = datetime.timedelta(days=1)
+FIRST = datetime.date(2026, 12, 1)
+LAST = datetime.date(2026, 12, 31)
+
+
+def made(hans, at=0.0):
+    return decide(hans.subscription, hans.invoices, hans.tenant, hans.policy, FAILED + at * DAY)
+
+
+def step(hans, at=0.0):
+    return made(hans, at).step
+
+
+def sent(*days, on=LAST):
+    return tuple(Notice(on, one, True) for one in days)
+
+
+@pytest.mark.parametrize("status", ["active", "trialing"])
+def test_who_paid_and_has_none_gets_one_of_the_plan(hans, status):
+    hans.tenant = None
+    hans.says(status=status)
+    assert (step(hans), made(hans).plan) == (Step.CREATE, "small")
+
+
+@pytest.mark.parametrize("status", ["incomplete", "incomplete_expired", "past_due", "unpaid", "canceled", "paused"])
+def test_who_has_not_paid_and_has_none_gets_none(hans, status):
+    hans.tenant = None
+    hans.says(status=status, ended=FAILED)
+    assert step(hans) is Step.NOTHING
+
+
+def test_who_owes_an_invoice_gets_none_though_stripe_says_active(hans):
+    hans.tenant = None
+    hans.fails(status="active")
+    assert step(hans) is Step.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prices": ("price_other",)}, "it is for price_other, and billing_plans names no plan"),
+        ({"prices": ()}, "it is for no price"),
+        ({"prices": ("price_small", "price_large")}, "or several"),
+        ({"name": ""}, "its metadata has no 'tenant'"),
+    ],
+)
+def test_an_order_that_is_not_clear_is_parked_and_nothing_guessed(hans, changes, words):
+    hans.tenant = None
+    hans.says(**changes)
+    assert step(hans) is Step.PARK
+    assert words in made(hans).because
+
+
+def test_a_price_beside_the_plan_is_none_of_ours(hans):
+    hans.tenant = None
+    hans.says(prices=("price_support", "price_small"))
+    assert made(hans).plan == "small"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("running", Step.NOTHING),
+        ("suspended", Step.START),
+        ("stopped", Step.NOTHING),
+        ("absent", Step.NOTHING),
+        (TRASHED, Step.RESTORE),
+        (PURGED, Step.PARK),
+    ],
+)
+def test_paid_it_runs_where_the_operator_does_not_want_otherwise(hans, state, expected):
+    hans.holds(state=state)
+    assert step(hans) is expected
+
+
+@pytest.mark.parametrize(
+    ("prices", "plan", "state", "expected"),
+    [
+        (("price_large",), "small", "running", Step.CHANGE),
+        (("price_small",), "large", "running", Step.CHANGE),
+        (("price_other",), "small", "running", Step.PARK),
+        (("price_large",), "", "running", Step.NOTHING),
+        (("price_large",), "small", "suspended", Step.START),
+        (("price_large",), "small", "stopped", Step.NOTHING),
+    ],
+)
+def test_another_plan_is_given_to_who_runs(hans, prices, plan, state, expected):
+    hans.says(prices=prices)
+    hans.holds(plan=plan, state=state)
+    assert step(hans) is expected
+
+
+@pytest.mark.parametrize("status", ["past_due", "unpaid", "active", "canceled"])
+def test_a_payment_that_fails_suspends_at_once_and_names_where_to_pay(hans, status):
+    hans.fails(status=status)
+    hans.says(ended=FAILED + DAY)
+    assert step(hans) is Step.SUSPEND
+    found = made(hans)
+    assert (found.clock, found.suspends, found.deletes) == (FIRST, FIRST, LAST)
+    assert found.link == "https://invoice.example/1"
+
+
+def test_an_invoice_whose_payment_was_not_tried_yet_is_no_failure(hans):
+    hans.invoices.append(Invoice("in_2", "open", False, FAILED, FAILED))
+    hans.invoices.append(Invoice("in_3", "draft", False, FAILED))
+    hans.invoices.append(Invoice("in_4", "void", True, FAILED, FAILED))
+    assert step(hans) is Step.NOTHING
+
+
+def test_an_invoice_by_post_is_unpaid_from_its_due_day_on(hans):
+    hans.invoices.append(Invoice("in_2", "open", False, FAILED, FAILED, due=FAILED + 10 * DAY))
+    assert step(hans, 9.9) is Step.NOTHING
+    assert (step(hans, 10), made(hans, 10).clock) == (Step.SUSPEND, FIRST + 10 * DAY)
+
+
+def test_a_written_off_invoice_is_unpaid_still(hans):
+    hans.invoices.append(Invoice("in_2", "uncollectible", True, FAILED, FAILED))
+    assert step(hans) is Step.SUSPEND
+
+
+def test_within_the_grace_a_letter_names_the_day_and_nothing_stops(hans):
+    hans.rules(grace_days=5)
+    hans.fails()
+    for at in (0, 1, 4):
+        assert (step(hans, at), made(hans, at).pay_by) == (Step.NOTHING, FIRST + 5 * DAY)
+    assert (step(hans, 5), made(hans, 5).pay_by) == (Step.SUSPEND, None)
+    assert made(hans, 5).deletes == LAST
+
+
+def test_who_ended_the_subscription_has_no_grace(hans):
+    hans.rules(grace_days=5)
+    hans.says(status="canceled", ended=FAILED)
+    assert (step(hans), made(hans).deletes) == (Step.SUSPEND, LAST)
+    assert "its subscription ended on 2026-12-01" in made(hans).because
+
+
+def test_the_clock_begins_at_the_first_unpaid_invoice_and_no_retry_or_later_failure_moves_it(hans):
+    hans.fails()
+    hans.holds(state="suspended")
+    days = {made(hans, at).deletes for at in range(29)}
+    hans.fails(at=20)
+    hans.says(status="canceled", ended=FAILED + 21 * DAY, customer="cus_with_a_new_card")
+    days |= {made(hans, at).deletes for at in range(21, 29)}
+    assert days == {LAST}
+
+
+def test_a_day_is_one_of_switzerland(hans):
+    hans.fails()
+    hans.invoices[-1] = dataclasses.replace(hans.invoices[-1], finalized=FAILED.replace(hour=23, minute=30))
+    assert made(hans).clock == FIRST + DAY
+
+
+@pytest.mark.parametrize(
+    ("at", "before", "days"),
+    [
+        (15, (), None),
+        (16, (), 14),
+        (16, (14,), None),
+        (23, (14,), 7),
+        (24, (14, 7), None),
+        (29, (14, 7), 1),
+        (29, (), 1),
+        (25, (14,), 7),
+        (25, (), 7),
+    ],
+)
+def test_a_deletion_is_announced_so_many_days_before_once_each_and_of_several_missed_the_last(hans, at, before, days):
+    hans.fails()
+    hans.holds(state="suspended", notices=sent(*before))
+    assert made(hans, at).notice == (Notice(LAST, days) if days else None)
+    assert step(hans, at) is Step.NOTHING
+
+
+def test_thirty_days_after_it_is_deleted(hans):
+    hans.fails()
+    hans.holds(state="suspended", notices=sent(14, 7, 1))
+    assert step(hans, 29.5) is Step.NOTHING
+    assert step(hans, 30) is Step.DELETE
+    assert step(hans, 300) is Step.DELETE
+
+
+def test_paid_on_the_last_day_it_starts(hans):
+    hans.fails()
+    hans.holds(state="suspended", notices=sent(14, 7, 1))
+    hans.invoices[-1] = dataclasses.replace(hans.invoices[-1], status="paid")
+    hans.says(status="active")
+    assert step(hans, 30) is Step.START
+
+
+@pytest.mark.parametrize("notices", [(), (Notice(LAST, 1, False),), (Notice(LAST - DAY, 1, True),)])
+def test_what_the_relay_did_not_take_is_not_announced_and_not_deleted(hans, notices):
+    hans.fails()
+    hans.holds(state="suspended", notices=notices)
+    found = made(hans, 30)
+    assert (found.step, found.deletes) == (Step.NOTHING, LAST + 14 * DAY)
+    assert found.notice == Notice(LAST + 14 * DAY, 14)
+
+
+def test_a_later_day_that_a_letter_named_holds(hans):
+    hans.fails()
+    later = LAST + 14 * DAY
+    hans.holds(state="suspended", notices=(*sent(14), *sent(14, on=later)))
+    assert (step(hans, 31), made(hans, 31).deletes) == (Step.NOTHING, later)
+    assert made(hans, 37).notice == Notice(later, 7)
+    assert step(hans, 44) is Step.DELETE
+
+
+def test_who_runs_still_after_thirty_days_is_suspended_first(hans):
+    hans.fails()
+    hans.holds(notices=sent(14))
+    found = made(hans, 40)
+    assert (found.step, found.deletes, found.notice.days) == (Step.SUSPEND, FIRST + 54 * DAY, 14)
+
+
+def test_an_extension_holds_the_suspension_until_its_day(hans):
+    hans.fails()
+    hans.holds(extended_until=FIRST + 10 * DAY)
+    assert [step(hans, at) for at in (0, 9)] == [Step.NOTHING, Step.NOTHING]
+    assert made(hans).pay_by is None
+    assert (step(hans, 10), made(hans, 10).deletes) == (Step.SUSPEND, LAST)
+
+
+def test_an_extension_holds_the_deletion_too_with_time_for_all_letters(hans):
+    hans.fails()
+    until = LAST + 15 * DAY
+    hans.holds(state="suspended", extended_until=until, notices=sent(14, 7, 1))
+    for at in (29, 30, 44):
+        assert (step(hans, at), made(hans, at).notice) == (Step.START, None)
+    found = made(hans, 45)
+    assert (found.step, found.deletes, found.notice) == (Step.NOTHING, until + 14 * DAY, Notice(until + 14 * DAY, 14))
+
+
+def test_an_extension_that_is_over_counts_no_more(hans):
+    hans.holds(extended_until=FIRST - 100 * DAY)
+    hans.fails()
+    assert (step(hans), made(hans).deletes) == (Step.SUSPEND, LAST)
+
+
+@pytest.mark.parametrize("at", [0, 30, 300])
+def test_what_the_operator_stopped_is_neither_suspended_nor_deleted(hans, at):
+    hans.fails()
+    hans.holds(state="stopped", notices=sent(14, 7, 1))
+    assert (step(hans, at), made(hans, at).notice) == (Step.NOTHING, None)
+
+
+@pytest.mark.parametrize("state", [TRASHED, PURGED])
+def test_what_is_deleted_and_not_paid_stays_deleted(hans, state):
+    hans.fails()
+    hans.holds(state=state)
+    assert step(hans, 60) is Step.NOTHING
+
+
+def test_a_deletion_that_was_cut_off_goes_on(hans):
+    hans.fails()
+    hans.holds(state="absent", notices=sent(14, 7, 1))
+    assert step(hans, 31) is Step.DELETE
+
+
+def test_a_trial_that_is_over_without_a_card_is_suspended_and_never_deleted(hans):
+    hans.says(status="paused")
+    assert step(hans) is Step.SUSPEND
+    hans.holds(state="suspended")
+    assert step(hans, 300) is Step.NOTHING
+
+
+@pytest.mark.parametrize("status", ["past_due", "unpaid"])
+def test_where_stripe_names_no_unpaid_invoice_nothing_is_done(hans, status):
+    hans.says(status=status)
+    assert step(hans) is Step.NOTHING
+
+
+times = st.datetimes(datetime.datetime(2026, 1, 1), datetime.datetime(2027, 12, 31), timezones=st.just(datetime.UTC))
+dates = st.dates(datetime.date(2026, 1, 1), datetime.date(2027, 12, 31))
+invoices = st.builds(
+    Invoice,
+    id=st.uuids().map(str),
+    status=st.sampled_from(["draft", "open", "paid", "uncollectible", "void"]),
+    attempted=st.booleans(),
+    created=times,
+    finalized=st.none() | times,
+    due=st.none() | times,
+    link=st.sampled_from(["", "https://invoice.example/1"]),
+)
+subscriptions = st.builds(
+    Subscription,
+    id=st.just("sub_1"),
+    customer=st.just("cus_1"),
+    status=st.sampled_from("incomplete incomplete_expired trialing active past_due unpaid canceled paused".split()),
+    prices=st.lists(st.sampled_from(["price_a", "price_b", "price_c"]), max_size=2).map(tuple),
+    created=times,
+    name=st.sampled_from(["", "hans"]),
+    ended=st.none() | times,
+    ends=st.none() | times,
+)
+notices = st.builds(Notice, on=dates, days=st.sampled_from([14, 7, 1]), sent=st.booleans())
+tenants = st.none() | st.builds(
+    Tenant,
+    name=st.just("hans"),
+    state=st.sampled_from(["running", "stopped", "suspended", "absent", TRASHED, PURGED]),
+    plan=st.sampled_from(["", "a", "b"]),
+    extended_until=st.none() | dates,
+    notices=st.lists(notices, max_size=4).map(tuple),
+)
+policies = st.builds(
+    Policy,
+    plans=st.just({"price_a": "a", "price_b": "b"}),
+    grace_days=st.integers(0, 14),
+    deletion_days=st.integers(29, 60),
+)
+
+
+@given(subscriptions, st.lists(invoices, max_size=4), tenants, policies, times)
+def test_nobody_is_deleted_who_paid_or_was_not_told_or_has_an_extension(subscription, some, tenant, policy, now):
+    found = decide(subscription, some, tenant, policy, now)
+    unpaid = any(one.unpaid_since(now) for one in some) or subscription.status in ("canceled", "incomplete_expired")
+    if found.step is Step.DELETE:
+        assert unpaid
+        assert tenant.state in ("suspended", "absent")
+        assert found.clock + policy.deletion_days * DAY <= today(now)
+        assert any(notice.sent and notice.on == found.deletes <= today(now) for notice in tenant.notices)
+        assert not tenant.extended_until or tenant.extended_until <= today(now)
+    if found.step is Step.SUSPEND:
+        assert tenant.state == "running"
+        assert unpaid or subscription.status == "paused"
+    if tenant and tenant.state in ("stopped", "absent", PURGED):
+        assert found.step in (Step.NOTHING, Step.PARK, Step.DELETE)
+    if found.step is Step.CREATE:
+        assert tenant is None
+        assert subscription.status in ("active", "trialing")
+    if found.notice:
+        assert found.notice.on > today(now)
+
+
+@given(subscriptions, st.lists(invoices, max_size=4), tenants, policies, times, st.randoms())
+def test_the_order_of_what_stripe_lists_counts_nothing(subscription, some, tenant, policy, now, chance):
+    first = decide(subscription, some, tenant, policy, now)
+    chance.shuffle(some)
+    second = decide(subscription, some, tenant, policy, now)
+    assert dataclasses.replace(first, link="") == dataclasses.replace(second, link="")
