@@ -149,8 +149,8 @@ class Inventory:
     def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
         """Change settings of a tenant; None takes one away, so that the plan or the policy counts again.
 
-        They are `email`, `plan`, `quota`, `state`, `language`, `server`, `nas`, `server_memory`, `database_memory` and
-        `cache_memory`; sizes such as 512M, 100G or 1T.
+        They are `email`, `plan`, `quota`, `state`, `language`, `subscription`, `extended_until`, `extension_reason`,
+        `server`, `nas`, `server_memory`, `database_memory` and `cache_memory`; sizes such as 512M, 100G or 1T.
         """
         schema.check_name(name)
         values = schema.new_values(name, settings, survey.plans(self.folder.root))
@@ -190,6 +190,7 @@ class Inventory:
                 tenant.server,
                 tenant.uid,
                 str(tenant.settings["tenant_language"]),
+                subscription=str(tenant.settings.get("tenant_subscription", "")),
             )
             if self.folder.path(stone.folder).exists():
                 raise InventoryError(

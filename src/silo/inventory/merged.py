@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
+from silo.billing import policy as billing
 from silo.capacity import Server
 from silo.inventory.errors import InventoryError, shown
 from silo.letters.settings import OPERATOR, VARIABLES
@@ -34,17 +35,21 @@ STORAGE_OVERCOMMIT = "silo_storage_overcommit"
 TRASH_DAYS = "silo_trash_days"
 TRASH_PURGES = "silo_trash_purges"
 LETTERS = (*VARIABLES.values(), OPERATOR)
-PLATFORM = ("silo_domain", TRASH_DAYS, TRASH_PURGES, *LETTERS)
+PLATFORM = ("silo_domain", TRASH_DAYS, TRASH_PURGES, *LETTERS, *billing.VARIABLES)
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What holds for the whole platform. `letters` are the variables of relay, sender and operator."""
+    """What holds for the whole platform. `letters` are the variables of relay, sender and operator.
+
+    `billing` are those of the rules; silo.billing.policy reads them.
+    """
 
     domain: str
     trash_days: int
     trash_purges: int
     letters: Mapping[str, t.Any]
+    billing: Mapping[str, t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +90,8 @@ class Merged:
                 raise InventoryError(f"{servers[0]}: {key} is {shown(value)}; a number from 1 up is right")
         letters = {key: self._policy(servers[0], key) for key in LETTERS}
         domain = str(self._policy(servers[0], "silo_domain"))
-        return Policy(domain, numbers[TRASH_DAYS], numbers[TRASH_PURGES], letters)
+        rules = {key: self._policy(servers[0], key) for key in billing.VARIABLES}
+        return Policy(domain, numbers[TRASH_DAYS], numbers[TRASH_PURGES], letters, rules)
 
     def _size(self, host: str, key: str) -> int:
         value = self._policy(host, key)

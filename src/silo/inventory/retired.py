@@ -16,7 +16,7 @@ from silo.inventory.folder import Folder
 
 FOLDER = "retired"
 FILE = re.compile(r"([1-9][0-9]{0,5})-([a-z][a-z0-9]{1,30})\.yml")
-TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription")
 NUMBERS = ("quota", "uid", "files", "used")
 
 
@@ -24,6 +24,7 @@ NUMBERS = ("quota", "uid", "files", "used")
 class Tombstone:
     """A tenant that was deleted: the record of it, kept for ever. All times are in UTC as ISO 8601.
 
+    `subscription` is its customer's at Stripe, empty where there was none.
     `trashed` is when its data was put aside, `files` and `used` (bytes) what it was; empty and 0 until then. Until it
     is `purged`, the tenant's files lie in the folder beside the record, it can be restored, and `quota` bytes on `nas`
     are promised to it.
@@ -42,6 +43,7 @@ class Tombstone:
     files: int = 0
     used: int = 0
     purged: str = ""
+    subscription: str = ""
 
     @property
     def path(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import re
 from collections.abc import Callable, Collection, Mapping
 
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import (
@@ -41,6 +43,9 @@ SETTINGS = (
     "tenant_quota",
     "tenant_state",
     "tenant_language",
+    "tenant_subscription",
+    "tenant_extended_until",
+    "tenant_extension_reason",
     "tenant_server",
     "tenant_nas",
     "tenant_server_memory",
@@ -49,6 +54,13 @@ SETTINGS = (
 )
 STATES: tuple[str, ...] = tuple(options()["tenant_state"]["choices"])
 LONGEST = 254
+SUBSCRIPTION = re.compile(r"sub_[A-Za-z0-9]{1,250}")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_EXAMPLES = {
+    "tenant_email": "an address such as hans@example.ch",
+    "tenant_subscription": "the id of a subscription, such as sub_1QxAbcDef,",
+    "tenant_extended_until": "a day such as 2027-01-15",
+}
 GIB = 1024**3
 
 
@@ -81,6 +93,10 @@ def new_values(name: str, settings: Mapping[str, object], plans: Collection[str]
         wrong = value is not None and bool(choices) and value not in choices
         if key == "tenant_email":
             wrong = value is None or not value.isascii() or not EMAIL.fullmatch(value)
+        if key == "tenant_subscription":
+            wrong = value is not None and not SUBSCRIPTION.fullmatch(value)
+        if key == "tenant_extended_until":
+            wrong = value is not None and not _is_day(value)
         if wrong:
             problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")
     if problems:
@@ -117,6 +133,14 @@ def _is_plain(value: str) -> bool:
     )
 
 
+def _is_day(value: str) -> bool:
+    """Tell whether a text is a day as ISO 8601 writes it, and one that there is."""
+    try:
+        return bool(DAY.fullmatch(value) and datetime.date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
 def _choices(key: str, plans: Collection[str]) -> list[str]:
     return sorted(plans) if key == "tenant_plan" else list(options()[key].get("choices", ()))
 
@@ -124,8 +148,8 @@ def _choices(key: str, plans: Collection[str]) -> list[str]:
 def _right(key: str, plans: Collection[str]) -> str:
     if choices := _choices(key, plans):
         return f"one of {', '.join(choices)} is right"
-    if key == "tenant_email":
-        return "an address such as hans@example.ch is right"
+    if key in _EXAMPLES:
+        return f"{_EXAMPLES[key]} is right"
     if key in _SIZES:
         return "a size such as 512M, 100G or 1T is right"
     return f"one line of at most {LONGEST} plain characters is right"
