@@ -80,7 +80,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
                 raise TenantError([f"{file}: the link that was just left there is gone; run again"])
             letter = letters.with_link(debt.kind, tenant.name, address, issued.url(tenant.host_name), until)
         else:
-            letter = letters.of_state(debt.kind, tenant.name, address, self._task.args["payment_url"])
+            pay = debt.link or self._task.args["payment_url"]
+            letter = letters.of_state(debt.kind, tenant.name, address, pay, tenant.quota)
         outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
         outbox.forget(debt.tenant, debt.kind)
         file.unlink(missing_ok=True)

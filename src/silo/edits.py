@@ -68,19 +68,30 @@ class Edits:
             return inventory.create(name, email=email, dry_run=dry_run, **settings)
 
     def change(
-        self, name: str, *, pools: Mapping[str, int] | None = None, dry_run: bool = False, **settings: str | None
+        self,
+        name: str,
+        *,
+        pools: Mapping[str, int] | None = None,
+        dry_run: bool = False,
+        told: bool = False,
+        **settings: str | None,
     ) -> Change:
-        """Change settings of a tenant; those of Inventory.change."""
-        return dataclasses.replace(self.inventory, pools=pools or {}).change(name, dry_run=dry_run, **settings)
+        """Change settings of a tenant, those of Inventory.change; `told`, its customer is owed a letter on the plan."""
+        inventory = dataclasses.replace(self.inventory, pools=pools or {})
+        with self._owing(name, "plan_changed" if told and not dry_run else ""):
+            return inventory.change(name, dry_run=dry_run, **settings)
 
-    def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
-        """Say how a tenant should be; its customer is owed a letter where that concerns the bill."""
+    def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
+        """Say how a tenant should be; its customer is owed a letter where that concerns the bill.
+
+        `link` is where this customer can pay, empty for the platform's page.
+        """
         was, kind = self.desired(name), ""
         if state == "suspended" != was:
             kind = "suspended"
         elif state == "running" and was == "suspended":
             kind = "restored"
-        with self._owing(name, "" if dry_run else kind):
+        with self._owing(name, "" if dry_run else kind, link):
             return self.inventory.set_state(name, state, dry_run=dry_run)
 
     def owe_access(self, name: str) -> None:
@@ -132,10 +143,10 @@ class Edits:
         return letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
 
     @contextlib.contextmanager
-    def _owing(self, name: str, kind: str) -> Iterator[None]:
+    def _owing(self, name: str, kind: str, link: str = "") -> Iterator[None]:
         """Owe a letter for an edit, from before it on; not for one that is refused."""
         outbox = self.outbox if kind else None
-        fresh = outbox is not None and outbox.owe(name, kind)
+        fresh = outbox is not None and outbox.owe(name, kind, link)
         try:
             yield
         except Exception:

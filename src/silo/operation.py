@@ -69,17 +69,17 @@ class Operator:
                 self._reach([name], told, (*APPLY, ACCESS), access_links_directory=str(self._links))
         return change
 
-    def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
-        """Change settings of a tenant, and make them true."""
+    def change(self, name: str, *, dry_run: bool = False, told: bool = False, **settings: str | None) -> Change:
+        """Change settings of a tenant, and make them true; `told`, its customer gets a letter on the plan."""
         pools = self.pools() if settings.keys() & {"quota", "plan"} else {}
-        change = self.edits.change(name, pools=pools, dry_run=dry_run, **settings)
+        change = self.edits.change(name, pools=pools, dry_run=dry_run, told=told, **settings)
         if not dry_run:
             self._reach([name], f"{name} is changed in the inventory, and not on its server yet")
         return change
 
-    def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
-        """Bring a tenant to `running`, `stopped` or `suspended`."""
-        change = self.edits.set_state(name, state, dry_run=dry_run)
+    def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
+        """Bring a tenant to `running`, `stopped` or `suspended`; `link` is where its customer can pay."""
+        change = self.edits.set_state(name, state, dry_run=dry_run, link=link)
         if not dry_run:
             # Who is stopped needs no storage, which may be away, and be why.
             tags = () if state == "running" else WITHOUT_STORAGE
@@ -101,6 +101,12 @@ class Operator:
     def pools(self) -> dict[str, int]:
         """Return each NAS with the size of its file system in bytes; raises RunError."""
         return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
+
+    def used(self, name: str) -> int:
+        """Return how many bytes of its quota a tenant uses; raises RunError."""
+        self._check_known([name])
+        found = (result["tenants"].get(name) for result in self._storage().values())
+        return next((int(tenant["used"] or 0) for tenant in found if tenant), 0)
 
     def loss(self, name: str) -> usage.Tenant:
         """Return what a tenant holds, which would be lost with it; raises RunError."""

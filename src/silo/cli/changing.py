@@ -204,7 +204,7 @@ def change(call: Call, /, customer: str, yes: bool, dry_run: bool, **settings: s
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
     with operator(call) as one:
-        made = one.change(customer, dry_run=dry_run, **given)
+        made = one.change(customer, dry_run=dry_run, told=False, **given)
         _show(made)
         if not dry_run:
             click.echo(f"{customer} is as the inventory says.")

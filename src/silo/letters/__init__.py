@@ -2,7 +2,7 @@
 
 from silo.letters.errors import LetterError
 from silo.letters.happening import TRUE_WHEN, of_state, told, with_link
-from silo.letters.letter import Deleted, DeletionAnnounced, Language, Letter
+from silo.letters.letter import Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed
 from silo.letters.outbox import Debt, Outbox
 from silo.letters.settings import Settings
 
@@ -14,7 +14,9 @@ __all__ = [
     "Language",
     "Letter",
     "LetterError",
+    "OrderWaits",
     "Outbox",
+    "PaymentFailed",
     "Settings",
     "of_state",
     "told",

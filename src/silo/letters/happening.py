@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from silo.letters.letter import Access, Created, Letter, Restored, Suspended
+from silo.letters.letter import Access, Created, Letter, PlanChanged, Restored, Suspended
 from silo.letters.outbox import Outbox
 
 # The state in which a tenant must be, so that its letter tells the truth.
@@ -11,6 +11,7 @@ TRUE_WHEN: Mapping[str, str] = {
     "created": "running",
     "access": "running",
     "restored": "running",
+    "plan_changed": "running",
     "suspended": "suspended",
 }
 
@@ -20,8 +21,10 @@ def with_link(kind: str, name: str, address: str, link: str, valid_until: dateti
     return {"created": Created, "access": Access}[kind](name, address, link, valid_until)
 
 
-def of_state(kind: str, name: str, address: str, payment_url: str) -> Letter:
-    """The letter of a tenant that is `suspended` or `restored`."""
+def of_state(kind: str, name: str, address: str, payment_url: str, quota: int) -> Letter:
+    """The letter of a tenant that is `suspended` or `restored`, or has another plan; its quota is in bytes."""
+    if kind == "plan_changed":
+        return PlanChanged(name, address, quota)
     return Suspended(name, address, payment_url) if kind == "suspended" else Restored(name, address)
 
 

@@ -74,6 +74,30 @@ class Restored(Letter):
 
 
 @dataclass(frozen=True)
+class PaymentFailed(Letter):
+    """A payment failed: before which day it can be made up for, and the link for it."""
+
+    kind = "payment_failed"
+    on: date
+    link: str
+
+
+@dataclass(frozen=True)
+class OrderWaits(Letter):
+    """What was paid waits for room."""
+
+    kind = "order_waits"
+
+
+@dataclass(frozen=True)
+class PlanChanged(Letter):
+    """Another plan: its storage in bytes."""
+
+    kind = "plan_changed"
+    limit: int
+
+
+@dataclass(frozen=True)
 class DeletionAnnounced(Letter):
     """The day of the deletion, the days left (1 or more), and the link that prevents it."""
 

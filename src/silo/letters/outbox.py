@@ -22,16 +22,21 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
     event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '')"""
-_OWED = "CREATE TABLE IF NOT EXISTS owed (tenant TEXT, kind TEXT, since TEXT NOT NULL, PRIMARY KEY (tenant, kind))"
+_OWED = """CREATE TABLE IF NOT EXISTS owed (
+    tenant TEXT, kind TEXT, since TEXT NOT NULL, link TEXT NOT NULL DEFAULT '', PRIMARY KEY (tenant, kind))"""
 
 
 @dataclass(frozen=True)
 class Debt:
-    """A letter that a tenant's customer gets as soon as what it tells is true; `since` makes its event its own."""
+    """A letter that a tenant's customer gets as soon as what it tells is true; `since` makes its event its own.
+
+    `link` is where this customer can pay, empty for the platform's page.
+    """
 
     tenant: str
     kind: str
     since: str
+    link: str = ""
 
     @property
     def event(self) -> str:
@@ -51,6 +56,8 @@ class Outbox:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(_SCHEMA)
             database.execute(_OWED)
+            if "link" not in {column for _number, column, *_rest in database.execute("PRAGMA table_info(owed)")}:
+                database.execute("ALTER TABLE owed ADD COLUMN link TEXT NOT NULL DEFAULT ''")
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -59,16 +66,17 @@ class Outbox:
             database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
             yield database
 
-    def owe(self, tenant: str, kind: str) -> bool:
+    def owe(self, tenant: str, kind: str, link: str = "") -> bool:
         """Owe the tenant's customer a letter of this kind; False where it is owed already, and stays one letter."""
         since = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         with self._database() as database:
-            return bool(database.execute("INSERT OR IGNORE INTO owed VALUES (?, ?, ?)", (tenant, kind, since)).rowcount)
+            columns = "INSERT OR IGNORE INTO owed (tenant, kind, since, link) VALUES (?, ?, ?, ?)"
+            return bool(database.execute(columns, (tenant, kind, since, link)).rowcount)
 
     def owed(self, tenant: str | None = None) -> tuple[Debt, ...]:
         """What is owed to a tenant's customer, or to all; the oldest first."""
         with self._database() as database:
-            rows = database.execute("SELECT tenant, kind, since FROM owed ORDER BY since, kind").fetchall()
+            rows = database.execute("SELECT tenant, kind, since, link FROM owed ORDER BY since, kind").fetchall()
         return tuple(Debt(*row) for row in rows if tenant in (None, row[0]))
 
     def forget(self, tenant: str, kind: str) -> None:
@@ -99,6 +107,12 @@ class Outbox:
         if kept != digest:
             raise LetterError(f"event {event_id!r} has another letter already; a new letter needs a new event")
         return bool(fresh)
+
+    def withdraw(self, event_id: str) -> bool:
+        """Take back a letter that waits and would tell what is not true any more; False where it is on its way."""
+        with self._database() as database:
+            where = "DELETE FROM letter WHERE event_id = ? AND state = 'pending'"
+            return bool(database.execute(where, (event_id,)).rowcount)
 
     def states(self) -> dict[str, tuple[str, str]]:
         """State (pending, sending, sent, failed) and last error by event id."""

@@ -1,6 +1,8 @@
 """Letters say everything, in each language, and reach a real SMTP server once."""
 
 import socket
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime
 from xml.etree import ElementTree
 
@@ -25,6 +27,9 @@ LETTERS = (
     kinds.Access(*WHO, LINK, WHEN),
     kinds.Suspended(*WHO, LINK),
     kinds.Restored(*WHO),
+    kinds.PaymentFailed(*WHO, date(2026, 7, 4), LINK),
+    kinds.OrderWaits(*WHO),
+    kinds.PlanChanged(*WHO, 500_000_000_000),
     kinds.DeletionAnnounced(*WHO, date(2026, 7, 4), 3, LINK),
     kinds.Deleted(*WHO, 1234, 1_500_000_000, WHEN, date(2026, 7, 18)),
     kinds.Quota(*WHO, 96, 100),
@@ -184,6 +189,24 @@ def test_wrong_settings_are_told(tmp_path, wrong, problem):
 @pytest.mark.parametrize("kind", TRUE_WHEN)
 def test_what_happens_to_a_tenant_has_a_letter(kind, language):
     brings_link = kind in ("created", "access")
-    letter = with_link(kind, *WHO, LINK, WHEN) if brings_link else of_state(kind, *WHO, LINK)
+    letter = with_link(kind, *WHO, LINK, WHEN) if brings_link else of_state(kind, *WHO, LINK, 10**11)
     assert letter.kind == kind
     assert render(letter, language).subject
+
+
+def test_a_letter_that_tells_what_is_true_no_more_is_taken_back_while_it_waits(tmp_path):
+    outbox = Outbox(Settings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none"))
+    outbox.enqueue("deletion_announced/hans/2026-12-31@14", "h@b.ch", kinds.Restored(*WHO), "de")
+    assert outbox.withdraw("deletion_announced/hans/2026-12-31@14")
+    assert not outbox.withdraw("deletion_announced/hans/2026-12-31@14")
+    assert outbox.states() == {}
+
+
+def test_a_debt_keeps_where_its_customer_can_pay_and_an_outbox_of_before_learns_it(tmp_path):
+    settings = Settings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none")
+    with closing(sqlite3.connect(settings.outbox)) as old:
+        old.execute("CREATE TABLE owed (tenant TEXT, kind TEXT, since TEXT NOT NULL, PRIMARY KEY (tenant, kind))")
+        old.execute("INSERT INTO owed VALUES ('anna', 'suspended', '2026-01-01')")
+        old.commit()
+    Outbox(settings).owe("hans", "suspended", LINK)
+    assert [(debt.tenant, debt.link) for debt in Outbox(settings).owed()] == [("anna", ""), ("hans", LINK)]
