@@ -1,0 +1,14 @@
+"""A stand-in for Stripe: one account with a clock that the test moves, its API, and its signed events.
+
+It keeps the shapes of API 2026-10-28.endive of what we read: subscriptions with their items, invoices with their
+parent, customers, prices, products, the portal's configurations, webhook endpoints, events, lists in pages. It keeps
+the behaviour on which the rules rest: a renewal makes an invoice, a card that fails is tried again for two weeks and
+each time told, an invoice that is paid late makes the subscription active, deliveries have no order. It has no
+currencies, taxes, proration or checkout page, and no limit of requests.
+"""
+
+from tests.stripe.account import DAY, Account
+from tests.stripe.events import post, signed
+from tests.stripe.server import API_VERSION, Server
+
+__all__ = ["API_VERSION", "DAY", "Account", "Server", "post", "signed"]
