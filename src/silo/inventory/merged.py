@@ -35,14 +35,15 @@ STORAGE_OVERCOMMIT = "silo_storage_overcommit"
 TRASH_DAYS = "silo_trash_days"
 TRASH_PURGES = "silo_trash_purges"
 LETTERS = (*VARIABLES.values(), OPERATOR)
-PLATFORM = ("silo_domain", TRASH_DAYS, TRASH_PURGES, *LETTERS, *billing.VARIABLES)
+PAYMENT_URL = "silo_payment_url"
+PLATFORM = ("silo_domain", PAYMENT_URL, TRASH_DAYS, TRASH_PURGES, *LETTERS, *billing.VARIABLES)
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
     """What holds for the whole platform. `letters` are the variables of relay, sender and operator.
 
-    `billing` are those of the rules; silo.billing.policy reads them.
+    `billing` are those of the rules; silo.billing.policy reads them. `payment_url` is where anybody can pay.
     """
 
     domain: str
@@ -50,6 +51,7 @@ class Policy:
     trash_purges: int
     letters: Mapping[str, t.Any]
     billing: Mapping[str, t.Any]
+    payment_url: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +93,14 @@ class Merged:
         letters = {key: self._policy(servers[0], key) for key in LETTERS}
         domain = str(self._policy(servers[0], "silo_domain"))
         rules = {key: self._policy(servers[0], key) for key in billing.VARIABLES}
-        return Policy(domain, numbers[TRASH_DAYS], numbers[TRASH_PURGES], letters, rules)
+        return Policy(
+            domain,
+            numbers[TRASH_DAYS],
+            numbers[TRASH_PURGES],
+            letters,
+            rules,
+            str(self._policy(servers[0], PAYMENT_URL)),
+        )
 
     def _size(self, host: str, key: str) -> int:
         value = self._policy(host, key)

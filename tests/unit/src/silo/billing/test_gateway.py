@@ -6,8 +6,8 @@ import pytest
 
 from silo.billing.errors import Parked, TryLater
 from silo.billing.gateway import Gateway
-from tests.stripe import DAY, Account, Server
-from tests.stripe.server import KEY
+from tests.stripe_api import DAY, Account, Server
+from tests.stripe_api.server import KEY
 
 
 @pytest.fixture(scope="module")

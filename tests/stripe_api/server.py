@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.stripe.account import API_VERSION, Account, Object, _parent
+from tests.stripe_api.account import API_VERSION, Account, Object, _parent
 
 KEY = "rk_test_of_a_test_account"
 

@@ -7,7 +7,6 @@ import time
 import typing as t
 
 import requests
-
 import stripe
 
 SECRET = "whsec_of_a_test_account"

@@ -7,8 +7,8 @@ each time told, an invoice that is paid late makes the subscription active, deli
 currencies, taxes, proration or checkout page, and no limit of requests.
 """
 
-from tests.stripe.account import DAY, Account
-from tests.stripe.events import post, signed
-from tests.stripe.server import API_VERSION, Server
+from tests.stripe_api.account import DAY, Account
+from tests.stripe_api.events import post, signed
+from tests.stripe_api.server import API_VERSION, Server
 
 __all__ = ["API_VERSION", "DAY", "Account", "Server", "post", "signed"]

@@ -1,0 +1,73 @@
+"""What the inventory and the outbox say of the tenant of a subscription."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping
+
+from silo.billing.errors import Parked
+from silo.billing.model import PURGED, TRASHED, Notice, Tenant
+from silo.edits import Edits
+from silo.inventory import Tombstone
+from silo.inventory.schema import Tenant as Known
+
+SUBSCRIPTION = "tenant_subscription"
+NOTICE = re.compile(r"deletion_announced/([^/]+)/(\d{4}-\d{2}-\d{2})@(\d+)")
+Letters = Mapping[str, tuple[str, str]]
+
+
+def by_subscription(edits: Edits) -> dict[str, Tenant]:
+    """Return every tenant that has, or had, a subscription, by it; raises InventoryError, Parked, LetterError."""
+    letters = edits.outbox.states() if edits.outbox else {}
+    known = edits.tenants()
+    found: dict[str, Tenant] = {}
+    for stone in sorted(edits.inventory.tombstones(), key=lambda stone: stone.when):
+        if stone.subscription:
+            found[stone.subscription] = _deleted(stone, letters)
+    alive: dict[str, str] = {}
+    for name, file in edits.inventory.tenants().items():
+        subscription = str(file.settings.get(SUBSCRIPTION, ""))
+        if not subscription:
+            continue
+        if subscription in alive:
+            raise Parked(f"{name} and {alive[subscription]} both have {subscription} as {SUBSCRIPTION}; one is right")
+        if name not in known:
+            # Taken for nobody's, its customer would get a second one.
+            raise Parked(f"{name}: its settings are not right, so its bill is left alone; 'silo plan {name}' says why")
+        alive[subscription] = name
+        found[subscription] = _alive(known[name], letters)
+    return found
+
+
+def linked(known: Known) -> str:
+    """Return the subscription of a tenant, empty for none."""
+    return str(known.settings.get(SUBSCRIPTION, ""))
+
+
+def _alive(known: Known, letters: Letters) -> Tenant:
+    until = known.settings.get("tenant_extended_until")
+    return Tenant(
+        known.name,
+        known.state,
+        str(known.settings.get("tenant_plan", "")),
+        datetime.date.fromisoformat(str(until)) if until else None,
+        tuple(notices(known.name, letters)),
+    )
+
+
+def _deleted(stone: Tombstone, letters: Letters) -> Tenant:
+    state = PURGED if stone.purged else TRASHED
+    return Tenant(stone.name, state, notices=tuple(notices(stone.name, letters)))
+
+
+def notices(name: str, letters: Letters) -> Iterable[Notice]:
+    """Yield the announcements that were written to a tenant's customer."""
+    for event, (state, _error) in letters.items():
+        if (found := NOTICE.fullmatch(event)) and found[1] == name:
+            yield Notice(datetime.date.fromisoformat(found[2]), int(found[3]), state == "sent")
+
+
+def name_of(tenant: Tenant | None, wished: str) -> str:
+    """Return how a customer's tenant is called, or would be."""
+    return tenant.name if tenant else wished or "nobody"

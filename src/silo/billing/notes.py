@@ -1,0 +1,125 @@
+"""What billing keeps beside an inventory: what it has begun, which orders wait for room, and the day's brakes.
+
+Nothing in it says what should be; that is Stripe's and the inventory's. Lost, at most a customer waits for a sweep.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+from silo.billing.errors import TryLater
+
+Kept = dict[str, t.Any]
+FILE, LOCKS = "billing.json", "billing"
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What is paid and waits for room, since a time (ISO 8601): `step` is what waits, `plan` what it needs."""
+
+    subscription: str
+    tenant: str
+    step: str
+    plan: str
+    since: str
+
+
+class Notes:
+    """The file `.silo/billing.json` of an inventory; each call is whole, and on disk when it returns.
+
+    All of them raise TryLater where the file cannot be read: without its brakes nothing is to be done.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in this folder, which is for its owner alone."""
+        self._folder, self._path = folder, folder / FILE
+
+    @contextlib.contextmanager
+    def line(self, subscription: str) -> Iterator[None]:
+        """Hold a subscription, so that an event and a sweep do not settle it at the same moment."""
+        folder = self._folder / LOCKS
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with _locked(folder / subscription):
+            yield
+
+    def begin(self, subscription: str, tenant: str) -> None:
+        """Remember what is about to be changed: cut off from here on, it is brought to its end later."""
+        with self.open() as kept:
+            kept.setdefault("begun", {})[subscription] = tenant
+
+    def begun(self, subscription: str) -> str:
+        """Return the tenant of a change that was not brought to its end; empty for none."""
+        with self.open() as kept:
+            return str(kept.get("begun", {}).get(subscription, ""))
+
+    def end(self, subscription: str) -> None:
+        """Forget a change that is made."""
+        with self.open() as kept:
+            kept.get("begun", {}).pop(subscription, None)
+
+    def wait(self, subscription: str, tenant: str, step: str, plan: str, now: datetime.datetime) -> Order:
+        """Have an order wait for room; one that waits already keeps its place."""
+        with self.open() as kept:
+            orders = kept.setdefault("orders", {})
+            since = orders.get(subscription, {}).get("since", now.isoformat(timespec="seconds"))
+            order = Order(subscription, tenant, step, plan, since)
+            orders[subscription] = dataclasses.asdict(order)
+            return order
+
+    def waiting(self) -> tuple[Order, ...]:
+        """Return the orders that wait, the oldest first."""
+        with self.open() as kept:
+            orders = [Order(**one) for one in kept.get("orders", {}).values()]
+        return tuple(sorted(orders, key=lambda one: (one.since, one.subscription)))
+
+    def made(self, subscription: str) -> None:
+        """Take an order out of the queue: it is made, or not wanted any more."""
+        with self.open() as kept:
+            kept.get("orders", {}).pop(subscription, None)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Kept]:
+        """Give what is kept, for changes; written where it differs after the block."""
+        with _locked(self._path.with_suffix(".lock")):
+            kept = self._read()
+            before = json.dumps(kept)
+            yield kept
+            if json.dumps(kept) != before:
+                self._write(kept)
+
+    def _read(self) -> Kept:
+        try:
+            return dict(json.loads(self._path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError) as error:
+            raise TryLater(
+                f"{self._path} cannot be read: {type(error).__name__}; it holds the brakes of billing, so nothing is "
+                "done. Remove it: what waits or was begun is found again from Stripe and the inventory"
+            ) from error
+
+    def _write(self, kept: Kept) -> None:
+        scratch = self._path.with_suffix(".new")
+        with scratch.open("w", encoding="utf-8") as file:
+            json.dump(kept, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self._path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

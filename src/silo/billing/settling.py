@@ -1,0 +1,269 @@
+"""One subscription and its tenant, brought to what they should be: read, decide, brake, do, tell.
+
+It looks at what Stripe says now, not at what an event said, so it may be called late, twice, and in any order; what was
+cut off is brought to its end by the next call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import typing as t
+from collections.abc import Callable, Iterator, Mapping
+
+from silo.admission import AdmissionError
+from silo.billing import facts
+from silo.billing.brakes import Brakes
+from silo.billing.decision import decide, today
+from silo.billing.errors import BillingError, Parked, TryLater
+from silo.billing.gateway import Gateway
+from silo.billing.model import ENDED, PURGED, TRASHED, Decision, Step, Subscription, Tenant
+from silo.billing.notes import Notes
+from silo.billing.policy import Policy
+from silo.billing.seam import Outcome
+from silo.billing.writing import Writer
+from silo.capacity import size
+from silo.inventory import InventoryError
+from silo.letters import LetterError
+from silo.letters.letter import LOCALES
+from silo.operation import NotReachedError, Operator
+from silo.runner import RunError
+from silo.state import BusyError
+
+BY = "billing, as nothing was paid"
+# Paid, found in the trash, brought back, given another plan: more in a row would be a circle.
+STEPS = 5
+DONE = {
+    Step.CREATE: "runs",
+    Step.RESTORE: "is back from the trash",
+    Step.START: "runs again",
+    Step.CHANGE: "has another plan",
+    Step.SUSPEND: "is suspended",
+    Step.DELETE: "is deleted",
+}
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Held(BillingError):
+    """Something that is right and not done now: it waits for room, or for the operator; the text is a sentence."""
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """Sort what the library raises into what may go better later, and what needs the operator."""
+    try:
+        yield
+    except InventoryError as error:
+        raise Parked(str(error)) from error
+    except (NotReachedError, RunError, BusyError, LetterError) as error:
+        raise TryLater(str(error)) from error
+
+
+class Settlement:
+    """The rules over one inventory and one account at Stripe; opened anew for each event, as policies change."""
+
+    def __init__(self, operator: Operator, gateway: Gateway, *, clock: Callable[[], datetime.datetime] = _now) -> None:
+        """Act as `operator` does for the command line; `clock` gives the time with a zone."""
+        self._operator, self._gateway, self._clock = operator, gateway, clock
+        self._edits = operator.edits
+        self._notes = Notes(self._edits.state.folder)
+        self._writer = Writer(self._edits)
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """The rules of this inventory; raises TryLater where they are wrong."""
+        try:
+            return Policy.of(self._edits.policy.billing)
+        except BillingError as error:
+            raise TryLater(str(error)) from error
+
+    def settle(self, subscription: str) -> Outcome:
+        """Bring the tenant of a subscription to what Stripe says now; raises TryLater, Parked."""
+        with sentences(), self._notes.line(subscription):
+            return Outcome(self._settle(subscription))
+
+    def consider(self, event: Mapping[str, t.Any]) -> Outcome:
+        """Tell the operator of a dispute or a refund; nothing is done to anybody by it."""
+        kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
+        if kind not in ("charge.dispute.created", "charge.refunded"):
+            return Outcome(f"{kind} asks for nothing")
+        what = "disputes a payment at their bank" if kind == "charge.dispute.created" else "was given a payment back"
+        charge = str(about.get("charge") or about.get("id", ""))
+        text = (
+            f"A customer {what} (charge {charge}). Nothing is changed: the tenant follows its subscription and its "
+            "invoices alone. Look at it in Stripe's dashboard, and end the subscription there where it is over."
+        )
+        with sentences():
+            self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
+        return Outcome(f"the operator is told that a customer {what}")
+
+    def _settle(self, name: str) -> str:
+        self._complete(name)
+        told: list[str] = []
+        for _again in range(STEPS):
+            subscription, tenant, made = self._look(name)
+            called = facts.name_of(tenant, subscription.name)
+            try:
+                self._do(subscription, tenant, made)
+            except Held as error:
+                return "; ".join([*told, str(error)])
+            if made.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
+                self._notes.made(name)
+            if tenant and tenant.state not in (TRASHED, PURGED) and made.step is not Step.DELETE:
+                told += self._writer.customer(tenant.name, made, self._clock())
+            if made.step is Step.NOTHING:
+                return "; ".join([*told, f"{called}: {made.because}"])
+            told.append(f"{called} {DONE[made.step]}: {made.because}")
+        return "; ".join(told)
+
+    def _look(self, name: str) -> tuple[Subscription, Tenant | None, Decision]:
+        """Read all of it at this moment, and decide."""
+        subscription = self._gateway.subscription(name)
+        invoices = self._gateway.invoices(name)
+        tenant = facts.by_subscription(self._edits).get(name)
+        return subscription, tenant, decide(subscription, invoices, tenant, self.policy, self._clock())
+
+    def _complete(self, name: str) -> None:
+        """Bring to its end what an earlier call began and did not."""
+        for stone in self._edits.unfinished():
+            if stone.subscription == name:
+                self._operator.delete(stone.name, by=BY)
+        if (begun := self._notes.begun(name)) and begun in self._edits.inventory.tenants():
+            self._operator.apply([begun])
+        self._notes.end(name)
+
+    def _do(self, subscription: Subscription, tenant: Tenant | None, made: Decision) -> None:
+        """Do one step; raises Held, and what an operator's command raises."""
+        if made.step is Step.NOTHING:
+            return
+        called = facts.name_of(tenant, subscription.name)
+        if made.step is Step.PARK:
+            raise Parked(f"{called} ({subscription.id}): {made.because}")
+        if made.step in (Step.SUSPEND, Step.DELETE):
+            self._brake(made, called)
+        if made.step is Step.DELETE:
+            _subscription, tenant, again = self._look(subscription.id)
+            if again.step is not Step.DELETE:
+                raise Held(f"{called} is not deleted: {again.because}")
+        work = functools.partial(self._work, subscription, tenant, made)
+        try:
+            self._marked(subscription.id, called, work)
+        except AdmissionError as error:
+            self._notes.end(subscription.id)
+            self._queue(subscription, called, made, str(error))
+
+    def _marked(self, subscription: str, called: str, work: Callable[[], object]) -> None:
+        self._notes.begin(subscription, called)
+        try:
+            work()
+        except InventoryError:
+            # Nothing was changed, so nothing is to be brought to its end.
+            self._notes.end(subscription)
+            raise
+        self._notes.end(subscription)
+        self._notes.made(subscription)
+
+    def _work(self, subscription: Subscription, tenant: Tenant | None, made: Decision) -> None:
+        if tenant is None:
+            if not self._taken_over(subscription):
+                self._create(subscription, made)
+        elif made.step is Step.RESTORE:
+            if self._edits.inventory.buried(tenant.name).subscription != subscription.id:
+                raise Parked(f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you")
+            self._operator.undelete(tenant.name)
+        elif made.step is Step.START:
+            self._operator.set_state(tenant.name, "running")
+        elif made.step is Step.CHANGE:
+            self._change(tenant, made)
+        elif made.step is Step.SUSPEND:
+            self._operator.set_state(tenant.name, "suspended", link=made.link)
+        elif made.step is Step.DELETE:
+            self._delete(subscription, tenant, made)
+
+    def _create(self, subscription: Subscription, made: Decision) -> None:
+        name = subscription.name
+        if not subscription.email:
+            raise Parked(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
+        before = [one for one in self._notes.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
+        if before and before[0].subscription != subscription.id:
+            raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
+        wished = subscription.language if subscription.language in LOCALES else None
+        self._operator.create(
+            name, email=subscription.email, plan=made.plan, language=wished, subscription=subscription.id
+        )
+
+    def _taken_over(self, subscription: Subscription) -> bool:
+        """Give the tenant of a subscription that ended to the next one of the same customer, where that wishes it.
+
+        Raises Parked where somebody else has the name.
+        """
+        name = subscription.name
+        alive = self._edits.inventory.tenants().get(name)
+        trashed = [one for one in self._edits.inventory.tombstones() if one.name == name and not one.purged]
+        if alive is None and not trashed:
+            return False
+        former = str(alive.settings.get(facts.SUBSCRIPTION, "")) if alive else trashed[-1].subscription
+        taken = f"{name} is wished by {subscription.id}, and is {'another tenant' if alive else 'in the trash'} already"
+        if not former:
+            raise Parked(
+                f"{taken}, of no subscription; 'silo set {name} --subscription {subscription.id}' gives it to it"
+            )
+        before = self._gateway.subscription(former)
+        if before.customer != subscription.customer or before.status not in ENDED:
+            raise Parked(f"{taken}, of {former} ({before.status}); give it back, or make another by hand")
+        if alive is None:
+            self._operator.undelete(name)
+        self._operator.change(name, subscription=subscription.id)
+        return True
+
+    def _change(self, tenant: Tenant, made: Decision) -> None:
+        """Give another plan; one that is smaller than what is stored is told, not forced."""
+        offer = self._edits.inventory.offers().get(made.plan)
+        if offer is None:
+            raise Parked(
+                f"{tenant.name}: billing_plans names the plan {made.plan}, and there is no plan_{made.plan}.yml"
+            )
+        if offer.quota < self._edits.tenants()[tenant.name].quota:
+            used = self._operator.used(tenant.name)
+            if used > offer.quota:
+                text = (
+                    f"{tenant.name} bought {made.plan} ({size(offer.quota)}) in place of {tenant.plan}, and stores "
+                    f"{size(used)}. It keeps {tenant.plan} until less is stored; nothing was changed."
+                )
+                event = f"billing/operator/downgrade/{tenant.name}/{made.plan}@{today(self._clock()):%Y-%m}"
+                self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
+                raise Held(text)
+        self._operator.change(tenant.name, told=True, plan=made.plan)
+
+    def _delete(self, subscription: Subscription, tenant: Tenant, made: Decision) -> None:
+        stone = self._operator.delete(tenant.name, by=BY)
+        self._writer.take_back(tenant.name)
+        text = (
+            f"{tenant.name} is deleted, as {made.because}: {stone.files} files, {size(stone.used)}. 'silo undelete "
+            f"{tenant.name}' brings it back within {self._edits.policy.trash_days} days, and a payment does so too.\n\n"
+            f"Its subscription {subscription.id} is {subscription.status} at Stripe."
+        )
+        self._writer.operator(f"billing/operator/deleted/{tenant.name}@{stone.when}", f"{tenant.name} is deleted", text)
+
+    def _brake(self, made: Decision, called: str) -> None:
+        day = today(self._clock())
+        if Brakes(self._notes, self.policy).admit(made.step, called, day):
+            return
+        variable = "billing_suspensions_per_day" if made.step is Step.SUSPEND else "billing_deletions_per_day"
+        what = "suspended" if made.step is Step.SUSPEND else "deleted"
+        text = (
+            f"More tenants are to be {what} on one day than {variable} allows, {called} among them, as {made.because}. "
+            "No more are until you agree: look at 'silo dunning' whether all of them owe you, then "
+            "'silo dunning --release' lets the next ones go."
+        )
+        self._writer.operator(f"billing/operator/brake/{made.step.value}@{day}", "Billing has stopped and asks", text)
+        raise Held(f"{called}: the brake is on ({variable}); {made.because}")
+
+    def _queue(self, subscription: Subscription, called: str, made: Decision, why: str) -> None:
+        order = self._notes.wait(subscription.id, called, made.step.value, made.plan, self._clock())
+        self._writer.waits(order, subscription, why)
+        raise Held(f"{called} waits for room to {made.step.value}: {why}")
