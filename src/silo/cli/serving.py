@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import sqlite3
 from pathlib import Path
 
 import click
 
 from silo.billing import credentials
-from silo.billing.errors import BillingError
+from silo.billing.errors import BillingError, TryLater
 from silo.billing.inbox import STATES, Inbox, Row
+from silo.billing.jobs import Trouble
+from silo.billing.seam import Rules
+from silo.billing.telling import tell_operator
 from silo.cli import output
+from silo.cli.changing import Call
+from silo.inventory import InventoryError
+from silo.operation import Operator
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
+# Another address than Stripe's own, for tests.
+API = "SILO_STRIPE_API"
 
 inbox_option = click.option(
     "--inbox",
@@ -46,6 +55,32 @@ def intake(inbox: Path, address: str, port: int) -> None:
     from silo.billing.intake import Verifier
 
     service.intake(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
+
+
+@serve.command(cls=output.Command)
+@inbox_option
+@click.option(
+    "--lanes", type=click.IntRange(1, 64), default=4, show_default=True, help="How many subscriptions at once, at most."
+)
+@click.pass_obj
+def worker(call: Call, inbox: Path, lanes: int) -> None:
+    """Bring about what the events in the inbox ask for: one at a time for each subscription."""
+    from silo.billing import service
+    from silo.billing.gateway import Gateway
+    from silo.billing.settling import Settlement
+
+    key = credentials.key()
+
+    def rules() -> Rules:
+        try:
+            return Settlement(Operator(call.edits()), Gateway(key, api=os.environ.get(API, "")))
+        except InventoryError as error:
+            raise TryLater(str(error)) from error
+
+    def tell(trouble: Trouble) -> None:
+        tell_operator(call.edits(), trouble.key, trouble.subject, trouble.text)
+
+    service.worker(opened(inbox), rules, tell, lanes)
 
 
 @click.group()

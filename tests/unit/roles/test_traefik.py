@@ -4,6 +4,8 @@ import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_info
 
+from silo.billing.intake import LARGEST_BYTES, PATH
+
 MODES = ["acme", "wildcard"]
 VARIABLES = {
     "traefik_routes_directory": "/srv/silo/traefik/routes",
@@ -120,3 +122,26 @@ def test_the_container_has_no_more_than_it_needs(rendered):
     assert service["read_only"]
     assert service["user"] == "65532:65532"
     assert not any("docker.sock" in volume for volume in service["volumes"])
+
+
+BILLING = {"traefik_billing_url": "http://127.0.0.1:8085", "traefik_billing_host": "billing.swissphoto.ch"}
+
+
+@pytest.mark.parametrize(("mode", "tls"), [("acme", {"certResolver": "acme"}), ("wildcard", {})])
+def test_of_billing_only_the_webhook_is_on_the_internet(rendered, mode, tls):
+    http = rendered("_billing.yml.j2", traefik_tls_mode=mode, **BILLING)["http"]
+    assert list(http["routers"]) == ["billing"]
+    router = http["routers"]["billing"]
+    assert router["rule"] == "Host(`billing.swissphoto.ch`) && Path(`/stripe/webhook`) && Method(`POST`)"
+    assert (router["entryPoints"], router["tls"]) == (["websecure"], tls)
+    assert http["services"]["billing"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:8085"}]
+
+
+def test_what_is_too_large_for_the_intake_does_not_reach_it(rendered):
+    http = rendered("_billing.yml.j2", **BILLING)["http"]
+    assert http["middlewares"]["billing-size"]["buffering"]["maxRequestBodyBytes"] == LARGEST_BYTES
+    assert set(http["routers"]["billing"]["middlewares"]) == set(http["middlewares"])
+
+
+def test_the_path_is_where_the_intake_listens(rendered):
+    assert f"Path(`{PATH}`)" in rendered("_billing.yml.j2", **BILLING)["http"]["routers"]["billing"]["rule"]

@@ -1,0 +1,84 @@
+"""The units of billing: who has which key, and what the one on the internet reaches."""
+
+import configparser
+
+import pytest
+
+VARIABLES = {
+    "billing_directory": "/opt/silo",
+    "billing_inventory": "/opt/silo/inventory/production",
+    "billing_vault_password_file": "/root/.vault",
+    "billing_stripe_key_file": "/root/.key",
+    "billing_webhook_secrets_file": "/root/.secrets",
+    "billing_user": "root",
+    "__billing_inbox": "/var/lib/silo-billing/inbox.db",
+    "__billing_load": "LoadCredential",
+    "__billing_digest": "digest",
+}
+SERVICES = {
+    "intake": {"stripe-webhook-secrets:/root/.secrets"},
+    "worker": {"stripe-key:/root/.key", "vault-password:/root/.vault"},
+    "reconcile": {"stripe-key:/root/.key", "vault-password:/root/.vault"},
+}
+
+
+class Many(dict):
+    """Keeps all values of a key that is given several times."""
+
+    def __setitem__(self, key, value):
+        if isinstance(value, list) and key in self:
+            value = [*self[key], *value]
+        super().__setitem__(key, value)
+
+
+@pytest.fixture
+def unit(render):
+    def of(name, **changes):
+        parser = configparser.RawConfigParser(
+            dict_type=Many, strict=False, delimiters="=", comment_prefixes="#", interpolation=None
+        )
+        parser.optionxform = str
+        parser.read_string(render("billing", f"silo-billing-{name}.j2", **(VARIABLES | changes)).replace("\\\n", ""))
+        return parser
+
+    return of
+
+
+@pytest.mark.parametrize(("name", "credentials"), SERVICES.items())
+def test_each_has_its_own_keys_and_only_as_credentials(unit, name, credentials):
+    service = unit(f"{name}.service")["Service"]
+    assert set(service["LoadCredential"].splitlines()) == credentials
+    for file in ("/root/.key", "/root/.secrets", "/root/.vault"):
+        assert file not in service["ExecStart"] + service["Environment"]
+
+
+def test_keys_that_are_encrypted_for_the_machine_stay_so(unit):
+    service = unit("worker.service", __billing_load="LoadCredentialEncrypted")["Service"]
+    assert service["LoadCredentialEncrypted"] == "stripe-key:/root/.key"
+    assert service["LoadCredential"] == "vault-password:/root/.vault"
+
+
+def test_who_is_on_the_internet_has_no_inventory_and_writes_the_inbox_alone(unit):
+    service = unit("intake.service")["Service"]
+    assert service["User"] == "silo-billing"
+    assert service["TemporaryFileSystem"] == "/opt/silo/inventory/production:ro"
+    assert "/opt/silo/.git" in service["InaccessiblePaths"]
+    assert (service["ProtectSystem"], service["ReadWritePaths"]) == ("strict", "/var/lib/silo-billing")
+    assert (service["ProtectHome"], service["CapabilityBoundingSet"]) == ("tmpfs", "")
+    assert service["IPAddressDeny"] == "any"
+
+
+def test_a_run_of_ansible_is_not_cut_off_by_a_restart(unit):
+    service = unit("worker.service")["Service"]
+    assert (service["KillMode"], service["TimeoutStopSec"]) == ("mixed", "15min")
+
+
+@pytest.mark.parametrize("name", ["intake", "worker"])
+def test_another_program_or_another_key_is_another_unit(unit, name):
+    assert unit(f"{name}.service")["Unit"]["X-Silo-Digest"] == "digest"
+    assert unit(f"{name}.service")["Service"]["Type"] == "notify"
+
+
+def test_it_is_compared_after_each_start_and_every_night(unit):
+    timer = unit("reconcile.timer")["Timer"]
+    assert (timer["OnActiveSec"], timer["OnCalendar"]) == ("2min", "*-*-* 02:30")
