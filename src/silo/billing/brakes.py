@@ -28,7 +28,7 @@ class Brakes:
     def admit(self, step: Step, tenant: str, day: datetime.date) -> bool:
         """Tell whether a step may be made with a tenant; what is tried again on the same day counts once."""
         with self._notes.open() as kept:
-            brake = kept.setdefault(KEY, {}).setdefault(step.value, {"day": "", "tenants": [], "closed": False})
+            brake = kept.setdefault(KEY, {}).setdefault(step.value, {"day": "", "tenants": [], "closed": ""})
             if brake["day"] == day.isoformat() and tenant in brake["tenants"]:
                 return True
             if brake["closed"]:
@@ -36,15 +36,16 @@ class Brakes:
             if brake["day"] != day.isoformat():
                 brake |= {"day": day.isoformat(), "tenants": []}
             if len(brake["tenants"]) >= self._most[step]:
-                brake["closed"] = True
+                brake["closed"] = day.isoformat()
                 return False
             brake["tenants"].append(tenant)
             return True
 
-    def closed(self) -> tuple[Step, ...]:
-        """Return the steps that wait for the operator."""
+    def closed(self) -> Mapping[Step, str]:
+        """Return the steps that wait for the operator, each with the day (ISO 8601) since which it does."""
         with self._notes.open() as kept:
-            return tuple(step for step in BRAKED if kept.get(KEY, {}).get(step.value, {}).get("closed"))
+            since = {step: kept.get(KEY, {}).get(step.value, {}).get("closed", "") for step in BRAKED}
+        return {step: day for step, day in since.items() if day}
 
     def release(self) -> None:
         """Open the brakes, and count the day anew: the operator has looked at what waits."""

@@ -108,7 +108,8 @@ class Notes:
 
     def _write(self, kept: Kept) -> None:
         scratch = self._path.with_suffix(".new")
-        with scratch.open("w", encoding="utf-8") as file:
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 (it is open already)
             json.dump(kept, file, indent=1)
             file.flush()
             os.fsync(file.fileno())

@@ -250,9 +250,10 @@ class Settlement:
         self._writer.operator(f"billing/operator/deleted/{tenant.name}@{stone.when}", f"{tenant.name} is deleted", text)
 
     def _brake(self, made: Decision, called: str) -> None:
-        day = today(self._clock())
-        if Brakes(self._notes, self.policy).admit(made.step, called, day):
+        brakes = Brakes(self._notes, self.policy)
+        if brakes.admit(made.step, called, today(self._clock())):
             return
+        since = brakes.closed().get(made.step, "")
         variable = "billing_suspensions_per_day" if made.step is Step.SUSPEND else "billing_deletions_per_day"
         what = "suspended" if made.step is Step.SUSPEND else "deleted"
         text = (
@@ -260,7 +261,7 @@ class Settlement:
             "No more are until you agree: look at 'silo dunning' whether all of them owe you, then "
             "'silo dunning --release' lets the next ones go."
         )
-        self._writer.operator(f"billing/operator/brake/{made.step.value}@{day}", "Billing has stopped and asks", text)
+        self._writer.operator(f"billing/operator/brake/{made.step.value}@{since}", "Billing has stopped and asks", text)
         raise Held(f"{called}: the brake is on ({variable}); {made.because}")
 
     def _queue(self, subscription: Subscription, called: str, made: Decision, why: str) -> None:

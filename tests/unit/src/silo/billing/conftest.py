@@ -2,11 +2,23 @@
 
 import dataclasses
 import datetime
+import shutil
+import socket
+from pathlib import Path
 
 import pytest
 
+from silo import runner
+from silo.billing.gateway import Gateway
 from silo.billing.model import Invoice, Subscription, Tenant
 from silo.billing.policy import Policy
+from silo.inventory import editor
+from tests.stripe_api import Account, Server
+from tests.stripe_api.server import KEY
+
+from .world import PLANS, Machines, Post, Reader, World, write
+
+ROOT = Path(__file__).parents[5]
 
 FAILED = datetime.datetime(2026, 12, 1, 9, tzinfo=datetime.UTC)
 
@@ -39,3 +51,37 @@ class Customer:
 @pytest.fixture
 def hans():
     return Customer()
+
+
+@pytest.fixture(scope="session")
+def relay():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    post = Post(port)
+    yield post
+    post.controller.stop()
+
+
+@pytest.fixture(scope="session")
+def stripe():
+    with Server(Account()) as server:
+        yield server
+
+
+@pytest.fixture
+def company(tmp_path, monkeypatch, relay, stripe):
+    """An inventory with the plans and nobody in it, and an account that sells them."""
+    path = tmp_path / "inv"
+    shutil.copytree(ROOT / "inventory" / "example", path)
+    shutil.rmtree(path / "host_vars" / "anna")
+    relay.letters.clear()
+    relay.refuses = False
+    sender = {"letters_relay_security": "none", "letters_sender": "photos@swissphoto.ch"}
+    write(path, letters_relay_host="127.0.0.1", letters_relay_port=relay.controller.port, billing_plans=PLANS, **sender)
+    machines = Machines(path)
+    monkeypatch.setattr(runner, "events", machines.events)
+    monkeypatch.setattr(editor, "Reader", Reader)
+    stripe.account, stripe.away, stripe.before = Account(), False, lambda _path: None
+    for price, plan in PLANS.items():
+        stripe.account.sell(price, plan.title())
+    return World(path, stripe.account, Gateway(KEY, api=stripe.url), relay, machines)

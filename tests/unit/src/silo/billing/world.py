@@ -1,0 +1,246 @@
+"""A whole small company: an inventory, its machines, its relay and its account at Stripe, with one clock.
+
+The inventory, its edits, the outbox, SMTP and HTTP are real. The machines are a list of what runs and what is stored;
+Ansible merges once for each plan, and what it made of a plan holds for all tenants of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import email
+import email.policy
+import hashlib
+import itertools
+import json
+from pathlib import Path
+
+import yaml
+from aiosmtpd.controller import Controller
+
+from silo import runner
+from silo.billing.errors import Parked
+from silo.billing.events import parse
+from silo.billing.reconciliation import Reconciliation
+from silo.billing.settling import Settlement
+from silo.capacity import GIB
+from silo.edits import Edits
+from silo.inventory import merged, survey
+from silo.letters import TRUE_WHEN, of_state, with_link
+from silo.operation import Operator
+
+PLANS = {"price_small": "small", "price_medium": "medium", "price_large": "large"}
+OPERATOR = "ops@swissphoto.ch"
+WHEN = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
+OWN = ("tenant_email", "tenant_index", "tenant_plan", "tenant_server", "tenant_nas", "tenant_file")
+
+
+class Post:
+    """A mail server that keeps what it takes, the oldest first."""
+
+    def __init__(self, port):
+        self.letters, self.refuses = [], False
+        self.controller = Controller(self, hostname="127.0.0.1", port=port)
+        self.controller.start()
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802
+        if self.refuses:
+            return "451 later"
+        self.letters.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 OK"
+
+    def to(self, address):
+        return [letter for letter in self.letters if letter["To"] == address]
+
+    def subjects(self, address):
+        return [letter["Subject"] for letter in self.to(address)]
+
+
+class Reader:
+    """In place of Ansible: the files of a tenant, over what Ansible itself made of its plan."""
+
+    learned = {}  # noqa: RUF012
+
+    def __init__(self, root):
+        self.root = root
+        key = hashlib.sha256(b"".join(file.read_bytes() for file in sorted((root / "group_vars").rglob("*.yml"))))
+        self.base, self.plans = self.learned.get(key.hexdigest()) or self.learned.setdefault(
+            key.hexdigest(), self._learn()
+        )
+
+    def _learn(self):
+        names = survey.plans(self.root)
+        with merged.Reader(self.root) as real:
+            base = real.merge()
+            files = survey.imagined(base, names, 900)
+            plain = "tenant_email: nobody@example.ch\ntenant_quota: 1G\ntenant_index: 950\n"
+            nas, server = base.groups["nas"][0], base.groups["servers"][0]
+            files["imagined950"] = [plain + f"tenant_server: {server}\ntenant_nas: {nas}\n"]
+            after = real.merge(files)
+        by_plan = zip([*names, ""], files, strict=True)
+        return base, {
+            plan: {key: value for key, value in after.tenants[name].items() if key not in OWN} for plan, name in by_plan
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        return
+
+    def merge(self, tenants=None):
+        texts = {
+            file.parent.name: [file.read_text() for file in (file.with_name("overrides.yml"), file) if file.exists()]
+            for file in self.root.glob("host_vars/*/tenant.yml")
+        } | (tenants or {})
+        nas, server = self.base.groups["nas"][0], self.base.groups["servers"][0]
+        values = {}
+        for name, files in texts.items():
+            if files is None:
+                continue
+            own = {"tenant_server": server, "tenant_nas": nas}
+            for text in files:
+                own |= yaml.safe_load(text) or {}
+            values[name] = self.plans[own.get("tenant_plan", "")] | own
+        groups = {**self.base.groups, "tenants": sorted(values)}
+        return merged.Merged(groups, values, self.base.hosts, {})
+
+
+class Machines:
+    """What runs and what is stored, as runs of Ansible make it. `fails` is a playbook that the network cuts off."""
+
+    def __init__(self, path):
+        self.path, self.fails, self.seen = path, "", []
+        self.running, self.data, self.trash, self.used = {}, {}, {}, {}
+        self.pool = 100 * 1024 * GIB
+        self._photos = itertools.count(1)
+        self._links = itertools.count(1)
+
+    def events(self, playbooks, _inventory, arguments=(), lock=None):
+        names = [playbooks] if isinstance(playbooks, str) else list(playbooks)
+        given = {arguments[place]: arguments[place + 1] for place in range(0, len(arguments) - 1, 2)}
+        facts = yaml.safe_load(Path(given["-e"].removeprefix("@")).read_text()) if "-e" in given else {}
+        limit = given["--limit"].split(",") if "--limit" in given else None
+        for playbook in names:
+            if playbook == self.fails:
+                raise runner.RunError("the cable is out")
+            self.seen.append((playbook, limit))
+            yield from getattr(self, f"run_{playbook.removesuffix('.yml')}")(limit, facts)
+
+    def _tenants(self, limit):
+        found = Edits(self.path).tenants()
+        return [tenant for name, tenant in found.items() if limit is None or name in limit]
+
+    def run_apply(self, limit, _facts):
+        for tenant in self._tenants(limit):
+            self.running[tenant.name] = tenant.state
+            self.data.setdefault(tenant.name, f"photos {next(self._photos)}")
+            if tenant.state == "absent":
+                del self.running[tenant.name]
+        yield from ()
+
+    def run_letters(self, limit, _facts):
+        edits = Edits(self.path)
+        for tenant in self._tenants(limit):
+            for debt in edits.outbox.owed(tenant.name):
+                if tenant.state == TRUE_WHEN[debt.kind]:
+                    address = f"https://{tenant.host_name}"
+                    if debt.kind in ("created", "access"):
+                        link = f"{address}/silo/welcome/{next(self._links)}"
+                        letter = with_link(debt.kind, tenant.name, address, link, WHEN)
+                    else:
+                        pay = debt.link or "https://swissphoto.ch/pay"
+                        letter = of_state(debt.kind, tenant.name, address, pay, tenant.quota)
+                    edits.outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
+                edits.outbox.forget(debt.tenant, debt.kind)
+        edits.outbox.deliver()
+        yield from ()
+
+    def run_trash(self, _limit, facts):
+        moved = {}
+        for nas, tenants in facts["trash_uploads"].items():
+            for one in tenants:
+                key = one["name"], one["id"]
+                if facts["trash_state"] == "trashed" and one["name"] in self.data:
+                    self.trash[key] = self.data.pop(one["name"])
+                if facts["trash_state"] == "restored" and key in self.trash:
+                    self.data[one["name"]] = self.trash.pop(key)
+                if facts["trash_state"] == "purged":
+                    self.trash.pop(key, None)
+                moved.setdefault(nas, {"tenants": []})["tenants"].append({"name": one["name"], "files": 7, "bytes": 9})
+        yield event("Move the uploads", moved)
+
+    def run_list(self, _limit, _facts):
+        nas = Edits(self.path).inventory.fleet().promised
+        for name in nas:
+            tenants = {one: {"used": self.used.get(one, 0), "inodes": 1} for one in self.data}
+            yield event("Read the quotas", {name: {"pool": {"size": self.pool}, "tenants": tenants}})
+        services = {
+            name: {kind: {"state": "running", "health": "healthy"} for kind in ("server", "database", "cache")}
+            for name, state in self.running.items()
+            if state == "running"
+        }
+        yield event("Read the stacks", {"silo1": {"tenants": services}})
+
+
+def event(task, hosts):
+    return {"_event": "v2_runner_on_ok", "task": {"name": task}, "hosts": hosts}
+
+
+class World:
+    """The company; `now` and all days are those of the account at Stripe."""
+
+    def __init__(self, path, account, gateway, post, machines):
+        self.path, self.account, self.gateway = path, account, gateway
+        self.post, self.machines = post, machines
+        self.delivered = 0
+
+    def settlement(self):
+        return Settlement(Operator(Edits(self.path)), self.gateway, clock=self.clock)
+
+    def reconciliation(self):
+        return Reconciliation(Operator(Edits(self.path)), self.gateway, self.clock)
+
+    def clock(self):
+        return self.account.time
+
+    def order(self, name, price="price_small", language="de"):
+        return self.account.order(name, f"{name}@example.ch", price, language)
+
+    def take(self, event):
+        """Do with an event what the worker does."""
+        found = parse(json.dumps(event).encode())
+        rules = self.settlement()
+        with contextlib.suppress(Parked):
+            return rules.settle(found.subscription) if found.subscription else rules.consider(event)
+
+    def events(self):
+        """Return the events since the last call."""
+        fresh, self.delivered = self.account.events[self.delivered :], len(self.account.events)
+        return fresh
+
+    def work(self):
+        """Take all new events in their order."""
+        for event in self.events():
+            self.take(event)
+
+    def days(self, number):
+        """Let days go by, each with its events and one sweep; return what the sweeps left."""
+        left = []
+        for _day in range(number):
+            self.account.advance(1)
+            self.work()
+            left += self.reconciliation().sweep().left
+        return left
+
+    def state(self, name):
+        return Edits(self.path).tenants()[name].state if (self.path / "host_vars" / name).exists() else None
+
+    def set(self, **variables):
+        write(self.path, **variables)
+
+
+def write(path, **variables):
+    """Write what the operator set, over the platform's policy."""
+    file = path / "group_vars" / "all" / "relay.yml"
+    file.write_text(yaml.safe_dump((yaml.safe_load(file.read_text()) if file.exists() else {}) | variables))
