@@ -19,6 +19,7 @@ from silo.billing.model import TRASHED, Decision, Step
 from silo.billing.notes import Notes
 from silo.billing.policy import Policy
 from silo.billing.settling import Settlement, sentences
+from silo.billing.settling import clock as silo_clock
 from silo.billing.writing import Writer
 from silo.edits import Edits
 from silo.operation import Operator
@@ -47,20 +48,26 @@ def cases(edits: Edits, gateway: Gateway) -> list[Case]:
         return [Case(one, unpaid.get(one.id, ()), tenants.get(one.id)) for one in some]
 
 
-def differences(
-    found: Sequence[Case], edits: Edits, policy: Policy, now: datetime.datetime, runs: Results
-) -> list[Difference]:
-    """Compare all three; `runs` is what a run of list.yml found."""
+def differences(found: Sequence[Case], edits: Edits, policy: Policy, now: datetime.datetime) -> list[Difference]:
+    """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
+    begun = Notes(edits.state.folder)
+    result = []
+    for case in found:
+        made = decide(case.subscription, case.invoices, case.tenant, policy, now)
+        if one := _of(case, made, edits):
+            result.append(one)
+        elif name := begun.begun(case.subscription.id):
+            result.append(Difference(f"{name}: a change was cut off", "settle", case.subscription.id, name))
+    asked = {one.subscription for one in result}
+    for stone in edits.unfinished():
+        if stone.subscription and stone.subscription not in asked:
+            text = f"{stone.name}: its deletion was cut off"
+            result.append(Difference(text, "settle", stone.subscription, stone.name))
     known = {case.subscription.id for case in found}
-    made = [(case, decide(case.subscription, case.invoices, case.tenant, policy, now)) for case in found]
-    result = [one for case, decision in made if (one := _of(case, decision, edits))]
-    tenants = edits.tenants()
-    for name, tenant in sorted(tenants.items()):
-        subscription = facts.linked(tenant)
-        if subscription and subscription not in known:
+    for name, tenant in sorted(edits.tenants().items()):
+        if (subscription := facts.linked(tenant)) and subscription not in known:
             text = f"{name} is of {subscription}, which Stripe does not know; it is left as it is"
             result.append(Difference(text, "operator", subscription, name))
-    result += _machines(runs, {name: tenant.state for name, tenant in tenants.items()})
     return result
 
 
@@ -81,7 +88,8 @@ def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
     return None
 
 
-def _machines(runs: Results, desired: Mapping[str, str]) -> list[Difference]:
+def of_machines(runs: Results, desired: Mapping[str, str]) -> list[Difference]:
+    """Compare what runs, by a run of list.yml, with what should: `desired` is tenant to state."""
     stacks = [found for result in runs.get("Read the stacks", {}).values() for found in result["tenants"].items()]
     seen = {name: fleet.observed(services) for name, services in stacks}
     result = [
@@ -107,74 +115,68 @@ def missed(gateway: Gateway, now: datetime.datetime, days: int = EVENT_DAYS) -> 
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
-    """What was done about the differences, a sentence each; `left` is what needs the operator, or another time."""
+    """What was done about differences, a sentence each; `left` needs the operator, `later` may go better later."""
 
     done: tuple[str, ...]
     left: tuple[str, ...]
+    later: tuple[str, ...]
 
 
 class Reconciliation:
     """Looks at all three, and settles what can be settled by the same rules as an event."""
 
-    def __init__(self, operator: Operator, gateway: Gateway, clock: Callable[[], datetime.datetime]) -> None:
+    def __init__(
+        self, operator: Operator, gateway: Gateway, clock: Callable[[], datetime.datetime] = silo_clock
+    ) -> None:
         """Act as `operator`; `clock` gives the time with a zone."""
         self._operator, self._gateway, self._clock = operator, gateway, clock
 
-    @property
-    def settlement(self) -> Settlement:
-        """A settlement by the same rules, policies read anew."""
+    def _settlement(self) -> Settlement:
         return Settlement(self._operator, self._gateway, clock=self._clock)
 
-    def look(self) -> list[Difference]:
-        """Return all that does not agree; raises TryLater, Parked, RunError."""
-        edits = self._operator.edits
+    def compare(self) -> list[Difference]:
+        """Return what does not agree between Stripe and the inventory; raises TryLater, Parked."""
+        edits, policy = self._operator.edits, self._settlement().policy
         found = cases(edits, self._gateway)
-        policy = self.settlement.policy
-        return differences(found, edits, policy, self._clock(), runner.results("list.yml", edits.path))
+        with sentences():
+            return differences(found, edits, policy, self._clock())
+
+    def look(self) -> list[Difference]:
+        """Return all that does not agree, on the machines too; raises TryLater, Parked."""
+        found = self.compare()
+        with sentences():
+            edits = self._operator.edits
+            desired = {name: tenant.state for name, tenant in edits.tenants().items()}
+            return found + of_machines(runner.results("list.yml", edits.path), desired)
 
     def sweep(self) -> Repair:
-        """Settle all that Stripe and the inventory ask for, the oldest order first; no machine is looked at before.
-
-        Of what waits for room, each is tried again.
-        """
-        edits = self._operator.edits
-        policy = self.settlement.policy
-        now = self._clock()
-        begun = Notes(edits.state.folder)
-        asked = []
-        for case in cases(edits, self._gateway):
-            made = decide(case.subscription, case.invoices, case.tenant, policy, now)
-            if _of(case, made, edits) or begun.begun(case.subscription.id):
-                asked.append(case.subscription.id)
-        asked += [stone.subscription for stone in edits.unfinished() if stone.subscription not in ("", *asked)]
-        return self._settle(asked)
+        """Settle what Stripe and the inventory ask for, without a look at any machine."""
+        return self.fix(self.compare())
 
     def fix(self, found: Sequence[Difference]) -> Repair:
-        """Do what can be done about these differences; the operator gets a letter on the rest, once."""
-        repair = self._settle([one.subscription for one in found if one.remedy == "settle"])
-        names = [one.tenant for one in found if one.remedy == "apply"]
-        done, left = list(repair.done), list(repair.left)
-        if names:
-            with sentences():
-                self._operator.apply(names)
-            done.append(f"applied: {', '.join(names)}")
-        left += [one.text for one in found if one.remedy == "operator"]
+        """Do what can be done about these differences; the operator gets one letter a day on the rest."""
+        done, left, later = [], [one.text for one in found if one.remedy == "operator"], []
+        for one in found:
+            if one.remedy == "settle":
+                try:
+                    done.append(self._settlement().settle(one.subscription).told)
+                except Parked as error:
+                    left.append(str(error))
+                except TryLater as error:
+                    later.append(str(error))
+        if names := [one.tenant for one in found if one.remedy == "apply"]:
+            try:
+                with sentences():
+                    self._operator.apply(names)
+                done.append(f"applied: {', '.join(names)}")
+            except TryLater as error:
+                later.append(str(error))
         if left:
             self._tell(left)
-        return Repair(tuple(done), tuple(left))
-
-    def _settle(self, subscriptions: Sequence[str]) -> Repair:
-        done, left = [], []
-        for name in subscriptions:
-            try:
-                done.append(self.settlement.settle(name).told)
-            except (Parked, TryLater) as error:
-                left.append(str(error))
-        return Repair(tuple(done), tuple(left))
+        return Repair(tuple(done), tuple(left), tuple(later))
 
     def _tell(self, left: Sequence[str]) -> None:
-        day = today(self._clock())
         text = "\n".join(left) + "\n\n'silo reconcile' shows all of it at any time."
+        event = f"billing/operator/reconciliation@{today(self._clock())}"
         with sentences():
-            writer = Writer(self._operator.edits)
-            writer.operator(f"billing/operator/reconciliation@{day}", "Stripe, inventory and machines differ", text)
+            Writer(self._operator.edits).operator(event, "Stripe, inventory and machines differ", text)

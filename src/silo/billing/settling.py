@@ -44,7 +44,8 @@ DONE = {
 }
 
 
-def _now() -> datetime.datetime:
+def clock() -> datetime.datetime:
+    """Return the time."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -66,7 +67,7 @@ def sentences() -> Iterator[None]:
 class Settlement:
     """The rules over one inventory and one account at Stripe; opened anew for each event, as policies change."""
 
-    def __init__(self, operator: Operator, gateway: Gateway, *, clock: Callable[[], datetime.datetime] = _now) -> None:
+    def __init__(self, operator: Operator, gateway: Gateway, *, clock: Callable[[], datetime.datetime] = clock) -> None:
         """Act as `operator` does for the command line; `clock` gives the time with a zone."""
         self._operator, self._gateway, self._clock = operator, gateway, clock
         self._edits = operator.edits
