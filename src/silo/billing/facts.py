@@ -14,6 +14,7 @@ from silo.inventory.schema import Tenant as Known
 
 SUBSCRIPTION = "tenant_subscription"
 NOTICE = re.compile(r"deletion_announced/([^/]+)/(\d{4}-\d{2}-\d{2})@(\d+)")
+REMINDER = re.compile(r"payment_failed/([^/]+)/(\d{4}-\d{2}-\d{2})")
 Letters = Mapping[str, tuple[str, str]]
 
 
@@ -53,6 +54,7 @@ def _alive(known: Known, letters: Letters) -> Tenant:
         str(known.settings.get("tenant_plan", "")),
         datetime.date.fromisoformat(str(until)) if until else None,
         tuple(notices(known.name, letters)),
+        tuple(_reminded(known.name, letters)),
     )
 
 
@@ -66,6 +68,12 @@ def notices(name: str, letters: Letters) -> Iterable[Notice]:
     for event, (state, _error) in letters.items():
         if (found := NOTICE.fullmatch(event)) and found[1] == name:
             yield Notice(datetime.date.fromisoformat(found[2]), int(found[3]), state == "sent")
+
+
+def _reminded(name: str, letters: Letters) -> Iterable[datetime.date]:
+    for event in letters:
+        if (found := REMINDER.fullmatch(event)) and found[1] == name:
+            yield datetime.date.fromisoformat(found[2])
 
 
 def name_of(tenant: Tenant | None, wished: str) -> str:

@@ -48,7 +48,8 @@ def forecast(cases: Iterable[Case], policy: Policy, now: datetime.datetime, days
 
 
 def _of(case: Case, policy: Policy, now: datetime.datetime, days: int) -> Iterator[Coming]:
-    tenant, told = case.tenant, set[datetime.date]()
+    tenant = case.tenant
+    told = set(tenant.reminded if tenant else ())
     for offset in range(days):
         at = _end_of_day(today(now) + datetime.timedelta(days=offset)) if offset else now
         subscription = _then(case.subscription, at)

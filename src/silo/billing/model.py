@@ -74,7 +74,8 @@ class Notice:
 class Tenant:
     """The tenant of a subscription: `state` is the inventory's, TRASHED or PURGED once it is deleted.
 
-    `plan` is empty where the operator gave it a quota of its own. `notices` are the announcements that were written.
+    `plan` is empty where the operator gave it a quota of its own. `notices` are the announcements that were written,
+    `reminded` the days that letters on failed payments have named.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Tenant:
     plan: str = ""
     extended_until: datetime.date | None = None
     notices: tuple[Notice, ...] = ()
+    reminded: tuple[datetime.date, ...] = ()
 
 
 class Step(enum.Enum):
