@@ -136,10 +136,10 @@ class Reconciliation:
 
     def compare(self) -> list[Difference]:
         """Return what does not agree between Stripe and the inventory; raises TryLater, Parked."""
-        edits, policy = self._operator.edits, self._settlement().policy
+        edits = self._operator.edits
         found = cases(edits, self._gateway)
         with sentences():
-            return differences(found, edits, policy, self._clock())
+            return differences(found, edits, self._settlement().policy, self._clock())
 
     def look(self) -> list[Difference]:
         """Return all that does not agree, on the machines too; raises TryLater, Parked."""

@@ -125,6 +125,7 @@ class Settlement:
         """Read all of it at this moment, and decide."""
         subscription = self._gateway.subscription(name)
         invoices = self._gateway.invoices(name)
+        # One look at the inventory, which takes a second, serves for its tenants and its rules.
         tenant = facts.by_subscription(self._edits).get(name)
         return subscription, tenant, decide(subscription, invoices, tenant, self.policy, self._clock())
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import shutil
 import socket
 from pathlib import Path
@@ -12,7 +13,7 @@ from silo import runner
 from silo.billing.gateway import Gateway
 from silo.billing.model import Invoice, Subscription, Tenant
 from silo.billing.policy import Policy
-from silo.inventory import editor
+from silo.inventory import document, editor
 from tests.stripe_api import Account, Server
 from tests.stripe_api.server import KEY
 
@@ -69,19 +70,31 @@ def stripe():
 
 
 @pytest.fixture
-def company(tmp_path, monkeypatch, relay, stripe):
-    """An inventory with the plans and nobody in it, and an account that sells them."""
-    path = tmp_path / "inv"
-    shutil.copytree(ROOT / "inventory" / "example", path)
-    shutil.rmtree(path / "host_vars" / "anna")
-    relay.letters.clear()
-    relay.refuses = False
-    sender = {"letters_relay_security": "none", "letters_sender": "photos@swissphoto.ch"}
-    write(path, letters_relay_host="127.0.0.1", letters_relay_port=relay.controller.port, billing_plans=PLANS, **sender)
-    machines = Machines(path)
-    monkeypatch.setattr(runner, "events", machines.events)
+def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
+    """Make companies: each an inventory with the plans and nobody in it, and an account that sells them."""
     monkeypatch.setattr(editor, "Reader", Reader)
-    stripe.account, stripe.away, stripe.before = Account(), False, lambda _path: None
-    for price, plan in PLANS.items():
-        stripe.account.sell(price, plan.title())
-    return World(path, stripe.account, Gateway(KEY, api=stripe.url), relay, machines)
+    # The same text reads the same; a year has many days on which nothing is edited.
+    monkeypatch.setattr(document, "read", functools.cache(document.read))
+
+    def make():
+        path = tmp_path_factory.mktemp("company") / "inv"
+        shutil.copytree(ROOT / "inventory" / "example", path)
+        shutil.rmtree(path / "host_vars" / "anna")
+        relay.letters.clear()
+        relay.refuses = False
+        sender = {"letters_relay_security": "none", "letters_sender": "photos@swissphoto.ch"}
+        port = relay.controller.port
+        write(path, letters_relay_host="127.0.0.1", letters_relay_port=port, billing_plans=PLANS, **sender)
+        machines = Machines(path)
+        monkeypatch.setattr(runner, "events", machines.events)
+        stripe.account, stripe.away, stripe.before = Account(), False, lambda _path: None
+        for price, plan in PLANS.items():
+            stripe.account.sell(price, plan.title())
+        return World(path, stripe.account, Gateway(KEY, api=stripe.url), relay, machines)
+
+    return make
+
+
+@pytest.fixture
+def company(companies_of):
+    return companies_of()

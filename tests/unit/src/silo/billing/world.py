@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import email
 import email.policy
+import functools
 import hashlib
 import itertools
 import json
@@ -56,6 +57,11 @@ class Post:
         return [letter["Subject"] for letter in self.to(address)]
 
 
+@functools.cache
+def read_yaml(text):
+    return yaml.safe_load(text) or {}
+
+
 class Reader:
     """In place of Ansible: the files of a tenant, over what Ansible itself made of its plan."""
 
@@ -100,7 +106,7 @@ class Reader:
                 continue
             own = {"tenant_server": server, "tenant_nas": nas}
             for text in files:
-                own |= yaml.safe_load(text) or {}
+                own |= read_yaml(text)
             values[name] = self.plans[own.get("tenant_plan", "")] | own
         groups = {**self.base.groups, "tenants": sorted(values)}
         return merged.Merged(groups, values, self.base.hosts, {})

@@ -1,0 +1,77 @@
+"""In whatever order events come, twice or not at all: with one look a day, all end in the same state."""
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from silo.edits import Edits
+
+NAMES = ("anna", "bruno")
+ACTIONS = ("break_card", "mend_card", "pay", "cancel", "change_large", "change_small", "dispute", "order_again")
+steps = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(ACTIONS), st.sampled_from([0, 1, 8, 31])), min_size=1, max_size=5
+)
+
+
+def act(company, names, name, action):
+    account, subscription = company.account, names[name]
+    ended = account.subscriptions[subscription]["status"] == "canceled"
+    if action == "order_again":
+        if ended:
+            customer = account.subscriptions[subscription]["customer"]
+            account.broken_cards.discard(customer)
+            names[name] = account.subscribe(customer, "price_medium", {"tenant": name, "language": "de"})
+    elif action.startswith("change_"):
+        if not ended:
+            account.change(subscription, action.replace("change", "price"))
+    elif not (ended and action == "cancel"):
+        getattr(account, action)(subscription)
+
+
+def live(company, story, deliver):
+    """Live through a story, each day's events delivered as `deliver` has it; return what is left of it."""
+    names = {name: company.order(name) for name in NAMES}
+    for name, action, days in [*story, ("anna", "dispute", 1)]:
+        act(company, names, name, action)
+        for day in range(days):
+            company.account.advance(1)
+            for event in deliver(company.events()):
+                company.take(event)
+            company.reconciliation().sweep()
+            assert company.reconciliation().sweep().done == (), (name, action, day)
+    return picture(company)
+
+
+def picture(company):
+    tenants = Edits(company.path).tenants()
+    settings_ = {
+        name: (tenant.state, tenant.settings.get("tenant_plan"), tenant.settings["tenant_subscription"])
+        for name, tenant in tenants.items()
+    }
+    runs = {name: state for name, state in company.machines.running.items() if state == "running"}
+    stones = sorted(stone.name for stone in Edits(company.path).inventory.tombstones())
+    return settings_, runs, sorted(company.machines.data), sorted(company.machines.trash), stones
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps, st.randoms(use_true_random=False))
+@example([("anna", "break_card", 31), ("anna", "pay", 0), ("anna", "mend_card", 1)], None)
+@example([("anna", "break_card", 31), ("bruno", "cancel", 31), ("anna", "pay", 1), ("bruno", "order_again", 1)], None)
+def test_late_doubled_missing_and_disordered_events_end_in_the_same_state(companies_of, story, chance):
+    def confused(events):
+        if chance is None:
+            return [*reversed(events), *events]
+        some = [event for event in events for _again in range(chance.choice([0, 1, 1, 2]))]
+        chance.shuffle(some)
+        return some
+
+    assert live(companies_of(), story, lambda events: events) == live(companies_of(), story, confused)
+
+
+def test_no_letter_comes_twice_however_often_an_event_does(companies_of):
+    company = companies_of()
+    live(company, [("anna", "break_card", 31), ("anna", "pay", 1)], lambda events: events * 3)
+    assert company.post.subjects("anna@example.ch") == [
+        "Ihre Foto-Cloud ist bereit",
+        "Ihre Foto-Cloud ist pausiert",
+        "Ihre Foto-Cloud ist wieder offen",
+    ]
