@@ -22,12 +22,14 @@ KEY = "rk_test_of_a_test_account"
 class Server:
     """Listens on a port of this machine. `away` answers 503; `rights` are what the key may read, None for all.
 
+    `writes` is whether it may write too; what is written to is not there.
+
     `before` is called with the path before each answer: a test may let something happen at that very moment.
     """
 
     def __init__(self, account: Account, key: str = KEY) -> None:
         self.account, self.key = account, key
-        self.away = False
+        self.away = self.writes = False
         self.rights: set[str] | None = None
         self.before: t.Callable[[str], None] = lambda _path: None
         self.asked: list[str] = []
@@ -62,6 +64,8 @@ class Server:
         if request.headers.get("stripe-version") != API_VERSION:
             return _error(400, "invalid_request_error", "", "another version than the pinned one")
         kind, _, name = path.removeprefix("billing_portal/").partition("/")
+        if request.method != "GET" and self.writes:
+            return _error(404, "invalid_request_error", "resource_missing", f"No such {kind[:-1]}: '{name}'")
         if request.method != "GET" or (self.rights is not None and kind not in self.rights):
             return _error(403, "invalid_request_error", "", "The provided key does not have the required permissions")
         with self.account.lock:
@@ -104,6 +108,8 @@ class Server:
             found = [one for one in found if one["type"] in types]
         if "created[gte]" in asked:
             found = [one for one in found if one["created"] >= int(asked["created[gte]"])]
+        if "type" in asked:
+            found = [one for one in found if one["type"] == asked["type"]]
         if "active" in asked:
             found = [one for one in found if one["active"] == (asked["active"] == "true")]
         return found
@@ -117,6 +123,8 @@ class Server:
         return {"object": "list", "data": page, "has_more": begin + limit < len(found), "url": url}
 
     def _expanded(self, found: Object, request: Request, key: str, what: str) -> Object:
+        if request.query_params.get(key) == "product":
+            return {**found, "product": self.account.products[found["product"]]}
         if request.query_params.get(key) != what:
             return found
         return {**found, "customer": self.account.customers[found["customer"]]}

@@ -8,6 +8,8 @@ import re
 import typing as t
 from collections.abc import Mapping
 
+# Where Stripe posts them.
+PATH = "/stripe/webhook"
 # The types that the endpoint subscribes to; others that come are kept, and ask for nothing.
 WANTED = frozenset(
     {

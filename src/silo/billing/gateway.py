@@ -22,41 +22,46 @@ EVENT_DAYS = 30
 Object = Mapping[str, t.Any]
 
 
+def connect(key: str, api: str = "") -> stripe.StripeClient:
+    """Return a client with this key; `api` is another address than Stripe's own, for tests."""
+    return stripe.StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": api} if api else {},
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        max_network_retries=RETRIES,
+    )
+
+
 class Gateway:
     """Reads one account. What fails raises TryLater; what Stripe does not know raises Parked."""
 
     def __init__(self, key: str, *, api: str = "") -> None:
         """Ask with a restricted key; `api` is another address than Stripe's own, for tests."""
-        self._client = stripe.StripeClient(
-            key,
-            stripe_version=API_VERSION,
-            base_addresses={"api": api} if api else {},
-            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
-            max_network_retries=RETRIES,
-        )
+        self._client = connect(key, api)
 
     def subscription(self, name: str) -> Subscription:
         """Return the subscription sub_... as it is at this moment."""
-        with _failures(f"subscription {name}"):
+        with failures(f"subscription {name}"):
             found = self._client.v1.subscriptions.retrieve(name, {"expand": ["customer"]})
         return _subscription(found.to_dict())
 
     def invoices(self, subscription: str) -> tuple[Invoice, ...]:
         """Return all invoices of a subscription."""
-        with _failures(f"invoices of {subscription}"):
+        with failures(f"invoices of {subscription}"):
             listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
             return tuple(_invoice(one.to_dict()) for one in listed.auto_paging_iter())
 
     def subscriptions(self) -> tuple[Subscription, ...]:
         """Return all subscriptions of the account, ended ones too."""
-        with _failures("subscriptions"):
+        with failures("subscriptions"):
             listed = self._client.v1.subscriptions.list({"status": "all", "limit": PAGE, "expand": ["data.customer"]})
             return tuple(_subscription(one.to_dict()) for one in listed.auto_paging_iter())
 
     def unpaid(self) -> dict[str, tuple[Invoice, ...]]:
         """Return the invoices of the account that are not paid, by subscription."""
         found: dict[str, list[Invoice]] = {}
-        with _failures("invoices"):
+        with failures("invoices"):
             for status in ("open", "uncollectible"):
                 listed = self._client.v1.invoices.list({"status": t.cast("t.Any", status), "limit": PAGE})
                 for one in listed.auto_paging_iter():
@@ -67,7 +72,7 @@ class Gateway:
 
     def events(self, types: Sequence[str], since: datetime.datetime) -> Iterator[Object]:
         """Yield the account's events of these types since a time, the oldest first; Stripe keeps them 30 days."""
-        with _failures("events"):
+        with failures("events"):
             asked: dict[str, t.Any] = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
             asked["types"] = list(types)
             listed = self._client.v1.events.list(t.cast("t.Any", asked))
@@ -76,7 +81,7 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def _failures(what: str) -> Iterator[None]:
+def failures(what: str) -> Iterator[None]:
     """Turn what the library raises into sentences; none of them holds the key."""
     try:
         yield

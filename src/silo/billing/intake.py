@@ -24,10 +24,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from stripe import SignatureVerificationError, WebhookSignature
 
-from silo.billing.events import Event, MalformedError, parse
+from silo.billing.events import PATH, Event, MalformedError, parse
 from silo.billing.inbox import Inbox
 
-PATH = "/stripe/webhook"
 HEADER = "stripe-signature"
 TOLERANCE_SECONDS = 300
 LARGEST_BYTES = 1024 * 1024

@@ -18,7 +18,9 @@ NUMBERS: Mapping[str, tuple[str, int]] = {
     "suspensions_per_day": ("billing_suspensions_per_day", 1),
     "deletions_per_day": ("billing_deletions_per_day", 1),
 }
-VARIABLES = (PLANS, NOTICES, *(variable for variable, _least in NUMBERS.values()))
+# What the services need to know of the platform.
+HOST, CA_FILE = "billing_host", "silo_ca_file"
+VARIABLES = (PLANS, NOTICES, HOST, CA_FILE, *(variable for variable, _least in NUMBERS.values()))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
 import os
@@ -12,8 +13,10 @@ import click
 
 from silo.billing import credentials
 from silo.billing.errors import BillingError, TryLater
+from silo.billing.events import PATH
 from silo.billing.inbox import STATES, Inbox, Row
 from silo.billing.jobs import Trouble
+from silo.billing.policy import CA_FILE, HOST, Policy
 from silo.billing.seam import Rules
 from silo.billing.telling import tell_operator
 from silo.cli import output
@@ -123,6 +126,34 @@ def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
                 f"event {event_id!r}: it is neither parked nor failed; 'silo billing events' lists them"
             )
         click.echo(f"{event_id} is tried again.")
+
+
+@billing.command(cls=output.Command)
+@output.json_option("An object with 'findings'.")
+@click.pass_obj
+def check(call: Call, as_json: bool) -> None:
+    """Look whether all is set up for the first order, here and at Stripe; ends with 1 where something is wrong."""
+    from silo.billing import readiness
+    from silo.billing.gateway import connect
+
+    edits = call.edits()
+    variables = edits.policy.billing
+    plans = Policy.of(variables).plans
+    setup = readiness.Setup(f"https://{variables[HOST]}{PATH}", plans, edits.inventory.offers())
+    found = [
+        readiness.lies("stripe-key", credentials.key),
+        readiness.lies("stripe-webhook-secrets", credentials.secrets),
+        readiness.way(setup.url, variables[CA_FILE] or ""),
+    ]
+    if found[0].state == "ok":
+        key = credentials.key()
+        found += readiness.check(connect(key, os.environ.get(API, "")), key, setup)
+    if as_json:
+        output.as_json({"findings": [dataclasses.asdict(finding) for finding in found]})
+    else:
+        output.findings(found)
+    if wrong := sum(finding.state == "wrong" for finding in found):
+        raise output.Failure(f"{wrong} of {len(found)} findings are wrong.")
 
 
 def opened(path: Path, *, make: bool = False) -> Inbox:
