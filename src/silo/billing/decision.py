@@ -41,7 +41,8 @@ def decide(
         return _unpaid(subscription, invoices, tenant, policy, clock, now)
     if subscription.status in PAID:
         return _paid(subscription, tenant, policy)
-    if subscription.status == "paused" and tenant and tenant.state == "running":
+    extended = tenant and tenant.extended_until and today(now) < tenant.extended_until
+    if subscription.status == "paused" and tenant and tenant.state == "running" and not extended:
         return Decision(Step.SUSPEND, "its trial is over, and no way to pay is known")
     return Decision(Step.NOTHING, f"its subscription is {subscription.status}, and no invoice of it is overdue")
 

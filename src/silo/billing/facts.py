@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 from collections.abc import Iterable, Mapping
@@ -18,27 +19,43 @@ REMINDER = re.compile(r"payment_failed/([^/]+)/(\d{4}-\d{2}-\d{2})")
 Letters = Mapping[str, tuple[str, str]]
 
 
-def by_subscription(edits: Edits) -> dict[str, Tenant]:
-    """Return every tenant that has, or had, a subscription, by it; raises InventoryError, Parked, LetterError."""
-    letters = edits.outbox.states() if edits.outbox else {}
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Every tenant that has, or had, a subscription, by it. `problems` are sentences on those that are left alone."""
+
+    tenants: Mapping[str, Tenant]
+    problems: Mapping[str, str]
+
+    def of(self, subscription: str) -> Tenant | None:
+        """Return the tenant of a subscription, None for none; raises Parked where it is not clear."""
+        if problem := self.problems.get(subscription):
+            raise Parked(problem)
+        return self.tenants.get(subscription)
+
+
+def read(edits: Edits) -> Facts:
+    """Read the inventory, which takes a second, and the outbox; raises InventoryError, LetterError."""
     known = edits.tenants()
+    letters = edits.outbox.states() if edits.outbox else {}
     found: dict[str, Tenant] = {}
     for stone in sorted(edits.inventory.tombstones(), key=lambda stone: stone.when):
         if stone.subscription:
             found[stone.subscription] = _deleted(stone, letters)
     alive: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for name, file in edits.inventory.tenants().items():
-        subscription = str(file.settings.get(SUBSCRIPTION, ""))
-        if not subscription:
+        if not (subscription := str(file.settings.get(SUBSCRIPTION, ""))):
             continue
         if subscription in alive:
-            raise Parked(f"{name} and {alive[subscription]} both have {subscription} as {SUBSCRIPTION}; one is right")
-        if name not in known:
+            problems[subscription] = f"{alive[subscription]} and {name} both have {subscription}; one of them is right"
+        elif name not in known:
             # Taken for nobody's, its customer would get a second one.
-            raise Parked(f"{name}: its settings are not right, so its bill is left alone; 'silo plan {name}' says why")
+            why = f"'silo plan {name}' says what is wrong"
+            problems[subscription] = f"{name}: its settings are not right, so its bill is left alone; {why}"
+        else:
+            found[subscription] = _alive(known[name], letters)
         alive[subscription] = name
-        found[subscription] = _alive(known[name], letters)
-    return found
+    return Facts(found, problems)
 
 
 def linked(known: Known) -> str:

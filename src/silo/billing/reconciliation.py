@@ -40,12 +40,16 @@ class Difference:
 
 
 def cases(edits: Edits, gateway: Gateway) -> list[Case]:
-    """Return every subscription of the account with its invoices and its tenant, the oldest first; four requests."""
+    """Return every subscription with its unpaid invoices and its tenant, the oldest first; three requests or more.
+
+    Those whose tenant is not clear are left out.
+    """
     with sentences():
-        tenants = facts.by_subscription(edits)
+        known = facts.read(edits)
         unpaid = gateway.unpaid()
         some = sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))
-        return [Case(one, unpaid.get(one.id, ()), tenants.get(one.id)) for one in some]
+        clear = (one for one in some if one.id not in known.problems)
+        return [Case(one, unpaid.get(one.id, ()), known.of(one.id)) for one in clear]
 
 
 def differences(found: Sequence[Case], edits: Edits, policy: Policy, now: datetime.datetime) -> list[Difference]:
@@ -63,7 +67,9 @@ def differences(found: Sequence[Case], edits: Edits, policy: Policy, now: dateti
         if stone.subscription and stone.subscription not in asked:
             text = f"{stone.name}: its deletion was cut off"
             result.append(Difference(text, "settle", stone.subscription, stone.name))
-    known = {case.subscription.id for case in found}
+    problems = facts.read(edits).problems
+    result += [Difference(text, "operator", subscription) for subscription, text in problems.items()]
+    known = {case.subscription.id for case in found} | problems.keys()
     for name, tenant in sorted(edits.tenants().items()):
         if (subscription := facts.linked(tenant)) and subscription not in known:
             text = f"{name} is of {subscription}, which Stripe does not know; it is left as it is"

@@ -126,7 +126,7 @@ class Settlement:
         subscription = self._gateway.subscription(name)
         invoices = self._gateway.invoices(name)
         # One look at the inventory, which takes a second, serves for its tenants and its rules.
-        tenant = facts.by_subscription(self._edits).get(name)
+        tenant = facts.read(self._edits).of(name)
         return subscription, tenant, decide(subscription, invoices, tenant, self.policy, self._clock())
 
     def _complete(self, name: str) -> None:

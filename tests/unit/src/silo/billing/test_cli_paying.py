@@ -166,6 +166,6 @@ def test_what_asks_for_the_operator_ends_with_a_sentence(silo, unpaid, company, 
     def parks(*_arguments):
         raise Parked("hans and maria both have sub_1")
 
-    monkeypatch.setattr("silo.billing.facts.by_subscription", parks)
+    monkeypatch.setattr("silo.billing.facts.read", parks)
     result = silo("dunning")
     assert (result.exit_code, result.output) == (1, "Error: hans and maria both have sub_1\n")

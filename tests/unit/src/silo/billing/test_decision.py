@@ -276,6 +276,8 @@ def test_a_trial_that_is_over_without_a_card_is_suspended_and_never_deleted(hans
     assert step(hans) is Step.SUSPEND
     hans.holds(state="suspended")
     assert step(hans, 300) is Step.NOTHING
+    hans.holds(state="running", extended_until=FIRST + 3 * DAY)
+    assert [step(hans, at) for at in (2, 3)] == [Step.NOTHING, Step.SUSPEND]
 
 
 @pytest.mark.parametrize("status", ["past_due", "unpaid"])

@@ -398,6 +398,24 @@ def test_a_tenant_whose_file_is_wrong_is_left_alone(company, hans):
     company.account.cancel(hans)
     with pytest.raises(Parked, match="hans: its settings are not right, so its bill is left alone"):
         company.settlement().settle(hans)
+    assert company.reconciliation().sweep().left[0].startswith("hans: its settings are not right")
+
+
+def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(company, hans):
+    maria = company.order("maria")
+    company.work()
+    Operator(Edits(company.path)).create("peter", email="p@example.ch", quota="10G", subscription=hans)
+    company.account.cancel(hans)
+    company.account.cancel(maria)
+    with pytest.raises(Parked, match=f"hans and peter both have {hans}; one of them is right"):
+        company.settlement().settle(hans)
+    repair = company.reconciliation().sweep()
+    assert repair.left == (f"hans and peter both have {hans}; one of them is right",)
+    assert (company.state("hans"), company.state("peter"), company.state("maria")) == (
+        "running",
+        "running",
+        "suspended",
+    )
 
 
 def test_rules_that_are_wrong_hold_everything(company, hans):
