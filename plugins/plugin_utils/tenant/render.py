@@ -50,13 +50,14 @@ def compose_file() -> str:
 
 
 @functools.cache
-def _services() -> dict[str, dict[str, t.Any]]:
+def services() -> dict[str, dict[str, t.Any]]:
+    """Return the sections of the Compose file, by service."""
     return t.cast("dict[str, dict[str, t.Any]]", yaml.safe_load(compose_file())["services"])
 
 
 @functools.cache
 def _service_text(service: str) -> str:
-    return json.dumps(_services()[service], sort_keys=True)
+    return json.dumps(services()[service], sort_keys=True)
 
 
 def _configuration(tenant: Tenant) -> str:
@@ -243,6 +244,6 @@ def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
     configuration = _configuration(tenant)
     secret_files = _secret_files(secrets, tenant.cache_memory)
     contents = {"immich.json": configuration, **secret_files}
-    digests = {service: _digest(service, variables, contents) for service in _services()}
+    digests = {service: _digest(service, variables, contents) for service in services()}
     env = _env(variables | {f"{service.upper()}_DIGEST": digest for service, digest in digests.items()})
     return Stack(env, _slice(tenant), configuration, _route(tenant), _starting(tenant), digests, secret_files)

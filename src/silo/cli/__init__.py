@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from silo import runner
-from silo.cli import accounting, alerting, changing, output, paying, reading, serving, using
+from silo.cli import accounting, alerting, changing, output, paying, reading, serving, using, verifying
 
 EPILOG = f"""{output.EXIT_CODES}
 
@@ -66,6 +66,7 @@ for command in (
     accounting.report,
     alerting.alerts,
     reading.check,
+    verifying.verify,
     paying.extend,
     paying.dunning,
     paying.reconcile,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import datetime
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from silo import runner
+from silo import answers, runner
+from silo.answers import Told
 from silo.ground import doors, mail, names, server, vault
 from silo.ground.finding import Finding
 from silo.letters.settings import Settings
@@ -20,47 +20,11 @@ WORKERS = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
-    """The answer of a host to a task, which ran between `begin` and `end` (seconds since 1970, by this machine)."""
-
-    values: Mapping[str, t.Any]
-    begin: float
-    end: float
-
-    @property
-    def problem(self) -> str:
-        """Why there is no answer; empty where there is one."""
-        if self.values.get("unreachable") or self.values.get("failed"):
-            said = " ".join(str(self.values.get("msg", "it does not say why")).split())
-            return said.removeprefix("Task failed: ")
-        return ""
-
-
-Book = dict[str, dict[str, Told]]
-
-
-@dataclasses.dataclass(frozen=True)
 class Ground:
     """What was found, and the size in bytes of each NAS that told it."""
 
     findings: tuple[Finding, ...]
     pools: Mapping[str, int]
-
-
-def _seconds(text: str) -> float:
-    return datetime.datetime.fromisoformat(text).timestamp()
-
-
-def _read(inventory: Path) -> Book:
-    """Return task to host to its answer, of those that failed or are away as well. Raises silo.runner.RunError."""
-    book: Book = {}
-    for event in runner.events(PLAYBOOK, inventory):
-        for host, values in runner.host_results(event).items():
-            task = event["task"]
-            lasted = task["duration"]
-            told = Told(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
-            book.setdefault(task["name"], {})[host] = told
-    return book
 
 
 def _away(subject: str, host: str, told: Told) -> Finding:
@@ -160,7 +124,7 @@ def _outside(policies: Mapping[str, Policy], tenants: Mapping[str, Mapping[str, 
 
 def _machines(inventory: Path) -> tuple[list[Finding], dict[str, int]]:
     try:
-        book = _read(inventory)
+        book = answers.read(PLAYBOOK, inventory)
     except runner.RunError as error:
         text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
         return [Finding("inventory", str(inventory), "wrong", text, "correct what it names, then check again")], {}

@@ -1,0 +1,39 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of tenant_verify_info: what each tenant should be, from the inventory."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read_all
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.promise import promise, seccomp
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Takes `names`, all where there is none, and fills in the rest."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result; one call for all tenants of a server."""
+        variables = task_vars or {}
+        result = super().run(tmp, variables)
+        server = variables["inventory_hostname"]
+        try:
+            tenants = read_all(variables["groups"].get("tenants", []), variables["hostvars"])
+        except TenantError as error:
+            raise AnsibleActionFail(str(error)) from error
+        here = [tenant for tenant in tenants if tenant.server == server]
+        names = self._task.args.get("names") or [tenant.name for tenant in here]
+        arguments = self._task.args | {
+            "server": server,
+            "known": [tenant.name for tenant in here],
+            "tenants": [promise(tenant) for tenant in here if tenant.name in names],
+            "seccomp": seccomp(),
+        }
+        result.update(self._execute_module("swissphoto.silo.tenant_verify_info", arguments, task_vars=variables))
+        return result

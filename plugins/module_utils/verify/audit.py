@@ -1,0 +1,103 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All checks of one server. Nothing is changed; what is away or broken is a check that does not hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ..command import CommandError, Runner
+from ..ground import look
+from ..tenant import engine, probe
+from ..tenant.probe import Storage
+from . import hardening, isolation, origin, reach, secrets, state
+from .check import Check, none_of
+from .container import Ask, Found, Item, items, look_at
+from .wanted import Service, Tenant, Wanted
+
+Running = Mapping[Service, Found]
+
+
+def _running(services: Iterable[Service], found: Mapping[str, Found]) -> dict[Service, Found]:
+    return {
+        service: found[service.container]
+        for service in services
+        if service.container in found and found[service.container].processes
+    }
+
+
+def _server(wanted: Wanted, runner: Runner, listed: Sequence[Item], storage: Storage) -> Iterator[Check]:
+    expected = f"the rules of {wanted.guard}"
+    guard = look.guard_problem(runner, wanted.guard)
+    yield Check("guard", wanted.server, not guard, guard or expected, expected)
+    seen = storage.problem or "it is mounted, and answers"
+    yield Check("NAS", wanted.server, not storage.problem, seen, "it is mounted, and answers")
+    strangers = {item.tenant for item in listed if item.tenant} - wanted.known
+    yield none_of("tenants", wanted.server, sorted(strangers), "all in the inventory", "all in the inventory")
+    yield from origin.of_server(wanted.server, listed)
+
+
+def _shared(wanted: Wanted, found: Mapping[str, Found]) -> Iterator[Check]:
+    running = _running(wanted.shared, found)
+    for service in wanted.shared:
+        seen = "running" if service in running else "not running"
+        yield Check("state", service.label, service in running, seen, "running")
+    for service, container in running.items():
+        yield from hardening.checks(service, container)
+        yield origin.image(service, container)
+        yield origin.rights(service, container)
+
+
+def _tenant(tenant: Tenant, running: Running, wanted: Wanted) -> Iterator[Check]:
+    for service, container in running.items():
+        yield from hardening.checks(service, container)
+        yield from origin.of_tenant(tenant, service, container, wanted.seccomp)
+        if service.label == f"{tenant.name}/server":
+            yield state.closed(service, container)
+    if tenant.state != "absent":
+        yield from secrets.checks(tenant, running)
+
+
+def _apart(wanted: Wanted, running: Mapping[str, Running], listed: Sequence[Item], runner: Runner) -> Iterator[Check]:
+    """Yield what is reached from each container, all of them tried side by side."""
+    try:
+        here = isolation.host(runner, wanted.sentinel.parent)
+    except (CommandError, LookupError) as error:
+        text = f"this server's own addresses are not known: {' '.join(str(error).split())}"
+        yield Check("isolation", wanted.server, False, text, "nothing but its own")
+        return
+    tried = {tenant.name: isolation.targets(tenant, wanted, listed, here) for tenant in wanted.tenants}
+    ways = {
+        container.network: [*tried[name][0], *tried[name][1]]
+        for name, services in running.items()
+        for container in services.values()
+    }
+    reached = reach.from_inside(ways)
+    for name, services in running.items():
+        for service, container in services.items():
+            yield from isolation.checks(service, container, tried[name], reached[container.network])
+
+
+def audit(wanted: Wanted, runner: Runner, ask: Ask = engine.get) -> list[Check]:
+    """Return every check of the server on which this runs; raises StackError where its engine does not answer."""
+    listed = items(ask)
+    by_name = {item.name: item for item in listed}
+    services = [*wanted.shared, *(service for tenant in wanted.tenants for service in tenant.services)]
+    chosen = {service.container for service in services}
+    found = look_at((item for item in listed if item.name in chosen), ask)
+    storage = probe.look(wanted.sentinel, [tenant.storage / "uploads" for tenant in wanted.tenants])
+    running = {
+        tenant.name: _running(tenant.services, found) if tenant.state == "running" else {} for tenant in wanted.tenants
+    }
+    checks = [*_server(wanted, runner, listed, storage), *_shared(wanted, found)]
+    for tenant in wanted.tenants:
+        checks += state.checks(tenant, by_name, storage.directories)
+        checks += _tenant(tenant, running[tenant.name], wanted)
+    return [*checks, *_apart(wanted, running, listed, runner)]
+
+
+def as_facts(checks: Iterable[Check]) -> list[dict[str, t.Any]]:
+    """Return what a module may return of `checks`."""
+    return [dataclasses.asdict(check) for check in checks]

@@ -1,0 +1,100 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A container as it is: what the engine says of it, and what the kernel does."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ..tenant import engine
+from ..tenant.stack import StackError
+from . import limits, mounts, process
+from .limits import Limits
+from .mounts import Mount
+from .process import Process
+
+WORKERS = 2 * (os.cpu_count() or 1)
+
+Ask = Callable[[str, Mapping[str, str]], t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A container in the engine's list of all; `tenant` is empty where it is nobody's."""
+
+    identity: str
+    name: str
+    state: str
+    status: str
+    tenant: str
+    addresses: tuple[str, ...]
+    published: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """One that was looked at. `details` is the engine's word, all else the kernel's; without `processes` it is down."""
+
+    details: Mapping[str, t.Any] = dataclasses.field(repr=False)
+    digests: tuple[str, ...] = ()
+    pid: int = 0
+    processes: tuple[Process, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    limits: Limits = Limits(None, None, None)
+
+    @property
+    def network(self) -> Path:
+        """The file by which one enters its network."""
+        return Path(self.details["NetworkSettings"]["SandboxKey"])
+
+
+def _published(ports: Iterable[Mapping[str, t.Any]]) -> tuple[str, ...]:
+    return tuple(f"{port.get('IP', '')}:{port['PublicPort']}" for port in ports if port.get("PublicPort"))
+
+
+def items(ask: Ask = engine.get) -> tuple[Item, ...]:
+    """Return all containers of this server, by one request."""
+    return tuple(
+        Item(
+            identity=item["Id"],
+            name=item["Names"][0].lstrip("/"),
+            state=item["State"],
+            status=item["Status"],
+            tenant=item["Labels"].get(f"{engine.LABEL}.tenant", ""),
+            addresses=tuple(
+                network["IPAddress"]
+                for network in item["NetworkSettings"]["Networks"].values()
+                if network.get("IPAddress")
+            ),
+            published=_published(item.get("Ports") or []),
+            sources=tuple(mount["Source"] for mount in item.get("Mounts") or [] if mount.get("Source")),
+        )
+        for item in ask("/containers/json", {"all": "1"})
+    )
+
+
+def look(item: Item, ask: Ask = engine.get) -> Found | None:
+    """Return one container; None where it is gone meanwhile."""
+    try:
+        details = ask(f"/containers/{item.identity}/json", {})
+        image = ask(f"/images/{details['Image']}/json", {})
+    except StackError:
+        return None
+    digests, pid = tuple(image.get("RepoDigests") or ()), int(details["State"]["Pid"])
+    if pid <= 0:
+        return Found(details, digests)
+    return Found(details, digests, pid, process.read(pid), mounts.read(pid), limits.read(pid))
+
+
+def look_at(wanted: Iterable[Item], ask: Ask = engine.get) -> dict[str, Found]:
+    """Return name to container, of all that are there."""
+    chosen = list(wanted)
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        found = pool.map(lambda item: look(item, ask), chosen)
+        return {item.name: one for item, one in zip(chosen, found, strict=True) if one}

@@ -1,0 +1,136 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Connections tried from inside a container's network, without a process in it."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import errno
+import os
+import resource
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+NEW_NETWORK = 0x40000000
+SECONDS = 1.0
+# Each thread has as many sockets as it has targets that are silent.
+AT_ONCE = 32
+PENDING = (errno.EINPROGRESS, errno.EAGAIN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A TCP port, and whose it is, for who reads it. An address of IPv6's link is that of the one cable out."""
+
+    address: str
+    port: int
+    owner: str = dataclasses.field(default="", compare=False)
+
+    def __str__(self) -> str:
+        """As it is told."""
+        return f"{self.address}:{self.port}" + (f" ({self.owner})" if self.owner else "")
+
+
+def _enter(namespace: Path) -> None:
+    """Have this thread, and it alone, be in another network."""
+    handle = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(handle, NEW_NETWORK) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(namespace))
+    finally:
+        os.close(handle)
+
+
+def _begin(target: Target) -> socket.socket | None:
+    """Begin to connect; None where the kernel refuses at once, as it does where there is no route."""
+    place: tuple[str, int] | tuple[str, int, int, int] = (target.address, target.port)
+    family = socket.AF_INET
+    if ":" in target.address:
+        cable = next((number for number, name in socket.if_nameindex() if name != "lo"), 0)
+        family, place = socket.AF_INET6, (target.address, target.port, 0, cable)
+    try:
+        opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            return None
+        raise
+    if opened.connect_ex(place) in (0, *PENDING):
+        return opened
+    opened.close()
+    return None
+
+
+def connect(targets: Iterable[Target], seconds: float = SECONDS) -> frozenset[Target]:
+    """Return which of `targets` take a connection within `seconds`, from the network of this thread."""
+    waiting: dict[int, tuple[socket.socket, Target]] = {}
+    poll = select.poll()
+    found = set()
+    try:
+        for target in dict.fromkeys(targets):
+            if opened := _begin(target):
+                waiting[opened.fileno()] = (opened, target)
+                poll.register(opened, select.POLLOUT)
+        deadline = time.monotonic() + seconds
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            for number, _event in poll.poll(left * 1000):
+                opened, target = waiting.pop(number)
+                poll.unregister(number)
+                if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    found.add(target)
+                opened.close()
+    finally:
+        for opened, _target in waiting.values():
+            opened.close()
+    return frozenset(found)
+
+
+class _Visit(threading.Thread):
+    """A thread that goes into a network and ends there."""
+
+    def __init__(self, namespace: Path, targets: Sequence[Target], seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._namespace, self._targets, self._seconds = namespace, targets, seconds
+        self.found: frozenset[Target] = frozenset()
+        self.error = ""
+
+    def run(self) -> None:
+        try:
+            _enter(self._namespace)
+            self.found = connect(self._targets, self._seconds)
+        except OSError as error:
+            self.error = str(error)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """What took a connection; `error` is why nobody knows."""
+
+    open: frozenset[Target] = frozenset()
+    error: str = ""
+
+
+def from_inside(wanted: Mapping[Path, Sequence[Target]], seconds: float = SECONDS) -> dict[Path, Reached]:
+    """Return network to what is reached from it; `wanted` is the path of a network to the targets that are tried."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        return _in_turns(list(wanted.items()), seconds)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _in_turns(wanted: Sequence[tuple[Path, Sequence[Target]]], seconds: float) -> dict[Path, Reached]:
+    found = {}
+    for begin in range(0, len(wanted), AT_ONCE):
+        visits = {path: _Visit(path, targets, seconds) for path, targets in wanted[begin : begin + AT_ONCE]}
+        for visit in visits.values():
+            visit.start()
+        for path, visit in visits.items():
+            visit.join()
+            found[path] = Reached(visit.found, visit.error)
+    return found

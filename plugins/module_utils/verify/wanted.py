@@ -1,0 +1,100 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the inventory promises, as the module gets it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """A container as it should be. Sizes in bytes; 0 is a limit that is not named, but there has to be one.
+
+    `label` is how it is told. `uid` 0 is anybody but root. `writable`: where it may write; None is not looked at.
+    """
+
+    label: str
+    container: str
+    image: str
+    memory: int
+    processes: int = 0
+    uid: int = 0
+    writable: tuple[str, ...] | None = None
+    address: str = ""
+    port: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Tenant:
+    """A tenant as it should be; `folders` are those of which its containers get files."""
+
+    name: str
+    state: str
+    uid: int
+    directory: Path
+    storage: Path
+    gateway: str
+    bridge: str
+    services: tuple[Service, ...]
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """Where all lies that is this tenant's."""
+        return self.directory, self.storage
+
+    def service(self, name: str) -> Service:
+        """Return the service of this name."""
+        return next(service for service in self.services if service.label == f"{self.name}/{name}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Everything on one server. `known`: all tenants that the inventory has here, also those that are not looked at."""
+
+    server: str
+    tenants: tuple[Tenant, ...]
+    shared: tuple[Service, ...]
+    known: frozenset[str]
+    sentinel: Path
+    guard: Path
+    seccomp: Path
+    machine_learning_port: int
+
+
+def _tenant(item: Mapping[str, t.Any]) -> Tenant:
+    name = item["name"]
+    services = tuple(
+        Service(
+            label=f"{name}/{service['name']}",
+            container=f"silo-{name}-{service['name']}-1",
+            image=service["image"],
+            memory=service["memory"],
+            processes=service["processes"],
+            uid=item["uid"],
+            writable=tuple(service["writable"]),
+            address=service["address"],
+            port=service["port"],
+        )
+        for service in item["services"]
+    )
+    paths = (Path(item["directory"]), Path(item["storage"]))
+    return Tenant(name, item["state"], item["uid"], *paths, item["gateway"], item["bridge"], services)
+
+
+def parse(parameters: Mapping[str, t.Any]) -> Wanted:
+    """Return what the module's parameters say."""
+    shared = (Service(item["name"], item["container"], item["image"], item["memory"]) for item in parameters["shared"])
+    return Wanted(
+        server=parameters["server"],
+        tenants=tuple(_tenant(item) for item in parameters["tenants"]),
+        shared=tuple(shared),
+        known=frozenset(parameters["known"]),
+        sentinel=Path(parameters["sentinel"]),
+        guard=Path(parameters["guard"]),
+        seccomp=Path(parameters["seccomp"]),
+        machine_learning_port=parameters["machine_learning_port"],
+    )

@@ -1,0 +1,33 @@
+"""What tenant_verify_info is told of a tenant."""
+
+import json
+
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.promise import promise, seccomp
+
+GIB = 1024**3
+
+
+def test_what_is_promised_to_hans(tenant_values):
+    secrets = {f"{name}_password": f"s3cret-{name}" for name in ("database", "cache", "admin")}
+    found = promise(derive("hans", tenant_values | {"tenant_secrets": secrets}))
+    assert (found["name"], found["state"], found["uid"], found["bridge"]) == ("hans", "running", 200001, "im-1")
+    assert (found["gateway"], found["storage"]) == ("10.83.0.17", "/instances/hans")
+    server, database, cache = found["services"]
+    assert server == {
+        "name": "server",
+        "image": "server:1",
+        "memory": GIB,
+        "processes": 512,
+        "writable": ["/data", "/data/backups", "/tmp"],
+        "address": "10.83.0.18",
+        "port": 2283,
+    }
+    assert (database["processes"], database["port"]) == (200, 5432)
+    assert "/var/lib/postgresql/data" in database["writable"]
+    assert (cache["memory"], cache["writable"]) == (GIB // 2, ["/data"])
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_the_profile_is_that_of_the_compose_file():
+    assert seccomp() == "/etc/silo/seccomp-1.json"
