@@ -116,6 +116,10 @@ options:
             description: How many processes and threads it may have.
             type: int
             required: true
+          memory_order:
+            description: Who has more is ended first where the server is short of memory.
+            type: int
+            required: true
           writable:
             description: Where in the container it may write.
             type: list
@@ -190,6 +194,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "image": text,
         "memory": number,
         "processes": number,
+        "memory_order": number,
         "writable": {"type": "list", "elements": "str", "required": True},
         "address": text,
         "port": number,

@@ -54,6 +54,18 @@ def seccomp(service: Service, found: Found) -> Check:
     return none_of("seccomp", service.label, wrong, "a filter", "a filter")
 
 
+def dumps(service: Service, found: Found) -> Check:
+    """Return whether no process leaves its memory, with what is secret in it, in a file."""
+    wrong = _told((process for process in found.processes if process.dumps), "written")
+    return none_of("core dumps", service.label, wrong, "none", "none")
+
+
+def order(service: Service, found: Found) -> Check:
+    """Return whether the kernel, where it has to end something, knows what first: the database is the last."""
+    seen = ", ".join(str(number) for number in sorted({process.memory_order for process in found.processes}))
+    return same("memory order", service.label, seen, str(service.memory_order))
+
+
 def root(service: Service, found: Found) -> Check:
     """Return whether the container's root cannot be written to."""
     is_writable = any(mount.point == "/" and mount.writable for mount in found.mounts)
@@ -116,6 +128,7 @@ def checks(service: Service, found: Found) -> Iterator[Check]:
         capabilities,
         no_new_privileges,
         seccomp,
+        dumps,
         root,
         writable,
         memory,
@@ -123,3 +136,5 @@ def checks(service: Service, found: Found) -> Iterator[Check]:
         processes,
     ):
         yield check(service, found)
+    if service.memory_order is not None:
+        yield order(service, found)

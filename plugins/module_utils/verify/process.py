@@ -21,7 +21,8 @@ SETTLE_SECONDS = 0.5
 class Process:
     """What bounds a process. `users`, `groups`: all that it acts as; `capabilities`: set to bits; `seccomp`: 2 filters.
 
-    `told` is its environment and its arguments, where no secret may be.
+    `memory_order`: whoever has more is ended first. `dumps`: whether it may leave its memory in a file. `told` is its
+    environment and its arguments, where no secret may be.
     """
 
     number: int
@@ -31,6 +32,8 @@ class Process:
     capabilities: Mapping[str, int]
     no_new_privileges: bool
     seccomp: int
+    memory_order: int
+    dumps: bool
     told: bytes = dataclasses.field(repr=False, compare=False)
 
     @property
@@ -39,8 +42,8 @@ class Process:
         return (self.users, self.groups, tuple(sorted(self.capabilities.items())), self.no_new_privileges, self.seccomp)
 
 
-def parse(number: int, status: str, told: bytes = b"") -> Process:
-    """Return a process of the text of its status; raises KeyError and ValueError for what is none."""
+def parse(number: int, status: str, order: str, limits: str, told: bytes = b"") -> Process:
+    """Return a process of the texts of its status, oom_score_adj and limits; raises KeyError for what is none."""
     fields = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
     return Process(
         number=number,
@@ -50,8 +53,15 @@ def parse(number: int, status: str, told: bytes = b"") -> Process:
         capabilities={name: int(fields[name], 16) for name in CAPABILITIES},
         no_new_privileges=fields["NoNewPrivs"].strip() == "1",
         seccomp=int(fields["Seccomp"]),
+        memory_order=int(order),
+        dumps=re.search(r"^Max core file size +0 ", limits, re.MULTILINE) is None,
         told=told,
     )
+
+
+def _text(path: Path) -> str:
+    # A process names itself as it likes.
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _read(number: int, proc: Path) -> Process | None:
@@ -59,7 +69,8 @@ def _read(number: int, proc: Path) -> Process | None:
     folder = proc / str(number)
     try:
         told = (folder / "environ").read_bytes() + b"\0" + (folder / "cmdline").read_bytes()
-        return parse(number, (folder / "status").read_text(encoding="utf-8", errors="replace"), told)
+        status, order, limits = (_text(folder / name) for name in ("status", "oom_score_adj", "limits"))
+        return parse(number, status, order, limits, told)
     except (FileNotFoundError, ProcessLookupError, KeyError):
         return None
 

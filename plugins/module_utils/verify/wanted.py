@@ -14,7 +14,8 @@ from pathlib import Path
 class Service:
     """A container as it should be. Sizes in bytes; 0 is a limit that is not named, but there has to be one.
 
-    `label` is how it is told. `uid` 0 is anybody but root. `writable`: where it may write; None is not looked at.
+    `label` is how it is told. `uid` 0 is anybody but root. `writable`: where it may write. `memory_order`: who is ended
+    first where the server is short of memory. None is not looked at.
     """
 
     label: str
@@ -24,6 +25,7 @@ class Service:
     processes: int = 0
     uid: int = 0
     writable: tuple[str, ...] | None = None
+    memory_order: int | None = None
     address: str = ""
     port: int = 0
 
@@ -76,6 +78,7 @@ def _tenant(item: Mapping[str, t.Any]) -> Tenant:
             processes=service["processes"],
             uid=item["uid"],
             writable=tuple(service["writable"]),
+            memory_order=service["memory_order"],
             address=service["address"],
             port=service["port"],
         )

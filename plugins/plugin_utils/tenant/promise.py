@@ -36,6 +36,7 @@ def _service(tenant: Tenant, name: str) -> dict[str, t.Any]:
         "image": tenant.settings["tenant_images"][name],
         "memory": getattr(tenant, f"{name}_memory"),
         "processes": section["pids_limit"],
+        "memory_order": section["oom_score_adj"],
         "writable": list(_writable(section)),
         "address": getattr(tenant.network, name),
         "port": PORTS[name],

@@ -49,6 +49,7 @@ class Given:
                     "image": f"registry/{service}:1@{DIGEST}",
                     "memory": GIB,
                     "processes": 64,
+                    "memory_order": 100,
                     "writable": ["/data", "/tmp", "/var/run/postgresql"],
                     "address": f"10.83.0.{16 * index + place}",
                     "port": port,
@@ -80,6 +81,8 @@ class Given:
             "capabilities": dict.fromkeys(CAPABILITIES, 0),
             "no_new_privileges": True,
             "seccomp": 2,
+            "memory_order": 100,
+            "dumps": False,
             "told": b"IMMICH_ALLOW_SETUP=false\0HOME=/\0node\0server.js\0",
         }
         return Process(**(values | changes))

@@ -22,6 +22,10 @@ Seccomp:\t2
 Seccomp_filters:\t1
 """
 
+LIMITS = """Limit                     Soft Limit           Hard Limit           Units
+Max core file size        {core}                    {core}                    bytes
+"""
+
 
 @pytest.fixture
 def host(tmp_path):
@@ -32,10 +36,12 @@ def host(tmp_path):
     class Host:
         proc, cgroup = tmp_path / "proc", tmp_path / "cgroup"
 
-        def write(self, number, name="node", uid=200001, groups="", caps="0" * 16, environ=b"A=1\0"):
+        def write(self, number, name="node", uid=200001, groups="", caps="0" * 16, environ=b"A=1\0", core=0):
             folder = self.proc / str(number)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "status").write_text(STATUS.format(name=name, uid=uid, groups=groups, caps=caps))
+            (folder / "oom_score_adj").write_text("100\n")
+            (folder / "limits").write_text(LIMITS.format(core=core))
             (folder / "environ").write_bytes(environ)
             (folder / "cmdline").write_bytes(b"node\0main.js\0")
             (folder / "cgroup").write_text("0::/docker-1.scope\n")
@@ -58,6 +64,7 @@ def test_all_processes_of_a_container(host):
     assert second.users == second.groups == {200001}
     assert set(second.capabilities.values()) == {0}
     assert (second.no_new_privileges, second.seccomp) == (True, 2)
+    assert (second.memory_order, second.dumps) == (100, False)
     assert second.told == b"A=1\0\0node\0main.js\0"
     assert "A=1" not in repr(second)
 
@@ -76,6 +83,13 @@ def test_one_that_differs_and_stays_is_told(host):
     host.write(12, uid=0, caps="000001ffffffffff")
     host.group(10, 12)
     assert [one.users for one in host.read()] == [{200001}, {0}]
+
+
+@pytest.mark.parametrize("core", [1024, "unlimited"])
+def test_one_that_may_leave_a_core(host, core):
+    host.write(10, core=core)
+    host.group(10)
+    assert [one.dumps for one in host.read()] == [True]
 
 
 def test_what_has_ended_is_left_out(host):

@@ -19,6 +19,7 @@ def test_what_is_promised_to_hans(tenant_values):
         "image": "server:1",
         "memory": GIB,
         "processes": 512,
+        "memory_order": 300,
         "writable": ["/data", "/data/backups", "/tmp"],
         "address": "10.83.0.18",
         "port": 2283,
@@ -27,6 +28,11 @@ def test_what_is_promised_to_hans(tenant_values):
     assert "/var/lib/postgresql/data" in database["writable"]
     assert (cache["memory"], cache["writable"]) == (GIB // 2, ["/data"])
     assert "s3cret" not in json.dumps(found)
+
+
+def test_the_database_is_ended_last(tenant_values):
+    server, database, cache = promise(derive("hans", tenant_values))["services"]
+    assert database["memory_order"] < cache["memory_order"] < server["memory_order"]
 
 
 def test_the_profile_is_that_of_the_compose_file():

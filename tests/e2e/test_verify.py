@@ -1,0 +1,156 @@
+"""What `silo verify` tells: of a lab that keeps every promise, and of one on which many are broken at once."""
+
+import json
+
+import pytest
+
+from silo import verify as audit
+
+from .waiting import wait_for
+
+TENANTS = ("hans", "maria", "peter")
+SERVICES = ("server", "database", "cache")
+MIB = 1024**2
+# A process with all that root has, as an operator makes one in a moment of haste.
+PRIVILEGED = "docker exec --detach --privileged --user 0 silo-hans-cache-1 sleep 4711"
+# A container that is made by hand, with one line more.
+MORE = "services: {cache: {cap_add: [NET_ADMIN]}}"
+BY_HAND = f"cd /srv/silo/tenants/peter; echo '{MORE}' | docker compose -f compose.yaml -f - up --detach --wait cache"
+UPDATE = "docker update --memory {} --memory-swap {} silo-maria-server-1"
+
+
+def failed(checks):
+    """Check and subject to what was seen, of those that do not hold."""
+    return {(check.check, check.subject): check.seen for check in checks if not check.ok}
+
+
+@pytest.fixture(scope="module")
+def whole(operator):
+    return audit.verify(operator.inventory)
+
+
+@pytest.fixture(scope="module")
+def broken(lab, operator, whole):
+    """What is seen of a server on which somebody broke six things; afterwards all of it holds again."""
+    memory = lab.inspect("silo-maria-server-1")["HostConfig"]["Memory"]
+    index = operator.settings("maria")["tenant_index"]
+    limit, secret = lab.quota(index), "/srv/silo/tenants/hans/secrets/cache_password"
+    try:
+        lab.run("nft", "delete", "table", "inet", "silo_guard")
+        lab.run("chmod", "0444", secret)
+        lab.shell(UPDATE.format(f"{memory + 64 * MIB}b", f"{memory + 64 * MIB}b"))
+        lab.run("btrfs", "qgroup", "limit", "none", f"1/{index}", "/instances")
+        lab.shell(BY_HAND)
+        lab.shell(PRIVILEGED)
+        yield failed(audit.verify(operator.inventory))
+    finally:
+        lab.run("systemctl", "reload", "silo-guard")
+        lab.run("chmod", "0400", secret)
+        lab.shell(UPDATE.format(memory, memory))
+        lab.run("btrfs", "qgroup", "limit", str(limit), f"1/{index}", "/instances")
+        lab.shell("cd /srv/silo/tenants/peter; docker compose up --detach --wait cache")
+        lab.shell("pkill -f '^sleep 4711$'")
+    wait_for(lambda: not failed(audit.verify(operator.inventory)), seconds=60)
+
+
+def test_every_promise_holds(whole):
+    assert failed(whole) == {}
+
+
+def test_every_container_of_every_tenant_is_looked_at(whole):
+    by_subject = {}
+    for check in whole:
+        by_subject.setdefault(check.subject, set()).add(check.check)
+    every = {"state", "user", "capabilities", "no new privileges", "seccomp", "seccomp profile", "root file system"}
+    every |= {"places to write", "memory", "swap", "processes", "image", "rights", "mounts", "secrets hidden"}
+    every |= {"core dumps", "memory order", "isolation", "own network", "way out"}
+    for name in TENANTS:
+        assert {f"{name}/{service}" for service in SERVICES} <= set(by_subject)
+        for service in SERVICES:
+            assert by_subject[f"{name}/{service}"] - {"set-up"} == every
+        assert by_subject[name] == {"data", "secrets' files", "quota"}
+        assert "set-up" in by_subject[f"{name}/server"]
+    assert {"guard", "NAS", "tenants", "published ports"} <= by_subject["silo1"]
+    assert {"traefik", "machine learning", "pages"} <= set(by_subject)
+
+
+def test_isolation_is_tried_with_many_ports(whole):
+    """As many as there are addresses and listening ports; a list that is empty would hold as well."""
+    for check in whole:
+        if check.check == "isolation":
+            assert int(check.seen.split()[2]) > 100, check
+
+
+def test_no_secret_is_told(operator, whole):
+    text = "".join(f"{check.seen} {check.expected}" for check in whole)
+    for name in TENANTS:
+        for secret in operator.secrets(name).values():
+            assert secret not in text
+
+
+def test_nothing_is_changed_by_looking(lab, operator):
+    def state():
+        return lab.files(), lab.run("nft", "--stateless", "list", "ruleset"), lab.containers(*TENANTS)
+
+    before = state()
+    assert failed(audit.verify(operator.inventory, ["hans"])) == {}
+    assert state() == before
+
+
+def test_a_guard_that_is_gone(broken):
+    assert "its table inet silo_guard is not loaded" in broken["guard", "silo1"]
+    for name in TENANTS:
+        for service in SERVICES:
+            assert ":22 (this server at im-" in broken["isolation", f"{name}/{service}"]
+
+
+def test_a_secret_that_others_can_read(broken):
+    assert "hans/secrets/cache_password has mode 0444" in broken["secrets' files", "hans"]
+
+
+def test_a_limit_that_was_changed_by_hand(broken):
+    assert ("memory", "maria/server") in broken
+
+
+def test_a_quota_that_was_lifted(broken):
+    assert broken["quota", "maria"].startswith("no limit")
+
+
+def test_a_container_with_a_capability(broken):
+    assert broken["rights", "peter/cache"] == "+NET_ADMIN"
+    assert broken["capabilities", "peter/cache"].startswith("Cap")
+
+
+def test_a_process_of_root_in_a_container(broken):
+    assert broken["user", "hans/cache"].startswith("0, ")
+    assert "(sleep)" in broken["capabilities", "hans/cache"]
+
+
+def test_all_else_holds_meanwhile(broken):
+    mine = {"guard", "isolation", "secrets' files", "memory", "quota", "rights", "capabilities", "user", "seccomp"}
+    assert {check for check, _subject in broken} <= mine
+
+
+def test_a_tenant_at_rest_keeps_its_promises(lab, operator):
+    operator.edit("peter", state="suspended")
+    try:
+        early = failed(audit.verify(operator.inventory, ["peter"]))
+        assert set(early) == {("state", "peter"), ("address", f"peter.{lab.domain}")}
+        operator.apply("--limit", "peter")
+        assert failed(audit.verify(operator.inventory, ["peter"])) == {}
+    finally:
+        operator.edit("peter", state=None)
+        operator.apply("--limit", "peter")
+
+
+def test_the_command_ends_with_1_where_a_promise_is_broken(lab, silo):
+    assert json.loads(silo.run("verify", "hans", "--json"))["checks"]
+    path = "/srv/silo/tenants/hans/secrets/database_password"
+    lab.run("chmod", "0440", path)
+    try:
+        run = silo.try_run("verify", "hans")
+    finally:
+        lab.run("chmod", "0400", path)
+    assert run.code == 1
+    assert "FAILED" in run.output
+    assert "database_password has mode 0440" in run.output
