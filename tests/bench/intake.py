@@ -85,7 +85,8 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 def main() -> int:
     """Print a line for each number of senders, and the same as JSON; the exit code."""
-    found, numbers = {}, itertools.count()
+    found: dict[str, object] = {}
+    numbers = itertools.count()
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as scratch:
         folder = Path(scratch)
         print(f"a write to this disk: {_disk_seconds(folder) * 1000:.2f} ms")
@@ -100,18 +101,19 @@ def main() -> int:
                 spent = time.monotonic() - start
                 posted += len(took)
                 hundredths = statistics.quantiles(took, n=100)
-                found[senders] = one = {"per_second": len(took) / spent, "p50": hundredths[49], "p99": hundredths[98]}
+                one = {"per_second": len(took) / spent, "p50": hundredths[49], "p99": hundredths[98]}
+                found[str(senders)] = one
                 print(
                     f"{senders:2} senders: {one['per_second']:.0f} events/s, half of them within"
                     f" {one['p50'] * 1000:.1f} ms, 99 of 100 within {one['p99'] * 1000:.1f} ms"
                 )
             status = Path(f"/proc/{process.pid}/status").read_text().split()
-            found["peak_kib"] = int(status[status.index("VmHWM:") + 1])
+            found["peak_kib"] = peak = int(status[status.index("VmHWM:") + 1])
         finally:
             process.terminate()
             process.wait()
         kept = Inbox(folder / "inbox.db").tally().counts["new"]
-        print(f"{kept} of {posted} events are in the inbox; the service took {found['peak_kib'] / 1024:.0f} MiB")
+        print(f"{kept} of {posted} events are in the inbox; the service took {peak / 1024:.0f} MiB")
     print(json.dumps(found))
     return 0 if kept == posted else 1
 
