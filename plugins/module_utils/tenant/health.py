@@ -32,7 +32,8 @@ def wait(
     """
     deadline = time.monotonic() + seconds
     while True:
-        found = look(tenant)
+        # What else carries the tenant's label is not waited for, as Compose knows nothing of it.
+        found = [container for container in look(tenant) if not container.stray]
         if found and all((one.state, one.health) == ("running", "healthy") for one in found):
             return True
         if any(container.state in ENDED or container.health == "unhealthy" for container in found):

@@ -1,5 +1,6 @@
 """A stack is waited for by asking the engine, and Compose is asked again where it is not well."""
 
+import dataclasses
 import subprocess
 
 import pytest
@@ -46,6 +47,11 @@ def test_who_has_ended_or_is_ill_is_not_waited_for(containers, server):
     engine = Engine(containers(server={"health": "starting"}), containers(server=server))
     assert wait(engine) is False
     assert engine.slept == 1
+
+
+def test_what_is_not_of_the_stack_is_not_waited_for(containers):
+    guest = dataclasses.replace(containers()[0], name="somebodys-own", health="")
+    assert wait(Engine([*containers(), guest]))
 
 
 def test_the_wait_ends(containers):
