@@ -227,7 +227,7 @@ def _plans(parameters: dict[str, t.Any], containers: list[Container]) -> list[Pl
     ]
 
 
-def _result(outcomes: list[Outcome], orphans: set[str]) -> dict[str, t.Any]:
+def _result(outcomes: list[Outcome], orphans: set[str], with_diff: bool) -> dict[str, t.Any]:
     tenants = {
         outcome.plan.stack.name: {
             "observed": outcome.plan.observed,
@@ -237,7 +237,7 @@ def _result(outcomes: list[Outcome], orphans: set[str]) -> dict[str, t.Any]:
         }
         for outcome in outcomes
     }
-    diffs = [diff for outcome in outcomes for diff in outcome.plan.diffs]
+    diffs = [diff for outcome in outcomes for diff in outcome.plan.diffs] if with_diff else []
     return {
         "changed": any(outcome.plan.changes for outcome in outcomes),
         "tenants": tenants,
@@ -266,7 +266,8 @@ def main() -> None:
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
     orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])
-    module.exit_json(**_result(outcomes, orphans))
+    # Without what it was called with, in all of whose texts Ansible would look for each secret of each tenant.
+    module.exit_json(invocation={}, **_result(outcomes, orphans, module._diff))
 
 
 if __name__ == "__main__":
