@@ -120,19 +120,18 @@ class Worker:
             return taken
 
     def _lane(self, row: Row) -> None:
+        at_once = True
         try:
             self.work(row)
         except sqlite3.Error as error:
             # It is new still, and comes again with the next look, not at once.
             _log.error("%s: the inbox cannot be written now: %s", row.id, error)
-            self._free(row)
-        else:
-            self._free(row)
-            self._moved.set()
-
-    def _free(self, row: Row) -> None:
-        with self._lock:
-            self._busy.discard(row.line)
+            at_once = False
+        finally:
+            with self._lock:
+                self._busy.discard(row.line)
+            if at_once:
+                self._moved.set()
 
     def work(self, row: Row) -> None:
         """Do the job of one event, to an end or until later."""
