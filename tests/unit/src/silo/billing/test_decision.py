@@ -249,6 +249,21 @@ def test_an_extension_that_is_over_counts_no_more(hans):
     hans.holds(extended_until=FIRST - 100 * DAY)
     hans.fails()
     assert (step(hans), made(hans).deletes) == (Step.SUSPEND, LAST)
+    hans.rules(grace_days=5)
+    assert made(hans).pay_by == FIRST + 5 * DAY
+
+
+def test_of_several_unpaid_invoices_the_oldest_is_to_be_paid_first(hans):
+    hans.fails()
+    hans.fails(at=31, link="https://invoice.example/2")
+    hans.invoices.reverse()
+    assert made(hans, 32).link == "https://invoice.example/1"
+
+
+def test_on_the_day_itself_nothing_is_announced_any_more(hans):
+    hans.fails()
+    hans.holds(state="suspended", notices=sent(14))
+    assert (step(hans, 30), made(hans, 30).notice) == (Step.DELETE, None)
 
 
 @pytest.mark.parametrize("at", [0, 30, 300])
