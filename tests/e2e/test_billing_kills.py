@@ -1,114 +1,19 @@
 """The worker, killed in the middle of real runs on a lab: one tenant, one letter of each kind, and no event lost."""
 
-import contextlib
-import os
-import random
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import pytest
-import requests
-import yaml
 
-from silo.billing.events import PATH
-from silo.billing.inbox import Inbox
-from tests.stripe_api import DAY, Account, Server, signed
-from tests.stripe_api.events import SECRET
-from tests.stripe_api.server import KEY
-
+from .billing import billing_of
 from .cloud import Cloud
-from .conftest import CLEAN
-from .operator import ROOT
 from .relay import link
 from .waiting import wait_for
 
 NAME, EMAIL = "kurt", "kurt@example.ch"
-SILO = str(Path(sys.executable).with_name("silo"))
-
-
-class Billing:
-    """Both services on this machine, which is the controller of the lab."""
-
-    def __init__(self, operator, stripe, folder):
-        self.stripe, self.folder, self.inventory = stripe, folder, operator.inventory
-        self.inbox = Inbox(folder / "inbox.db")
-        self.posted = 0
-        environment = {"SILO_STRIPE_API": stripe.url}
-        for variable, text in (("SILO_STRIPE_KEY_FILE", KEY), ("SILO_STRIPE_WEBHOOK_SECRETS_FILE", SECRET)):
-            file = folder / variable
-            file.touch(0o600)
-            file.write_text(text)
-            environment[variable] = str(file)
-        self.environment = os.environ | environment
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = one.getsockname()[1]
-        self.intake = self.start("intake", "--port", str(self.port))
-        self.worker = self.start("worker")
-        wait_for(self.listens)
-
-    def start(self, kind, *more):
-        command = [SILO, "-i", str(self.inventory), "serve", kind, "--inbox", str(self.folder / "inbox.db"), *more]
-        with (self.folder / f"{kind}.said").open("ab") as said:
-            return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=said, stderr=said)
-
-    def listens(self):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-            return True
-        return False
-
-    def hear(self):
-        """Stripe posts what happened since, in no order, and each of it twice."""
-        fresh = self.stripe.account.events[self.posted :]
-        self.posted += len(fresh)
-        for event in random.sample(fresh * 2, len(fresh) * 2):
-            body, headers = signed(event)
-            answer = requests.post(f"http://127.0.0.1:{self.port}{PATH}", data=body, headers=headers, timeout=30)
-            assert answer.status_code == 200
-
-    def kill(self, times):
-        """Kill the worker, and start another; what it had begun goes on without it, and nobody hears how it ends."""
-        for _ in range(times):
-            wait_for(lambda: any(row.attempts for row in self.inbox.rows(["new"])) or self.idle(), 120)
-            time.sleep(random.uniform(0.5, 6))
-            self.worker.kill()
-            self.worker.wait()
-            self.worker = self.start("worker")
-
-    def idle(self):
-        return self.inbox.tally().counts["new"] == 0
-
-    def settled(self):
-        wait_for(self.idle, 400)
-        assert {row.state for row in self.inbox.rows()} == {"done"}, [row.told for row in self.inbox.rows()]
-
-    def stop(self):
-        for process in (self.intake, self.worker):
-            process.terminate()
-        for process in (self.intake, self.worker):
-            process.wait(300)
 
 
 @pytest.fixture(scope="module")
 def billing(lab, operator, silo, relay, tmp_path_factory):
-    rules = operator.inventory / "group_vars" / "all" / "paying.yml"
-    rules.write_text(yaml.safe_dump({"billing_plans": {"price_small": "small"}, "letters_operator": "ops@example.ch"}))
-    # As long ago as it takes until the second invoice is due now.
-    account = Account(now=int(time.time()) - 31 * DAY - 3600)
-    account.sell("price_small", "Small")
-    with Server(account) as stripe:
-        billing = Billing(operator, stripe, tmp_path_factory.mktemp("billing"))
+    with billing_of(lab, operator, silo, tmp_path_factory.mktemp("billing"), NAME) as billing:
         yield billing
-        billing.stop()
-    rules.unlink()
-    if (operator.folder(NAME) / "tenant.yml").exists():
-        silo.run("delete", NAME, "--confirm", NAME)
-    if any(stone.name.endswith(f"-{NAME}.yml") for stone in (operator.inventory / "retired").glob("*.yml")):
-        silo.try_run("purge", NAME, "--confirm", NAME, "--yes")
-    lab.shell(CLEAN.format(name=NAME))
 
 
 @pytest.fixture(scope="module")
