@@ -190,6 +190,7 @@ def _set_state(call: Call, customer: str, state: str, yes: bool, dry_run: bool) 
 @click.argument("customer")
 @click.option("--email", help="The customer's address.")
 @click.option("--quota", metavar="SIZE", help="Such as 500G.")
+@click.option("--subscription", metavar="SUB", help="The customer's at Stripe, such as sub_1QxAbcDef; it then decides.")
 @limits
 @changing
 @click.pass_obj

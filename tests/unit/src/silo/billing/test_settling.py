@@ -4,7 +4,9 @@ import json
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from silo import cli
 from silo.billing.brakes import Brakes
 from silo.billing.errors import Parked, TryLater
 from silo.billing.notes import Notes
@@ -237,7 +239,8 @@ def test_a_tenant_that_others_have_by_hand_is_nobodys_by_guess(company):
     name = company.order("hans")
     with pytest.raises(Parked, match="'silo set hans --subscription sub_"):
         company.settlement().settle(name)
-    Operator(Edits(company.path)).change("hans", subscription=name)
+    linked = CliRunner().invoke(cli.main, ["-i", str(company.path), "set", "hans", "--subscription", name])
+    assert linked.exit_code == 0, linked.output
     assert "a quota of its own" in company.settlement().settle(name).told
 
 
