@@ -30,6 +30,15 @@ def test_every_variable_of_the_compose_file_is_in_the_env_file(stack):
     assert set(VARIABLE.findall(compose_file())) <= set(env(stack()))
 
 
+def test_what_is_said_of_the_bill_changes_no_file_of_a_server(stack):
+    said = {
+        "tenant_subscription": "sub_1",
+        "tenant_extended_until": "2027-01-15",
+        "tenant_extension_reason": "is in hospital",
+    }
+    assert stack(**said) == stack()
+
+
 def test_a_slice_bounds_the_sum_of_its_containers(stack):
     rendered = stack(tenant_slice=True)
     values = env(rendered)
