@@ -118,7 +118,7 @@ class Machines:
     def __init__(self, path):
         self.path, self.fails, self.seen = path, "", []
         self.running, self.data, self.trash, self.used = {}, {}, {}, {}
-        self.pool = 100 * 1024 * GIB
+        self.pool, self.links = 100 * 1024 * GIB, {}
         self._photos = itertools.count(1)
         self._links = itertools.count(1)
 
@@ -152,13 +152,15 @@ class Machines:
                 if tenant.state == TRUE_WHEN[debt.kind]:
                     address = f"https://{tenant.host_name}"
                     if debt.kind in ("created", "access"):
-                        link = f"{address}/silo/welcome/{next(self._links)}"
+                        # As in the role: a link lies there until its letter is kept, and is not made anew.
+                        link = self.links.setdefault(tenant.name, f"{address}/silo/welcome/{next(self._links)}")
                         letter = with_link(debt.kind, tenant.name, address, link, WHEN)
                     else:
                         pay = debt.link or "https://swissphoto.ch/pay"
                         letter = of_state(debt.kind, tenant.name, address, pay, tenant.quota)
                     edits.outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
                 edits.outbox.forget(debt.tenant, debt.kind)
+                self.links.pop(tenant.name, None)
         edits.outbox.deliver()
         yield from ()
 
