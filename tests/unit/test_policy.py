@@ -68,6 +68,7 @@ def test_the_policy_holds_for_an_inventory_anywhere(inventory, value, host, name
         ("group_vars/plan_small.yml", {"tenant_quota": "50G"}, "hans", "tenant_quota", "50G"),
         ("group_vars/tenants.yml", {"tenant_time_zone": "Europe/Rome"}, "hans", "tenant_time_zone", "Europe/Rome"),
         ("group_vars/all/b.yml", {"billing_enabled": True}, "silo1", "traefik_billing_url", "http://127.0.0.1:8085"),
+        ("group_vars/all/b.yml", {"billing_enabled": True}, "silo1", "monitoring_billing_target", "127.0.0.1:8085"),
         ("host_vars/hans/overrides.yml", {"tenant_quota": "7T"}, "hans", "tenant_quota", "7T"),
     ],
 )

@@ -55,7 +55,7 @@ def intake(inbox: Path, address: str, port: int) -> None:
     """Take in what Stripe posts: verify it, and have it on disk before it is answered."""
     # Here, as every other command would take a quarter of a second longer.
     from silo.billing import service
-    from silo.billing.intake import Verifier
+    from silo.billing.verifying import Verifier
 
     service.intake(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
 

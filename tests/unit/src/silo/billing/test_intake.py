@@ -5,12 +5,15 @@ import sqlite3
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from stripe import WebhookSignature
 
 from silo.billing.inbox import Inbox
-from silo.billing.intake import LARGEST_BYTES, Intake, Verifier
+from silo.billing.intake import LARGEST_BYTES, Intake
+from silo.billing.verifying import Refused, Verifier
 
 OURS, OLDER, NOBODYS = "whsec_current1", "whsec_before12", "whsec_strange1"
 PATH = "/stripe/webhook"
@@ -190,3 +193,15 @@ def test_an_intake_without_a_secret_does_not_begin(secrets):
 def test_a_tolerance_that_would_let_all_pass_does_not_begin(seconds):
     with pytest.raises(ValueError, match="tolerance_seconds"):
         Verifier([OURS], seconds)
+
+
+PARTS = st.sampled_from(
+    ["t=", "v1=", ",", "=", "-1", "0", str(int(time.time())), "e3b0c44298fc1c14", "x" * 64, " ", "+5"]
+)
+
+
+@given(st.text() | st.lists(PARTS, max_size=12).map("".join), st.binary())
+def test_whatever_comes_unsigned_is_refused_and_nothing_else_happens(header, body):
+    with pytest.raises(Refused) as caught:
+        Verifier([OURS, OLDER]).check(body, header)
+    assert caught.value.status == 400
