@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import functools
+import json
 import shutil
 import socket
 from pathlib import Path
@@ -13,7 +14,7 @@ from silo import runner
 from silo.billing.gateway import Gateway
 from silo.billing.model import Invoice, Subscription, Tenant
 from silo.billing.policy import Policy
-from silo.inventory import document, editor
+from silo.inventory import document, editor, survey
 from tests.stripe_api import Account, Server
 from tests.stripe_api.server import KEY
 
@@ -69,12 +70,23 @@ def stripe():
         yield server
 
 
+def remembering(derive):
+    known = {}
+
+    def remembered(name, values):
+        key = name, json.dumps(values, sort_keys=True)
+        return known.get(key) or known.setdefault(key, derive(name, values))
+
+    return remembered
+
+
 @pytest.fixture
 def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
     """Make companies: each an inventory with the plans and nobody in it, and an account that sells them."""
     monkeypatch.setattr(editor, "Reader", Reader)
-    # The same text reads the same; a year has many days on which nothing is edited.
+    # The same text reads the same, and makes the same tenant; a year has many days on which nothing is edited.
     monkeypatch.setattr(document, "read", functools.cache(document.read))
+    monkeypatch.setattr(survey, "derive", remembering(survey.derive))
 
     def make():
         path = tmp_path_factory.mktemp("company") / "inv"
