@@ -19,6 +19,8 @@ except ImportError:
 
 PREFIX_LENGTH = 28
 MIB = 1024**2
+# Below are the system's own users and people; above, kernels and tools disagree on what is negative.
+LEAST_UID, MOST_UID = 10_000, 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Tenant:
 def _bytes(name: str, key: str, value: str) -> int:
     try:
         size = human_to_bytes(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         size = 0
     if size <= 0:
         raise TenantError([f"{name}: {key} is {value!r}; a size such as 512M, 100G or 1T is right"])
@@ -74,8 +76,26 @@ def _app_quota(name: str, quota: int, share: float) -> int:
     return round(quota * share)
 
 
+def _uid(name: str, index: int, base: int) -> int:
+    if not LEAST_UID <= base + index <= MOST_UID:
+        right = f"a number by which the user id is from {LEAST_UID} to {MOST_UID} is right"
+        raise TenantError([f"{name}: tenant_uid_base is {base}; {right}"])
+    return base + index
+
+
+def _pool(name: str, text: str) -> netaddr.IPNetwork:
+    try:
+        pool = netaddr.IPNetwork(text)
+        right = pool.version == 4 and pool.prefixlen < PREFIX_LENGTH
+    except (netaddr.AddrFormatError, ValueError):
+        right = False
+    if not right:
+        raise TenantError([f"{name}: tenant_address_pool is {text!r}; a network such as 10.83.0.0/16 is right"])
+    return pool
+
+
 def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPNetwork:
-    pool = netaddr.IPNetwork(settings["tenant_address_pool"])
+    pool = _pool(name, settings["tenant_address_pool"])
     count = 2 ** (PREFIX_LENGTH - pool.prefixlen)
     if not 1 <= index < count:
         raise TenantError([f"{name}: tenant_index is {index}; 1 to {count - 1} are right in the pool {pool}"])
@@ -122,7 +142,7 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         email=settings["tenant_email"],
         server=settings["tenant_server"],
         nas=settings["tenant_nas"],
-        uid=settings["tenant_uid_base"] + index,
+        uid=_uid(name, index, settings["tenant_uid_base"]),
         quota=quota,
         app_quota=_app_quota(name, quota, settings["tenant_app_quota_share"]),
         server_memory=size("tenant_server_memory"),

@@ -19,6 +19,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 ROLE = Path(__file__).parents[3] / "roles" / "tenant"
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
+# What becomes a line, a path, a rule or an image in files of a server, where another letter would say more than that.
+PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
+# Checked in ways of their own, or never on a server.
+NOT_PLAIN = frozenset(
+    "tenant_address_pool tenant_cache_memory tenant_database_memory tenant_email tenant_file tenant_quota "
+    "tenant_server_memory tenant_subnet".split()
+)
+LONGEST_SENTENCE = 400
 RESERVED_NAMES = frozenset(
     "acme admin api app autodiscover billing blog cdn demo dev docs ftp git grafana help host imap internal "
     "localhost mail metrics mx ns ns1 ns2 pages pay pop root shop silo smtp ssh static status stripe support "
@@ -30,9 +38,14 @@ class TenantError(Exception):
     """A tenant that cannot be: each problem is a sentence that names the tenant, the field and the value."""
 
     def __init__(self, problems: t.Sequence[str]) -> None:
-        """Keep the sentences apart, for those who print them one by one."""
-        self.problems = tuple(problems)
+        """Keep the sentences apart, for those who print them one by one; each is a line, whatever a value holds."""
+        self.problems = tuple(map(_line, problems))
         super().__init__("\n".join(self.problems))
+
+
+def _line(text: str) -> str:
+    plain = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return plain if len(plain) <= LONGEST_SENTENCE else f"{plain[:LONGEST_SENTENCE]}... ({len(plain)} characters)"
 
 
 @functools.cache
@@ -68,11 +81,28 @@ def _unknown(name: str, values: t.Mapping[str, t.Any]) -> list[str]:
     return problems
 
 
+def _not_plain(name: str, values: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    texts = {key: value for key, value in values.items() if key in options() and key not in NOT_PLAIN}
+    texts |= {f"tenant_images.{key}": value for key, value in (values.get("tenant_images") or {}).items()}
+    for key, value in texts.items():
+        if isinstance(value, str) and not PLAIN.fullmatch(value):
+            yield f"{name}: {key} is {value!r}; plain letters, digits and . / : @ _ + = , - are right"
+
+
 def _sentence(name: str, message: str) -> str:
     if message.startswith("missing required arguments: "):
         keys = message.removeprefix("missing required arguments: ").split(", ")
         return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing"
     return f"{name}: {message}"
+
+
+def _breaks(key: str, value: t.Any) -> bool:
+    """Tell whether Ansible's own validation ends in a fault at this value, as at a list where a dict is asked for."""
+    try:
+        ArgumentSpecValidator({key: options()[key]}).validate({key: value})
+    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        return True
+    return False
 
 
 def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -82,12 +112,18 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """
     problems = [problem] if (problem := name_problem(name)) else []
     problems += _unknown(name, values)
-    known = {key: values[key] for key in values if key in options()}
+    # What says nothing is as if it were not there.
+    known = {key: value for key, value in values.items() if key in options() and value is not None}
+    if breaking := [key for key in known if _breaks(key, known[key])]:
+        problems += [f"{name}: {key} is {known[key]!r}; {options()[key]['type']} is right" for key in breaking]
+        raise TenantError(problems)
     result = ArgumentSpecValidator(options()).validate(defaults() | known)
     problems += [_sentence(name, message) for message in result.error_messages]
     email = known.get("tenant_email")
     if isinstance(email, str) and not EMAIL.fullmatch(email):
         problems.append(f"{name}: tenant_email is {email!r}; an address such as hans@example.ch is right")
+    # What is of no right type has its sentence already.
+    problems += [] if problems else _not_plain(name, result.validated_parameters)
     if problems:
         raise TenantError(problems)
     return {key: value for key, value in result.validated_parameters.items() if value is not None}

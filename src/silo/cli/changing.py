@@ -18,6 +18,7 @@ from silo.cli import output
 from silo.cli.progress import Progress
 from silo.edits import Edits
 from silo.inventory import Change, Tombstone
+from silo.inventory.errors import shown
 from silo.letters import LetterError, Settings
 from silo.operation import Operator
 from silo.usage import Tenant
@@ -281,7 +282,7 @@ def purge(call: Call, customers: tuple[str, ...], confirm: tuple[str, ...], yes:
         kept = {stone.name: stone for stone in one.kept()}
         if unknown := [name for name in customers if name not in kept]:
             there = ", ".join(kept) or "nobody"
-            raise output.WrongInput(f"{', '.join(unknown)}: not in the trash; there is {there}")
+            raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
         due = one.due()
         chosen = [kept[name] for name in customers] if customers else list(due)
         if early := [stone.name for stone in chosen if stone not in due and stone.name not in confirm]:

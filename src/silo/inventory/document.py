@@ -47,6 +47,8 @@ def read(where: str, text: str) -> Document:
         settings = yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
     except (YAMLError, yaml.YAMLError, ValueError) as error:
         raise InventoryError(f"{where}: {_problem(error)}; {RIGHT}") from error
+    except RecursionError:
+        raise InventoryError(f"{where}: what it holds is nested too deeply; {RIGHT}") from None
     if settings is None:
         settings = {}
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
