@@ -15,7 +15,12 @@ MIB = 1024**2
 PRIVILEGED = "docker exec --detach --privileged --user 0 silo-hans-cache-1 sleep 4711"
 # A container that is made by hand, with one line more.
 MORE = "services: {cache: {cap_add: [NET_ADMIN]}}"
-BY_HAND = f"cd /srv/silo/tenants/peter; echo '{MORE}' | docker compose -f compose.yaml -f - up --detach --wait cache"
+BY_HAND = f"""
+cd /srv/silo/tenants/peter
+echo '{MORE}' >/run/more.yaml
+docker compose --project-directory . -f compose.yaml -f /run/more.yaml up --detach --wait cache
+rm /run/more.yaml
+"""
 UPDATE = "docker update --memory {} --memory-swap {} silo-maria-server-1"
 
 

@@ -77,7 +77,7 @@ def root(service: Service, found: Found) -> Check:
 def writable(service: Service, found: Found) -> Check:
     """Return whether only what is named can be written to, and what lies in memory has an end."""
     own = [mount for mount in found.mounts if mount.writable and not mount.of_kernel and mount.point != "/"]
-    places = [mount.point for mount in own]
+    places = [_resolved(mount.point) for mount in own]
     allowed = places if service.writable is None else [_resolved(place) for place in service.writable]
     wrong = [place for place in places if place not in allowed]
     in_memory = [

@@ -28,6 +28,9 @@ def verify(call: Call, customers: tuple[str, ...], show_all: bool, as_json: bool
       silo verify
       silo verify hans maria
     """
+    # What is typed wrong is told at once, and not after a look at all machines.
+    for customer in customers:
+        call.edits().inventory.check_exists(customer)
     checks = audit.verify(call.inventory, customers)
     if as_json:
         output.as_json({"checks": [dataclasses.asdict(check) for check in checks]})

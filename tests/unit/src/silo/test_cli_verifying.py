@@ -65,7 +65,17 @@ def test_for_machines(run):
     }
 
 
-def test_a_name_that_nobody_has_is_wrong_input(run):
-    result = run(InventoryError("tenant 'otto': there is none of this name"), "otto")
+@pytest.mark.parametrize(
+    ("name", "said"), [("otto", "there is none of this name"), ("../hans", "this name cannot be used")]
+)
+def test_a_name_that_nobody_has_is_told_before_any_machine_is_asked(run, name, said):
+    result = run([HELD], "hans", name)
     assert result.exit_code == 2
-    assert "tenant 'otto'" in result.output
+    assert said in result.output
+    assert run.asked == []
+
+
+def test_an_inventory_that_is_wrong_is_wrong_input(run):
+    result = run(InventoryError("hans: tenant_quota is missing"))
+    assert result.exit_code == 2
+    assert "hans: tenant_quota is missing" in result.output

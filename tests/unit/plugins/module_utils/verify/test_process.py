@@ -115,3 +115,17 @@ def test_a_real_process_and_its_environment(tmp_path):
         (found,) = process.read(child.pid, cgroup=tmp_path)
         child.communicate()
     assert b"MARK=seen" in found.told.split(b"\0")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes somebody else")
+@pytest.mark.parametrize("bounded", [True, False])
+def test_what_the_kernel_says_of_a_process_that_is_bounded_and_of_one_that_is_not(tmp_path, bounded):
+    bounds = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"] if bounded else []
+    command = ["setpriv", "--reuid=200001", "--regid=200001", "--clear-groups", *bounds, "sh", "-c", "echo; read end"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        (found,) = process.read(child.pid, cgroup=tmp_path)
+        child.communicate(b"\n")
+    assert found.users == found.groups == {200001}
+    assert (found.no_new_privileges, found.capabilities["CapBnd"] == 0) == (bounded, bounded)
+    assert found.capabilities["CapEff"] == 0
