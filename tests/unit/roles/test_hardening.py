@@ -44,7 +44,7 @@ def test_each_is_bounded(services):
         assert service["mem_limit"] == service["memswap_limit"], name
         assert 0 < service["pids_limit"] <= 1024, name
         assert service["ulimits"]["core"] == 0, name
-        assert service["ulimits"]["nofile"] == 65536, name
+        assert service["ulimits"]["nofile"] == 16384, name
         assert service["logging"] == {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}}, name
         assert service["restart"] == "unless-stopped", name
 
