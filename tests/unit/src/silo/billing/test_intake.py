@@ -88,27 +88,32 @@ def test_a_type_that_nobody_knows_is_kept(post, inbox):
 
 SOON, LONG_AGO = -360, 301
 GOOD = written(an_event())
-REFUSED = {
-    "no signature": (GOOD, "", 400, "unsigned"),
-    "a secret of nobody": (GOOD, signature(GOOD, NOBODYS), 400, "signature"),
-    "another body": (GOOD + b" ", signature(GOOD), 400, "signature"),
-    "another scheme": (GOOD, signature(GOOD).replace("v1=", "v0="), 400, "signature"),
-    "nonsense": (GOOD, "nonsense", 400, "signature"),
-    "letters of nowhere": (GOOD, "t=1,v1=é".encode(), 400, "signature"),
-    "no time": (GOOD, signature(GOOD).partition(",")[2], 400, "signature"),
-    "a header without end": (GOOD, signature(GOOD) + ",v1=0" * 2000, 400, "signature"),
-    "replayed": (GOOD, signature(GOOD, ago=LONG_AGO), 400, "time"),
-    "of the future": (GOOD, signature(GOOD, ago=SOON), 400, "time"),
-    "of 1970": (GOOD, signature(GOOD, ago=int(time.time())), 400, "time"),
-    "no UTF-8": (b'{"id": "\xff"}', signature(b'{"id": "\xff"}'), 400, "encoding"),
-    "no JSON": (b"paid", signature(b"paid"), 400, "malformed"),
-    "no event": (b'{"paid": true}', signature(b'{"paid": true}'), 400, "malformed"),
-    "too large": (b" " * (LARGEST_BYTES + 1), "t=1,v1=0", 413, "size"),
-}
 
 
-@pytest.mark.parametrize(("body", "header", "status", "reason"), REFUSED.values(), ids=REFUSED.keys())
-def test_it_is_refused(post, inbox, client, body, header, status, reason):
+def refused():
+    """Whom each is refused as; made anew for each test, as a signature is of its minute."""
+    return {
+        "no signature": (GOOD, "", 400, "unsigned"),
+        "a secret of nobody": (GOOD, signature(GOOD, NOBODYS), 400, "signature"),
+        "another body": (GOOD + b" ", signature(GOOD), 400, "signature"),
+        "another scheme": (GOOD, signature(GOOD).replace("v1=", "v0="), 400, "signature"),
+        "nonsense": (GOOD, "nonsense", 400, "signature"),
+        "letters of nowhere": (GOOD, "t=1,v1=é".encode(), 400, "signature"),
+        "no time": (GOOD, signature(GOOD).partition(",")[2], 400, "signature"),
+        "a header without end": (GOOD, signature(GOOD) + ",v1=0" * 2000, 400, "signature"),
+        "replayed": (GOOD, signature(GOOD, ago=LONG_AGO), 400, "time"),
+        "of the future": (GOOD, signature(GOOD, ago=SOON), 400, "time"),
+        "of 1970": (GOOD, signature(GOOD, ago=int(time.time())), 400, "time"),
+        "no UTF-8": (b'{"id": "\xff"}', signature(b'{"id": "\xff"}'), 400, "encoding"),
+        "no JSON": (b"paid", signature(b"paid"), 400, "malformed"),
+        "no event": (b'{"paid": true}', signature(b'{"paid": true}'), 400, "malformed"),
+        "too large": (b" " * (LARGEST_BYTES + 1), "t=1,v1=0", 413, "size"),
+    }
+
+
+@pytest.mark.parametrize("case", refused())
+def test_it_is_refused(post, inbox, client, case):
+    body, header, status, reason = refused()[case]
     answer = post(body, header)
     assert answer.status_code == status
     assert inbox.rows() == []
@@ -126,7 +131,7 @@ def test_the_first_time_in_a_header_counts_as_it_does_for_the_signature(post, in
     assert inbox.rows() == []
 
 
-@pytest.mark.parametrize("ago", [-295, 295])
+@pytest.mark.parametrize("ago", [-270, 270])
 def test_clocks_that_differ_a_little_are_no_matter(post, ago):
     assert post(GOOD, signature(GOOD, ago=ago)).status_code == 200
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from silo import ground
+from silo import answers, ground
 from silo.runner import ROOT
 
 
@@ -102,10 +102,10 @@ def test_an_inventory_without_servers(inventory):
 def test_a_look_knows_the_size_of_each_nas_that_tells_it(inventory, monkeypatch):
     checking = importlib.import_module("silo.ground.check")
     pool = {"size": 4 << 40, "free": 1 << 40}
-    answers = {
+    said = {
         "silo1": {"pool": pool, "backend": "btrfs", "tenants": {}},
         "silo2": {"failed": True, "msg": "nothing is mounted"},
     }
-    told = {host: checking.Told(values, 0, 1) for host, values in answers.items()}
-    monkeypatch.setattr(checking, "_read", lambda _inventory: {checking.QUOTAS: told})
+    told = {host: answers.Told(values, 0, 1) for host, values in said.items()}
+    monkeypatch.setattr(answers, "read", lambda _playbook, _inventory: {checking.QUOTAS: told})
     assert ground.look(inventory).pools == {"silo1": 4 << 40}
