@@ -26,17 +26,17 @@ for _ in range(count):
     assert answer.status == 200, answer.status
 print(statistics.median(found[count // 10:]))
 """
-# All routes but one go aside, until Traefik knows no other any more; or they come back, until it knows the last.
+# All routes but one go aside, or come back; each file is a change, and Traefik is given the time to be done with all.
 ASIDE = f"""
 mkdir -p /run/bench-routes
 for file in {ROUTES}/tenant-*.yml; do
   [ "$file" = {ROUTES}/tenant-stub1.yml ] || mv "$file" /run/bench-routes/
 done
-sleep 2
+sleep 6
 """
 BACK = f"""
 if [ -d /run/bench-routes ]; then find /run/bench-routes -name 'tenant-*.yml' -exec mv -t {ROUTES} {{}} +; fi
-sleep 2
+sleep 6
 """
 # A route like any other, of a name that nobody has; written as routes are, and asked for until it answers.
 ARRIVAL = """
