@@ -30,7 +30,7 @@ lint: setup ## every gate that reads and does not run
 test: setup ## lint, unit tests, and all behaviours from outside on a lab of their own
 	@tools/test
 
-bench: setup ## what everything costs beside its alternatives, on a lab of its own; an hour
+bench: setup ## what everything costs beside its alternatives, on a lab of its own
 	@python -m tests.bench $(BENCH)
 
 .PHONY: help setup lab nas-vm lab-down demo lint test bench
