@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
@@ -160,7 +161,7 @@ class Reconciliation:
         return self.fix(self.compare())
 
     def fix(self, found: Sequence[Difference]) -> Repair:
-        """Do what can be done about these differences; the operator gets one letter a day on the rest."""
+        """Do what can be done about these differences; the operator gets a letter on the rest, where it is new."""
         done, left, later = [], [one.text for one in found if one.remedy == "operator"], []
         for one in found:
             if one.remedy == "settle":
@@ -183,6 +184,8 @@ class Reconciliation:
 
     def _tell(self, left: Sequence[str]) -> None:
         text = "\n".join(left) + "\n\n'silo reconcile' shows all of it at any time."
-        event = f"billing/operator/reconciliation@{today(self._clock())}"
+        # What stays as it is, such as a tenant that is paid and stopped by choice, is told once a month.
+        what = hashlib.sha256("\n".join(sorted(left)).encode()).hexdigest()[:16]
+        event = f"billing/operator/reconciliation/{today(self._clock()):%Y-%m}/{what}"
         with sentences():
             Writer(self._operator.edits).operator(event, "Stripe, inventory and machines differ", text)

@@ -50,8 +50,12 @@ def test_what_runs_and_is_unknown_is_told_and_left_alone(company, hans):
     assert both.fix(found).left == (found[0].text,)
     assert company.machines.running["ghost"] == "running"
     assert company.post.subjects(OPERATOR) == ["Stripe, inventory and machines differ"]
+    company.account.advance(3)
     both.fix(found)
     assert len(company.post.to(OPERATOR)) == 1
+    company.machines.running["another"] = "running"
+    both.fix(both.look())
+    assert len(company.post.to(OPERATOR)) == 2
 
 
 @pytest.mark.parametrize(
