@@ -85,7 +85,12 @@ class Settlement:
     def settle(self, subscription: str) -> Outcome:
         """Bring the tenant of a subscription to what Stripe says now; raises TryLater, Parked."""
         with sentences(), self._notes.line(subscription):
-            return Outcome(self._settle(subscription))
+            try:
+                return Outcome(self._settle(subscription))
+            except (InventoryError, Parked):
+                # Who waits for the operator holds up nobody who waits for room.
+                self._notes.made(subscription)
+                raise
 
     def consider(self, event: Mapping[str, t.Any]) -> Outcome:
         """Tell the operator of a dispute or a refund; nothing is done to anybody by it."""
@@ -162,7 +167,7 @@ class Settlement:
         self._notes.begin(subscription, called)
         try:
             work()
-        except InventoryError:
+        except (InventoryError, BillingError):
             # Nothing was changed, so nothing is to be brought to its end.
             self._notes.end(subscription)
             raise

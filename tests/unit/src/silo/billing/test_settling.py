@@ -259,6 +259,7 @@ def test_a_smaller_plan_than_what_is_stored_is_told_to_the_operator_once_and_not
     company.days(3)
     assert settings(company)["tenant_plan"] == "large"
     assert company.post.subjects(OPERATOR) == ["hans stores more than the plan that was bought"]
+    assert not [run for run in company.machines.seen[-4:] if run[0] == "apply.yml"]
     company.machines.used["hans"] = 30 * 1024**3
     company.days(1)
     assert settings(company)["tenant_plan"] == "small"
@@ -319,6 +320,21 @@ def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(compa
     company.account.cancel(first)
     company.days(1)
     assert company.machines.running["peter"] == "running"
+
+
+def test_an_order_that_became_unclear_holds_up_no_other(company):
+    company.set(silo_memory_of_server="37G")
+    company.order("hans")
+    company.order("maria")
+    company.order("peter")
+    company.work()
+    company.set(silo_memory_of_server="42G")
+    # By hand, the operator gives somebody else the name that waits.
+    Operator(Edits(company.path)).create("maria", email="other@example.ch", quota="10G")
+    left = company.days(1)
+    assert [text.split(", ")[0].split(" (")[0][:18] for text in left] == ["maria is wished by"]
+    company.days(1)
+    assert company.machines.running == {"hans": "running", "maria": "running", "peter": "running"}
 
 
 def test_paid_again_and_no_room_by_now_it_waits_too(company, unpaid):
