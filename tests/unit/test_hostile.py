@@ -6,11 +6,13 @@ Some hundreds of each in every run; SILO_HOSTILE=3400 makes more than 10,000 in 
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import UNITS, stack
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file, render
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError, name_problem, options
@@ -82,6 +84,8 @@ def safe(path):
 @example("hans", {"tenant_address_pool": None})
 @example("hans", {"tenant_images": [None]})
 @example("hans", {"tenant_index": 2**63})
+@example("hans", {"tenant_index": 16**5000})
+@example("hans", {"tenant_configuration": {"a": 16**5000}})
 def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_values, name, changes):
     try:
         tenant = derive(name, tenant_values | changes)
@@ -129,6 +133,13 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
     json.loads(rendered.configuration)
 
 
+@pytest.mark.parametrize("value", [16**5000, object(), {1j: 2}], ids=["digits", "object", "key"])
+def test_what_no_file_can_hold_is_refused_by_a_sentence(value):
+    with pytest.raises(TenantError, match="hans: its settings cannot be read: ") as refused:
+        read("hans", {"hans": {"tenant_configuration": value}})
+    assert is_sentence(str(refused.value))
+
+
 def checksum(root):
     """Over a whole tree, but for what the tool keeps for itself."""
     digest = hashlib.sha256()
@@ -172,9 +183,14 @@ def no_machine(monkeypatch):
 NAMED = [["stop"], ["start"], ["set"], ["delete"], ["undelete"], ["purge"], ["reset-access"], ["apply"], ["plan"]]
 SETTINGS = ["--email", "--quota", "--plan", "--language", "--nas", "--server-memory", "--cache-memory"]
 OPTIONS = ["--confirm", "--month", "--since", "--tenants", "--sort", "--watch"]
+# Options that are right, by which a command without a name means all tenants.
+RIGHT = re.compile(r"|-[-nyha]*|--(yes|dry-run|help|all|json)")
 commands = st.one_of(
     st.tuples(st.just(["create"]), st.lists(words, min_size=3, max_size=3)),
-    st.tuples(st.sampled_from([*NAMED, ["verify"]]), st.lists(words.filter(bool), min_size=1, max_size=1)),
+    st.tuples(
+        st.sampled_from([*NAMED, ["verify"]]),
+        st.lists(words.filter(lambda word: not RIGHT.fullmatch(word)), min_size=1, max_size=1),
+    ),
     st.tuples(
         st.just(["set", "anna"]),
         st.tuples(
@@ -228,6 +244,8 @@ def test_a_command_line_is_refused_and_nothing_is_done(world, no_machine, monkey
 @example("a: &a [x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n")
 @example(b"\xff\xfe\x00")
 @example("[" * 500)
+@example("0x" + "1" * 5000)
+@example("tenant_index: 0x" + "1" * 5000)
 def test_a_file_is_refused_by_sentences_and_left_as_it_is(world, content):
     if isinstance(content, dict):
         content = json.dumps(content)

@@ -19,7 +19,11 @@ def _read(name: str, merged: Merged) -> Tenant:
     host = merged[name]
     values = {key: host[key] for key in host if key.startswith(PREFIX)}
     # Plain values: Ansible's carry their origin along, and other libraries do not know them.
-    return derive(name, json.loads(json.dumps(values)))
+    try:
+        values = json.loads(json.dumps(values))
+    except (TypeError, ValueError) as error:
+        raise TenantError([f"{name}: its settings cannot be read: {error}"]) from error
+    return derive(name, values)
 
 
 def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:

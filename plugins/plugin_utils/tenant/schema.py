@@ -96,9 +96,17 @@ def _sentence(name: str, message: str) -> str:
     return f"{name}: {message}"
 
 
+def _shown(value: t.Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of too many digits"
+
+
 def _breaks(key: str, value: t.Any) -> bool:
     """Tell whether Ansible's own validation ends in a fault at this value, as at a list where a dict is asked for."""
     try:
+        repr(value)  # Python writes no number of more than some thousand digits.
         ArgumentSpecValidator({key: options()[key]}).validate({key: value})
     except (TypeError, ValueError, ArithmeticError, AttributeError):
         return True
@@ -115,7 +123,7 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     # What says nothing is as if it were not there.
     known = {key: value for key, value in values.items() if key in options() and value is not None}
     if breaking := [key for key in known if _breaks(key, known[key])]:
-        problems += [f"{name}: {key} is {known[key]!r}; {options()[key]['type']} is right" for key in breaking]
+        problems += [f"{name}: {key} is {_shown(known[key])}; {options()[key]['type']} is right" for key in breaking]
         raise TenantError(problems)
     result = ArgumentSpecValidator(options()).validate(defaults() | known)
     problems += [_sentence(name, message) for message in result.error_messages]

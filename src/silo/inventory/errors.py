@@ -22,7 +22,10 @@ class InventoryError(Exception):
 
 def shown(value: object) -> str:
     """Return a value for a sentence: on one line, cut where it is long, no letter that looks like another."""
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except ValueError:  # Python writes no number of more than some thousand digits.
+        return "a number of too many digits"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(str(value))} characters)"
 
 
