@@ -110,6 +110,7 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
         "slice": rendered.slice,
         "configuration": rendered.configuration,
         "route": rendered.route,
+        "starting": rendered.starting,
         "digests": rendered.digests,
         "secrets": rendered.secrets,
     }
@@ -124,12 +125,14 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
     # Neither root nor anybody whom a package makes.
     assert 1000 < tenant.uid < 2**31
     assert made.route.path == Path(f"/srv/silo/traefik/routes/tenant-{name}.yml")
+    assert made.starting.path == Path(f"/srv/silo/traefik/routes/starting-{name}.yml")
     assert made.storage == Path("/instances") / name
     keys = [line.partition("=")[0] for line in rendered.env.splitlines() if not line.startswith("#")]
     assert len(keys) == len(set(keys)), "a value has made a line of its own"
     assert f"TENANT_UID={tenant.uid}" in rendered.env.splitlines()
     # Traefik takes the file for a template, and a rule for code.
-    assert not any(mark in rendered.route for mark in ("{{", "||", "&& Host"))
+    for route in (rendered.route, rendered.starting):
+        assert not any(mark in route for mark in ("{{", "||", "&& Host"))
     json.loads(rendered.configuration)
 
 

@@ -23,8 +23,8 @@ EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
 # Checked in ways of their own, or never on a server.
 NOT_PLAIN = frozenset(
-    "tenant_address_pool tenant_cache_memory tenant_database_memory tenant_email tenant_file tenant_quota "
-    "tenant_server_memory tenant_subnet".split()
+    "tenant_address_pool tenant_cache_memory tenant_database_memory tenant_email tenant_extension_reason tenant_file "
+    "tenant_quota tenant_server_memory tenant_subnet".split()
 )
 LONGEST_SENTENCE = 400
 RESERVED_NAMES = frozenset(
