@@ -94,7 +94,7 @@ def billing_of(lab, operator, silo, folder, name):
     rules = operator.inventory / "group_vars" / "all" / "paying.yml"
     rules.write_text(yaml.safe_dump({"billing_plans": {"price_small": "small"}, "letters_operator": "ops@example.ch"}))
     # As long ago as it takes until the second invoice is due now.
-    account = Account(now=int(time.time()) - 31 * DAY - 3600)
+    account = Account(now=int(time.time()) - 31 * DAY - 3600, first=random.randrange(10_000_000))
     account.sell("price_small", "Small")
     with Server(account) as stripe:
         billing = Billing(operator, stripe, folder)

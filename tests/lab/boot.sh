@@ -1,6 +1,9 @@
 # The first process of both hosts: what firmware and hypervisor do before systemd starts. It runs at each boot.
 set -eu
 
+# What one mounts all see, as systemd has it on a machine: by that it hands credentials to services.
+mount --make-rshared /
+
 # The machine's own devices; a container gets an empty /dev at each start.
 mknod -m 0660 /dev/loop-control c 10 237
 number=0

@@ -18,13 +18,13 @@ BEGIN = int(datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC).timestamp())
 
 
 class Account:
-    """All of it in memory; `now` is its clock, in seconds since 1970.
+    """All of it in memory; `now` is its clock, in seconds since 1970, and `first` the number of the first id.
 
     `after_retries` is what Stripe does with a subscription whose last retry failed, as the dashboard has it set:
     "unpaid", "past_due" or "canceled".
     """
 
-    def __init__(self, now: int = BEGIN, after_retries: str = "unpaid") -> None:
+    def __init__(self, now: int = BEGIN, after_retries: str = "unpaid", first: int = 1) -> None:
         self.now, self.after_retries = now, after_retries
         self.customers: dict[str, Object] = {}
         self.subscriptions: dict[str, Object] = {}
@@ -36,7 +36,7 @@ class Account:
         self.events: list[Object] = []
         self.broken_cards: set[str] = set()
         self.lock = threading.RLock()
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first)
         self._tries: dict[str, list[int]] = {}
 
     @property
