@@ -81,7 +81,9 @@ class Place:
         folder = self.work / name
         if not folder.exists():
             shutil.copytree(
-                ROOT / "inventory" / "demo", folder, ignore=shutil.ignore_patterns("hans", "maria", "peter")
+                ROOT / "inventory" / "demo",
+                folder,
+                ignore=shutil.ignore_patterns("hans", "maria", "peter", "retired", ".silo"),
             )
             _write(folder / "group_vars" / "all" / "lab.yml", {"lab": dict(self.lab)})
         _write(folder / POLICY, {"silo_memory_overcommit": 100.0, **policy})
