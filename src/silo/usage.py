@@ -21,7 +21,7 @@ COUNTERS = {
     "traefik_router_responses_bytes_total": "sent_bytes",
 }
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
-ROUTER = re.compile(rf"tenant-({NAME.pattern})(?:-api|-access)?@file")
+ROUTER = re.compile(rf"tenant-({NAME.pattern})@file")
 # What is added up over the containers of a tenant.
 OF_GROUP = (
     "memory_bytes",

@@ -21,6 +21,7 @@ printf '%s\\n' "$@" | xargs -P "$workers" -I{} sh -c 'cd /srv/silo/tenants/{}; d
 def one(place: Place, rounds: int) -> Iterator[Line]:
     """Line 1: one tenant, by `silo create`, and by an apply alone."""
     inventory = place.inventory("adding", {})
+    place.bury(inventory)
     whole: list[float] = []
     alone: list[float] = []
     floor: list[float] = []
@@ -28,7 +29,9 @@ def one(place: Place, rounds: int) -> Iterator[Line]:
         name = f"add{number}"
         whole.append(place.silo(inventory, "create", name, "1", f"{name}@example.ch").seconds)
         floor.append(place.fresh_start(name))
-        place.clean(inventory, name)
+        # Deleted, not only removed: no index is given twice.
+        place.silo(inventory, "delete", name, "--confirm", name)
+        name = f"alone{number}"
         place.inventory("adding", {name: {"tenant_index": 500 + number}})
         alone.append(place.ansible(inventory, "apply.yml", "--limit", name).seconds)
         place.clean(inventory, name)

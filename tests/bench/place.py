@@ -16,6 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from silo.inventory import Tombstone, retired
+
 from .line import BenchError
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +109,14 @@ class Place:
         self.shell(CLEAN, *names)
         for name in names:
             shutil.rmtree(inventory / "host_vars" / name, ignore_errors=True)
+
+    def bury(self, inventory: Path) -> None:
+        """Keep the indexes of former runs on a lab that was kept: their tenants are in no inventory any more."""
+        register = self.shell("cat /instances/.silo-ids 2>/dev/null || true")
+        for index, name in (line.split() for line in register.splitlines()):
+            stone = Tombstone(int(index), name, retired.now(), "bench", "nas1", 0, purged=retired.now())
+            (inventory / retired.FOLDER).mkdir(exist_ok=True)
+            (inventory / stone.path).write_text(stone.text)
 
     def fresh_start(self, name: str) -> float:
         """Seconds that bare Compose takes for the stack of a tenant, with empty data, to healthy."""

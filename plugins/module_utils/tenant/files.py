@@ -52,9 +52,8 @@ def make_directory(directory: Directory) -> None:
 
 
 def write_file(file: File) -> None:
-    """Write `file` beside its place, flush it to the disk, and rename it: who reads sees the old or the new one."""
-    # Traefik reads *.yml in its directory; the ending keeps it from reading half a file.
-    temporary = file.path.with_name(f".{file.path.name}.tmp")
+    """Write `file` aside, flush it to the disk, and rename it: who reads sees the old or the new one."""
+    temporary = (file.staging or file.path.parent) / f".{file.path.name}.tmp"
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:

@@ -42,6 +42,11 @@ def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any])
     return (*_slice(item), *public, *secrets)
 
 
+def _route(routes: Path, name: str, content: str) -> File:
+    # Traefik reads every file of its directory at each event there, so only the rename happens in it.
+    return File(routes / name, content, staging=routes.parent)
+
+
 def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
     """Return the stack of one element of the module's `tenants`."""
     directory = Path(parameters["directory"]) / item["name"]
@@ -53,8 +58,8 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         directory=directory,
         directories=_directories(directory, item["uid"]),
         files=_files(directory, item["uid"], parameters["compose"], item),
-        route=File(routes / f"tenant-{item['name']}.yml", item["route"]),
-        starting=File(routes / f"starting-{item['name']}.yml", item["starting"]),
+        route=_route(routes, f"tenant-{item['name']}.yml", item["route"]),
+        starting=_route(routes, f"starting-{item['name']}.yml", item["starting"]),
         storage=Path(item["storage"]),
         digests=item["digests"],
         admin=Admin(f"http://{item['address']}:2283", item["email"], item["admin_password"]),

@@ -15,7 +15,10 @@ class StackError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A file as it should be. `services` mount it; one with a secret shows no content in a diff."""
+    """A file as it should be. `services` mount it; one with a secret shows no content in a diff.
+
+    `staging` is a directory of the same file system in which it is written, before it is renamed; its own without one.
+    """
 
     path: Path
     content: str = dataclasses.field(repr=False)
@@ -23,6 +26,7 @@ class File:
     owner: int = 0
     services: tuple[str, ...] = ()
     secret: bool = False
+    staging: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -198,23 +198,15 @@ def _starting(tenant: Tenant) -> str:
 
 
 def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
-    name, api, access, learning = (_traefik_name(tenant, part) for part in ("", "-api", "-access", "-ml"))
-    starting = f"pages-starting-{tenant.language}"
+    """Return one router for the name and, behind it, one for each of its parts.
+
+    Traefik tries the rules of an entry point one after the other, so each tenant has only one among them.
+    """
+    name, learning = _traefik_name(tenant), _traefik_name(tenant, "-ml")
     return {
         "routers": {
-            name: {**router, "service": name, "middlewares": ["hsts@file", f"{starting}@file"]},
-            api: {
-                **router,
-                "rule": f"{router['rule']} && PathPrefix(`/api`)",
-                "service": name,
-                "middlewares": ["hsts@file", f"{starting}-api@file"],
-            },
-            access: {
-                **router,
-                "rule": f"{router['rule']} && PathPrefix(`{ACCESS_PATH}`)",
-                "service": "access@file",
-                "middlewares": ["hsts@file", f"{starting}@file", access],
-            },
+            name: {**router, "middlewares": ["hsts@file"]},
+            **_parts(tenant),
             learning: {
                 "rule": f"ClientIP(`{tenant.network.subnet}`)",
                 "entryPoints": ["machinelearning"],
@@ -224,9 +216,23 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
         },
         "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
         "middlewares": {
-            access: {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
+            _traefik_name(tenant, "-access"): {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
             learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}},
         },
+    }
+
+
+def _parts(tenant: Tenant) -> dict[str, t.Any]:
+    name, access = _traefik_name(tenant), _traefik_name(tenant, "-access")
+    starting = f"pages-starting-{tenant.language}"
+    parts = {
+        _traefik_name(tenant, "-web"): ("/", name, [f"{starting}@file"]),
+        _traefik_name(tenant, "-api"): ("/api", name, [f"{starting}-api@file"]),
+        access: (ACCESS_PATH, "access@file", [f"{starting}@file", access]),
+    }
+    return {
+        part: {"rule": f"PathPrefix(`{path}`)", "parentRefs": [name], "service": service, "middlewares": middlewares}
+        for part, (path, service, middlewares) in parts.items()
     }
 
 

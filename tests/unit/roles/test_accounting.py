@@ -148,14 +148,12 @@ def test_a_nas_asks_no_docker_and_a_server_no_quotas(host):
     assert (server.problems, server.look.storage, server.pool) == ((), None, None)
 
 
-def test_codes_and_methods_of_a_router_are_one_source_and_routers_are_not():
+def test_codes_and_methods_are_one_source_and_what_passes_a_name_is_counted_once():
     text = STARTED + line("requests", "tenant-hans@file", 3) + line("requests", "tenant-hans@file", 4, 404)
-    text += line("responses_bytes", "tenant-hans-api@file", "1.5e+09") + line("requests", "tenant-maria@file", 1)
+    text += line("responses_bytes", "tenant-hans@file", "1.5e+09") + line("responses_bytes", "tenant-hans-api@file", 9)
+    text += line("requests", "tenant-maria@file", 1)
     found = collector.served(text)
-    assert found["hans"] == {
-        "tenant-hans@file/1790000000": {"requests": 7},
-        "tenant-hans-api@file/1790000000": {"responses_bytes": 1_500_000_000},
-    }
+    assert found["hans"] == {"tenant-hans@file/1790000000": {"requests": 7, "responses_bytes": 1_500_000_000}}
     assert set(found) == {"hans", "maria"}
 
 

@@ -31,7 +31,7 @@ MEASURES = {
     "traefik_router_requests_bytes_total": "requests_bytes",
     "traefik_router_responses_bytes_total": "responses_bytes",
 }
-ROUTER = r'router="(tenant-([a-z][a-z0-9]{1,30})(?:-api|-access)?@file)"'
+ROUTER = r'router="(tenant-([a-z][a-z0-9]{1,30})@file)"'
 SERVED = re.compile(rf"(traefik_router_\w+)\{{.*\b{ROUTER}.*\}} ([0-9.e+]+)")
 STARTED = re.compile(r"process_start_time_seconds ([0-9.e+]+)")
 
