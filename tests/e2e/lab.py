@@ -21,11 +21,12 @@ class Lab:
     address: str
     domain: str
     ca_file: str
+    resolver: str
 
     @classmethod
     def load(cls, path: Path) -> Lab:
         known = json.loads(path.read_text())
-        return cls(known["container"], known["address"], known["domain"], known["ca_file"])
+        return cls(*(known[field.name] for field in dataclasses.fields(cls)))
 
     def try_run(self, *command: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run `command` on the server."""
