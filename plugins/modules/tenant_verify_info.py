@@ -59,6 +59,27 @@ options:
         description: Its limit, such as V(512M).
         type: str
         required: true
+      uid:
+        description: Its user.
+        type: int
+        required: true
+      processes:
+        description: How many processes and threads it may have.
+        type: int
+        required: true
+      memory_order:
+        description: Who has more is ended first where the server is short of memory.
+        type: int
+        required: true
+      writable:
+        description: Where in the container it may write.
+        type: list
+        elements: str
+        required: true
+      port:
+        description: The TCP port at which it listens on a network of its own; V(0) for who is on the server's.
+        type: int
+        required: true
   tenants:
     description: What each tenant should be; set by the action plugin.
     type: list
@@ -209,7 +230,11 @@ def _argument_spec() -> dict[str, t.Any]:
         "bridge": text,
         "services": {"type": "list", "elements": "dict", "options": service, "required": True},
     }
-    shared = {"name": text, "container": text, "image": text, "memory": text}
+    shared = {
+        **{key: text for key in ("name", "container", "image", "memory")},
+        **{key: number for key in ("uid", "processes", "memory_order", "port")},
+        "writable": service["writable"],
+    }
     return {
         "server": {"type": "str"},
         "names": {"type": "list", "elements": "str", "default": []},

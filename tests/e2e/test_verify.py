@@ -21,6 +21,10 @@ echo '{MORE}' >/run/more.yaml
 docker compose --project-directory . -f compose.yaml -f /run/more.yaml up --detach --wait cache
 rm /run/more.yaml
 """
+# One more process than it should have room for, and where it should not write.
+PAGES = "nsenter --mount --target $(docker inspect --format '{{.State.Pid}}' silo-pages-pages-1)"
+SHARED = f"docker update --pids-limit 65 silo-pages-pages-1; {PAGES} mount -t tmpfs none /mnt"
+UNSHARED = f"docker update --pids-limit 64 silo-pages-pages-1; {PAGES} umount /mnt"
 UPDATE = "docker update --memory {} --memory-swap {} silo-maria-server-1"
 
 
@@ -47,6 +51,7 @@ def broken(lab, operator, whole):
         lab.run("btrfs", "qgroup", "limit", "none", f"1/{index}", "/instances")
         lab.shell(BY_HAND)
         lab.shell(PRIVILEGED)
+        lab.shell(SHARED)
         seen = failed(audit.verify(operator.inventory))
     finally:
         lab.run("systemctl", "reload", "silo-guard")
@@ -55,6 +60,7 @@ def broken(lab, operator, whole):
         lab.run("btrfs", "qgroup", "limit", str(limit), f"1/{index}", "/instances")
         lab.shell("cd /srv/silo/tenants/peter; docker compose up --detach --wait cache")
         lab.shell("pkill -f '^sleep 4711$'")
+        lab.shell(UNSHARED)
     wait_for(lambda: not failed(audit.verify(operator.inventory)), seconds=60)
     return seen
 
@@ -77,7 +83,10 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
         assert by_subject[name] == {"data", "secrets' files", "quota"}
         assert "set-up" in by_subject[f"{name}/server"]
     assert {"guard", "NAS", "tenants", "published ports"} <= by_subject["silo1"]
-    assert {"traefik", "machine learning", "pages"} <= set(by_subject)
+    every -= {"mounts", "seccomp profile", "secrets hidden", "way out"}
+    for name in ("machine learning", "pages"):
+        assert by_subject[name] == every
+    assert by_subject["traefik"] == every - {"isolation", "own network"}
 
 
 def test_isolation_is_tried_with_many_ports(whole):
@@ -132,8 +141,15 @@ def test_a_process_of_root_in_a_container(broken):
     assert "(sleep)" in broken["capabilities", "hans/cache"]
 
 
+def test_a_shared_service_beyond_its_bounds(broken):
+    assert broken["processes", "pages"] == "65"
+    assert broken["places to write", "pages"].startswith("/mnt")
+    assert ":22 (this server at silo-pages)" in broken["isolation", "pages"]
+
+
 def test_all_else_held_meanwhile(broken):
     mine = {"guard", "isolation", "secrets' files", "memory", "quota", "rights", "capabilities", "user", "seccomp"}
+    mine |= {"processes", "places to write"}
     assert {check for check, _subject in broken} <= mine
 
 

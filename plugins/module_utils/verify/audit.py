@@ -39,8 +39,7 @@ def _server(wanted: Wanted, runner: Runner, listed: Sequence[Item], storage: Sto
     yield from origin.of_server(wanted.server, listed)
 
 
-def _shared(wanted: Wanted, found: Mapping[str, Found]) -> Iterator[Check]:
-    running = _running(wanted.shared, found)
+def _shared(wanted: Wanted, running: Running) -> Iterator[Check]:
     for service in wanted.shared:
         seen = "running" if service in running else "not running"
         yield Check("state", service.label, service in running, seen, "running")
@@ -54,30 +53,32 @@ def _tenant(tenant: Tenant, running: Running, wanted: Wanted) -> Iterator[Check]
     for service, container in running.items():
         yield from hardening.checks(service, container)
         yield from origin.of_tenant(tenant, service, container, wanted.seccomp)
+        yield isolation.way_out(service, container)
         if service.label == f"{tenant.name}/server":
             yield state.closed(service, container)
     if tenant.state != "absent":
         yield from secrets.checks(tenant, running)
 
 
-def _apart(wanted: Wanted, running: Mapping[str, Running], listed: Sequence[Item], runner: Runner) -> Iterator[Check]:
-    """Yield what is reached from each container, all of them tried side by side."""
+def _apart(
+    wanted: Wanted, running: Mapping[str, Running], shared: Running, listed: Sequence[Item], runner: Runner
+) -> Iterator[Check]:
+    """Yield what is reached from each container that has a network, all of them tried side by side."""
     try:
         here = isolation.host(runner, wanted.sentinel.parent)
     except (CommandError, LookupError) as error:
         text = f"this server's own addresses are not known: {' '.join(str(error).split())}"
         yield Check("isolation", wanted.server, False, text, "nothing but its own")
         return
-    tried = {tenant.name: isolation.targets(tenant, wanted, listed, here) for tenant in wanted.tenants}
-    ways = {
-        container.network: [*tried[name][0], *tried[name][1]]
-        for name, services in running.items()
-        for container in services.values()
-    }
-    reached = reach.from_inside(ways)
-    for name, services in running.items():
-        for service, container in services.items():
-            yield from isolation.checks(service, container, tried[name], reached[container.network])
+    tried = {service: isolation.of_shared(service, wanted, listed, here) for service in shared if service.port}
+    for tenant in wanted.tenants:
+        tried |= dict.fromkeys(running[tenant.name], isolation.targets(tenant, wanted, listed, here))
+    found = {**shared, **{service: one for services in running.values() for service, one in services.items()}}
+    reached = reach.from_inside(
+        {found[service].network: [*may, *must_not] for service, (may, must_not) in tried.items()}
+    )
+    for service, ways in tried.items():
+        yield from isolation.checks(service, ways, reached[found[service].network])
 
 
 def audit(wanted: Wanted, runner: Runner, ask: Ask = engine.get) -> list[Check]:
@@ -91,11 +92,12 @@ def audit(wanted: Wanted, runner: Runner, ask: Ask = engine.get) -> list[Check]:
     running = {
         tenant.name: _running(tenant.services, found) if tenant.state == "running" else {} for tenant in wanted.tenants
     }
-    checks = [*_server(wanted, runner, listed, storage), *_shared(wanted, found)]
+    shared = _running(wanted.shared, found)
+    checks = [*_server(wanted, runner, listed, storage), *_shared(wanted, shared)]
     for tenant in wanted.tenants:
         checks += state.checks(tenant, by_name, storage.directories)
         checks += _tenant(tenant, running[tenant.name], wanted)
-    return [*checks, *_apart(wanted, running, listed, runner)]
+    return [*checks, *_apart(wanted, running, shared, listed, runner)]
 
 
 def as_facts(checks: Iterable[Check]) -> list[dict[str, t.Any]]:

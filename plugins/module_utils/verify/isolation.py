@@ -1,12 +1,12 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From each container of each tenant, what can be reached: its own, the machine learning, and nothing else."""
+"""From each container, what can be reached: its own, for a tenant the machine learning, and nothing else here."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..command import Runner, run_json
@@ -69,22 +69,17 @@ def own(tenant: Tenant, port: int) -> list[Target]:
     return [*inside, Target(tenant.gateway, port, "machine learning")]
 
 
-def foreign(tenant: Tenant, wanted: Wanted, items: Iterable[Item], here: Host) -> list[Target]:
-    """Return what no container of a tenant may reach."""
+def foreign(mine: Collection[Target], bridge: str, wanted: Wanted, others: Iterable[Item], here: Host) -> list[Target]:
+    """Return all but `mine` that there is to reach, from a network whose bridge is `bridge`."""
     found = [
-        Target(address, port, item.name)
-        for item in items
-        if item.tenant != tenant.name
-        for address in item.addresses
-        for port in OF_CONTAINERS
+        Target(address, port, item.name) for item in others for address in item.addresses for port in OF_CONTAINERS
     ]
     ports = sorted(here.ports | set(OF_HOSTS) | {wanted.machine_learning_port})
     for interface, addresses in here.addresses.items():
         # An address of the link is one of a cable: only the own bridge's is at the other end.
-        near = [address for address in addresses if not address.startswith("fe80:") or interface == tenant.bridge]
+        near = [address for address in addresses if not address.startswith("fe80:") or interface == bridge]
         found += [Target(address, port, f"this server at {interface}") for address in near for port in ports]
     found += [Target(address, port, "NAS") for address in here.nas for port in OF_NAS]
-    mine = set(own(tenant, wanted.machine_learning_port))
     return [target for target in [*found, METADATA] if target not in mine]
 
 
@@ -93,6 +88,8 @@ def _apart(service: Service, tried: Sequence[Target], reached: Reached) -> Check
     if reached.error:
         return Check("isolation", service.label, False, f"its network cannot be entered: {reached.error}", expected)
     wrong = [str(target) for target in tried if target in reached.open]
+    # A port that is closed there was reached as well.
+    wrong += [f"{target}, closed" for target in tried if target in reached.refused]
     return none_of("isolation", service.label, wrong, f"none of {len(tried)} ports of others", expected)
 
 
@@ -115,14 +112,21 @@ def way_out(service: Service, found: Found, proc: Path = PROC) -> Check:
 
 def targets(tenant: Tenant, wanted: Wanted, items: Sequence[Item], here: Host) -> tuple[list[Target], list[Target]]:
     """Return what a tenant's containers may reach, and what they may not."""
-    return own(tenant, wanted.machine_learning_port), foreign(tenant, wanted, items, here)
+    mine = own(tenant, wanted.machine_learning_port)
+    others = [item for item in items if item.tenant != tenant.name]
+    return mine, foreign(mine, tenant.bridge, wanted, others, here)
 
 
-def checks(
-    service: Service, found: Found, tried: tuple[Sequence[Target], Sequence[Target]], reached: Reached
-) -> Iterator[Check]:
-    """Yield all of these of a container, by what was reached from it."""
+def of_shared(service: Service, wanted: Wanted, items: Sequence[Item], here: Host) -> tuple[list[Target], list[Target]]:
+    """Return the same of a shared service on a network of its own; some have a way to the internet."""
+    addresses = [address for item in items if item.name == service.container for address in item.addresses]
+    mine = [Target(address, service.port, service.label) for address in addresses]
+    others = [item for item in items if item.name != service.container]
+    return mine, foreign(mine, "", wanted, others, here)
+
+
+def checks(service: Service, tried: tuple[Sequence[Target], Sequence[Target]], reached: Reached) -> Iterator[Check]:
+    """Yield what was reached from a container, of what it may and of what it may not."""
     yield _apart(service, tried[1], reached)
     if not reached.error:
         yield _together(service, tried[0], reached)
-    yield way_out(service, found)

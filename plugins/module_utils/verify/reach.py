@@ -65,11 +65,20 @@ def _begin(target: Target) -> socket.socket | None:
     return None
 
 
-def connect(targets: Iterable[Target], seconds: float = SECONDS) -> frozenset[Target]:
-    """Return which of `targets` take a connection within `seconds`, from the network of this thread."""
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """What took a connection, and what said that it takes none; `error` is why nobody knows."""
+
+    open: frozenset[Target] = frozenset()
+    refused: frozenset[Target] = frozenset()
+    error: str = ""
+
+
+def connect(targets: Iterable[Target], seconds: float = SECONDS) -> Reached:
+    """Return which of `targets` answer within `seconds`, to the network of this thread."""
     waiting: dict[int, tuple[socket.socket, Target]] = {}
     poll = select.poll()
-    found = set()
+    found: dict[int, set[Target]] = {0: set(), errno.ECONNREFUSED: set()}
     try:
         for target in dict.fromkeys(targets):
             if opened := _begin(target):
@@ -80,13 +89,12 @@ def connect(targets: Iterable[Target], seconds: float = SECONDS) -> frozenset[Ta
             for number, _event in poll.poll(left * 1000):
                 opened, target = waiting.pop(number)
                 poll.unregister(number)
-                if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-                    found.add(target)
+                found.setdefault(opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), set()).add(target)
                 opened.close()
     finally:
         for opened, _target in waiting.values():
             opened.close()
-    return frozenset(found)
+    return Reached(frozenset(found[0]), frozenset(found[errno.ECONNREFUSED]))
 
 
 class _Visit(threading.Thread):
@@ -95,23 +103,14 @@ class _Visit(threading.Thread):
     def __init__(self, namespace: Path, targets: Sequence[Target], seconds: float) -> None:
         super().__init__(daemon=True)
         self._namespace, self._targets, self._seconds = namespace, targets, seconds
-        self.found: frozenset[Target] = frozenset()
-        self.error = ""
+        self.found = Reached()
 
     def run(self) -> None:
         try:
             _enter(self._namespace)
             self.found = connect(self._targets, self._seconds)
         except OSError as error:
-            self.error = str(error)
-
-
-@dataclasses.dataclass(frozen=True)
-class Reached:
-    """What took a connection; `error` is why nobody knows."""
-
-    open: frozenset[Target] = frozenset()
-    error: str = ""
+            self.found = Reached(error=str(error))
 
 
 def from_inside(wanted: Mapping[Path, Sequence[Target]], seconds: float = SECONDS) -> dict[Path, Reached]:
@@ -132,5 +131,5 @@ def _in_turns(wanted: Sequence[tuple[Path, Sequence[Target]]], seconds: float) -
             visit.start()
         for path, visit in visits.items():
             visit.join()
-            found[path] = Reached(visit.found, visit.error)
+            found[path] = visit.found
     return found

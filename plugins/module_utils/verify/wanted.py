@@ -12,22 +12,22 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class Service:
-    """A container as it should be. Sizes in bytes; 0 is a limit that is not named, but there has to be one.
+    """A container as it should be. Sizes in bytes.
 
-    `label` is how it is told. `uid` 0 is anybody but root. `writable`: where it may write. `memory_order`: who is ended
-    first where the server is short of memory. None is not looked at.
+    `label` is how it is told. `writable`: where it may write. `memory_order`: who has more is ended first where the
+    server is short of memory. `port`: where it listens on a network of its own; 0 for who is on the server's.
     """
 
     label: str
     container: str
     image: str
     memory: int
-    processes: int = 0
-    uid: int = 0
-    writable: tuple[str, ...] | None = None
-    memory_order: int | None = None
+    processes: int
+    uid: int
+    writable: tuple[str, ...]
+    memory_order: int
+    port: int
     address: str = ""
-    port: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,20 @@ def _tenant(item: Mapping[str, t.Any]) -> Tenant:
 
 def parse(parameters: Mapping[str, t.Any]) -> Wanted:
     """Return what the module's parameters say."""
-    shared = (Service(item["name"], item["container"], item["image"], item["memory"]) for item in parameters["shared"])
+    shared = (
+        Service(
+            label=item["name"],
+            container=item["container"],
+            image=item["image"],
+            memory=item["memory"],
+            processes=item["processes"],
+            uid=item["uid"],
+            writable=tuple(item["writable"]),
+            memory_order=item["memory_order"],
+            port=item["port"],
+        )
+        for item in parameters["shared"]
+    )
     return Wanted(
         server=parameters["server"],
         tenants=tuple(_tenant(item) for item in parameters["tenants"]),

@@ -49,6 +49,24 @@ def test_each_is_bounded(services):
         assert service["restart"] == "unless-stopped", name
 
 
+def test_what_is_verified_of_the_shared_is_what_their_files_have(services):
+    (shared,) = [
+        task["swissphoto.silo.tenant_verify_info"]["shared"]
+        for play in yaml.safe_load((ROOT / "playbooks" / "verify.yml").read_text())
+        for task in play["tasks"]
+        if "swissphoto.silo.tenant_verify_info" in task
+    ]
+    assert len(shared) == 3
+    for item in shared:
+        service = services[item["name"].replace(" ", "-")]
+        own = [text.split(":")[1] for text in service["volumes"] if not text.endswith(":ro")]
+        in_memory = [text.partition(":")[0] for text in service["tmpfs"]]
+        assert item["writable"] == [*own, *in_memory], item["name"]
+        assert item["uid"].endswith(f"| default({service['user'].split(':')[0]}) }}}}"), item["name"]
+        assert (item["processes"], item["memory_order"]) == (service["pids_limit"], service["oom_score_adj"])
+        assert bool(item["port"]) == ("network_mode" not in service), item["name"]
+
+
 def test_what_lies_in_memory_has_an_end(services):
     for service in services.values():
         for text in service.get("tmpfs", []):

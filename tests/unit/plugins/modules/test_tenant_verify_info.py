@@ -8,7 +8,17 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from ansible_collections.swissphoto.silo.plugins.module_utils.verify.check import Check
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_verify_info as module
 
-SHARED = {"name": "traefik", "container": "silo-traefik-traefik-1", "image": "traefik@sha256:ab", "memory": "512M"}
+SHARED = {
+    "name": "traefik",
+    "container": "silo-traefik-traefik-1",
+    "image": "traefik@sha256:ab",
+    "memory": "512M",
+    "uid": 65532,
+    "processes": 512,
+    "memory_order": 0,
+    "writable": ["/tmp"],
+    "port": 0,
+}
 
 
 @pytest.fixture

@@ -26,12 +26,25 @@ class Given:
             "server": "silo1",
             "names": [],
             "known": ["hans", "maria"],
-            "shared": [{"name": "traefik", "container": "traefik-1", "image": f"t@{DIGEST}", "memory": GIB}],
+            "shared": [self.shared_item("traefik", port=0), self.shared_item("pages", port=8080)],
             "tenants": [self.tenant_item("hans", 1), self.tenant_item("maria", 2)],
             "sentinel": str(root / "nas" / ".silo-nas"),
             "guard": str(root / "guard.nft"),
             "seccomp": str(self.seccomp),
             "machine_learning_port": 3003,
+        }
+
+    def shared_item(self, name, port):
+        return {
+            "name": name,
+            "container": f"{name}-1",
+            "image": f"registry/{name}@{DIGEST}",
+            "memory": GIB,
+            "uid": 200001,
+            "processes": 64,
+            "memory_order": 100,
+            "writable": ["/data", "/tmp", "/var/run/postgresql"],
+            "port": port,
         }
 
     def tenant_item(self, name, index, state="running"):

@@ -71,7 +71,9 @@ def test_all_else_is_what_it_may_not(given, here):
         given.item(name="silo-maria-database-1", tenant="maria", addresses=("10.83.0.35",)),
         given.item(name="silo-pages-pages-1", tenant="", addresses=("10.82.0.18",)),
     ]
-    tried = set(isolation.foreign(given.hans, given.wanted, items, here))
+    mine, must_not = isolation.targets(given.hans, given.wanted, items, here)
+    tried = set(must_not)
+    assert mine == isolation.own(given.hans, 3003)
     for forbidden in (
         Target("10.83.0.35", 5432),
         Target("10.82.0.18", 8080),
@@ -89,7 +91,16 @@ def test_all_else_is_what_it_may_not(given, here):
 
 def test_the_nas_is_tried_where_it_is_another_host(given, here):
     there = isolation.Host(here.addresses, here.ports, ("192.0.2.20",))
-    assert Target("192.0.2.20", 2049) in isolation.foreign(given.hans, given.wanted, [], there)
+    assert Target("192.0.2.20", 2049) in isolation.targets(given.hans, given.wanted, [], there)[1]
+
+
+def test_a_shared_service_may_reach_itself_alone(given, here):
+    pages = given.wanted.shared[1]
+    items = [given.item(), given.item(name="pages-1", tenant="", addresses=("10.82.0.18",))]
+    mine, must_not = isolation.of_shared(pages, given.wanted, items, here)
+    assert mine == [Target("10.82.0.18", 8080)]
+    assert {Target("10.83.0.18", 5432), Target("10.83.0.17", 3003), Target("169.254.169.254", 80)} <= set(must_not)
+    assert not any(target.address in ("10.82.0.18", "fe80::1") for target in must_not)
 
 
 @pytest.fixture
@@ -97,8 +108,9 @@ def checks(given, proc, monkeypatch):
     monkeypatch.setattr(isolation, "PROC", proc)
     own, other = isolation.own(given.hans, 3003), [Target("10.83.0.35", 5432, "silo-maria-database-1")]
 
-    def of(opened, error=""):
-        found = isolation.checks(given.service, given.found(), (own, other), Reached(frozenset(opened), error))
+    def of(opened, refused=(), error=""):
+        reached = Reached(frozenset(opened), frozenset(refused), error)
+        found = isolation.checks(given.service, (own, other), reached)
         return {check.check: (check.ok, check.seen) for check in found}
 
     of.own, of.other = own, other
@@ -117,6 +129,11 @@ def test_what_reaches_another(checks):
     assert found["own network"][0]
 
 
+def test_a_port_that_is_closed_there_was_reached_as_well(checks):
+    found = checks(checks.own, checks.other)
+    assert found["isolation"] == (False, "10.83.0.35:5432 (silo-maria-database-1), closed")
+
+
 def test_what_reaches_nothing_is_no_proof(checks):
     found = checks([])
     assert found["isolation"][0]
@@ -125,7 +142,7 @@ def test_what_reaches_nothing_is_no_proof(checks):
 
 
 def test_a_network_that_cannot_be_entered(checks):
-    found = checks([], "No such file")
+    found = checks([], error="No such file")
     assert found["isolation"] == (False, "its network cannot be entered: No such file")
 
 
