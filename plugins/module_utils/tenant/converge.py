@@ -17,6 +17,7 @@ from .files import make_directory, remove_file, write_file
 from .immich import create_admin
 from .plan import Plan
 from .probe import Storage
+from .rollout import former, pioneers, waits, way_back
 from .stack import Admin, Stack, StackError
 from .trash import fingerprint_matches
 
@@ -176,6 +177,25 @@ def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
 
 
 def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
+    """Carry out `plans`; where they bring other images, one tenant tries these before the others."""
+    first = pioneers(plans)
+    # What they had is read before it is written over.
+    backs = {plan.stack.name: way_back(former(plan)) for plan in first}
+    tried = [_add(outcome, backs[outcome.plan.stack.name]) for outcome in _converge(first, tools)] if first else []
+    failed = [outcome.plan for outcome in tried if outcome.error]
+    done = {outcome.plan.stack.name: outcome for outcome in tried}
+    others = [plan for plan in plans if plan.stack.name not in done]
+    done |= {plan.stack.name: Outcome(plan, reason) for plan in others if (reason := waits(plan, failed))}
+    rest = _converge([plan for plan in others if plan.stack.name not in done], tools)
+    done |= {outcome.plan.stack.name: outcome for outcome in rest}
+    return [done[plan.stack.name] for plan in plans]
+
+
+def _add(outcome: Outcome, text: str) -> Outcome:
+    return Outcome(outcome.plan, outcome.error + text) if outcome.error else outcome
+
+
+def _converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
     """Carry out `plans`: all routes that close at once, then the stacks, then all routes that open at once.
 
     Traefik reads every route at each change of one, so they are written together.

@@ -330,3 +330,73 @@ def test_a_systemd_that_refuses_is_told(monkeypatch):
     monkeypatch.setattr(converging, "run_command", lambda *_arguments, **_options: failed)
     with pytest.raises(StackError, match="systemctl daemon-reload failed: Access denied"):
         converging.systemctl("daemon-reload")
+
+
+OLD, NEW = (f"A=1\nSERVER_IMAGE=immich:{version}\nCACHE_IMAGE=valkey:9\n" for version in (1, 2))
+THREE = ("hans", "maria", "peter")
+
+
+@pytest.fixture
+def three(server):
+    """Three tenants that run with the old images."""
+    converge([plan(server.stack(name, env=OLD), []) for name in THREE], server.tools)
+    server.done.clear()
+    return THREE
+
+
+def update(server, containers, names=THREE, env=NEW, **states):
+    """What a run brings to tenants of which some have the digest of the new image already, by their state."""
+    plans = []
+    for name in names:
+        there = {"server": {"digest": "s2", **states[name]}} if name in states else {}
+        stack = server.stack(name, env=env, digests={"server": "s2", "database": "d1", "cache": "c1"})
+        plans.append(plan(stack, containers(name, **there)))
+    return {outcome.plan.stack.name: outcome.error for outcome in converge(plans, server.tools)}
+
+
+def test_an_image_that_does_not_work_costs_one_tenant(server, three, containers):
+    server.fail["up hans"] = 1
+    errors = update(server, containers)
+    assert errors["hans"].endswith(
+        "; nobody else has its new images yet; the way back is silo_images with what was there (server immich:1), "
+        "and an apply"
+    )
+    waiting = "it is left as it is: hans got its new images first, and does not run with them"
+    assert (errors["maria"], errors["peter"]) == (waiting, waiting)
+    assert server.done == ["up hans"]
+    assert [plan(server.stack(name, env=OLD), containers(name)).changes for name in ("maria", "peter")] == [(), ()]
+
+
+def test_the_next_run_tries_it_on_the_same_tenant_again(server, three, containers):
+    server.fail["up hans"] = 1
+    update(server, containers)
+    server.done.clear()
+    errors = update(server, containers, hans={"state": "restarting", "health": ""})
+    assert [name for name, error in errors.items() if "does not run with them" in error] == ["maria", "peter"]
+    assert server.done == ["up hans"]
+
+
+def test_an_image_that_works_is_brought_to_all_after_one(server, three, containers):
+    assert set(update(server, containers).values()) == {""}
+    assert server.done[0] == "up hans"
+    assert sorted(server.done[1:]) == ["up maria", "up peter"]
+
+
+def test_where_one_runs_well_with_it_nobody_has_to_try_it(server, three, containers):
+    update(server, containers, ["peter"])
+    server.done.clear()
+    server.fail["up hans"] = 1
+    errors = update(server, containers, peter={})
+    assert [name for name, error in errors.items() if error] == ["hans"]
+    assert sorted(server.done) == ["up hans", "up maria"]
+
+
+def test_the_way_back_is_open_and_touches_nobody_else(server, three, containers):
+    server.fail["up hans"] = 1
+    update(server, containers)
+    server.fail.clear()
+    server.done.clear()
+    plans = [plan(server.stack("hans", env=OLD), containers("hans", server={"digest": "s2", "state": "restarting"}))]
+    plans += [plan(server.stack(name, env=OLD), containers(name)) for name in ("maria", "peter")]
+    assert [outcome.error for outcome in converge(plans, server.tools)] == ["", "", ""]
+    assert server.done == ["up hans"]
