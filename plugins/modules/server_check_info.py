@@ -5,12 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: server_check_info
-short_description: Whether a server can carry tenants - clock, disks, storage, guard
+short_description: Whether a server can carry tenants - clock, disks, storage, guard, network
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
   - Reads the clock and who keeps it, the room of the disks, whether the NAS is there, and whether the guard is loaded.
+  - Compares the tenants' addresses with the server's routes, where a LAN or a VPN may have them already.
   - A NAS that hangs is given up after 5 seconds.
 attributes:
   check_mode:
@@ -33,6 +34,10 @@ options:
     description: The file with the rules that keep tenants away from each other.
     type: path
     default: /etc/silo/guard.nft
+  pool:
+    description: The network out of which tenants get theirs, such as V(10.83.0.0/16); empty where it is not compared.
+    type: str
+    default: ""
 seealso:
   - module: swissphoto.silo.storage_quota_info
 """
@@ -63,6 +68,10 @@ guard_problem:
   description: Why the guard does not hold; empty where it does.
   returned: always
   type: str
+network_problem:
+  description: Which other network has addresses of O(pool); empty where none has.
+  returned: always
+  type: str
 disks:
   description: The file systems, each once; sizes in bytes.
   returned: always
@@ -90,6 +99,7 @@ ARGUMENTS = {
     "sentinel": {"type": "path", "required": True},
     "directories": {"type": "list", "elements": "path", "default": ["/"]},
     "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
+    "pool": {"type": "str", "default": ""},
 }
 
 
@@ -99,6 +109,7 @@ def main() -> None:
     try:
         storage = probe.look(Path(values["sentinel"]))
         guard = look.guard_problem(runner, Path(values["guard"]))
+        network = look.network_problem(runner, values["pool"])
         disks = look.disks([*values["directories"], look.docker_directory(runner)])
     except (CommandError, OSError) as error:
         module.fail_json(msg=str(error))
@@ -107,6 +118,7 @@ def main() -> None:
         synchronised=look.synchronised(),
         storage_problem=storage.problem,
         guard_problem=guard,
+        network_problem=network,
         disks=[dataclasses.asdict(disk) for disk in disks],
         time=time.time(),
     )

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import ipaddress
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +26,10 @@ TABLES = ("inet silo_guard", "bridge silo_guard")
 LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
 # What the file makes of an empty set of rules, in a network of its own that ends with the command.
 EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
+
+# Routes of every table, as a VPN may have one of its own; tenants' own bridges are named by their index.
+ROUTES = ("ip", "-4", "-json", "route", "show", "table", "all")
+TENANT_BRIDGE = "im-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +84,30 @@ def guard_problem(runner: Runner, file: Path) -> str:
     except CommandError as error:
         return f"its tables are loaded, and could not be compared with {file} ({_first_line(error)})"
     return "" if loaded == expected else f"its tables are loaded, and their rules are not those of {file}"
+
+
+def network_problem(runner: Runner, pool: str) -> str:
+    """Return which network the server reaches elsewhere at addresses of `pool`; empty for none.
+
+    A new tenant's network would take its place, and the server would lose whoever is there.
+    """
+    if not pool:
+        return ""
+    try:
+        tenants = ipaddress.ip_network(pool)
+        routes = json.loads(run(runner, ROUTES) or "[]")
+    except (CommandError, ValueError) as error:
+        return f"it could not be looked at: {' '.join(str(error).split())}"
+    for route in routes:
+        device, destination = route.get("dev", ""), route["dst"]
+        if destination == "default" or device.startswith(TENANT_BRIDGE):
+            continue
+        if ipaddress.ip_network(destination).overlaps(tenants):
+            where = " ".join(
+                filter(None, (route.get("gateway") and f"by {route['gateway']}", device and f"on {device}"))
+            )
+            return f"{destination} is reached {where or 'by a route of its own'}, and overlaps {pool}"
+    return ""
 
 
 def _first_line(error: CommandError) -> str:

@@ -44,6 +44,7 @@ def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Fi
     yield server.clock(host, seen["time"], told.begin, told.end, seen["synchronised"])
     yield from server.disks(host, seen["disks"], thresholds)
     yield server.guard(host, seen["guard_problem"])
+    yield server.network(host, seen["network_problem"])
 
 
 def _storage(nas: str, told: Told, tenants: Mapping[str, t.Any], thresholds: server.Thresholds) -> list[Finding]:

@@ -94,6 +94,17 @@ def guard(server: str, problem: str) -> Finding:
     return Finding("guard", server, "wrong", f"tenants may reach each other: {problem}", remedy)
 
 
+def network(server: str, problem: str) -> Finding:
+    """Return whether the tenants' addresses on a server are nobody else's."""
+    if not problem:
+        return Finding("network", server, "ok", "the tenants' addresses are nobody else's")
+    remedy = (
+        "take another tenant_address_pool while the server has no tenants; where it has some, change the other network "
+        "or its route"
+    )
+    return Finding("network", server, "wrong", f"tenants' addresses are in use elsewhere: {problem}", remedy)
+
+
 def quotas(nas: str, backend: str, found: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
     """Return whether a hard limit holds on each tenant's directory of a NAS; one finding where it does on all."""
     wrong = [_unlimited(nas, name, directory) for name, directory in sorted(found.items()) if not _holds(directory)]

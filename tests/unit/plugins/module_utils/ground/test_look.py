@@ -1,6 +1,7 @@
 """Clock, disks and guard of a machine; what nft says is recorded."""
 
 import ctypes
+import json
 import os
 
 import pytest
@@ -94,3 +95,32 @@ def test_who_keeps_the_clock(monkeypatch, state, kept):
 
     monkeypatch.setattr(ctypes, "CDLL", Library)
     assert look.synchronised() is kept
+
+
+def routes(*found):
+    return lambda argv: Completed(0, json.dumps(list(found))) if argv == look.ROUTES else None
+
+
+@pytest.mark.parametrize(
+    ("route", "where"),
+    [
+        ({"dst": "10.83.4.0/24", "dev": "wg0"}, "10.83.4.0/24 is reached on wg0"),
+        ({"dst": "10.0.0.0/8", "gateway": "192.0.2.1", "dev": "eth0"}, "10.0.0.0/8 is reached by 192.0.2.1 on eth0"),
+        ({"dst": "10.83.0.7", "dev": "eth0", "type": "local", "table": "local"}, "10.83.0.7 is reached on eth0"),
+        ({"dst": "10.83.0.0/16", "type": "blackhole"}, "10.83.0.0/16 is reached by a route of its own"),
+    ],
+)
+def test_a_network_elsewhere_that_has_the_addresses_of_tenants(route, where):
+    assert look.network_problem(routes(route), "10.83.0.0/16") == f"{where}, and overlaps 10.83.0.0/16"
+
+
+def test_networks_that_are_none_of_theirs():
+    own = {"dst": "10.83.0.16/28", "dev": "im-1"}
+    others = [{"dst": "default", "gateway": "192.0.2.1"}, {"dst": "10.84.0.0/24", "dev": "docker0"}, own]
+    assert look.network_problem(routes(*others), "10.83.0.0/16") == ""
+    assert look.network_problem(Kernel(missing=("ip",)), "") == ""
+
+
+def test_routes_that_cannot_be_read():
+    assert "ip is not installed" in look.network_problem(Kernel(missing=("ip",)), "10.83.0.0/16")
+    assert "could not be looked at" in look.network_problem(routes(), "none")
