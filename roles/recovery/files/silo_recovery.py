@@ -21,9 +21,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage, look, mounted
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
 
+from silo_proxy import Proxy, care
+
 MOUNT_SECONDS = 20
 # A database that was cut off repairs itself before it is healthy, and the photo server waits for it.
 START_SECONDS = 300
+PROXY_SECONDS = 60
 # Priorities as systemd reads them from the beginning of a line.
 WARNING, NOTICE = "<4>", "<5>"
 
@@ -47,6 +50,7 @@ class Tools:
     mounted: Callable[[Path], bool] = mounted
     mount: Runner = functools.partial(run_command, seconds=MOUNT_SECONDS)
     compose: Runner = functools.partial(run_command, seconds=START_SECONDS)
+    proxy: Runner = functools.partial(run_command, seconds=PROXY_SECONDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +120,15 @@ def recover(directory: Path, sentinel: Path, tools: Tools) -> Report:
     return Report(tuple(started), tuple(answer for answer in answers if answer))
 
 
+def tell_of_proxy(cared: Sequence[str], memory: Path) -> None:
+    """Print what was wrong with the proxy's files, where `memory`, the file of what was said last, has it otherwise."""
+    told = "\n".join(cared)
+    if told != (memory.read_text(encoding="utf-8") if memory.exists() else ""):
+        memory.write_text(told, encoding="utf-8")
+        for sentence in cared:
+            print(f"{WARNING}{sentence}")
+
+
 def tell(report: Report, memory: Path) -> None:
     """Print what was done, and what is wrong where `memory`, the file of what was said last, has it otherwise."""
     if report.started:
@@ -135,16 +148,24 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None, loc
     parser.add_argument("directory", type=Path, help="directory that holds one directory per tenant")
     parser.add_argument("sentinel", type=Path, help="a file that exists on the NAS alone, where it is mounted")
     parser.add_argument("memory", type=Path, help="file for what was said last")
+    parser.add_argument("container", help="name of the proxy's container")
+    parser.add_argument("routes", type=Path, help="directory of the proxy's routes")
+    parser.add_argument("certificates", type=Path, help="file of the proxy's certificates")
     options = parser.parse_args(arguments)
+    tools = tools or Tools()
+    # An apply that waits for an address may wait for just this.
+    cared = care(Proxy(options.container, options.routes, options.certificates, tools.proxy))
     try:
         with held(lock, 0):
-            report = recover(options.directory, options.sentinel, tools or Tools())
+            report = recover(options.directory, options.sentinel, tools)
     except LockedError:
-        # An apply is at work, and does all this itself.
-        return 0
+        # An apply is at work, and starts them itself.
+        report = None
     except StackError as error:
         report = Report(problems=(str(error),))
-    tell(report, options.memory)
+    tell_of_proxy(cared, options.memory.with_suffix(".proxy"))
+    if report:
+        tell(report, options.memory)
     return 0
 
 

@@ -26,6 +26,7 @@ class Server:
         self.mounts = root / "mountinfo"
         self.nas, self.tenants = root / "nas", root / "tenants"
         self.running = set()
+        self.routes, self.certificates, self.says = root / "routes", root / "acme.json", ""
         self.nas.mkdir()
         (self.nas / ".silo-nas").touch()
         self.mount()
@@ -60,9 +61,13 @@ class Server:
             self.mount()
         return subprocess.CompletedProcess(command, code, "", text)
 
+    def ask(self, command, environment):
+        return subprocess.CompletedProcess(command, 0, "", self.says)
+
     def main(self):
-        tools = recovery.Tools(self.containers, self.look, self.mounted, self.run, self.run)
+        tools = recovery.Tools(self.containers, self.look, self.mounted, self.run, self.run, self.ask)
         arguments = [str(self.tenants), str(self.nas / ".silo-nas"), str(self.root / "said")]
+        arguments += ["traefik", str(self.routes), str(self.certificates)]
         return recovery.main(arguments, tools, self.root / "lock")
 
     def started(self):
@@ -146,7 +151,7 @@ def test_a_mount_that_takes_too_long_is_told(server, capsys):
 
     server.add("hans")
     server.mounts.write_text("")
-    tools = recovery.Tools(server.containers, server.look, server.mounted, run, server.run)
+    tools = recovery.Tools(server.containers, server.look, server.mounted, run, server.run, server.ask)
     report = recovery.recover(server.tenants, server.nas / ".silo-nas", tools)
     assert report.started == ()
     assert "'sleep 60' did not end within 0.2 s" in report.problems[0]
@@ -188,6 +193,20 @@ def test_an_apply_is_never_fought_and_never_mentioned(server, capsys):
     assert server.started() == ["hans"]
 
 
+def test_the_proxy_is_looked_after_though_an_apply_is_at_work_and_that_is_said_once(server, capsys):
+    server.routes.mkdir()
+    (server.routes / "_base.yml").write_text("broken")
+    why = "field not found, node: rooters"
+    server.says = f'2100-11-24T19:03:27.5Z ERR Error error="collecting file configs: /routes/_base.yml: {why}"\n'
+    with recovery.held(server.root / "lock", 0):
+        server.main()
+        server.main()
+    assert capsys.readouterr().out == (
+        f"<4>Traefik cannot read {server.routes}/_base.yml, which all routes need: {why}; "
+        "playbooks/site.yml writes it anew\n"
+    )
+
+
 def test_its_services_are_those_of_the_compose_file():
     assert set(SERVICES) == set(yaml.safe_load(compose_file())["services"])
 
@@ -213,5 +232,5 @@ def test_the_role_brings_all_that_the_program_needs(tmp_path):
 def test_the_units_name_what_the_role_installs(render):
     service, timer = (render("recovery", f"silo-recovery.{kind}.j2") for kind in ("service", "timer"))
     command = "/usr/bin/python3 /usr/local/lib/silo/recovery.pyz"
-    assert f"ExecStart={command} /srv/silo/tenants /instances/.silo-nas /run/silo-recovery/said\n" in service
+    assert f"ExecStart={command} /srv/silo/tenants /instances/.silo-nas /run/silo-recovery/said \\\n" in service
     assert "OnBootSec=15s\nOnUnitInactiveSec=30s\n" in timer
