@@ -161,8 +161,15 @@ def _take_back(outcome: Outcome) -> Outcome:
 
 def _await(plan: Plan, tools: Tools) -> None:
     """Have the address work when the run says that it is done."""
-    if plan.open:
+    if not plan.open:
+        return
+    try:
         tools.wait_for_address(plan.stack.host_name)
+    except StackError:
+        # Traefik asks for a certificate when a route comes, and not again: so the next run brings it anew.
+        if plan.anew:
+            remove_file(plan.stack.route.path)
+        raise
 
 
 def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:

@@ -23,7 +23,7 @@ class Plan:
     `up`, `stop`, `down`: the run of Compose that is needed.
     `restart`: services that are not well, or whose mounted files were changed under them.
     `app_quota`: the photo server's own quota of the customer is set, when the stack runs.
-    `open`: the route is written when all else is done.
+    `open`: the route is written when all else is done. `anew`: there was none before.
     """
 
     stack: Stack
@@ -43,6 +43,7 @@ class Plan:
     stop: bool = False
     down: bool = False
     open: bool = False
+    anew: bool = False
 
 
 def observed(stack: Stack, containers: Iterable[Container]) -> str:
@@ -118,6 +119,7 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         restart=tuple(change.what for change in services if change.action == "restart"),
         app_quota=bool(app_quota),
         open=first or route,
+        anew=first or not stack.route.path.exists(),
     )
 
 

@@ -75,6 +75,8 @@ class Server:
     def wait_for_address(self, host_name):
         assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
         self.done.append(f"address {host_name}")
+        if self.fail.get("address"):
+            raise StackError(f"{host_name} has no certificate")
 
     @property
     def tools(self):

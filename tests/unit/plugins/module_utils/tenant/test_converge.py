@@ -46,6 +46,25 @@ def test_a_new_tenant_gets_its_admin_before_its_route(server):
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 
+def test_an_address_that_does_not_come_is_asked_for_anew_by_the_next_run(server, containers):
+    server.fail["address"] = 1
+    for there in ([], containers()):
+        (outcome,) = converge([plan(server.stack(), there)], server.tools)
+        assert outcome.error == "hans.swissphoto.ch has no certificate"
+        assert server.routes() == {}
+    server.fail.clear()
+    (outcome,) = converge([plan(server.stack(), containers())], server.tools)
+    assert outcome.error == ""
+    assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
+
+
+def test_a_route_that_was_there_stays_where_its_address_does_not_answer(server, hans, containers):
+    server.fail["address"] = 1
+    (outcome,) = converge([plan(server.stack(route="route: another\n"), containers())], server.tools)
+    assert outcome.error
+    assert server.routes() == {"tenant-hans.yml": "route: another\n"}
+
+
 def test_a_tenant_that_is_what_it_should_be_is_left_alone(server, hans, containers):
     todo = plan(hans, containers())
     assert actions(todo) == []
