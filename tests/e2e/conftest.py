@@ -51,15 +51,24 @@ def relay(operator, tmp_path_factory):
         file.unlink()
 
 
+@pytest.fixture(scope="session")
+def sessions():
+    """Of each tenant the password and the session of its customer, used again as a phone does: logins are counted."""
+    return {}
+
+
 @pytest.fixture
-def customer(lab, operator):
+def customer(lab, operator, sessions):
     """A customer who is logged in."""
 
     def of(name):
-        cloud = Cloud(lab, name)
-        email = operator.settings(name)["tenant_email"]
-        answer = cloud.login(email, operator.secrets(name)["admin_password"])
-        assert answer.status == 201, answer
+        cloud, password = Cloud(lab, name), operator.secrets(name)["admin_password"]
+        known, cloud.token = sessions.get(name, ("", ""))
+        if known != password or cloud.get("/api/users/me").status != 200:
+            cloud.token = ""
+            answer = cloud.login(operator.settings(name)["tenant_email"], password)
+            assert answer.status == 201, answer
+        sessions[name] = password, cloud.token
         return cloud
 
     return of

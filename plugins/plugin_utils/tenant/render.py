@@ -21,6 +21,11 @@ from .schema import ROLE
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 ACCESS_PATH = "/silo/welcome/"
+# Where Immich takes a password or a PIN, or a code in their place; as its router reads a path, in any case of letters.
+GUESSED_PATHS = (
+    "(?i)^/api/(auth/(login|change-password|admin-sign-up|pin-code|session/unlock)|oauth/(callback|link)"
+    "|shared-links/login|admin/maintenance/login)"
+)
 # Above the route of all names that nobody has, and below every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
 HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
@@ -226,13 +231,15 @@ def _parts(tenant: Tenant) -> dict[str, t.Any]:
     name, access = _traefik_name(tenant), _traefik_name(tenant, "-access")
     starting = f"pages-starting-{tenant.language}"
     parts = {
-        _traefik_name(tenant, "-web"): ("/", name, [f"{starting}@file"]),
-        _traefik_name(tenant, "-api"): ("/api", name, [f"{starting}-api@file"]),
-        access: (ACCESS_PATH, "access@file", [f"{starting}@file", access]),
+        "-web": ("PathPrefix(`/`)", name, [f"{starting}@file"]),
+        "-api": ("PathPrefix(`/api`)", name, [f"{starting}-api@file"]),
+        # Traefik counts for each router by itself, so one tenant's attacker takes nothing from another tenant.
+        "-login": (f"PathRegexp(`{GUESSED_PATHS}`)", name, ["login-rate@file", f"{starting}-api@file"]),
+        "-access": (f"PathPrefix(`{ACCESS_PATH}`)", "access@file", ["link-rate@file", f"{starting}@file", access]),
     }
     return {
-        part: {"rule": f"PathPrefix(`{path}`)", "parentRefs": [name], "service": service, "middlewares": middlewares}
-        for part, (path, service, middlewares) in parts.items()
+        f"{name}{part}": {"rule": rule, "parentRefs": [name], "service": service, "middlewares": middlewares}
+        for part, (rule, service, middlewares) in parts.items()
     }
 
 

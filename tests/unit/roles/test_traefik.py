@@ -99,6 +99,19 @@ def test_a_photo_server_that_starts_has_a_page_and_an_answer_in_every_language(r
             assert errors["statusRewrites"] == dict.fromkeys(errors["status"], 503)
 
 
+@pytest.mark.parametrize(("name", "burst"), [("login", 10), ("link", 100)])
+def test_a_source_is_who_is_connected_and_of_ipv6_a_whole_line(rendered, name, burst):
+    limit = rendered("_base.yml.j2")["http"]["middlewares"][f"{name}-rate"]["rateLimit"]
+    assert limit["sourceCriterion"] == {"ipStrategy": {"ipv6Subnet": 64}}
+    assert (limit["average"], limit["period"], limit["burst"]) == (1, "60s", burst)
+
+
+@pytest.mark.parametrize("entry_point", ["web", "websecure", "machinelearning"])
+def test_nobody_is_believed_who_says_for_whom_they_come(static, entry_point):
+    assert "forwardedHeaders" not in static()["entryPoints"][entry_point]
+    assert "proxyProtocol" not in static()["entryPoints"][entry_point]
+
+
 def test_the_page_behind_a_link_is_on_the_server_alone(rendered):
     services = rendered("_base.yml.j2")["http"]["services"]
     assert services["access"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:8083"}]

@@ -163,7 +163,7 @@ def test_only_what_was_served_to_the_customer_counts():
             st.sampled_from(sorted(FAMILIES)),
             st.sampled_from(["hans", "maria", "api"]),
             # What passes a name is counted there, and again at its part.
-            st.sampled_from(["", "-web", "-api", "-access"]),
+            st.sampled_from(["", "-web", "-api", "-login", "-access"]),
             st.sampled_from(["GET", "POST"]),
         ),
         st.integers(0, 2**48),

@@ -1,6 +1,7 @@
 """The files of a tenant: what is in them, what is not, and what makes a container new."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -127,6 +128,53 @@ def test_a_one_time_link_leads_to_the_page_that_knows_whose_it_is(stack):
     assert router["parentRefs"] == ["tenant-hans"]
     assert router["middlewares"][-1] == "tenant-hans-access"
     assert http["middlewares"]["tenant-hans-access"] == {"addPrefix": {"prefix": "/hans/it"}}
+
+
+GUESSES = [
+    "/api/auth/login",
+    "/api/AUTH/Login/",
+    "/api/auth/change-password",
+    "/api/auth/admin-sign-up",
+    "/api/auth/pin-code",
+    "/api/auth/session/unlock",
+    "/api/oauth/callback",
+    "/api/oauth/link",
+    "/api/shared-links/login",
+    "/api/admin/maintenance/login",
+]
+WORK = [
+    "/api/assets",
+    "/api/assets/bulk-upload-check",
+    "/api/auth/logout",
+    "/api/auth/status",
+    "/api/auth/validateToken",
+    "/api/oauth/mobile-redirect",
+    "/api/server/ping",
+    "/api/shared-links/me",
+    "/api/socket.io/",
+    "/api/sync/stream",
+    "/auth/login",
+    "/photos/api/auth/login",
+]
+
+
+def test_what_guesses_is_limited_and_what_a_phone_does_is_not(stack):
+    routers = yaml.safe_load(stack().route)["http"]["routers"]
+    limited = [name for name, router in routers.items() if "login-rate@file" in router["middlewares"]]
+    assert limited == ["tenant-hans-login"]
+    path = routers["tenant-hans-login"]["rule"]
+    # Go and Python read this expression alike.
+    pattern = re.compile(path.removeprefix("PathRegexp(`").removesuffix("`)"))
+    assert [guess for guess in GUESSES if not pattern.search(guess)] == []
+    assert [path for path in WORK if pattern.search(path)] == []
+
+
+def test_the_limits_are_asked_first(stack):
+    # Traefik tries the longest rule first.
+    routers = yaml.safe_load(stack().route)["http"]["routers"]
+    behind = [router["rule"] for router in routers.values() if "parentRefs" in router]
+    assert max(behind, key=len) == routers["tenant-hans-login"]["rule"]
+    assert "link-rate@file" in routers["tenant-hans-access"]["middlewares"]
 
 
 def test_the_route_of_a_start_asks_for_the_certificate_and_gives_way_to_the_tenants_own(stack):
