@@ -61,7 +61,7 @@ for group in pathlib.Path("/proc").glob("[0-9]*/cgroup"):
         found[name] = found.get(name, 0) + size
 print(json.dumps(found))
 """
-OURS = ("silo-access", "silo-accounting", "silo-recovery", "silo-alerts")
+OURS = ("silo-access", "silo-accounting", "silo-catch-up", "silo-recovery", "silo-alerts")
 MONITORING = ("prometheus", "node-exporter")
 PAGES = "docker inspect --format '{{.Id}}' silo-pages-pages-1"
 

@@ -26,28 +26,28 @@ class MetricsError(Exception):
     """What was served cannot be told; the text says why."""
 
 
-def read(port: int, limit: int = KEEP_LIMIT) -> str:
-    """Return the lines, at most `limit` bytes, from Traefik at `port` of the loopback; raises MetricsError."""
+def read(port: int, limit: int = KEEP_LIMIT, line: re.Pattern[bytes] = LINE) -> str:
+    """Return lines like `line`, at most `limit` bytes, from Traefik at `port` of the loopback; raises MetricsError."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", "/metrics")
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise MetricsError(f"Traefik answers /metrics at port {port} with {response.status}")
-        return _filter(response, limit)
+        return _filter(response, limit, line)
     except (OSError, http.client.HTTPException) as error:
         raise MetricsError(f"Traefik does not tell its metrics at port {port}: {error}") from error
     finally:
         connection.close()
 
 
-def _filter(response: http.client.HTTPResponse, limit: int) -> str:
+def _filter(response: http.client.HTTPResponse, limit: int, wanted: re.Pattern[bytes]) -> str:
     kept, size, end = [], 0, time.monotonic() + SECONDS
     while line := response.readline(LINE_LIMIT):
         size += len(line)
         if size > READ_LIMIT or time.monotonic() > end:
             raise MetricsError(f"Traefik's metrics are more than can be read: {size} bytes in {SECONDS} s at most")
-        if LINE.fullmatch(line):
+        if wanted.fullmatch(line):
             kept.append(line)
     if (kept_size := sum(map(len, kept))) > limit:
         raise MetricsError(f"Traefik's metrics of tenants are {kept_size} bytes; at most {limit} are taken")

@@ -17,7 +17,7 @@ from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible.module_utils.common.yaml import SafeDumper
 
 from .model import MIB, Tenant
-from .schema import ROLE
+from .schema import ROLE, TenantError
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 ACCESS_PATH = "/silo/welcome/"
@@ -28,6 +28,7 @@ GUESSED_PATHS = (
 )
 # Above the route of all names that nobody has, and below every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
+LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
 HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
 
 
@@ -75,7 +76,29 @@ def _configuration(tenant: Tenant) -> str:
         # Few jobs at once: the photo server has 1 GB.
         "job": {queue: {"concurrency": 1} for queue in HEAVY_JOBS},
     }
-    return json.dumps(dict_merge(computed, tenant.settings["tenant_configuration"]), indent=2, sort_keys=True) + "\n"
+    merged = dict_merge(computed, tenant.settings["tenant_configuration"])
+    _check_jobs(tenant, merged["job"])
+    return json.dumps(merged, indent=2, sort_keys=True) + "\n"
+
+
+def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
+    """Refuse more jobs at once than the shared machine learning takes of a tenant: Immich does not repeat what it lost.
+
+    One request is left for somebody who searches.
+    """
+    limit = tenant.settings["tenant_machine_learning_requests"]
+    try:
+        count = sum(int(jobs[queue]["concurrency"]) for queue in LEARNING_JOBS)
+    except (KeyError, TypeError, ValueError):
+        right = "'concurrency' of each queue in its 'job' is a number"
+        raise TenantError([f"{tenant.name}: tenant_configuration cannot be read; {right}"]) from None
+    if count >= limit:
+        raise TenantError(
+            [
+                f"{tenant.name}: tenant_configuration has {count} jobs of machine learning at once "
+                f"({', '.join(LEARNING_JOBS)}); fewer than tenant_machine_learning_requests, which is {limit}, is right"
+            ]
+        )
 
 
 def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:
@@ -222,7 +245,13 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
         "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
         "middlewares": {
             _traefik_name(tenant, "-access"): {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
-            learning: {"inFlightReq": {"amount": tenant.settings["tenant_machine_learning_requests"]}},
+            learning: {
+                "inFlightReq": {
+                    "amount": tenant.settings["tenant_machine_learning_requests"],
+                    # By who is connected: unasked, Traefik counts by the Host header, which is anybody's words.
+                    "sourceCriterion": {"ipStrategy": {"depth": 0}},
+                }
+            },
         },
     }
 

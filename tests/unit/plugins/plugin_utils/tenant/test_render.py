@@ -7,6 +7,7 @@ import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import VARIABLE, compose_file, render
+from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
 
 SECRETS = {"database_password": "Dsecret", "cache_password": "Csecret", "admin_password": "Asecret"}
 
@@ -80,7 +81,7 @@ def test_the_limits_of_the_mission(stack):
         ({"tenant_quota": "200G"}, set()),
         ({"tenant_language": "fr"}, set()),
         ({"tenant_state": "suspended"}, set()),
-        ({"tenant_machine_learning_requests": 2}, set()),
+        ({"tenant_machine_learning_requests": 6}, set()),
     ],
 )
 def test_a_change_makes_those_containers_new_that_it_concerns(stack, changes, services):
@@ -111,6 +112,30 @@ def test_job_concurrency_stays_below_the_limit_at_the_shared_service(stack):
     learning = sum(jobs[queue]["concurrency"] for queue in ("smartSearch", "faceDetection", "ocr"))
     limit = yaml.safe_load(stack().route)["http"]["middlewares"]["tenant-hans-ml"]["inFlightReq"]["amount"]
     assert learning < limit
+
+
+def test_a_tenant_is_one_source_at_the_shared_service_whatever_it_says(stack):
+    limit = yaml.safe_load(stack().route)["http"]["middlewares"]["tenant-hans-ml"]["inFlightReq"]
+    assert limit["sourceCriterion"] == {"ipStrategy": {"depth": 0}}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        ({"smartSearch": {"concurrency": 6}}, "has 8 jobs of machine learning at once"),
+        ({"ocr": {"concurrency": "many"}}, "tenant_configuration cannot be read"),
+        ({"ocr": 3}, "tenant_configuration cannot be read"),
+        ("none", "tenant_configuration cannot be read"),
+    ],
+)
+def test_more_jobs_than_the_shared_service_takes_are_refused(stack, jobs, said):
+    with pytest.raises(TenantError, match=said):
+        stack(tenant_configuration={"job": jobs})
+
+
+def test_jobs_that_the_shared_service_takes_are_the_operators_choice(stack):
+    rendered = stack(tenant_configuration={"job": {"smartSearch": {"concurrency": 5}}})
+    assert json.loads(rendered.configuration)["job"]["smartSearch"]["concurrency"] == 5
 
 
 def test_an_open_route_leads_to_the_photo_server_and_to_the_shared_machine_learning(stack):
