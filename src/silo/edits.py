@@ -7,11 +7,12 @@ import dataclasses
 import datetime
 import functools
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from silo import letters
 from silo.inventory import Change, Fleet, Inventory, InventoryError, Policy, Tombstone
+from silo.inventory.editor import Pools
 from silo.inventory.schema import Tenant
 from silo.state import State
 
@@ -57,49 +58,52 @@ class Edits:
         name: str,
         *,
         email: str,
-        pools: Mapping[str, int] | None = None,
+        pools: Pools | None = None,
         dry_run: bool = False,
         **settings: str | None,
     ) -> Change:
-        """Add a tenant; its customer is owed a one-time link. `pools` is NAS to its size in bytes."""
-        inventory = dataclasses.replace(self.inventory, pools=pools or {})
+        """Add a tenant; its customer is owed a one-time link. `pools` are those of Inventory."""
         # First the debt: a customer whose creation is cut off right after the edit gets the letter all the same.
-        with self._owing(name, "" if dry_run else "created"):
-            return inventory.create(name, email=email, dry_run=dry_run, **settings)
+        inventory = self._owing(name, lambda _was: "created", pools)
+        return inventory.create(name, email=email, dry_run=dry_run, **settings)
 
     def change(
         self,
         name: str,
         *,
-        pools: Mapping[str, int] | None = None,
+        pools: Pools | None = None,
         dry_run: bool = False,
         told: bool = False,
         **settings: str | None,
     ) -> Change:
         """Change settings of a tenant, those of Inventory.change; `told`, its customer is owed a letter on the plan."""
-        inventory = dataclasses.replace(self.inventory, pools=pools or {})
-        with self._owing(name, "plan_changed" if told and not dry_run else ""):
-            return inventory.change(name, dry_run=dry_run, **settings)
+        inventory = self._owing(name, lambda _was: "plan_changed" if told else "", pools)
+        return inventory.change(name, dry_run=dry_run, **settings)
 
     def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
         """Say how a tenant should be; its customer is owed a letter where that concerns the bill.
 
         `link` is where this customer can pay, empty for the platform's page.
         """
-        was, kind = self.desired(name), ""
-        if state == "suspended" != was:
-            kind = "suspended"
-        elif state == "running" and was == "suspended":
-            kind = "restored"
-        with self._owing(name, "" if dry_run else kind, link):
-            return self.inventory.set_state(name, state, dry_run=dry_run)
+
+        def kind(was: str) -> str:
+            if state == "suspended" != was:
+                return "suspended"
+            return "restored" if state == "running" and was == "suspended" else ""
+
+        return self._owing(name, kind, link=link).set_state(name, state, dry_run=dry_run)
+
+    def owes(self, names: Sequence[str] = ()) -> bool:
+        """Whether the customer of one of these tenants, without names of any, is owed a letter."""
+        debts = self.outbox.owed() if self.outbox else ()
+        return any(not names or debt.tenant in names for debt in debts)
 
     def owe_access(self, name: str) -> None:
         """Owe a tenant's customer a new one-time link."""
         if (state := self.desired(name)) != "running":
             raise InventoryError(f"tenant {name!r}: it is {state}, and only one that runs can be opened; start it")
-        with self._owing(name, "access"):
-            return
+        if self.outbox:
+            self.outbox.owe(name, "access")
 
     def desired(self, name: str) -> str:
         """Return how a tenant should be."""
@@ -120,8 +124,7 @@ class Edits:
 
     def restore(self, name: str, *, dry_run: bool = False) -> Change:
         """Bring the tenant of this name that was deleted last back, to run; its data is to be there by then."""
-        with self._owing(name, "" if dry_run else "restored"):
-            return self.inventory.restore(name, state="running", dry_run=dry_run)
+        return self._owing(name, lambda _was: "restored").restore(name, state="running", dry_run=dry_run)
 
     def unfinished(self) -> tuple[Tombstone, ...]:
         """Return the deleted tenants whose data nobody has put aside yet."""
@@ -142,14 +145,34 @@ class Edits:
         address = f"https://{stone.name}.{self.policy.domain}"
         return letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
 
-    @contextlib.contextmanager
-    def _owing(self, name: str, kind: str, link: str = "") -> Iterator[None]:
-        """Owe a letter for an edit, from before it on; not for one that is refused."""
-        outbox = self.outbox if kind else None
-        fresh = outbox is not None and outbox.owe(name, kind, link)
-        try:
-            yield
-        except Exception:
-            if outbox is not None and fresh:
-                outbox.forget(name, kind)
-            raise
+    def _owing(self, name: str, kind: Callable[[str], str], pools: Pools | None = None, link: str = "") -> Inventory:
+        """The inventory, whose next edit owes a letter of that kind, by the state before, from before it is written.
+
+        One that is refused owes none.
+        """
+
+        @contextlib.contextmanager
+        def around(before: Tenant | None, policy: Callable[[], Policy]) -> Iterator[None]:
+            self.__dict__["policy"] = policy()
+            owed = kind(before.state if before else "")
+            outbox = self.outbox if owed else None
+            fresh = outbox is not None and outbox.owe(name, owed, link)
+            try:
+                yield
+            except Exception:
+                if outbox is not None and fresh:
+                    outbox.forget(name, owed)
+                raise
+
+        return dataclasses.replace(self.inventory, pools=self._heard(pools), around=around)
+
+    def _heard(self, pools: Pools | None) -> Pools:
+        """These pools; who tells them later finds the policy already read."""
+        if not callable(pools):
+            return pools or {}
+
+        def told(policy: Policy) -> Mapping[str, int]:
+            self.__dict__["policy"] = policy
+            return pools(policy)
+
+        return told

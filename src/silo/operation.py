@@ -20,7 +20,8 @@ from silo.runner import Event, Results, RunError
 
 LINKS = "links"
 ACCESS = "tenant-access.yml"
-APPLY = ("apply.yml", "letters.yml")
+LETTERS = "letters.yml"
+APPLY = ("apply.yml", LETTERS)
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
@@ -51,16 +52,16 @@ class Operator:
         name: str,
         *,
         email: str,
-        pools: Mapping[str, int] | None = None,
+        pools: Callable[[], Mapping[str, int]] | None = None,
         dry_run: bool = False,
         **settings: str | None,
     ) -> Change:
         """Create a tenant and bring it up; its customer is sent a one-time link, without a relay it is left in a file.
 
-        `pools` is NAS to its size in bytes; it is asked for where nobody knows it yet.
+        `pools` tells NAS to its size in bytes, once all else is admitted, and may refuse; without it the NAS is asked.
         """
-        known = self.pools() if pools is None else pools
-        change = self.edits.create(name, email=email, pools=known, dry_run=dry_run, **settings)
+        ask = pools or self.pools
+        change = self.edits.create(name, email=email, pools=lambda _policy: ask(), dry_run=dry_run, **settings)
         if not dry_run:
             told = f"{name} is in the inventory, and does not run yet"
             if self.edits.outbox:
@@ -71,7 +72,7 @@ class Operator:
 
     def change(self, name: str, *, dry_run: bool = False, told: bool = False, **settings: str | None) -> Change:
         """Change settings of a tenant, and make them true; `told`, its customer gets a letter on the plan."""
-        pools = self.pools() if settings.keys() & {"quota", "plan"} else {}
+        pools = (lambda _policy: self.pools()) if settings.keys() & {"quota", "plan"} else None
         change = self.edits.change(name, pools=pools, dry_run=dry_run, told=told, **settings)
         if not dry_run:
             self._reach([name], f"{name} is changed in the inventory, and not on its server yet")
@@ -181,7 +182,8 @@ class Operator:
             self.edits.desired(name)
 
     def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
-        return self._run("list.yml", ["--tags", "storage"]).get("Read the quotas", {})
+        # It only reads, and waits for nobody's turn: an edit asks for it while it holds the inventory.
+        return runner.results("list.yml", self.edits.path, ["--tags", "storage"]).get("Read the quotas", {})
 
     def _put_aside(self, stone: Tombstone) -> Tombstone:
         """Move what a deleted tenant left into the trash, and record how much it was."""
@@ -209,6 +211,8 @@ class Operator:
         **facts: t.Any,
     ) -> Results:
         only = ["--tags", ",".join(tags)] if tags else []
+        if not self.edits.owes(names):
+            playbooks = [playbook for playbook in playbooks if playbook != LETTERS]
         try:
             return self._run(playbooks, [*_limit(names), *only], **facts)
         except RunError as error:

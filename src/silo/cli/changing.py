@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import getpass
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from silo.cli.progress import Progress
 from silo.edits import Edits
 from silo.inventory import Change, Tombstone
 from silo.inventory.errors import shown
-from silo.letters import LetterError, Settings
+from silo.letters import LetterError
 from silo.operation import Operator
 from silo.usage import Tenant
 
@@ -112,26 +112,20 @@ def create(
     """
     given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with operator(call) as one:
+        # What is typed wrong is told at once, and not after a look at all machines.
+        pools = None if no_check or dry_run else functools.partial(_check_ground, one)
+        change = one.create(customer, email=email, pools=pools, dry_run=dry_run, **given)
         if dry_run:
-            _show(one.create(customer, email=email, pools=None, dry_run=True, **given))
+            _show(change)
             return
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            relay = pool.submit(_relay, one)
-            # What is typed wrong is told at once, and not after a look at all machines.
-            one.edits.create(customer, email=email, pools={}, dry_run=True, **given)
-        pools = None if no_check else _check_ground(one, relay.result())
-        change = one.create(customer, email=email, pools=pools, dry_run=False, **given)
         server = (change.after or {}).get("tenant_server", "its server")
         click.echo(f"{customer} runs at https://{customer}.{one.edits.policy.domain} on {server}.")
         _tell_access(one, customer)
 
 
-def _relay(one: Operator) -> Settings | None:
-    return one.edits.outbox.settings if one.edits.outbox else None
-
-
-def _check_ground(one: Operator, relay: Settings | None) -> Mapping[str, int]:
+def _check_ground(one: Operator) -> Mapping[str, int]:
     """Refuse where a new tenant would not stand, and return the size of each NAS; what concerns others is told."""
+    relay = one.edits.outbox.settings if one.edits.outbox else None
     found = ground.look(one.edits.path, relay)
     output.findings(finding for finding in found.findings if finding.state != "ok")
     if any(finding.state == "wrong" for finding in found.findings):

@@ -11,7 +11,8 @@ import dataclasses
 import difflib
 import getpass
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,6 +28,9 @@ from silo.inventory.retired import Tombstone
 from silo.inventory.schema import SETTINGS, Tenant
 from silo.inventory.wording import diff, said
 
+Pools = Mapping[str, int] | Callable[[Policy], Mapping[str, int]]
+Around = Callable[[Tenant | None, Callable[[], Policy]], AbstractContextManager[None]]
+
 WAIT_SECONDS = 60
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
 
@@ -37,13 +41,17 @@ class Inventory:
 
     All edits raise InventoryError where something is not right, and silo.admission.AdmissionError where there is no
     room; nothing is changed then. With `dry_run` they return the same change, and write nothing.
+
+    `pools` is NAS to the size of its file system in bytes, or tells it once all else is admitted; quotas are weighed on
+    those alone. `around` is opened around the writing of a tenant, with the tenant as it was and the policy.
     """
 
     folder: Folder
     history: History | None
     author: Author | None
-    pools: Mapping[str, int]
+    pools: Pools
     wait_seconds: float
+    around: Around = lambda _before, _policy: contextlib.nullcontext()
 
     @classmethod
     def open(
@@ -51,14 +59,14 @@ class Inventory:
         path: Path | str,
         *,
         author: str | None = None,
-        pools: Mapping[str, int] = MappingProxyType({}),
+        pools: Pools = MappingProxyType({}),
         commit: bool = True,
         wait_seconds: float = WAIT_SECONDS,
     ) -> Inventory:
         """Open the inventory at `path`; raises InventoryError where it is none.
 
-        `author` ("Maria <maria@example.ch>") signs the commits in place of git's own identity. `pools` is NAS to the
-        size of its file system in bytes; quotas are weighed on those alone. Without `commit`, git is left out.
+        `author` ("Maria <maria@example.ch>") signs the commits in place of git's own identity. Without `commit`, git is
+        left out.
         """
         root = Path(path).resolve()
         if not (root / "hosts.yml").is_file() or not (root / "tenants.yml").is_file():
@@ -137,10 +145,10 @@ class Inventory:
             lines["tenant_index"] = survey.free_index(fleet.tenants.values(), self.tombstones())
             after = document.edit(document.read(_file(name), HEAD), lines)
             tenant = self._check(reader, name, [after.text], lines, fleet)
-            survey.admit(fleet, None, tenant, placed, self.pools)
+            self._admit(merged, fleet, None, tenant, placed)
             sold = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
             edit = Edit(f"Create tenant {name} ({sold})", (Write(_file(name), None, after.text),))
-            return self._make(name, None, after.settings, edit, dry_run)
+            return self._make(name, None, after.settings, edit, dry_run, self.around(None, merged.policy))
 
     def set_state(self, name: str, state: str, *, dry_run: bool = False) -> Change:
         """Say how a tenant should be: running, stopped, suspended or absent; none of them touches its data."""
@@ -166,9 +174,11 @@ class Inventory:
             after = document.edit(before, values)
             others = _without(fleet, name)
             tenant = self._check(reader, name, [after.text], values, others)
-            survey.admit(others, fleet.tenants.get(name), tenant, False, self.pools)
-            step = Write(before.where, before.text, after.text)
-            return self._make(name, before.settings, after.settings, Edit(said(name, before, values), (step,)), dry_run)
+            was = fleet.tenants.get(name)
+            self._admit(merged, others, was, tenant, False)
+            edit = Edit(said(name, before, values), (Write(before.where, before.text, after.text),))
+            around = self.around(was, merged.policy)
+            return self._make(name, before.settings, after.settings, edit, dry_run, around)
 
     def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
         """Take a tenant out of the inventory: a tombstone keeps its index, and its files lie beside it until `purge`.
@@ -229,13 +239,13 @@ class Inventory:
             fleet = survey.fleet(merged, [other for other in self.tombstones() if other != stone])
             overrides = self.folder.read(f"{stone.folder}/overrides.yml")
             tenant = self._check(reader, name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
-            survey.admit(fleet, None, tenant, False, self.pools)
+            self._admit(merged, fleet, None, tenant, False)
             record = Write(stone.path, self.folder.read(stone.path), None)
             steps: list[Step] = [Move(stone.folder, f"host_vars/{name}"), record]
             if file.text != former.text:
                 steps.append(Write(_file(name), former.text, file.text))
             edit = Edit(f"Restore tenant {name} (index {stone.index})", tuple(steps))
-            return self._make(name, None, file.settings, edit, dry_run)
+            return self._make(name, None, file.settings, edit, dry_run, self.around(None, merged.policy))
 
     def purge(self, stone: Tombstone) -> Change:
         """Remove the files of a deleted tenant; its tombstone stays for ever."""
@@ -257,6 +267,12 @@ class Inventory:
             with Reader(self.folder.root) as reader:
                 yield reader
 
+    def _admit(self, merged: Merged, before: Fleet, old: Tenant | None, new: Tenant, placed: bool) -> None:
+        # A machine is asked for its size last: that takes seconds, and most that is wrong is known without.
+        survey.admit(before, old, new, placed, {})
+        sizes = self.pools(merged.policy()) if callable(self.pools) else self.pools
+        survey.admit(before, old, new, placed, sizes)
+
     def _make(
         self,
         name: str,
@@ -264,13 +280,15 @@ class Inventory:
         after: Mapping[str, object] | None,
         edit: Edit,
         dry_run: bool,
+        around: AbstractContextManager[None] | None = None,
     ) -> Change:
         change = Change(name, before, after, "".join(diff(step) for step in edit.steps))
         if dry_run:
             return change
-        self.folder.make(edit)
-        commit = self._commit(edit)
-        self.folder.finish()
+        with around or contextlib.nullcontext():
+            self.folder.make(edit)
+            commit = self._commit(edit)
+            self.folder.finish()
         return dataclasses.replace(change, commit=commit)
 
     def _commit(self, edit: Edit) -> str | None:

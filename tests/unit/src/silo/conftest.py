@@ -33,8 +33,9 @@ def runs(monkeypatch):
     seen = []
 
     def events(playbooks, _inventory, arguments=(), lock=None):
-        assert lock is not None
         names = [playbooks] if isinstance(playbooks, str) else list(playbooks)
+        # What changes something takes its turn; what an edit asks while it holds the inventory does not.
+        assert (lock is None) == (names == ["list.yml"])
         given = {arguments[place]: arguments[place + 1] for place in range(0, len(arguments) - 1, 2)}
         facts = json.loads(Path(given["-e"].removeprefix("@")).read_text()) if "-e" in given else {}
         if runs.fails in names:

@@ -51,7 +51,7 @@ def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, ru
     assert result.exit_code == 0, result.output
     (run,) = runs.seen
     assert run == (
-        ["apply.yml", "letters.yml", "tenant-access.yml"],
+        ["apply.yml", "tenant-access.yml"],
         "hans",
         {"access_links_directory": f"{path}/.silo/links"},
     )

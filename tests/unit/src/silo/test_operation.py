@@ -9,6 +9,7 @@ from silo import runner
 from silo.admission import AdmissionError
 from silo.edits import Edits
 from silo.inventory import InventoryError
+from silo.inventory.merged import Reader
 from silo.operation import NotReachedError, Operator
 
 from .conftest import RELAY
@@ -43,6 +44,28 @@ def test_a_dry_run_edits_nothing_owes_nothing_and_applies_nothing(operator, runs
     assert not (path / "host_vars" / "hans").exists()
     assert playbooks(runs) == [["list.yml"]]
     assert owed(path) == []
+
+
+def test_what_is_wrong_without_a_look_at_the_machines_is_told_without_one(operator, runs, path):
+    with pytest.raises(InventoryError, match="tenant_language"):
+        operator.create("hans", email=MAIL, quota="1G", language="rm")
+    with pytest.raises(AdmissionError, match="memory"):
+        operator.create("hans", email=MAIL, quota="1G", server_memory="900G")
+    assert runs.seen == []
+
+
+def test_where_nothing_is_owed_nobody_looks_for_letters(operator, runs, path):
+    operator.set_state("anna", "stopped")
+    operator.set_state("anna", "suspended")
+    assert playbooks(runs) == [["apply.yml"], ["apply.yml", "letters.yml"]]
+
+
+def test_a_change_of_state_asks_ansible_for_the_inventory_once(operator, runs, monkeypatch):
+    asked = []
+    start = Reader._start
+    monkeypatch.setattr(Reader, "_start", lambda reader: asked.append(reader) or start(reader))
+    operator.set_state("anna", "suspended")
+    assert len(asked) == 1
 
 
 def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_owed(operator, runs, path):
