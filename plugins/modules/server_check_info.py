@@ -5,12 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: server_check_info
-short_description: Whether a server can carry tenants - clock, disks, storage, guard, network
+short_description: Whether a server can carry tenants - clock, disks, storage, guard, network, SSH
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads the clock and who keeps it, the room of the disks, whether the NAS is there, and whether the guard is loaded.
+  - Reads the clock and who keeps it, the room of the disks, whether the NAS is there, whether the guard is loaded, and
+    who gets in.
   - Compares the tenants' addresses with the server's routes, where a LAN or a VPN may have them already.
   - A NAS that hangs is given up after 5 seconds.
 attributes:
@@ -38,6 +39,14 @@ options:
     description: The network out of which tenants get theirs, such as V(10.83.0.0/16); empty where it is not compared.
     type: str
     default: ""
+  closed:
+    description: Whether the server should be closed to new connections, but for what it offers.
+    type: bool
+    default: true
+  ssh_keys_only:
+    description: Whether SSH should take keys alone.
+    type: bool
+    default: true
 seealso:
   - module: swissphoto.silo.storage_quota_info
 """
@@ -72,6 +81,14 @@ network_problem:
   description: Which other network has addresses of O(pool); empty where none has.
   returned: always
   type: str
+input_problem:
+  description: Why the server is open to more than it offers; empty where it is not, or may be.
+  returned: always
+  type: str
+ssh_problem:
+  description: How one gets in by SSH without a key; empty where one does not, or may.
+  returned: always
+  type: str
 disks:
   description: The file systems, each once; sizes in bytes.
   returned: always
@@ -92,7 +109,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
-from ..module_utils.ground import look
+from ..module_utils.ground import look, ssh
 from ..module_utils.tenant import probe
 
 ARGUMENTS = {
@@ -100,6 +117,8 @@ ARGUMENTS = {
     "directories": {"type": "list", "elements": "path", "default": ["/"]},
     "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
     "pool": {"type": "str", "default": ""},
+    "closed": {"type": "bool", "default": True},
+    "ssh_keys_only": {"type": "bool", "default": True},
 }
 
 
@@ -110,6 +129,8 @@ def main() -> None:
         storage = probe.look(Path(values["sentinel"]))
         guard = look.guard_problem(runner, Path(values["guard"]))
         network = look.network_problem(runner, values["pool"])
+        opened = look.input_problem(runner) if values["closed"] else ""
+        keyless = ssh.problem(runner) if values["ssh_keys_only"] else ""
         disks = look.disks([*values["directories"], look.docker_directory(runner)])
     except (CommandError, OSError) as error:
         module.fail_json(msg=str(error))
@@ -119,6 +140,8 @@ def main() -> None:
         storage_problem=storage.problem,
         guard_problem=guard,
         network_problem=network,
+        input_problem=opened,
+        ssh_problem=keyless,
         disks=[dataclasses.asdict(disk) for disk in disks],
         time=time.time(),
     )

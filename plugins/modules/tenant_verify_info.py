@@ -162,6 +162,14 @@ options:
     description: The file with the rules that keep tenants away from each other.
     type: path
     default: /etc/silo/guard.nft
+  closed:
+    description: Whether the server should be closed to new connections, but for what it offers.
+    type: bool
+    default: true
+  ssh_keys_only:
+    description: Whether SSH should take keys alone.
+    type: bool
+    default: true
   seccomp:
     description: The file with the rules of what a tenant's processes may ask of the kernel; set by the action plugin.
     type: path
@@ -243,6 +251,8 @@ def _argument_spec() -> dict[str, t.Any]:
         "tenants": {"type": "list", "elements": "dict", "options": tenant, "default": []},
         "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
         "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
+        "closed": {"type": "bool", "default": True},
+        "ssh_keys_only": {"type": "bool", "default": True},
         "seccomp": {"type": "path", "default": "/etc/silo/seccomp-1.json"},
         "machine_learning_port": {"type": "int", "default": 3003},
     }

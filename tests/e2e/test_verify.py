@@ -82,7 +82,7 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
             assert by_subject[f"{name}/{service}"] - {"set-up"} == every
         assert by_subject[name] == {"data", "secrets' files", "quota"}
         assert "set-up" in by_subject[f"{name}/server"]
-    assert {"guard", "NAS", "tenants", "published ports"} <= by_subject["silo1"]
+    assert {"guard", "NAS", "tenants", "published ports", "open ports", "SSH", "live restore"} <= by_subject["silo1"]
     every -= {"mounts", "seccomp profile", "secrets hidden", "way out"}
     for name in ("machine learning", "pages"):
         assert by_subject[name] == every

@@ -24,6 +24,7 @@ DOCKER = "/var/lib/docker"
 
 TABLES = ("inet silo_guard", "bridge silo_guard")
 LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
+INPUT = ("nft", "--stateless", "list", "chain", "inet", "silo_guard", "input")
 # What the file makes of an empty set of rules, in a network of its own that ends with the command.
 EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
 
@@ -108,6 +109,15 @@ def network_problem(runner: Runner, pool: str) -> str:
             )
             return f"{destination} is reached {where or 'by a route of its own'}, and overlaps {pool}"
     return ""
+
+
+def input_problem(runner: Runner) -> str:
+    """Return why this server is not closed to who opens a connection to it; empty where it is."""
+    try:
+        chain = run(runner, INPUT)
+    except CommandError as error:
+        return f"the chain input of silo_guard is not loaded ({_first_line(error)})"
+    return "" if "policy drop;" in chain else "what listens is open to everybody"
 
 
 def _first_line(error: CommandError) -> str:

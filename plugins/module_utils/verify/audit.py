@@ -9,11 +9,11 @@ import typing as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..command import CommandError, Runner
-from ..ground import look
+from ..ground import look, ssh
 from ..tenant import engine, probe
 from ..tenant.probe import Storage
 from . import hardening, isolation, origin, reach, secrets, state
-from .check import Check, none_of
+from .check import Check, none_of, same
 from .container import Ask, Found, Item, items, look_at
 from .wanted import Service, Tenant, Wanted
 
@@ -28,7 +28,20 @@ def _running(services: Iterable[Service], found: Mapping[str, Found]) -> dict[Se
     }
 
 
-def _server(wanted: Wanted, runner: Runner, listed: Sequence[Item], storage: Storage) -> Iterator[Check]:
+def _doors(wanted: Wanted, runner: Runner) -> Iterator[Check]:
+    """Yield whether the server itself lets in whom it should, where the operator wants it to."""
+    if wanted.closed:
+        problem = look.input_problem(runner)
+        yield Check("open ports", wanted.server, not problem, problem or "those offered", "those offered")
+    if wanted.ssh_keys_only:
+        try:
+            problem = ssh.problem(runner)
+        except CommandError as error:
+            problem = " ".join(str(error).split())
+        yield Check("SSH", wanted.server, not problem, problem or "keys alone", "keys alone")
+
+
+def _server(wanted: Wanted, runner: Runner, listed: Sequence[Item], storage: Storage, ask: Ask) -> Iterator[Check]:
     expected = f"the rules of {wanted.guard}"
     guard = look.guard_problem(runner, wanted.guard)
     yield Check("guard", wanted.server, not guard, guard or expected, expected)
@@ -36,6 +49,9 @@ def _server(wanted: Wanted, runner: Runner, listed: Sequence[Item], storage: Sto
     yield Check("NAS", wanted.server, not storage.problem, seen, "it is mounted, and answers")
     strangers = {item.tenant for item in listed if item.tenant} - wanted.known
     yield none_of("tenants", wanted.server, sorted(strangers), "all in the inventory", "all in the inventory")
+    yield from _doors(wanted, runner)
+    keeps = "on" if ask("/info", {}).get("LiveRestoreEnabled") else "off"
+    yield same("live restore", wanted.server, keeps, "on")
     yield from origin.of_server(wanted.server, listed)
 
 
@@ -93,7 +109,7 @@ def audit(wanted: Wanted, runner: Runner, ask: Ask = engine.get) -> list[Check]:
         tenant.name: _running(tenant.services, found) if tenant.state == "running" else {} for tenant in wanted.tenants
     }
     shared = _running(wanted.shared, found)
-    checks = [*_server(wanted, runner, listed, storage), *_shared(wanted, shared)]
+    checks = [*_server(wanted, runner, listed, storage, ask), *_shared(wanted, shared)]
     for tenant in wanted.tenants:
         checks += state.checks(tenant, by_name, storage.directories)
         checks += _tenant(tenant, running[tenant.name], wanted)

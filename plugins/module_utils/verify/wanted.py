@@ -65,6 +65,8 @@ class Wanted:
     guard: Path
     seccomp: Path
     machine_learning_port: int
+    closed: bool
+    ssh_keys_only: bool
 
 
 def _tenant(item: Mapping[str, t.Any]) -> Tenant:
@@ -113,4 +115,6 @@ def parse(parameters: Mapping[str, t.Any]) -> Wanted:
         guard=Path(parameters["guard"]),
         seccomp=Path(parameters["seccomp"]),
         machine_learning_port=parameters["machine_learning_port"],
+        closed=parameters["closed"],
+        ssh_keys_only=parameters["ssh_keys_only"],
     )

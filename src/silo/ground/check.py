@@ -45,6 +45,8 @@ def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Fi
     yield from server.disks(host, seen["disks"], thresholds)
     yield server.guard(host, seen["guard_problem"])
     yield server.network(host, seen["network_problem"])
+    yield server.opened(host, seen["input_problem"])
+    yield server.keyless(host, seen["ssh_problem"])
 
 
 def _storage(nas: str, told: Told, tenants: Mapping[str, t.Any], thresholds: server.Thresholds) -> list[Finding]:

@@ -105,6 +105,22 @@ def network(server: str, problem: str) -> Finding:
     return Finding("network", server, "wrong", f"tenants' addresses are in use elsewhere: {problem}", remedy)
 
 
+def opened(server: str, problem: str) -> Finding:
+    """Return whether a server is closed but for what it offers."""
+    if not problem:
+        return Finding("open ports", server, "ok", "no more than it offers, or as you chose")
+    remedy = "run playbooks/site.yml; with a firewall of your own in its place, set host_guard_input_enabled to false"
+    return Finding("open ports", server, "wrong", problem, remedy)
+
+
+def keyless(server: str, problem: str) -> Finding:
+    """Return whether SSH of a server takes keys alone."""
+    if not problem:
+        return Finding("SSH", server, "ok", "by keys alone, or as you chose")
+    remedy = "run playbooks/site.yml, which does not lock you out; to keep passwords, set host_ssh_keys_only to false"
+    return Finding("SSH", server, "wrong", f"it may be entered without a key: {problem}", remedy)
+
+
 def quotas(nas: str, backend: str, found: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
     """Return whether a hard limit holds on each tenant's directory of a NAS; one finding where it does on all."""
     wrong = [_unlimited(nas, name, directory) for name, directory in sorted(found.items()) if not _holds(directory)]

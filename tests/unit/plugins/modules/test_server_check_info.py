@@ -11,6 +11,7 @@ from ansible_collections.swissphoto.silo.plugins.modules import server_check_inf
 
 @pytest.fixture
 def call(capsys, monkeypatch):
+    monkeypatch.setattr(module.ssh, "SSHD", "/nowhere/sshd")
     monkeypatch.setattr(module, "module_runner", lambda _module: lambda _argv: Completed(1, err="not here"))
 
     def run(**values):
@@ -30,8 +31,15 @@ def test_tells_all_at_once(call, tmp_path):
     assert answer["synchronised"] in (True, False)
     assert answer["storage_problem"] == f"the NAS is not mounted: nothing is mounted at {tmp_path}"
     assert answer["guard_problem"] == f"{tmp_path}/guard.nft is missing"
+    assert answer["input_problem"] == "the chain input of silo_guard is not loaded (not here)"
+    assert answer["ssh_problem"] == ""
     assert answer["disks"][0]["path"] == str(tmp_path)
     assert answer["changed"] is False
+
+
+def test_what_is_not_wanted_is_not_told(call, tmp_path):
+    answer = call(sentinel=str(tmp_path / ".silo-nas"), closed=False, ssh_keys_only=False)
+    assert (answer["input_problem"], answer["ssh_problem"]) == ("", "")
 
 
 def test_needs_a_sentinel(call):

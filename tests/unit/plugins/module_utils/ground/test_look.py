@@ -68,6 +68,22 @@ def test_a_machine_without_nft(guard):
     assert "nft is not installed" in look.guard_problem(Kernel(missing=("nft",)), guard)
 
 
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (Completed(0, "chain input {\n  type filter hook input priority -10; policy drop;\n"), ""),
+        (
+            Completed(0, "chain input {\n  type filter hook input priority -10; policy accept;\n"),
+            "what listens is open",
+        ),
+        (Completed(1, err="Error: No such file"), "the chain input of silo_guard is not loaded (Error: No such file)"),
+    ],
+)
+def test_a_server_that_is_open(answer, problem):
+    assert look.input_problem(lambda _argv: answer).startswith(problem)
+    assert bool(look.input_problem(lambda _argv: answer)) == bool(problem)
+
+
 def test_where_docker_keeps_its_things():
     assert look.docker_directory(Kernel()) == "/mnt/docker"
     assert look.docker_directory(Kernel(docker=Completed(124))) == look.DOCKER

@@ -32,6 +32,8 @@ class Given:
             "guard": str(root / "guard.nft"),
             "seccomp": str(self.seccomp),
             "machine_learning_port": 3003,
+            "closed": True,
+            "ssh_keys_only": True,
         }
 
     def shared_item(self, name, port):

@@ -9,6 +9,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from ansible_collections.swissphoto.silo.plugins.module_utils.verify import audit, container
 from ansible_collections.swissphoto.silo.plugins.module_utils.verify.reach import Reached
 
+DOORS = {"open ports", "SSH", "live restore"}
 LABEL = "ch.swissphoto.silo.tenant"
 
 
@@ -17,7 +18,7 @@ class Engine:
 
     def __init__(self, given):
         self.given = given
-        self.gone = set()
+        self.gone, self.keeps = set(), True
         self.listed = [
             self.item(f"silo-{name}-{service}-1", f"10.83.0.{16 * index + place}", {LABEL: name})
             for index, name in enumerate(("hans", "maria"), start=1)
@@ -39,6 +40,8 @@ class Engine:
         }
 
     def __call__(self, path, query):
+        if path == "/info":
+            return {"LiveRestoreEnabled": self.keeps}
         if path == "/containers/json":
             assert query == {"all": "1"}
             return self.listed
@@ -61,6 +64,8 @@ def engine(given, monkeypatch):
     monkeypatch.setattr(container.limits, "read", lambda _pid: found.limits)
     monkeypatch.setattr(audit.probe, "look", lambda _sentinel, directories: Storage("", frozenset(directories)))
     monkeypatch.setattr(audit.look, "guard_problem", lambda _runner, _file: "")
+    monkeypatch.setattr(audit.look, "input_problem", lambda _runner: "")
+    monkeypatch.setattr(audit.ssh, "problem", lambda _runner: "")
     monkeypatch.setattr(audit.reach, "from_inside", lambda ways: dict.fromkeys(ways, Reached()))
     return Engine(given)
 
@@ -91,7 +96,7 @@ def test_each_container_is_looked_at_in_every_way(run):
     assert "set-up" in found["hans/server"]
     assert "set-up" not in found["hans/cache"]
     assert set(found["hans"]) >= {"secrets' files", "data"}
-    assert set(found["silo1"]) == {"guard", "NAS", "tenants", "published ports", "engine's socket"}
+    assert set(found["silo1"]) == {"guard", "NAS", "tenants", "published ports", "engine's socket"} | DOORS
     assert {"state", "memory", "image"} < set(found["traefik"])
     # Who is on a network of its own is kept there; what is promised to a tenant alone is not asked of the shared.
     assert {"isolation", "own network", "user", "processes", "places to write", "memory order"} < set(found["pages"])
@@ -136,6 +141,33 @@ def test_a_guard_and_a_nas_that_are_not_there(run, monkeypatch):
     found = by_subject(run())
     assert (found["silo1"]["guard"].ok, found["silo1"]["NAS"].ok, found["hans"]["data"].ok) == (False, False, False)
     assert found["silo1"]["NAS"].seen == "the NAS is not mounted"
+
+
+def test_a_server_that_lets_in_more_than_it_should(run, engine, monkeypatch):
+    monkeypatch.setattr(audit.look, "input_problem", lambda _runner: "what listens is open")
+    monkeypatch.setattr(audit.ssh, "problem", lambda _runner: "it has passwordauthentication yes")
+    engine.keeps = False
+    found = by_subject(run())["silo1"]
+    assert {name: check.seen for name, check in found.items() if not check.ok} == {
+        "open ports": "what listens is open",
+        "SSH": "it has passwordauthentication yes",
+        "live restore": "off",
+    }
+
+
+def test_ssh_that_cannot_tell(run, monkeypatch):
+    def broken(_runner):
+        raise CommandError(["sshd", "-T"], Completed(255, err="Bad configuration option: Colour"))
+
+    monkeypatch.setattr(audit.ssh, "problem", broken)
+    check = by_subject(run())["silo1"]["SSH"]
+    assert not check.ok
+    assert "Bad configuration option" in check.seen
+
+
+def test_what_the_operator_keeps_for_themselves_is_not_asked(run, given):
+    given.parameters |= {"closed": False, "ssh_keys_only": False}
+    assert DOORS & set(by_subject(run())["silo1"]) == {"live restore"}
 
 
 def test_a_server_that_does_not_know_its_addresses(run):

@@ -85,8 +85,16 @@ def test_thresholds_are_the_operators():
     assert finding.state == "wrong"
 
 
-@pytest.mark.parametrize(("look", "subject"), [(server.storage, "NAS"), (server.guard, "guard")])
-def test_storage_and_guard(look, subject):
+@pytest.mark.parametrize(
+    ("look", "subject"),
+    [
+        (server.storage, "NAS"),
+        (server.guard, "guard"),
+        (server.opened, "open ports"),
+        (server.keyless, "SSH"),
+    ],
+)
+def test_storage_guard_and_doors(look, subject):
     good, bad = look("silo1", ""), look("silo1", "it is not there")
     assert (good.subject, good.state, good.remedy) == (subject, "ok", "")
     assert (bad.subject, bad.place, bad.state) == (subject, "silo1", "wrong")
