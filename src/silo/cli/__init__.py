@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from silo import runner
-from silo.cli import accounting, alerting, changing, output, paying, reading, serving, using, verifying
+from silo.cli import accounting, alerting, changing, output, paying, reading, serving, supplying, using, verifying
 
 EPILOG = f"""{output.EXIT_CODES}
 
@@ -67,6 +67,7 @@ for command in (
     alerting.alerts,
     reading.check,
     verifying.verify,
+    supplying.show_images,
     paying.extend,
     paying.dunning,
     paying.reconcile,

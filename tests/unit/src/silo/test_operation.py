@@ -30,7 +30,7 @@ def owed(path):
     return [(debt.tenant, debt.kind) for debt in Edits(path).outbox.owed()]
 
 
-def test_create_weighs_the_nas_edits_and_applies_to_that_tenant_alone(operator, runs, path):
+def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(operator, runs, path):
     change = operator.create("hans", email=MAIL, quota="100G")
     assert change.after["tenant_quota"] == "100G"
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()

@@ -6,7 +6,7 @@ from silo.billing import credentials
 from silo.billing.credentials import CredentialError
 
 KEY = "rk_live_51abcDEF123456"
-SECRETS = "whsec_firstFIRST1\nwhsec_secondSECOND2\n"
+SECRETS = "whsec_firstFIRST1\nwhsec_secondSECOND2\n"  # pragma: allowlist secret
 
 
 @pytest.fixture(autouse=True)

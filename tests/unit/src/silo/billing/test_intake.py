@@ -200,9 +200,7 @@ def test_a_tolerance_that_would_let_all_pass_does_not_begin(seconds):
         Verifier([OURS], seconds)
 
 
-PARTS = st.sampled_from(
-    ["t=", "v1=", ",", "=", "-1", "0", str(int(time.time())), "e3b0c44298fc1c14", "x" * 64, " ", "+5"]
-)
+PARTS = st.sampled_from(["t=", "v1=", ",", "=", "-1", "0", str(int(time.time())), "e3b0" * 4, "x" * 64, " ", "+5"])
 
 
 @given(st.text() | st.lists(PARTS, max_size=12).map("".join), st.binary())

@@ -1,0 +1,90 @@
+#!/usr/bin/python
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: server_images_info
+short_description: Of which images the containers of a server are
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Reads of each container of a tenant or of a shared service its image, and the digests by which registries know it.
+  - Containers of other projects of Compose are not told.
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: The module only reads.
+    support: N/A
+options: {}
+seealso:
+  - module: swissphoto.silo.tenant_verify_info
+"""
+
+EXAMPLES = r"""
+- name: Look at the images of a server
+  swissphoto.silo.server_images_info:
+  register: images
+"""
+
+RETURN = r"""
+containers:
+  description: A container each, running or not.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: silo-hans-server-1
+      image: ghcr.io/immich-app/immich-server:v3.2.2
+      digests:
+        - ghcr.io/immich-app/immich-server@sha256:55ea0718c4c1a33c4865118125f72e982319f4011062cf1ad2a7d06b60319042
+      state: running
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.tenant import engine
+from ..module_utils.tenant.stack import StackError
+
+PROJECT = "com.docker.compose.project"
+
+
+def containers(get: t.Callable[[str, t.Mapping[str, str]], t.Any]) -> list[dict[str, t.Any]]:
+    listed = [
+        item
+        for item in get("/containers/json", {"all": "true"})
+        if str(item["Labels"].get(PROJECT, "")).startswith("silo-")
+    ]
+    # Many tenants share an image, which is asked for once.
+    digests = {
+        identity: get(f"/images/{identity}/json", {}).get("RepoDigests") or []
+        for identity in {item["ImageID"] for item in listed}
+    }
+    found = [
+        {
+            "name": item["Names"][0].removeprefix("/"),
+            "image": item["Image"],
+            "digests": digests[item["ImageID"]],
+            "state": item["State"],
+        }
+        for item in listed
+    ]
+    return sorted(found, key=lambda one: str(one["name"]))
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    try:
+        found = containers(engine.get)
+    except StackError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, containers=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The file in which the images stand: read, and changed without a change to its other bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+
+from silo.images.reference import ImageError, Reference
+
+VARIABLE = "silo_images"
+NAME = Path("group_vars") / "all" / "images.yml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pins:
+    """The images of one file, by their names in it."""
+
+    path: Path
+    text: str
+    images: Mapping[str, Reference]
+
+    @classmethod
+    def of(cls, inventory: Path, root: Path) -> Pins:
+        """Return those of the inventory where it has a file of its own, else those of the repository `root`."""
+        own = inventory / NAME
+        return cls.read(own if own.is_file() else root / NAME)
+
+    @classmethod
+    def read(cls, path: Path) -> Pins:
+        """Read a file; raises ImageError where it holds no images by their names."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ImageError(f"{path} cannot be read: {error.strerror}") from None
+        return cls(path, text, {name: Reference.parse(node.value) for name, node in _nodes(path, text).items()})
+
+    def pinned(self, digests: Mapping[str, Reference]) -> Pins:
+        """Return the same with other references, by name; comments, order and quotes stay."""
+        text = self.text
+        nodes = _nodes(self.path, text)
+        # From the end, so that what stands before keeps its place.
+        for name in sorted(digests, key=lambda one: nodes[one].start_mark.index, reverse=True):
+            node = nodes[name]
+            quote = node.style if node.style in ("'", '"') else ""
+            text = f"{text[: node.start_mark.index]}{quote}{digests[name]}{quote}{text[node.end_mark.index :]}"
+        found = {name: Reference.parse(node.value) for name, node in _nodes(self.path, text).items()}
+        if found != {**self.images, **digests}:
+            raise ImageError(f"{self.path} cannot be edited without a change to its other lines; edit by hand")
+        return dataclasses.replace(self, text=text, images=found)
+
+    def write(self) -> None:
+        """Write the file, whole or not at all."""
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".images.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(self.text)
+                file.flush()
+                os.fsync(file.fileno())
+            mode = self.path.stat().st_mode
+            Path(temporary).chmod(mode & 0o777)
+            Path(temporary).replace(self.path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _nodes(path: Path, text: str) -> dict[str, ScalarNode]:
+    right = f"lines such as 'traefik: docker.io/library/traefik:v3.7.15' below '{VARIABLE}:' are right"
+    try:
+        root: t.Any = YAML().compose(text)
+    except YAMLError:
+        raise ImageError(f"{path} is no YAML; {right}") from None
+    pairs = root.value if isinstance(root, MappingNode) else []
+    tables = [value for key, value in pairs if key.value == VARIABLE]
+    if len(tables) != 1 or not isinstance(tables[0], MappingNode):
+        raise ImageError(f"{path} holds no images; {right}")
+    nodes = {key.value: value for key, value in tables[0].value}
+    if not nodes or not all(isinstance(node, ScalarNode) for node in nodes.values()):
+        raise ImageError(f"{path} holds no images; {right}")
+    return nodes

@@ -1,0 +1,68 @@
+"""`silo images` on a lab: a registry of the world is asked, and each server tells what it runs."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from silo.images import Reference, Registry, RegistryError
+
+SHARED = {"silo-traefik-traefik-1", "silo-machine-learning-machine-learning-1", "silo-pages-pages-1"}
+
+
+@pytest.fixture(scope="module")
+def known():
+    return json.loads(Path(os.environ["SILO_LAB_FILE"]).read_text())
+
+
+@pytest.fixture
+def registry(known, monkeypatch):
+    """The lab's registry, asked from here, where nobody knows its name."""
+    host = known["registry"].partition(":")[0]
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda name, *rest, **more: look_up(known["resolver"] if name == host else name, *rest, **more),
+    )
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", known["lab_ca_file"])
+    return Registry()
+
+
+def test_a_registry_tells_tags_and_digests(known, registry):
+    for text in known["images"].values():
+        pinned = Reference.parse(text)
+        tags = registry.tags(pinned)
+        found = {registry.digest(Reference(pinned.registry, pinned.repository, tag)) for tag in tags}
+        # The engine pulls by this digest what was pushed by one of these tags.
+        assert pinned.digest in found
+    with pytest.raises(RegistryError, match="there is none of this name"):
+        registry.digest(Reference(known["registry"], "traefik", "nothing"))
+
+
+def test_a_registry_with_another_certificate_is_not_believed(known, registry, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", known["ca_file"])
+    with pytest.raises(RegistryError, match=r"cannot be reached: .*certificate"):
+        registry.tags(Reference(known["registry"], "traefik", "1"))
+
+
+def test_what_runs_is_what_is_pinned(known, silo):
+    found = silo.json("images", "--list")
+    assert found["problems"] == []
+    for image in found["images"]:
+        assert image["image"] == known["images"][image["name"]]
+        assert image["runs"] == {"silo1": [image["digest"]]}
+
+
+def test_the_list_of_all_names_each_container(silo):
+    bom = json.loads(silo.run("images", "--sbom"))
+    users = {
+        use["value"]
+        for one in bom["components"]
+        if one["type"] == "container" and one["hashes"]
+        for use in one["properties"]
+    }
+    wanted = SHARED | {f"silo-hans-{service}-1" for service in ("server", "database", "cache")}
+    assert {f"silo1/{name}" for name in wanted} <= users
