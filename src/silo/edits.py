@@ -141,7 +141,8 @@ class Edits:
 
     def _deleted(self, stone: Tombstone) -> letters.Letter:
         at = datetime.datetime.fromisoformat(stone.when)
-        until = (at + datetime.timedelta(days=self.policy.trash_days)).date()
+        # The day is the customer's, as the time in the letter is.
+        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(letters.ZONE).date()
         address = f"https://{stone.name}.{self.policy.domain}"
         return letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
 

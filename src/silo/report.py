@@ -15,6 +15,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts impo
 
 from silo import runner
 from silo.inventory import InventoryError
+from silo.letters import ZONE
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -78,6 +79,11 @@ class Report:
     whole: Line
     amounts: Mapping[str, Amounts]
     problems: tuple[str, ...]
+
+
+def today(now: datetime.datetime | None = None) -> datetime.date:
+    """Return the day on which customers are, wherever the controller is."""
+    return (now or datetime.datetime.now(datetime.UTC)).astimezone(ZONE).date()
 
 
 def month(text: str) -> Period:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime
 import sys
 
 import click
@@ -25,7 +24,7 @@ def report(call: Call, month: str | None, as_csv: bool, as_json: bool) -> None:
 
     GB are 10^9 bytes. The sum over the tenants is checked against the whole; ends with 1 where something is missing.
     """
-    period = reports.month(month or datetime.date.today().strftime("%Y-%m"))
+    period = reports.month(month or reports.today().strftime("%Y-%m"))
     show_period(call, period, as_csv=as_csv, as_json=as_json)
 
 

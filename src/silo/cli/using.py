@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import datetime
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +53,7 @@ def stats(call: Call, sort: str, since: str | None, watch: float | None, as_csv:
     if since is not None:
         if watch is not None:
             raise InventoryError("since and watch do not go together: what was used since a day is of one moment")
-        accounting.show_period(call, report.since(since, datetime.date.today()), as_csv=as_csv, as_json=as_json)
+        accounting.show_period(call, report.since(since, report.today()), as_csv=as_csv, as_json=as_json)
     elif watch is not None:
         if as_csv or as_json:
             raise InventoryError("watch shows a table; for numbers again and again, call silo again and again")
@@ -64,7 +63,7 @@ def stats(call: Call, sort: str, since: str | None, watch: float | None, as_csv:
     elif as_csv:
         write_csv(sorted_by(KEYS[sort], usage.read(call.inventory).tenants))
     else:
-        today = datetime.date.today()
+        today = report.today()
         found = runner.results(READ, call.inventory, report.arguments(report.Period(today, today), HOURS))
         used = usage.of(found)
         output.show(_table(used, KEYS[sort], report.course(found, HOURS)))

@@ -2,12 +2,13 @@
 
 from silo.letters.errors import LetterError
 from silo.letters.happening import TRUE_WHEN, of_state, told, with_link
-from silo.letters.letter import Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed
+from silo.letters.letter import ZONE, Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed
 from silo.letters.outbox import Debt, Outbox
 from silo.letters.settings import Settings
 
 __all__ = [
     "TRUE_WHEN",
+    "ZONE",
     "Debt",
     "Deleted",
     "DeletionAnnounced",
