@@ -5,7 +5,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.complete ## the Python environment of the controller
 
@@ -30,7 +30,10 @@ lint: setup ## every gate that reads and does not run
 test: setup ## lint, unit tests, and all behaviours from outside on a lab of their own
 	@tools/test
 
+test-faults: setup ## every fault of the catalogue, broken on machines of their own; a table of what held
+	@tools/test-faults
+
 bench: setup ## what everything costs beside its alternatives, on a lab of its own
 	@python -m tests.bench $(BENCH)
 
-.PHONY: help setup lab nas-vm lab-down demo lint test bench
+.PHONY: help setup lab nas-vm lab-down demo lint test test-faults bench

@@ -267,6 +267,7 @@ def test_a_tenants_containers_do_not_reach_it(lab):
         assert lab.try_run(*command).returncode != 0
 
 
+@pytest.mark.fault(23)
 def test_no_secret_is_told_to_anybody(lab, operator, tenant, issue, runs, tmp_path):
     with processes(lab) as seen:
         customer = issue(tmp_path / "first")

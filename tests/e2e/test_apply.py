@@ -125,6 +125,7 @@ def test_a_plan_tells_and_changes_nothing(lab, operator):
     assert set(operator.run("plan.yml").changed.values()) == {0}
 
 
+@pytest.mark.fault(20)
 def test_nobody_is_let_in_before_the_admin_exists(lab, operator, newcomer):
     name = newcomer("early")
     seen, done = [], threading.Event()
@@ -162,6 +163,7 @@ def test_nobody_is_let_in_before_the_admin_exists(lab, operator, newcomer):
     assert lab.psql(name, 'SELECT email FROM "user"') == f"{name}@example.ch"
 
 
+@pytest.mark.fault(23)
 def test_secrets_never_show_while_a_tenant_is_made(operator, newcomer):
     """Neither in the process list, of the controller and of the server, nor in the most talkative output there is."""
     name = newcomer("quiet")
@@ -223,6 +225,7 @@ def shape(lab, name):
 
 
 # With the controller alone gone, the server may work on to the end, and the next run waits for it.
+@pytest.mark.fault(3, 20)
 @pytest.mark.parametrize(
     ("milestone", "server_too"), [*((milestone, True) for milestone in MILESTONES), ("files", False), ("admin", False)]
 )
@@ -248,6 +251,7 @@ def test_a_run_that_is_killed_is_completed_by_the_next(lab, operator, newcomer, 
     assert set(operator.apply().changed.values()) == {0}
 
 
+@pytest.mark.fault(20)
 def test_a_tenant_that_fails_does_not_hold_up_the_others(lab, operator, newcomer, customer):
     good = newcomer("good")
     newcomer("bad", images={"server": "registry.swissphoto.test:5000/none:1", "database": "x", "cache": "x"})

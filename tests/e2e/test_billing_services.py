@@ -220,6 +220,7 @@ def announced(internet, length):
     return connection.getresponse().status
 
 
+@pytest.mark.fault(18)
 def test_what_is_not_of_stripe_is_refused_from_outside(running, internet):
     assert post(internet, event(2), "whsec_ofSomebody1").status == 400
     assert post(internet, event(2), at=int(time.time()) - 301).status == 400
@@ -242,6 +243,7 @@ def test_its_health_and_its_numbers_are_on_the_loopback(running):
     assert 'silo_billing_requests_total{outcome="kept"}' in running.run("python3", "-c", get.format("/metrics"))
 
 
+@pytest.mark.fault(23)
 def test_no_key_is_in_arguments_environments_units_or_the_journal(running):
     places = [f"cat /proc/{process(running, unit)}/cmdline /proc/{process(running, unit)}/environ" for unit in SERVICES]
     places += [f"systemctl show {' '.join(UNITS)}", f"cat {' '.join(f'/etc/systemd/system/{unit}' for unit in UNITS)}"]

@@ -94,6 +94,21 @@ def test_a_guard_that_does_not_hold(broken, check, breaks, text):
     assert found["guard", "silo1"].text.startswith(f"tenants may reach each other: {text}")
 
 
+@pytest.mark.fault(28)
+def test_a_network_elsewhere_with_the_addresses_of_tenants(broken, check, lab, silo, seen):
+    route = "10.83.200.0/24 via $(ip route show default | cut -d' ' -f3)"
+    with broken(f"ip route add {route}", f"ip route del {route}"):
+        found = check()
+        refused = silo.try_run("create", "clash", "2", "clash@example.ch")
+    assert list(found) == [("network", "silo1")]
+    assert "10.83.200.0/24 is reached by " in found["network", "silo1"].text
+    assert refused.code != 0
+    assert "10.83.200.0/24 is reached by " in refused.output
+    assert not (silo.inventory / "host_vars" / "clash").exists()
+    assert lab.try_run("test", "-e", "/srv/silo/tenants/clash").returncode == 1
+    seen("silo check names the network; silo create refuses, and no file is written")
+
+
 def test_a_nas_without_its_sentinel(broken, check):
     with broken("mv /instances/.silo-nas /instances/.away", "mv /instances/.away /instances/.silo-nas"):
         found = check()
@@ -101,6 +116,7 @@ def test_a_nas_without_its_sentinel(broken, check):
     assert found["NAS", "silo1"].text.startswith("what is mounted at /instances is not the NAS")
 
 
+@pytest.mark.fault(8)
 def test_a_quota_that_does_not_hold(broken, check, lab, operator):
     index = operator.settings("hans")["tenant_index"]
     limit = lab.quota(index)

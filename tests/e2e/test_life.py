@@ -59,6 +59,7 @@ def uploads(lab, folder):
     return set(listed.split())
 
 
+@pytest.mark.fault(22)
 def test_a_new_customer_follows_the_link_sets_a_password_and_logs_in(greta, relay, browser):
     (letter,) = relay.to(EMAIL)
     assert letter["Subject"].startswith("Ihr")
@@ -99,6 +100,7 @@ def lab_version(cloud):
     return ".".join(str(answer[part]) for part in ("major", "minor", "patch"))
 
 
+@pytest.mark.fault(22)
 def test_stopped_for_an_unpaid_invoice_and_back_with_data_and_session(greta, lab, silo, relay, photos):
     assert greta.login(EMAIL, PASSWORD).status == 201
     for name, data in photos.items():
@@ -155,6 +157,7 @@ def test_a_relay_that_is_away_gets_the_letter_later_and_once(greta, silo, relay,
     browser.wait_for(PAGES["done"]["title"])
 
 
+@pytest.mark.fault(22)
 def test_deletion_needs_the_name_and_loses_nothing_for_two_weeks(greta, lab, operator, silo, relay, photos):
     # A new password has ended the sessions before it.
     assert greta.login(EMAIL, PASSWORD).status == 201
@@ -181,6 +184,7 @@ def test_deletion_needs_the_name_and_loses_nothing_for_two_weeks(greta, lab, ope
     assert relay.to(EMAIL)[-1]["Subject"] != relay.to(EMAIL)[0]["Subject"]
 
 
+@pytest.mark.fault(22)
 def test_it_comes_back_with_all_photos_and_the_same_password(greta, lab, silo, photos):
     silo.run("undelete", "greta")
     assert greta.login(EMAIL, PASSWORD).status == 201
@@ -190,6 +194,7 @@ def test_it_comes_back_with_all_photos_and_the_same_password(greta, lab, silo, p
     assert lab.shell("ls -A /instances/.trash /srv/silo/trash | grep greta || echo none").strip() == "none"
 
 
+@pytest.mark.fault(21)
 def test_purged_it_is_gone_and_its_index_is_never_given_again(greta, lab, operator, silo, gone):
     index = operator.settings("greta")["tenant_index"]
     silo.run("delete", "greta", "--confirm", "greta")
@@ -211,6 +216,7 @@ def test_purged_it_is_gone_and_its_index_is_never_given_again(greta, lab, operat
     assert operator.settings("gretl")["tenant_index"] > index
 
 
+@pytest.mark.fault(19)
 def test_two_operators_at_once_and_one_who_is_killed(lab, operator, silo, relay, gone):
     for name in ("otto", "olga"):
         gone(name)
@@ -232,6 +238,7 @@ def test_two_operators_at_once_and_one_who_is_killed(lab, operator, silo, relay,
         assert Cloud(lab, name).get(link(letters[0]).partition(f".{lab.domain}")[2]).status == 200
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize(("name", "seconds"), [("otto", 3), ("olga", 6)])
 def test_a_deletion_that_is_killed_goes_on(lab, operator, silo, name, seconds):
     data = picture(100)

@@ -28,6 +28,7 @@ def fill(cloud):
     pytest.fail("100 photos of about 1 MiB fit into 24 MiB")
 
 
+@pytest.mark.fault(5)
 def test_a_full_tenant_fails_alone_and_can_make_room(lab, operator, customer, tiny):
     cloud = customer(tiny)
     stored = fill(cloud)

@@ -101,6 +101,7 @@ def hanging_nas(lab):
             process.wait(30)
 
 
+@pytest.mark.fault(1, 6, 7)
 def test_when_the_nas_comes_late_the_tenants_come_back_without_hands(lab, operator, customer, stopped, nas):
     data, cloud = picture(), customer("hans")
     asset = cloud.upload(data).json["id"]
@@ -139,6 +140,7 @@ def test_what_died_on_the_way_comes_back(lab):
     wait_for(lambda: healthy(lab, "maria"), seconds=60)
 
 
+@pytest.mark.fault(6)
 def test_a_nas_that_hangs_hangs_nobody(lab, operator):
     before = lab.containers("hans", "maria")
     operator.edit("maria", server_memory="1536M")

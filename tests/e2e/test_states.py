@@ -108,6 +108,7 @@ def test_a_tenant_that_is_absent_keeps_data_and_secrets(lab, operator, newcomer,
     assert customer(name).get(f"/api/assets/{asset}/original").body == data
 
 
+@pytest.mark.fault(11)
 def test_uploads_work_while_the_machine_learning_is_away(lab, customer):
     container = "silo-machine-learning-machine-learning-1"
     lab.run("docker", "stop", container)
@@ -120,6 +121,7 @@ def test_uploads_work_while_the_machine_learning_is_away(lab, customer):
         lab.run("docker", "start", container)
 
 
+@pytest.mark.fault(1)
 def test_after_a_reboot_runs_what_ran_and_rests_what_rested(lab, operator, customer, resting):
     data, cloud = picture(), customer("hans")
     asset = cloud.upload(data).json["id"]

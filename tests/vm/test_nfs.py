@@ -152,6 +152,7 @@ def test_a_project_cannot_be_left_over_nfs(server: Guest) -> None:
     assert "Inappropriate ioctl for device" in said
 
 
+@pytest.mark.fault(6)
 def test_nothing_is_written_beside_the_mount(storage: Storage, server: Guest) -> None:
     server.ssh("umount /instances")
     try:
@@ -164,6 +165,7 @@ def test_nothing_is_written_beside_the_mount(storage: Storage, server: Guest) ->
     assert probe(server) == "0"
 
 
+@pytest.mark.fault(6, 7)
 def test_a_power_cut_in_the_middle_of_uploads_loses_nothing_that_was_stored(
     nas: Guest, server: Guest, uploads: Uploads, storage: Storage
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_power_cut_in_the_middle_of_uploads_loses_nothing_that_was_stored(
     assert re.search(r"^#1 +\d+ +0 +204800 ", report, re.MULTILINE), report
 
 
+@pytest.mark.fault(6)
 def test_a_nas_that_hangs_does_not_hang_the_operator(
     nas: Guest, server: Guest, uploads: Uploads, storage: Storage
 ) -> None:

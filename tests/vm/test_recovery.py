@@ -78,6 +78,7 @@ def wait_until(met: Callable[[], bool], what: str, seconds: int = 180) -> None:
         time.sleep(1)
 
 
+@pytest.mark.fault(1, 6, 7)
 def test_a_server_that_boots_without_its_nas_waits_for_it(storage: Storage, nas: Guest, tenant: Guest) -> None:
     wait_until(lambda: len(stored(tenant)) > 5, "nothing is uploaded")
     before = stored(tenant)

@@ -108,6 +108,7 @@ def test_one_bad_tenant_does_not_hold_up_the_others(nas: Machine) -> None:
     assert nas.must(f"ls {ROOT}").split() == ["hans", "link", "maria"]
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -151,6 +152,7 @@ def test_no_more_is_promised_than_the_pool_has(nas: Machine) -> None:
     assert nas.quota(tenant("hans", 1, "1400M"), overcommit=1.0)["changed"]
 
 
+@pytest.mark.fault(19)
 def test_two_runs_at_once_both_do_their_part(nas: Machine) -> None:
     halves = [[tenant(f"tenant{number}", number) for number in numbers] for numbers in (range(1, 6), range(6, 11))]
     with ThreadPoolExecutor() as operators:

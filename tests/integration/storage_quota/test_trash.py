@@ -165,6 +165,7 @@ def test_a_full_quota_is_purged_with_links_and_depths_and_nothing_outside(nas: M
     assert (again["changed"], again["tenants"][0]["path"]) == (False, "")
 
 
+@pytest.mark.fault(21)
 def test_a_purge_that_is_killed_is_completed_and_never_restored(nas: Machine) -> None:
     nas.quota(tenant("hans", 1))
     nas.must(f"cd {ROOT}/hans/uploads && python3 -c '{MANY}'", 200001)

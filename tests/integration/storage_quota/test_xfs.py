@@ -25,6 +25,7 @@ def project(nas: Machine, path: str) -> str:
     return f"{number}{' inherited' if 'P' in nas.must(f'xfs_io -r -c lsattr {path}').split()[0] else ''}"
 
 
+@pytest.mark.fault(8)
 def test_a_mount_without_prjquota_is_refused_and_a_remount_changes_nothing(nas: Machine) -> None:
     nas.must(f"umount {ROOT}")
     nas.mount("loop")

@@ -1,5 +1,6 @@
 """Steps that are whole or not done, wherever the edit is killed; nothing outside of the folder is touched."""
 
+import errno
 import os
 import shutil
 import signal
@@ -111,6 +112,34 @@ def test_a_step_that_cannot_be_made_undoes_those_before(folder):
     with pytest.raises(InventoryError, match=r"retired/3-hans: it cannot be written, .*; nothing is changed"):
         folder.make(REMOVE)
     assert tree(folder.root) == before
+
+
+@pytest.mark.fault(4)
+@pytest.mark.parametrize("edit", [CREATE, CHANGE, REMOVE], ids=lambda edit: edit.message)
+def test_a_disk_that_is_full_meanwhile_leaves_all_as_it_was(folder, edit, monkeypatch):
+    before, synced = tree(folder.root), os.fsync
+    left = refused = 0
+
+    def fsync(handle):
+        nonlocal left
+        left -= 1
+        if left == -1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return synced(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    while True:
+        left = refused
+        try:
+            folder.make(edit)
+        except InventoryError as error:
+            assert "no space left on device; nothing is changed" in str(error)
+            assert tree(folder.root) == before
+            refused += 1
+        else:
+            break
+    # It was full at each write, one after the other.
+    assert refused > 1
 
 
 def test_what_the_tool_left_behind_is_swept(folder):

@@ -127,6 +127,7 @@ def test_suspended_and_started_again_with_one_letter_each(company, fuse):
     assert company.machines.data == {"hans": "photos 1"}
 
 
+@pytest.mark.fault(21)
 def test_deleted_once_with_a_record_and_all_of_its_data_in_the_trash(company, fuse):
     company.set(silo_memory_of_server="1T", billing_suspensions_per_day=MOST, billing_deletions_per_day=MOST)
     points = {f"k{point}": point for point in range(1, 80, 4)}

@@ -159,6 +159,7 @@ def test_the_clock_begins_at_the_first_unpaid_invoice_and_no_retry_or_later_fail
     assert days == {LAST}
 
 
+@pytest.mark.fault(27)
 def test_a_day_is_one_of_switzerland(hans):
     hans.fails()
     hans.invoices[-1] = dataclasses.replace(hans.invoices[-1], finalized=FAILED.replace(hour=23, minute=30))

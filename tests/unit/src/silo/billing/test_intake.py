@@ -63,6 +63,7 @@ def test_a_signed_event_is_kept_as_it_came(post, inbox):
     assert (row.body, row.state) == (body, "new")
 
 
+@pytest.mark.fault(18)
 def test_both_secrets_hold_while_one_takes_the_place_of_the_other(post, inbox):
     for number, secret in enumerate((OURS, OLDER)):
         body = written(an_event(number))
@@ -73,6 +74,7 @@ def test_both_secrets_hold_while_one_takes_the_place_of_the_other(post, inbox):
     assert len(inbox.rows()) == 3
 
 
+@pytest.mark.fault(15)
 def test_an_event_that_comes_twice_is_answered_as_the_first_and_kept_once(post, inbox, client):
     body = written(an_event())
     header = signature(body)
@@ -111,6 +113,7 @@ def refused():
     }
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("case", refused())
 def test_it_is_refused(post, inbox, client, case):
     body, header, status, reason = refused()[case]
@@ -122,6 +125,7 @@ def test_it_is_refused(post, inbox, client, case):
         assert secret not in answer.text
 
 
+@pytest.mark.fault(18)
 def test_the_first_time_in_a_header_counts_as_it_does_for_the_signature(post, inbox):
     body = written(an_event())
     old, now = signature(body, ago=LONG_AGO), f"t={int(time.time())}"
@@ -203,6 +207,7 @@ def test_a_tolerance_that_would_let_all_pass_does_not_begin(seconds):
 PARTS = st.sampled_from(["t=", "v1=", ",", "=", "-1", "0", str(int(time.time())), "e3b0" * 4, "x" * 64, " ", "+5"])
 
 
+@pytest.mark.fault(18)
 @given(st.text() | st.lists(PARTS, max_size=12).map("".join), st.binary())
 def test_whatever_comes_unsigned_is_refused_and_nothing_else_happens(header, body):
     with pytest.raises(Refused) as caught:

@@ -1,0 +1,291 @@
+"""Faults of the catalogue that nothing else here breaks: daemons that die, files, keys and images that are wrong."""
+
+import concurrent.futures
+import contextlib
+import json
+import re
+import threading
+import time
+
+import pytest
+import yaml
+
+from .cloud import Cloud
+from .waiting import wait_for
+
+TRAEFIK = "silo-traefik-traefik-1"
+ROUTES = "/srv/silo/traefik/routes"
+STORE = "/srv/silo/traefik/certificates"
+THREE = ("hans", "maria", "peter")
+
+
+def everything(lab):
+    """Container name to id, start and process, of all that run."""
+    form = "{{.Name}} {{.Id}} {{.State.StartedAt}} {{.State.Pid}}"
+    return {line.split()[0]: line for line in lab.shell(f"docker inspect -f '{form}' $(docker ps -q)").splitlines()}
+
+
+def certificate(lab, name):
+    """The serial number of the certificate that is served; nothing where none for the name is."""
+    try:
+        with Cloud(lab, name).connect() as tls:
+            return tls.getpeercert()["serialNumber"]
+    except OSError:
+        return ""
+
+
+def seconds_until(check, seconds):
+    begun = time.monotonic()
+    wait_for(check, seconds)
+    return round(time.monotonic() - begun, 1)
+
+
+@contextlib.contextmanager
+def visitors(lab, name):
+    """Somebody who looks at a photo cloud all the time; a list of what did not work, with how often it did."""
+    failures, counted, done = [], [0], threading.Event()
+
+    def look():
+        while not done.is_set():
+            counted[0] += 1
+            if not Cloud(lab, name).works():
+                failures.append(counted[0])
+            time.sleep(0.05)
+
+    visitor = threading.Thread(target=look, daemon=True)
+    visitor.start()
+    try:
+        yield failures, counted
+    finally:
+        done.set()
+        visitor.join()
+
+
+@pytest.mark.fault(2)
+def test_a_daemon_that_is_killed_takes_no_container_with_it(lab, seen):
+    before = everything(lab)
+    with visitors(lab, "hans") as (failures, counted):
+        daemon = lab.run("pidof", "dockerd").strip()
+        lab.run("kill", "-KILL", daemon)
+        took = seconds_until(lambda: lab.try_run("docker", "info").returncode == 0, 60)
+        assert lab.run("pidof", "dockerd").strip() != daemon
+        time.sleep(1)
+    assert everything(lab) == before
+    assert counted[0] > 10
+    assert failures == []
+    seen(f"{len(before)} containers as before; {counted[0]} looks at a cloud all answered; dockerd back in {took} s")
+
+
+# Many who take a little each, so that the photo server is the one that the kernel ends.
+EAT = """
+import os, time
+for _number in range(200):
+    if not os.fork():
+        data = b"x" * 2**24
+        time.sleep(30)
+        os._exit(0)
+time.sleep(30)
+"""
+
+
+@pytest.mark.fault(9)
+def test_memory_that_is_used_up_costs_that_container_alone(lab, seen):
+    before = everything(lab)
+    victim = "silo-maria-server-1"
+    lab.shell(f"for pid in $(docker top {victim} -o pid | tail -n +2); do echo 1000 >/proc/$pid/oom_score_adj; done")
+    lab.try_run("docker", "exec", victim, "python3", "-c", EAT)
+    took = seconds_until(lambda: everything(lab).get(f"/{victim}", before[f"/{victim}"]) != before[f"/{victim}"], 30)
+    took += seconds_until(Cloud(lab, "maria").works, 60)
+    after = everything(lab)
+    assert {name for name in before if after.get(name) != before[name]} == {f"/{victim}"}
+    assert lab.inspect(victim)["RestartCount"] == 1
+    seen(f"1 of {len(before)} containers was killed; it answers again after {took:.1f} s")
+
+
+# What a photo server asks of the machine learning, so many times at once, over and over for some seconds.
+ASK = """
+import concurrent.futures, http.client, json, sys, time
+gateway, workers, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+entries = json.dumps({"clip": {"textual": {"modelName": "ViT-B-32__openai"}}})
+form = '--b\\r\\nContent-Disposition: form-data; name="{}"\\r\\n\\r\\n{}\\r\\n'
+body = (form.format("entries", entries) + form.format("text", "a cat") + "--b--\\r\\n").encode()
+end = time.monotonic() + seconds
+
+def work(_number):
+    found = []
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection(gateway, 3003, timeout=60)
+        connection.request("POST", "/predict", body, {"Content-Type": "multipart/form-data; boundary=b"})
+        status = connection.getresponse().status
+        connection.close()
+        found.append((status, time.monotonic() - begun))
+    return found
+
+with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    print(json.dumps(sum(pool.map(work, range(workers)), [])))
+"""
+
+
+@pytest.mark.fault(10)
+def test_who_floods_the_machine_learning_does_not_take_it_from_others(lab, seen):
+    def ask(name, workers, seconds):
+        command = ("docker", "exec", f"silo-{name}-server-1", "python3", "-c", ASK)
+        return json.loads(lab.run(*command, lab.gateway(name), str(workers), str(seconds)))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        flood = pool.submit(ask, "hans", 50, 6)
+        time.sleep(2)
+        maria = ask("maria", 1, 3)
+        hans = flood.result()
+    # He is bounded, and she is not.
+    assert {status for status, _took in hans} == {200, 429}
+    assert {status for status, _took in maria} == {200}
+    slowest = max(took for _status, took in maria)
+    assert slowest < 3
+    seen(f"{len(hans)} requests of one, each of {len(maria)} of another answered within {slowest:.2f} s")
+
+
+@pytest.mark.fault(12)
+def test_a_proxy_that_is_killed_is_back_with_its_certificates(lab, seen):
+    served = {name: certificate(lab, name) for name in THREE}
+    assert all(served.values())
+    process = lab.inspect(TRAEFIK)["State"]["Pid"]
+    lab.shell(f"for pid in {process} $(pgrep -P {process}); do kill -KILL $pid; done")
+    took = seconds_until(lambda: all(Cloud(lab, name).works() for name in THREE), 30)
+    assert lab.inspect(TRAEFIK)["State"]["Pid"] != process
+    assert {name: certificate(lab, name) for name in THREE} == served
+    seen(f"back in {took} s with the same certificates")
+
+
+@pytest.mark.fault(13)
+def test_a_broken_route_takes_nobody_elses_away(lab, operator, seen):
+    route, since = f"{ROUTES}/tenant-peter.yml", lab.run("date", "+%s").strip()
+    try:
+        lab.run("sh", "-c", f"cat >{route}", text="http:\n  routers: [\n")
+        time.sleep(1)
+        assert Cloud(lab, "hans").works()
+        lab.run("docker", "restart", "--time", "5", TRAEFIK)
+        # Nobody does anything by hand: the timer looks every 30 s.
+        took = seconds_until(lambda: Cloud(lab, "hans").works() and Cloud(lab, "maria").works(), 60)
+        assert Cloud(lab, "peter", verify=False).get("/").status == 404
+        said = ("journalctl", "--quiet", "--unit=silo-recovery.service", "--output=cat", f"--since=@{since}")
+        wait_for(lambda: f"Traefik cannot read {route}: yaml: " in lab.run(*said), 10)
+        assert operator.apply("--limit", "peter").changed["peter"] == 1
+        wait_for(Cloud(lab, "peter").works, 30)
+    finally:
+        lab.run("rm", "-f", f"{route}.broken")
+        operator.apply("--limit", "peter")
+    seen(f"after a restart all but that one are served again within {took} s; an apply brings it back")
+
+
+# As an authority that is down: whoever asks it is refused.
+CLOSE = "nft add table inet away; nft add chain inet away out '{ type filter hook output priority 0; }'; "
+CLOSE += "nft add rule inet away out tcp dport 14000 reject with tcp reset"
+
+
+@pytest.mark.slow
+@pytest.mark.fault(14)
+def test_an_authority_that_is_away_costs_no_certificate_that_is_there(lab, operator, newcomer, seen):
+    served = {name: certificate(lab, name) for name in THREE}
+    name = newcomer("waits")
+    lab.shell(CLOSE)
+    try:
+        since = lab.run("date", "+%s").strip()
+        lab.run("docker", "restart", "--time", "5", TRAEFIK)
+        wait_for(lambda: all(Cloud(lab, name).works() for name in THREE), 30)
+        assert {name: certificate(lab, name) for name in THREE} == served
+        run = operator.try_run("apply.yml", "--limit", name)
+        assert run.code != 0
+        assert "has no certificate; see why by" in " ".join(run.output.split())
+        asked = lab.run("sh", "-c", f"docker logs --since {since} {TRAEFIK} 2>&1")
+        tries = len(re.findall(rf"Unable to obtain ACME certificate.*{name}", asked))
+        assert 1 <= tries <= 3, asked
+    finally:
+        lab.run("nft", "delete", "table", "inet", "away")
+    # Traefik itself asks no more; the next run has it ask.
+    operator.apply("--limit", name)
+    assert Cloud(lab, name).works()
+    seen(f"certificates are the same after a restart; {tries} tries for a new one within a minute; then it came")
+
+
+@pytest.mark.fault(24)
+def test_a_server_with_another_key_is_not_talked_to(lab, operator, silo, tmp_path, monkeypatch, seen):
+    # No connection of a run before is used again, which has seen the right key.
+    monkeypatch.setenv("ANSIBLE_SSH_CONTROL_PATH_DIR", str(tmp_path))
+    before = lab.files()
+    key = "/etc/ssh/ssh_host_ed25519_key"
+    lab.shell(f"mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys; ssh-keygen -q -t ed25519 -N '' -f {key}")
+    lab.run("systemctl", "restart", "ssh")
+    try:
+        run = operator.try_run("apply.yml")
+        told = silo.try_run("apply")
+    finally:
+        lab.shell("rm /etc/ssh/ssh_host_*; mv /root/keys/* /etc/ssh; rmdir /root/keys; systemctl restart ssh")
+    assert run.code != 0
+    assert told.code != 0
+    for output in (run.output, told.output):
+        assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in output or "Host key verification failed" in output
+    assert lab.files() == before
+    operator.apply("--check")
+    seen("both an apply and silo say that the host key does not verify, and end; no file of the server was touched")
+
+
+@pytest.mark.fault(25)
+def test_an_image_that_does_not_work_costs_one_tenant_and_the_way_back_works(lab, operator, seen):
+    before = lab.containers(*THREE)
+    images = operator.inventory / "group_vars" / "all" / "zz_images.yml"
+    # An image that is there, and is no photo server.
+    value = "{{ lab.images | combine({'immich_server': lab.images.traefik}) }}"
+    images.write_text(yaml.safe_dump({"silo_images": value}, explicit_start=True))
+    begun = time.monotonic()
+    try:
+        run = operator.try_run("apply.yml")
+        took = time.monotonic() - begun
+        again = operator.try_run("apply.yml")
+        after = lab.containers("maria", "peter")
+        works = [Cloud(lab, name).works() for name in ("maria", "peter")]
+    finally:
+        images.unlink()
+    operator.apply()
+    wait_for(Cloud(lab, "hans").works, 60)
+    for output in (" ".join(run.output.split()), " ".join(again.output.split())):
+        assert re.findall(r"(\w+) : ok=\d+ changed=\d+ unreachable=0 failed=1", output) == list(THREE)
+        assert output.count("it is left as it is: hans got its new images first, and does not run with them") >= 2
+    assert "the way back is silo_images with what was there (server " in " ".join(run.output.split())
+    assert after == {name: facts for name, facts in before.items() if "hans" not in name}
+    assert works == [True, True]
+    assert lab.containers("maria", "peter") == after
+    seen(f"hans alone met it, and the run said so after {took:.0f} s; with the image of before he runs again")
+
+
+@pytest.mark.fault(4)
+def test_a_full_disk_is_told_first_and_costs_no_certificate(lab, operator, silo, newcomer, seen):
+    served = {name: certificate(lab, name) for name in THREE}
+    lab.run("systemctl", "start", "silo-recovery.service")
+    full = "if=/dev/zero bs=4k status=none conv=notrunc oflag=append"
+    name = newcomer("crowded")
+    # On a small disk of their own, since that of the lab is the machine's.
+    lab.shell(f"""
+    cp -a {STORE} /tmp/store; mount -t tmpfs -o size=256k tmpfs {STORE}
+    cp -a /tmp/store/. {STORE}; chown --reference=/tmp/store {STORE}; chmod 700 {STORE}
+    docker restart --time 5 {TRAEFIK} >/dev/null; dd {full} of={STORE}/full || true
+    """)
+    try:
+        wait_for(lambda: all(Cloud(lab, name).works() for name in THREE), 30)
+        refused = silo.try_run("create", "late", "2", "late@example.ch")
+        # Who does it all the same gets a certificate that Traefik cannot keep.
+        operator.try_run("apply.yml", "--limit", name)
+        broken = lab.run("stat", "-c", "%s", f"{STORE}/acme.json").strip()
+        lab.run("docker", "restart", "--time", "5", TRAEFIK)
+        took = seconds_until(lambda: all(certificate(lab, name) == served[name] for name in THREE), 60)
+    finally:
+        lab.shell(f"""
+        rm -f {STORE}/full; cp -a {STORE}/acme.json /tmp/store/acme.json; umount -l {STORE}
+        cp -a /tmp/store/acme.json {STORE}/acme.json; rm -r /tmp/store; docker restart --time 5 {TRAEFIK} >/dev/null
+        """)
+        wait_for(lambda: all(Cloud(lab, name).works() for name in THREE), 30)
+    assert refused.code != 0
+    assert f"{STORE} has 0 " in refused.output
+    assert not operator.folder("late").exists()
+    seen(f"creation refused; {broken} bytes of certificates were left, and the last good ones back after {took} s")

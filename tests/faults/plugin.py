@@ -1,0 +1,109 @@
+"""Of pytest: collects how it went with tests of faults. `--faults DIRECTORY` runs those alone, and keeps it there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+SLOW = "it takes minutes; make test-faults runs it"
+# Worst first: of a test's phases, and of a fault's tests, the worst counts.
+OUTCOMES = ("failed", "skipped", "passed")
+
+
+@dataclasses.dataclass
+class Tried:
+    """A test, the faults that it is of, how it went, what it saw, and why it was left out or failed."""
+
+    test: str
+    faults: list[int]
+    outcome: str = "passed"
+    seen: list[str] = dataclasses.field(default_factory=list)
+    reason: str = ""
+    seconds: float = 0.0
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in a phase of it: set-up, call or tear-down."""
+        self.seconds += report.duration
+        self.seen = [str(value) for key, value in report.user_properties if key == "seen"]
+        if OUTCOMES.index(report.outcome) < OUTCOMES.index(self.outcome):
+            self.outcome, self.reason = report.outcome, _reason(report)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash else report.longrepr).strip()
+    return f"{report.when}: {text.splitlines()[0] if text else 'it does not say why'}"
+
+
+class Collector:
+    """Hears of every test, also of those that run in other processes, and writes what it heard at the end."""
+
+    def __init__(self, directory: Path) -> None:
+        """Write into `directory`, beside what other runs wrote there."""
+        self.directory, self.tried = directory, dict[str, Tried]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a test of a fault in."""
+        faults = [int(str(value)) for key, value in report.user_properties if key == "fault"]
+        if faults:
+            self.tried.setdefault(report.nodeid, Tried(report.nodeid, faults)).add(report)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write all of it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        found = [dataclasses.asdict(tried) for tried in self.tried.values()]
+        (self.directory / f"{uuid.uuid4().hex}.tried.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ours."""
+    group = parser.getgroup("faults")
+    group.addoption("--faults", metavar="DIRECTORY", help="run tests of faults alone, also slow ones; results go there")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen, in the process that hears of every test."""
+    directory = config.getoption("--faults")
+    if directory and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Collector(Path(directory)), "faults-collector")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, with the reason; for faults, leave out all else."""
+    faults_alone = bool(config.getoption("--faults"))
+    for item in items:
+        numbers = sorted({number for marker in item.iter_markers("fault") for number in marker.args})
+        item.user_properties += [("fault", number) for number in numbers]
+        if item.get_closest_marker("slow") and not faults_alone:
+            item.add_marker(pytest.mark.skip(reason=SLOW))
+    if faults_alone:
+        chosen = [item for item in items if item.get_closest_marker("fault")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was left out, and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    left_out = [report.nodeid for report in skipped if SLOW in str(report.longrepr)]
+    if left_out:
+        terminalreporter.write_line(f"left out ({SLOW}):")
+        for name in left_out:
+            terminalreporter.write_line(f"  {name}")
+
+
+@pytest.fixture
+def seen(record_property: Callable[[str, object], None]) -> Iterator[Callable[[str], None]]:
+    """Say in a few words what was seen; it is in the table of `make test-faults`."""
+
+    def say(text: str) -> None:
+        record_property("seen", text)
+
+    yield say
