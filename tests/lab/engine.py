@@ -1,9 +1,11 @@
 """The machine's own Docker Engine, and the few other programs that the lab needs of the machine."""
 
+import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from .command import LabError, Machine
@@ -27,6 +29,8 @@ PID_FILES = (
 # Sockets of a containerd that dockerd uses as soon as the file exists, whether one listens or not.
 SOCKETS = ("run/containerd/containerd.sock", "run/docker/containerd/containerd.sock")
 LOG = "var/log/docker.log"
+# Labs that are made side by side install packages and start the engine one after the other.
+LOCK = "run/lab-engine.lock"
 SECONDS = 60
 
 
@@ -48,10 +52,19 @@ class Engine:
 
     def ensure(self, more: Sequence[tuple[str, str]] = ()) -> None:
         """Install what is missing, of what every lab needs and of C(more), and have an engine that answers."""
-        daemon = () if self.version() else (DAEMON,)
-        if missing := self.missing((*NEEDED, *daemon, *more)):
-            step(f"packages {' '.join(missing)}", lambda: self.install(missing), lambda _: "installed")
-        step("docker engine", self.ensure_running, str)
+        with self._alone():
+            daemon = () if self.version() else (DAEMON,)
+            if missing := self.missing((*NEEDED, *daemon, *more)):
+                step(f"packages {' '.join(missing)}", lambda: self.install(missing), lambda _: "installed")
+            step("docker engine", self.ensure_running, str)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        path = self.root / LOCK
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def missing(self, needed: Sequence[tuple[str, str]] = NEEDED) -> list[str]:
         """Debian packages of the programs that are not here."""
