@@ -26,17 +26,24 @@ for _ in range(count):
     assert answer.status == 200, answer.status
 print(statistics.median(found[count // 10:]))
 """
-# All routes but one go aside, or come back; each file is a change, and Traefik is given the time to be done with all.
+# Each file is a change, and for each Traefik reads all; it is done with them when it rests.
+RESTS = """
+pid=$(ps -C traefik -o pid= | head -1)
+used() { awk '{print $14 + $15}' "/proc/$((pid))/stat"; }
+before=-1000
+until after=$(used); [ $((after - before)) -le 5 ]; do before=$after; sleep 1; done
+"""
+# All routes but one go aside, or come back.
 ASIDE = f"""
 mkdir -p /run/bench-routes
 for file in {ROUTES}/tenant-*.yml; do
   [ "$file" = {ROUTES}/tenant-stub1.yml ] || mv "$file" /run/bench-routes/
 done
-sleep 6
+{RESTS}
 """
 BACK = f"""
 if [ -d /run/bench-routes ]; then find /run/bench-routes -name 'tenant-*.yml' -exec mv -t {ROUTES} {{}} +; fi
-sleep 6
+{RESTS}
 """
 # A route like any other, of a name that nobody has; written as routes are, and asked for until it answers.
 ARRIVAL = """
@@ -60,11 +67,11 @@ for name in names:
     # No certificate is asked for: what an authority takes is not the route's.
     mine = text.replace(f"tenant-{like}", f"tenant-{name}").replace(f"`{like}.", f"`{name}.")
     mine = mine.replace("certResolver: acme", "options: default")
-    with open(f"{folder}/.{name}.tmp", "w") as file:
+    with open(f"{folder}/../.{name}.tmp", "w") as file:
         file.write(mine)
         file.flush()
         os.fsync(file.fileno())
-    os.rename(f"{folder}/.{name}.tmp", f"{folder}/tenant-{name}.yml")
+    os.rename(f"{folder}/../.{name}.tmp", f"{folder}/tenant-{name}.yml")
 written = time.monotonic()
 for name in names:
     while not answers(f"{name}.{domain}"):
@@ -73,7 +80,6 @@ for name in names:
 print(time.monotonic() - (start if count > 1 else written))
 for name in names:
     os.unlink(f"{folder}/tenant-{name}.yml")
-time.sleep(3)
 """
 
 
@@ -88,7 +94,7 @@ def requests(stubs: Stubs, rounds: int) -> Iterator[Line]:
         return float(place.python(LATENCY, host, str(REQUESTS)))
 
     try:
-        many, one = interleaved(rounds, lambda: asked(BACK), lambda: asked(ASIDE))
+        many, one = interleaved(min(rounds, 3), lambda: asked(BACK), lambda: asked(ASIDE))
     finally:
         place.shell(BACK)
     told = "a request through Traefik, 200 tenants' routes"
@@ -100,6 +106,7 @@ def arrival(stubs: Stubs, rounds: int) -> Iterator[Line]:
     stubs.grow(200)
 
     def seconds(count: int) -> float:
+        stubs.place.shell(RESTS)
         return float(stubs.place.python(ARRIVAL, ROUTES, "stub1", str(count)))
 
     one, burst = interleaved(rounds, lambda: seconds(1), lambda: seconds(20))

@@ -1,10 +1,13 @@
 """The life of a customer, by the commands of the operator, with real mail and a real browser."""
 
+import contextlib
 import hashlib
+import http.client
 import json
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -18,7 +21,14 @@ from .relay import link, text
 
 EMAIL = "greta@example.ch"
 PASSWORD = "Gretas eigenes Passwort"
-PAGES = yaml.safe_load((ROOT / "roles" / "access" / "vars" / "main.yml").read_text())["__access_texts"]["de"]
+
+
+def german(role):
+    """The words of a role's pages."""
+    return yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text())[f"__{role}_texts"]["de"]
+
+
+PAGES = german("access")
 
 
 @pytest.fixture
@@ -41,11 +51,33 @@ def gone(lab, operator, silo):
         lab.shell(CLEAN.format(name=name))
 
 
+@contextlib.contextmanager
+def watched(cloud):
+    """All that a browser gets at the address meanwhile, from the first certificate on that it takes."""
+    seen, over = [], threading.Event()
+
+    def watch():
+        while not over.wait(0.2):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                seen.append(cloud.get("/"))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def greta(lab, silo, relay, gone):
     gone("greta")
-    silo.run("create", "greta", "2", EMAIL, "--language", "de")
-    return Cloud(lab, "greta")
+    with watched(Cloud(lab, "greta")) as seen:
+        silo.run("create", "greta", "2", EMAIL, "--language", "de")
+    cloud = Cloud(lab, "greta")
+    cloud.seen = seen
+    return cloud
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +89,14 @@ def uploads(lab, folder):
     """Digest of each photo that lies below a folder of the NAS."""
     listed = lab.shell(f"find {folder} -type f -name '*.jpg' -exec sha256sum {{}} + | cut -d' ' -f1 | sort")
     return set(listed.split())
+
+
+def test_while_it_is_made_its_address_says_so_with_a_certificate_of_its_own(greta):
+    first, *later = greta.seen
+    assert first.status == 503
+    assert german("pages")["starting"]["text"] in first.body.decode()
+    assert int(first.headers["Retry-After"]) > 0
+    assert {answer.status for answer in later if answer.status >= 400} <= {503}
 
 
 @pytest.mark.fault(22)
