@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import adding, counting, living, many, place, routing, table
+from . import adding, counting, learning, living, many, place, routing, table
 from .line import BenchError, Line
 from .stubs import Stubs
 
 RESULTS = place.ROOT / ".cache" / "bench"
-NUMBERS = (*adding.NUMBERS, *living.NUMBERS, *counting.NUMBERS, *many.NUMBERS, *routing.NUMBERS)
+NUMBERS = (*adding.NUMBERS, *living.NUMBERS, *counting.NUMBERS, *learning.NUMBERS, *many.NUMBERS, *routing.NUMBERS)
 SIZES = (1, 15, 50, 100, 200)
 
 
@@ -68,6 +68,7 @@ def works(where: place.Place, rounds: int, wanted: frozenset[str], grown: Callab
         lambda: adding.lines(where, rounds, wanted),
         lambda: living.lines(where, rounds, wanted),
         lambda: counting.lines(where, rounds, wanted),
+        lambda: learning.lines(where, rounds, wanted),
     ]
     found += [at(count, lambda: iter(())) for count in (1, 15)]
     if "4" in wanted:

@@ -10,7 +10,7 @@ import yaml
 
 from silo.edits import Edits
 from tests.bench import __main__ as command
-from tests.bench import adding, counting, living, many, place, routing, stubs, table
+from tests.bench import adding, counting, learning, living, many, place, routing, stubs, table
 from tests.bench.line import BenchError, Line, fastest, interleaved
 
 ROOT = Path(__file__).parents[3]
@@ -164,8 +164,8 @@ def test_the_interval_is_that_of_the_projects_own_stack():
 
 
 def test_each_line_of_the_issue_is_measured_once():
-    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 16)]
-    every = [adding, living, counting, many, routing]
+    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 17)]
+    every = [adding, living, counting, learning, many, routing]
     assert sorted(itertools.chain(*(module.NUMBERS for module in every))) == sorted(command.NUMBERS)
 
 
