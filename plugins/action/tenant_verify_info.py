@@ -14,7 +14,7 @@ from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema impo
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Takes `names`, all where there is none, and fills in the rest."""
+    """Takes `names`, all where there is none, and fills in the rest; `server` where a tenant speaks for its own."""
 
     TRANSFERS_FILES = False
 
@@ -22,7 +22,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         """Return the module's result; one call for all tenants of a server."""
         variables = task_vars or {}
         result = super().run(tmp, variables)
-        server = variables["inventory_hostname"]
+        server = self._task.args.get("server") or variables["inventory_hostname"]
         try:
             tenants = read_all(variables["groups"].get("tenants", []), variables["hostvars"])
         except TenantError as error:

@@ -174,6 +174,10 @@ options:
     description: The file with the rules of what a tenant's processes may ask of the kernel; set by the action plugin.
     type: path
     default: /etc/silo/seccomp-1.json
+  patience:
+    description: For how many seconds a connection is waited for; what is open on a server itself is so at once.
+    type: float
+    default: 1.0
   machine_learning_port:
     description: The port on a tenant's own gateway at which the machine learning answers.
     type: int
@@ -254,6 +258,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "closed": {"type": "bool", "default": True},
         "ssh_keys_only": {"type": "bool", "default": True},
         "seccomp": {"type": "path", "default": "/etc/silo/seccomp-1.json"},
+        "patience": {"type": "float", "default": 1.0},
         "machine_learning_port": {"type": "int", "default": 3003},
     }
 

@@ -17,11 +17,13 @@ from silo import runner, usage
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
+from silo.verify import Check, audit
 
 LINKS = "links"
 ACCESS = "tenant-access.yml"
 LETTERS = "letters.yml"
 APPLY = ("apply.yml", LETTERS)
+VERIFY, VERIFIED = "verify-changed.yml", "Verify what changed"
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
@@ -37,15 +39,22 @@ class Operator:
     """Somebody who changes tenants of one inventory.
 
     `listen` hears Ansible's events, `tell` a sentence where one has to wait. What changes raises InventoryError or
-    AdmissionError where nothing was changed, and NotReachedError where the edit is made and its run failed.
+    AdmissionError where nothing was changed, and NotReachedError where the edit is made and its run failed. With
+    `verify`, each apply looks at the tenants that it changed, and `broken` has the promises that do not hold.
     """
 
     def __init__(
-        self, edits: Edits, *, listen: Callable[[Event], None] = _silent, tell: Callable[[str], None] = _silent
+        self,
+        edits: Edits,
+        *,
+        listen: Callable[[Event], None] = _silent,
+        tell: Callable[[str], None] = _silent,
+        verify: bool = False,
     ) -> None:
         """Work on the inventory of `edits`."""
         self.edits = edits
-        self._listen, self._tell = listen, tell
+        self.broken: list[Check] = []
+        self._listen, self._tell, self._verify = listen, tell, verify
 
     def create(
         self,
@@ -211,8 +220,9 @@ class Operator:
         **facts: t.Any,
     ) -> Results:
         only = ["--tags", ",".join(tags)] if tags else []
-        if not self.edits.owes(names):
-            playbooks = [playbook for playbook in playbooks if playbook != LETTERS]
+        playbooks = [playbook for playbook in playbooks if playbook != LETTERS or self.edits.owes(names)]
+        if self._verify and APPLY[0] in playbooks:
+            playbooks.append(VERIFY)
         try:
             return self._run(playbooks, [*_limit(names), *only], **facts)
         except RunError as error:
@@ -225,6 +235,7 @@ class Operator:
             for event in runner.events(playbooks, self.edits.path, [*arguments, *given], lock):
                 self._listen(event)
                 runner.collect(event, found)
+                self.broken += audit.broken(event, VERIFIED)
             return found
 
 

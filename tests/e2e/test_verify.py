@@ -176,3 +176,23 @@ def test_the_command_ends_with_1_where_a_promise_is_broken(lab, silo):
     assert run.code == 1
     assert "FAILED" in run.output
     assert "database_password has mode 0440" in run.output
+
+
+def test_what_is_changed_is_verified_by_the_same_run(lab, silo):
+    lab.run("nft", "delete", "table", "inet", "silo_guard")
+    try:
+        run = silo.try_run("stop", "peter", "--yes")
+    finally:
+        lab.run("systemctl", "reload", "silo-guard")
+    assert run.code == 1
+    assert "peter is stopped." in run.output
+    assert "its table inet silo_guard is not loaded" in run.output
+    assert "hans" not in run.output
+    assert "peter runs." in silo.run("start", "peter")
+
+
+def test_a_tenant_that_never_ran_keeps_what_it_has(operator, silo, newcomer):
+    newcomer("nora", state="stopped")
+    # It has a route from now on, so it is looked at, and the code is 0.
+    assert "Verify what changed" in silo.run("apply", "nora")
+    assert failed(audit.verify(operator.inventory, ["nora"])) == {}

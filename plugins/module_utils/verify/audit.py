@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from ..command import CommandError, Runner
 from ..ground import look, ssh
@@ -65,14 +66,14 @@ def _shared(wanted: Wanted, running: Running) -> Iterator[Check]:
         yield origin.rights(service, container)
 
 
-def _tenant(tenant: Tenant, running: Running, wanted: Wanted) -> Iterator[Check]:
+def _tenant(tenant: Tenant, running: Running, wanted: Wanted, directories: Collection[Path]) -> Iterator[Check]:
     for service, container in running.items():
         yield from hardening.checks(service, container)
         yield from origin.of_tenant(tenant, service, container, wanted.seccomp)
         yield isolation.way_out(service, container)
         if service.label == f"{tenant.name}/server":
             yield state.closed(service, container)
-    if tenant.state != "absent":
+    if tenant.state != "absent" and state.ran(tenant, directories):
         yield from secrets.checks(tenant, running)
 
 
@@ -90,9 +91,8 @@ def _apart(
     for tenant in wanted.tenants:
         tried |= dict.fromkeys(running[tenant.name], isolation.targets(tenant, wanted, listed, here))
     found = {**shared, **{service: one for services in running.values() for service, one in services.items()}}
-    reached = reach.from_inside(
-        {found[service].network: [*may, *must_not] for service, (may, must_not) in tried.items()}
-    )
+    targets = {found[service].network: [*mine, *others] for service, (mine, others) in tried.items()}
+    reached = reach.from_inside(targets, wanted.patience)
     for service, ways in tried.items():
         yield from isolation.checks(service, ways, reached[found[service].network])
 
@@ -112,7 +112,7 @@ def audit(wanted: Wanted, runner: Runner, ask: Ask = engine.get) -> list[Check]:
     checks = [*_server(wanted, runner, listed, storage, ask), *_shared(wanted, shared)]
     for tenant in wanted.tenants:
         checks += state.checks(tenant, by_name, storage.directories)
-        checks += _tenant(tenant, running[tenant.name], wanted)
+        checks += _tenant(tenant, running[tenant.name], wanted, storage.directories)
     return [*checks, *_apart(wanted, running, shared, listed, runner)]
 
 

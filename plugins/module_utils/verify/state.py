@@ -66,8 +66,20 @@ def closed(service: Service, found: Found, get: Get = _get) -> Check:
     return same("set-up", service.label, expected if is_there else "closed, without an admin", expected)
 
 
+def ran(tenant: Tenant, directories: Collection[Path]) -> bool:
+    """Whether a tenant ever had to run; who was made at rest has no files on the server, and no photos.
+
+    `directories` are those that the NAS has. A photo server marks each of its folders.
+    """
+    uploads = tenant.storage / "uploads"
+    is_used = uploads in directories and any(uploads.glob("*/.immich"))
+    return tenant.state == "running" or tenant.directory.is_dir() or is_used
+
+
 def data(tenant: Tenant, directories: Collection[Path]) -> Check:
     """Return whether the uploads and the database are there; `directories` are those that the NAS has."""
+    if not ran(tenant, directories):
+        return Check("data", tenant.name, True, "none yet, it never ran", "uploads and database are there")
     wrong = [] if tenant.storage / "uploads" in directories else [f"{tenant.storage}/uploads is missing"]
     database = tenant.directory / "database" / "PG_VERSION"
     wrong += [] if database.is_file() else [f"{database} is missing"]

@@ -67,6 +67,7 @@ class Wanted:
     machine_learning_port: int
     closed: bool
     ssh_keys_only: bool
+    patience: float
 
 
 def _tenant(item: Mapping[str, t.Any]) -> Tenant:
@@ -117,4 +118,5 @@ def parse(parameters: Mapping[str, t.Any]) -> Wanted:
         machine_learning_port=parameters["machine_learning_port"],
         closed=parameters["closed"],
         ssh_keys_only=parameters["ssh_keys_only"],
+        patience=parameters["patience"],
     )

@@ -41,21 +41,34 @@ class Call:
 
 
 @contextlib.contextmanager
-def operator(call: Call) -> Iterator[Operator]:
-    """Give an operator whose runs are seen; what tasks took is remembered for the next time."""
+def operator(call: Call, *, verify: bool = False) -> Iterator[Operator]:
+    """Give an operator whose runs are seen; what tasks took is remembered for the next time.
+
+    With `verify`, a promise that does not hold for a tenant that was changed is told in the end, and is a failure.
+    """
     edits = call.edits()
     progress = Progress(edits.state.durations())
     try:
-        yield Operator(edits, listen=progress, tell=progress.wait)
+        one = Operator(edits, listen=progress, tell=progress.wait, verify=verify)
+        yield one
     finally:
         progress.close()
         edits.state.keep_durations(progress.seconds)
+    if one.broken:
+        output.broken(one.broken)
+        raise output.Failure("It is done, and not as promised; 'silo verify' looks at all of it.")
 
 
 def changing(command: Command) -> Command:
     """Add the options of everything that changes something."""
     command = click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
     return click.option("-n", "--dry-run", is_flag=True, help="Show what would be edited, and change nothing.")(command)
+
+
+def verified(command: Command) -> Command:
+    """Add the option of what looks afterwards at the tenants that it changed."""
+    text = "Do not look afterwards whether what is promised holds for who was changed."
+    return click.option("--no-verify", is_flag=True, help=text)(command)
 
 
 def limits(command: Command) -> Command:
@@ -88,6 +101,7 @@ def _show(change: Change) -> None:
 @click.option("--server", metavar="HOST", help="The server; without it the one with the most memory left.")
 @limits
 @click.option("--no-check", is_flag=True, help="Do not look at DNS, NAS and servers before.")
+@verified
 @changing
 @click.pass_obj
 def create(
@@ -97,6 +111,7 @@ def create(
     quota: str,
     email: str,
     no_check: bool,
+    no_verify: bool,
     yes: bool,
     dry_run: bool,
     **settings: str | None,
@@ -111,7 +126,7 @@ def create(
       silo create marie 1T marie@email.ch --language fr --server silo2
     """
     given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
-    with operator(call) as one:
+    with operator(call, verify=not no_verify) as one:
         # What is typed wrong is told at once, and not after a look at all machines.
         pools = None if no_check or dry_run else functools.partial(_check_ground, one)
         change = one.create(customer, email=email, pools=pools, dry_run=dry_run, **given)
@@ -148,9 +163,10 @@ def _tell_access(one: Operator, customer: str) -> None:
 @click.command(cls=output.Command)
 @click.argument("customer")
 @click.option("--unpaid", is_flag=True, help="An invoice is not paid: the customer reads so, and gets a letter.")
+@verified
 @changing
 @click.pass_obj
-def stop(call: Call, customer: str, unpaid: bool, yes: bool, dry_run: bool) -> None:
+def stop(call: Call, customer: str, unpaid: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Stop a customer's photo cloud: its memory is free, all data stay, and the address says why.
 
     \b
@@ -158,20 +174,21 @@ def stop(call: Call, customer: str, unpaid: bool, yes: bool, dry_run: bool) -> N
       silo stop hans             stopped, by choice
       silo stop hans --unpaid    suspended, with a link to pay
     """
-    _set_state(call, customer, "suspended" if unpaid else "stopped", yes, dry_run)
+    _set_state(call, customer, "suspended" if unpaid else "stopped", no_verify, yes, dry_run)
 
 
 @click.command(cls=output.Command)
 @click.argument("customer")
+@verified
 @changing
 @click.pass_obj
-def start(call: Call, customer: str, yes: bool, dry_run: bool) -> None:
+def start(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Start a photo cloud that was stopped or suspended, with the same data, sessions and certificate."""
-    _set_state(call, customer, "running", yes, dry_run)
+    _set_state(call, customer, "running", no_verify, yes, dry_run)
 
 
-def _set_state(call: Call, customer: str, state: str, yes: bool, dry_run: bool) -> None:
-    with operator(call) as one:
+def _set_state(call: Call, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    with operator(call, verify=not no_verify) as one:
         if dry_run:
             _show(one.set_state(customer, state, dry_run=True))
             return
@@ -187,9 +204,10 @@ def _set_state(call: Call, customer: str, state: str, yes: bool, dry_run: bool) 
 @click.option("--quota", metavar="SIZE", help="Such as 500G.")
 @click.option("--subscription", metavar="SUB", help="The customer's at Stripe, such as sub_1QxAbcDef; it then decides.")
 @limits
+@verified
 @changing
 @click.pass_obj
-def change(call: Call, /, customer: str, yes: bool, dry_run: bool, **settings: str | None) -> None:
+def change(call: Call, /, customer: str, no_verify: bool, yes: bool, dry_run: bool, **settings: str | None) -> None:
     """Change a customer's quota, plan, language, limits or address, without stopping what need not stop.
 
     \b
@@ -199,7 +217,7 @@ def change(call: Call, /, customer: str, yes: bool, dry_run: bool, **settings: s
     given = {key: value for key, value in settings.items() if value is not None}
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
-    with operator(call) as one:
+    with operator(call, verify=not no_verify) as one:
         made = one.change(customer, dry_run=dry_run, told=False, **given)
         _show(made)
         if not dry_run:
@@ -250,11 +268,12 @@ def _tell_record(stone: Tombstone) -> None:
 
 @click.command(cls=output.Command)
 @click.argument("customer")
+@verified
 @changing
 @click.pass_obj
-def undelete(call: Call, customer: str, yes: bool, dry_run: bool) -> None:
+def undelete(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring a deleted customer back from the trash, with all data, passwords and the same address."""
-    with operator(call) as one:
+    with operator(call, verify=not no_verify) as one:
         change = one.undelete(customer, dry_run=dry_run)
         if dry_run:
             _show(change)
@@ -297,11 +316,12 @@ def purge(call: Call, customers: tuple[str, ...], confirm: tuple[str, ...], yes:
 
 @click.command(cls=output.Command)
 @click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
+@verified
 @changing
 @click.pass_obj
-def apply(call: Call, customers: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+def apply(call: Call, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off."""
-    with operator(call) as one:
+    with operator(call, verify=not no_verify) as one:
         results = one.plan(customers) if dry_run else one.apply(customers)
         _tell_verdict(results)
         if not dry_run:

@@ -19,6 +19,7 @@ from silo.letters import LetterError
 from silo.operation import NotReachedError
 from silo.runner import RunError
 from silo.state import BusyError
+from silo.verify import Check
 
 LINE = 160
 
@@ -104,6 +105,14 @@ def findings(found: Iterable[Finding]) -> None:
         click.echo(f"{finding.state:8} {finding.subject}, {finding.place}: {finding.text}")
         if finding.remedy:
             click.echo(f"{'':8} -> {finding.remedy}")
+
+
+def broken(checks: Iterable[Check]) -> None:
+    """Print promises that do not hold."""
+    made = table("", "check", "where", "seen", "expected")
+    for check in checks:
+        made.add_row("FAILED", check.check, check.subject, check.seen, check.expected)
+    show(made)
 
 
 def as_json(value: object) -> None:

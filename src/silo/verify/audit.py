@@ -82,6 +82,17 @@ def _choose(facts: Facts, names: Collection[str]) -> Facts:
     return {name: facts[name] for name in facts if name in names} if names else facts
 
 
+def broken(event: runner.Event, task: str) -> list[Check]:
+    """Return what does not hold by an event of `task`, which looks at servers; one that is away does not."""
+    if event.get("task", {}).get("name") != task:
+        return []
+    checks = []
+    for host, values in runner.host_results(event).items():
+        told = Told(values, 0.0, 0.0)
+        checks += [_away(host, told)] if told.problem else [Check(**one) for one in values.get("checks", [])]
+    return [check for check in checks if not check.ok]
+
+
 def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Check, ...]:
     """Look whether what is promised holds: for the tenants `names`, or for all where none is named.
 

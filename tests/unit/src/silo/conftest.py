@@ -48,13 +48,15 @@ def runs(monkeypatch):
             yield event("Read the tenants", {"anna": {"tenants": {"anna": ANNA}}})
             yield event("Read the usage", {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
             yield event("Read the quotas", {"silo1": {"tenants": {"anna": {"used": 9000, "limit": 1, "inodes": 7}}}})
+        if "verify-changed.yml" in names:
+            yield runs.verified
         if "trash.yml" in names:
             for nas, tenants in facts["trash_uploads"].items():
                 moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]
                 yield event("Move the uploads", {nas: {"tenants": moved}})
 
     monkeypatch.setattr(runner, "events", events)
-    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB})()
+    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "verified": {}})()
     return runs
 
 

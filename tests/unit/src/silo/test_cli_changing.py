@@ -12,6 +12,8 @@ from silo.edits import Edits
 from silo.ground import Finding
 from silo.operation import Operator
 
+from .conftest import event
+
 SOUND = Finding("DNS", "*.swissphoto.ch", "ok", "it answers")
 BROKEN = Finding("guard", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
 
@@ -42,7 +44,7 @@ def test_created_as_in_the_mission(silo, path):
 
 def test_created_by_one_run_after_one_look(silo, path, runs):
     silo("create", "hans", "100", "hans@email.ch")
-    assert [names for names, _limit, _facts in runs.seen] == [["apply.yml", "letters.yml"]]
+    assert [names for names, _limit, _facts in runs.seen] == [["apply.yml", "letters.yml", "verify-changed.yml"]]
 
 
 def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, runs):
@@ -51,7 +53,7 @@ def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, ru
     assert result.exit_code == 0, result.output
     (run,) = runs.seen
     assert run == (
-        ["apply.yml", "tenant-access.yml"],
+        ["apply.yml", "tenant-access.yml", "verify-changed.yml"],
         "hans",
         {"access_links_directory": f"{path}/.silo/links"},
     )
@@ -167,3 +169,52 @@ def test_capacity_of_the_inventory_and_what_still_fits_of_each_plan(silo, runs):
 def test_letters_are_told(silo, path):
     Operator(Edits(path)).set_state("anna", "suspended")
     assert json.loads(silo("letters", "--json").output) == {"letters": []}
+
+
+def check(ok, subject="hans/cache"):
+    return {"check": "memory", "subject": subject, "ok": ok, "seen": "2G", "expected": "512M"}
+
+
+@pytest.fixture
+def verified(runs):
+    """What the look after an apply finds on hans' server."""
+
+    def of(checks, **values):
+        runs.verified = event("Verify what changed", {"hans": {"checks": checks, **values}})
+
+    return of
+
+
+def test_a_promise_that_does_not_hold_is_told_and_what_was_done_stays(silo, path, verified):
+    verified([check(ok=True, subject="hans/server"), check(ok=False)])
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 1
+    assert "hans runs at https://hans.swissphoto.ch" in result.output
+    assert re.search(r"FAILED +memory +hans/cache +2G +512M", result.output)
+    assert "hans/server" not in result.output
+    assert "'silo verify' looks at all of it" in result.output
+    assert "hans" in Edits(path).inventory.tenants()
+
+
+def test_promises_that_hold_are_not_told(silo, verified):
+    verified([check(ok=True)])
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert (result.exit_code, "memory" in result.output) == (0, False)
+
+
+def test_a_server_that_cannot_be_looked_at_is_told(silo, verified):
+    verified([], failed=True, msg="the Docker Engine does not answer")
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 1
+    assert "not looked at: the Docker Engine does not answer" in result.output
+
+
+def test_who_does_not_want_to_know_waits_for_no_look(silo, runs, verified):
+    verified([check(ok=False)])
+    assert silo("create", "hans", "100", "hans@email.ch", "--no-verify").exit_code == 0
+    assert runs.seen[-1][0] == ["apply.yml", "letters.yml"]
+
+
+def test_a_deletion_is_not_looked_at(silo, runs):
+    assert silo("delete", "anna", "--confirm", "anna").exit_code == 0
+    assert not any("verify-changed.yml" in names for names, _limit, _facts in runs.seen)

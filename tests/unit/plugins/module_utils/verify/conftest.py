@@ -34,6 +34,7 @@ class Given:
             "machine_learning_port": 3003,
             "closed": True,
             "ssh_keys_only": True,
+            "patience": 1.0,
         }
 
     def shared_item(self, name, port):

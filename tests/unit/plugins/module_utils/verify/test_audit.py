@@ -66,7 +66,7 @@ def engine(given, monkeypatch):
     monkeypatch.setattr(audit.look, "guard_problem", lambda _runner, _file: "")
     monkeypatch.setattr(audit.look, "input_problem", lambda _runner: "")
     monkeypatch.setattr(audit.ssh, "problem", lambda _runner: "")
-    monkeypatch.setattr(audit.reach, "from_inside", lambda ways: dict.fromkeys(ways, Reached()))
+    monkeypatch.setattr(audit.reach, "from_inside", lambda ways, _seconds: dict.fromkeys(ways, Reached()))
     return Engine(given)
 
 
@@ -117,10 +117,18 @@ def test_a_tenant_that_nobody_knows(run, engine):
 
 def test_a_tenant_at_rest_is_asked_for_its_rest_alone(run, given):
     given.parameters["tenants"][1]["state"] = "suspended"
+    given.wanted.tenants[1].directory.mkdir(parents=True)
     found = by_subject(run())
     assert not [subject for subject in found if subject.startswith("maria/")]
     assert set(found["maria"]) == {"state", "data", "secrets' files", "secrets hidden"}
     assert "silo-maria-server-1 is running" in found["maria"]["state"].seen
+
+
+def test_a_tenant_that_never_ran_has_no_secrets_on_the_server(run, given):
+    given.parameters["tenants"][1]["state"] = "stopped"
+    found = by_subject(run())["maria"]
+    assert set(found) == {"state", "data"}
+    assert (found["data"].ok, found["data"].seen) == (True, "none yet, it never ran")
 
 
 def test_a_container_that_is_gone_meanwhile(run, engine):

@@ -136,3 +136,19 @@ def test_an_instance_without_an_admin(closed, photo_server, body):
 def test_a_photo_server_that_says_nothing_of_use(closed, photo_server):
     photo_server["body"] = b"<html>"
     assert not closed().ok
+
+
+def test_one_that_was_made_at_rest_has_no_data_yet(given):
+    given.parameters["tenants"] = [given.tenant_item("hans", 1, "stopped")]
+    hans = given.hans
+    uploads = hans.storage / "uploads"
+    (uploads / "backups").mkdir(parents=True)
+    assert state.data(hans, {uploads}).ok
+    # Photos without a database are no beginning, but a loss.
+    (uploads / "library").mkdir()
+    (uploads / "library" / ".immich").touch()
+    assert not state.data(hans, {uploads}).ok
+
+
+def test_one_that_should_run_has_data(given):
+    assert not state.data(given.hans, set()).ok
