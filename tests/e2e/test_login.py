@@ -19,6 +19,7 @@ for address in 2001:db8:0:1::1 2001:db8:0:1::2 2001:db8:0:2::1; do
     ip address replace $address/64 dev lo nodad
 done
 """
+GONE = "sysctl --quiet --write net.ipv6.conf.lo.disable_ipv6=1"
 LINE, NEIGHBOUR, ELSEWHERE = "2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1"
 ASK = """
 import http.client, json, socket, ssl, sys
@@ -56,7 +57,8 @@ def attempt(lab):
         }
         return [tuple(answer) for answer in json.loads(lab.run("python3", "-c", ASK, text=json.dumps(wanted)))]
 
-    return of
+    yield of
+    lab.shell(GONE)
 
 
 def statuses(answers):
