@@ -48,7 +48,8 @@ def _line(fault: Fault, tests: list[Tried]) -> Line:
     names, seconds = tuple(test.test for test in tests), round(sum(test.seconds for test in tests), 1)
     ran = [test for test in tests if test.outcome != "skipped"]
     told = list(dict.fromkeys(text for test in ran for text in test.seen))
-    seen = "; ".join(told) or (f"{len(ran)} tests passed" if ran else "")
+    passed = sum(test.outcome == "passed" for test in ran)
+    seen = "; ".join(told) or (f"{passed} of {len(ran)} tests passed" if ran else "")
     if fault.absent:
         return Line(fault, "not tried", seen, fault.absent, names, seconds)
     failed = [test for test in tests if test.outcome == "failed"]
