@@ -1,6 +1,5 @@
 """Faults of the catalogue that nothing else here breaks: daemons that die, files, keys and images that are wrong."""
 
-import concurrent.futures
 import contextlib
 import json
 import re
@@ -100,50 +99,6 @@ def test_memory_that_is_used_up_costs_that_container_alone(lab, seen):
     assert {name for name in before if after.get(name) != before[name]} == {f"/{victim}"}
     assert lab.inspect(victim)["RestartCount"] == restarts + 1
     seen(f"1 of {len(before)} containers was killed; it answers again after {took:.1f} s")
-
-
-# What a photo server asks of the machine learning, so many times at once, over and over for some seconds.
-ASK = """
-import concurrent.futures, http.client, json, sys, time
-gateway, workers, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-entries = json.dumps({"clip": {"textual": {"modelName": "ViT-B-32__openai"}}})
-form = '--b\\r\\nContent-Disposition: form-data; name="{}"\\r\\n\\r\\n{}\\r\\n'
-body = (form.format("entries", entries) + form.format("text", "a cat") + "--b--\\r\\n").encode()
-end = time.monotonic() + seconds
-
-def work(_number):
-    found = []
-    while time.monotonic() < end:
-        begun = time.monotonic()
-        connection = http.client.HTTPConnection(gateway, 3003, timeout=60)
-        connection.request("POST", "/predict", body, {"Content-Type": "multipart/form-data; boundary=b"})
-        status = connection.getresponse().status
-        connection.close()
-        found.append((status, time.monotonic() - begun))
-    return found
-
-with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-    print(json.dumps(sum(pool.map(work, range(workers)), [])))
-"""
-
-
-@pytest.mark.fault(10)
-def test_who_floods_the_machine_learning_does_not_take_it_from_others(lab, seen):
-    def ask(name, workers, seconds):
-        command = ("docker", "exec", f"silo-{name}-server-1", "python3", "-c", ASK)
-        return json.loads(lab.run(*command, lab.gateway(name), str(workers), str(seconds)))
-
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        flood = pool.submit(ask, "hans", 50, 6)
-        time.sleep(2)
-        maria = ask("maria", 1, 3)
-        hans = flood.result()
-    # He is bounded, and she is not.
-    assert {status for status, _took in hans} == {200, 429}
-    assert {status for status, _took in maria} == {200}
-    slowest = max(took for _status, took in maria)
-    assert slowest < 3
-    seen(f"{len(hans)} requests of one, each of {len(maria)} of another answered within {slowest:.2f} s")
 
 
 @pytest.mark.fault(12)

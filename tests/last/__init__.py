@@ -1,0 +1,1 @@
+"""What is proved on a server after all else was done to it."""
