@@ -87,9 +87,7 @@ def test_fifty_jobs_of_one_tenant_do_not_starve_another(lab, ask, aside, seen):
     assert set(his) == {200, 429}
     assert his.count(200) >= BOUND
     waits = statistics.median(seconds for _status, seconds in meanwhile)
-    seen(
-        f"{len(his)} requests of one; each of {len(meanwhile)} of another is answered, in {waits:.2f} s, else {idle:.2f}"
-    )
+    seen(f"{len(his)} requests of one; each of {len(meanwhile)} of another in {waits:.2f} s, else {idle:.2f}")
 
 
 @pytest.mark.fault(11)
