@@ -115,7 +115,7 @@ printf '{'
 count "interfaces on the server" "$(ip -o link | wc -l)"
 count "neighbour entries" "$(ip neigh | wc -l)"
 count "routes of Traefik, files" "$(ls traefik/routes | wc -l)"
-count "nftables rules" "$(nft list ruleset | wc -l)"
+count "nftables rules" "$(nft list ruleset 2>/dev/null | wc -l)"
 count "iptables rules" "$(iptables-save | grep -c '^-A')"
 count "files and folders below /srv/silo/tenants" "$(find tenants | wc -l)"
 count "memory in use, MiB" "$(free -m | awk '/^Mem/ {print $3}')"
