@@ -63,7 +63,7 @@ class Machine:
         user = f"setpriv --reuid {uid} --regid {uid} --clear-groups " if uid else ""
         command = f"export LC_ALL=C; {user}sh -c {shlex.quote(script)}"
         argv = [*self.shell, shlex.quote(command) if self.remote else command]
-        return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=240)
+        return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=900)
 
     def must(self, script: str, uid: int = 0, text: str | None = None) -> str:
         done = self.run(script, uid, text)
