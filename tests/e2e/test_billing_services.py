@@ -3,6 +3,7 @@
 The lab's server stands for a controller too; what silo needs there of PyPI's packages is put beside it.
 """
 
+import hashlib
 import http.client
 import io
 import json
@@ -62,8 +63,9 @@ PATH = "/stripe/webhook"
 
 
 def _packages(version: str) -> Path:
-    """Wheels for the server's Python, downloaded once."""
-    folder = ROOT / ".cache" / f"wheels-{version}"
+    """Wheels for the server's Python, downloaded once for what is asked for."""
+    asked = (ROOT / "constraints.txt").read_bytes() + repr(PACKAGES).encode()
+    folder = ROOT / ".cache" / f"wheels-{version}-{hashlib.sha256(asked).hexdigest()[:12]}"
     if not folder.is_dir():
         scratch = folder.with_name(f"{folder.name}.{os.getpid()}")
         command = [
