@@ -112,7 +112,7 @@ class Place:
 
     def bury(self, inventory: Path) -> None:
         """Keep the indexes of former runs on a lab that was kept: their tenants are in no inventory any more."""
-        register = self.shell("cat /instances/.silo-ids 2>/dev/null || true")
+        register = self.shell("if [ -f /instances/.silo-ids ]; then cat /instances/.silo-ids; fi")
         for index, name in (line.split() for line in register.splitlines()):
             stone = Tombstone(int(index), name, retired.now(), "bench", "nas1", 0, purged=retired.now())
             (inventory / retired.FOLDER).mkdir(exist_ok=True)

@@ -57,7 +57,7 @@ class Proxy:
 def _seconds(stamp: str) -> float:
     """Return seconds since 1970 of the engine's time, which has more digits than Python reads."""
     whole, _point, fraction = stamp.partition(".")
-    moment = datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.timezone.utc)  # noqa: UP017
+    moment = datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.UTC)
     return moment.timestamp() + float(f"0.{fraction or 0}")
 
 
