@@ -12,9 +12,17 @@ from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory i
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.promise import promise, seccomp
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
 
+# What the roles of a server say, and its audit needs: the option, and the variable.
+POLICY = {
+    "sentinel": "recovery_sentinel",
+    "machine_learning_port": "silo_machine_learning_port",
+    "closed": "host_guard_input_enabled",
+    "ssh_keys_only": "host_ssh_keys_only",
+}
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Takes `names`, all where there is none, and fills in the rest; `server` where a tenant speaks for its own."""
+    """Takes `names`, all where there is none; `server` where a tenant speaks for its own. The rest is the policy's."""
 
     TRANSFERS_FILES = False
 
@@ -29,7 +37,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             raise AnsibleActionFail(str(error)) from error
         here = [tenant for tenant in tenants if tenant.server == server]
         names = self._task.args.get("names") or [tenant.name for tenant in here]
-        arguments = self._task.args | {
+        policy = variables["hostvars"][server]
+        arguments = {option: policy[name] for option, name in POLICY.items() if name in policy}
+        arguments |= self._task.args
+        arguments |= {
             "server": server,
             "known": [tenant.name for tenant in here],
             "tenants": [promise(tenant) for tenant in here if tenant.name in names],

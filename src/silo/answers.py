@@ -39,9 +39,13 @@ def read(playbook: str, inventory: Path, arguments: Sequence[str] = ()) -> Book:
     """Return task to host to its answer, of those that failed or are away as well. Raises silo.runner.RunError."""
     book: Book = {}
     for event in runner.events(playbook, inventory, arguments):
-        for host, values in runner.host_results(event).items():
-            task = event["task"]
-            lasted = task["duration"]
-            told = Told(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
-            book.setdefault(task["name"], {})[host] = told
+        add(event, book)
     return book
+
+
+def add(event: runner.Event, book: Book) -> None:
+    """Add the answers of an event to `book`; a task has its own name, without that of its role."""
+    for host, values in runner.host_results(event).items():
+        lasted = event["task"]["duration"]
+        told = Told(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
+        book.setdefault(event["task"]["name"].rsplit(" : ", 1)[-1], {})[host] = told

@@ -13,17 +13,18 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import runner, usage
+from silo import answers, runner
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
-from silo.verify import Check, audit
+from silo.verify import changed
+from silo.verify.check import Check
 
 LINKS = "links"
 ACCESS = "tenant-access.yml"
 LETTERS = "letters.yml"
 APPLY = ("apply.yml", LETTERS)
-VERIFY, VERIFIED = "verify-changed.yml", "Verify what changed"
+VERIFY = "verify-changed.yml"
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
@@ -118,11 +119,9 @@ class Operator:
         found = (result["tenants"].get(name) for result in self._storage().values())
         return next((int(tenant["used"] or 0) for tenant in found if tenant), 0)
 
-    def loss(self, name: str) -> usage.Tenant:
-        """Return what a tenant holds, which would be lost with it; raises RunError."""
-        self._check_known([name])
-        found = usage.of(self._run("stats.yml", ()))
-        return next(tenant for tenant in found.tenants if tenant.name == name and not tenant.orphan)
+    def stats(self) -> Results:
+        """Return what silo.usage reads; raises RunError."""
+        return self._run("stats.yml", ())
 
     def delete(self, name: str, *, by: str | None = None) -> Tombstone:
         """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""
@@ -232,10 +231,13 @@ class Operator:
     def _run(self, playbooks: str | Sequence[str], arguments: Sequence[str], **facts: t.Any) -> Results:
         with self.edits.state.turn(self._tell) as lock, _given(facts) as given:
             found: Results = {}
+            book: answers.Book = {}
             for event in runner.events(playbooks, self.edits.path, [*arguments, *given], lock):
                 self._listen(event)
                 runner.collect(event, found)
-                self.broken += audit.broken(event, VERIFIED)
+                if VERIFY in playbooks:
+                    answers.add(event, book)
+            self.broken += changed.broken(book)
             return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import typing as t
@@ -40,6 +42,82 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, **settings}
 
 
+class _Process:
+    """An ansible-playbook that reads its modules, which takes it half a second, and waits for what it is to run."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._mouth, ear = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ear:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name("ansible_playbook.py"))],
+                cwd=ROOT,
+                env=_environment(),
+                stdin=ear.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def run(self, command: Sequence[str], lock: int | None) -> Iterator[str]:
+        """Say what it is to run, and yield its lines."""
+        # One that is broken has ended already, and its lines say why.
+        with self._mouth, contextlib.suppress(ConnectionError):
+            socket.send_fds(self._mouth, [json.dumps(command).encode()], [] if lock is None else [lock])
+        yield from self._process.stdout or ()
+
+    def wait(self) -> int:
+        """Wait for its end, and return its code."""
+        return self._process.wait()
+
+    def drop(self) -> None:
+        """End it, where it was told nothing."""
+        self._mouth.close()
+        self._process.kill()
+        self._process.communicate()
+
+
+class _Ahead:
+    """The processes of the next runs, of which one waits while the one before it works."""
+
+    def __init__(self, runs: int) -> None:
+        """Start the first."""
+        self._left = runs
+        self._next: _Process | None = None
+        self._start()
+
+    def take(self) -> _Process:
+        """Return the process of the next run."""
+        taken, self._next = self._next or _Process(), None
+        self._start()
+        return taken
+
+    def end(self) -> None:
+        """End what nobody took."""
+        if self._next:
+            self._next.drop()
+
+    def _start(self) -> None:
+        if self._left:
+            self._next = _Process()
+            self._left -= 1
+
+
+_ahead = _Ahead(0)
+
+
+@contextlib.contextmanager
+def ahead(runs: int = 1) -> Iterator[None]:
+    """Start the process of each of the next runs early, so that it reads its modules while something else is done."""
+    global _ahead  # noqa: PLW0603  # who runs Ansible is deep below who knows how often
+    before, _ahead = _ahead, _Ahead(runs)
+    try:
+        yield
+    finally:
+        _ahead.end()
+        _ahead = before
+
+
 def events(
     playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = (), lock: int | None = None
 ) -> Iterator[Event]:
@@ -51,18 +129,9 @@ def events(
     names = [playbooks] if isinstance(playbooks, str) else playbooks
     command = ["ansible-playbook", "-i", str(inventory), *arguments]
     command += [str(ROOT / "playbooks" / name) for name in names]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        pass_fds=() if lock is None else (lock,),
-    )
+    process = _ahead.take()
     said: list[str] = []
-    for line in process.stdout or ():
+    for line in process.run(command, lock):
         if not line.startswith("{"):
             said.append(line.strip())
             continue

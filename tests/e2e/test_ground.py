@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from silo import ground
+from silo.ground import check as ground
 from silo.letters import Settings
 
 from .relay import Relay

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from silo import verify as audit
+from silo.verify import audit
 
 from .waiting import wait_for
 

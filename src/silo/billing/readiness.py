@@ -18,7 +18,7 @@ import stripe
 from silo.billing.credentials import CredentialError
 from silo.billing.events import WANTED
 from silo.billing.gateway import API_VERSION, failures
-from silo.ground import Finding
+from silo.ground.finding import Finding
 
 Object = Mapping[str, t.Any]
 # Which rights of a restricted key are needed, as Stripe's dashboard calls them; what needs each.

@@ -86,11 +86,13 @@ class Settlement:
         """Bring the tenant of a subscription to what Stripe says now; raises TryLater, Parked."""
         with sentences(), self._notes.line(subscription):
             try:
-                return Outcome(self._settle(subscription))
+                outcome = Outcome(self._settle(subscription))
             except (InventoryError, Parked):
                 # Who waits for the operator holds up nobody who waits for room.
                 self._notes.made(subscription)
                 raise
+            self._tell_broken(subscription)
+            return outcome
 
     def consider(self, event: Mapping[str, t.Any]) -> Outcome:
         """Tell the operator of a dispute or a refund; nothing is done to anybody by it."""
@@ -106,6 +108,18 @@ class Settlement:
         with sentences():
             self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
         return Outcome(f"the operator is told that a customer {what}")
+
+    def _tell_broken(self, subscription: str) -> None:
+        """Tell the operator of promises that do not hold for a tenant that was changed."""
+        if not self._operator.broken:
+            return
+        broken = [
+            f"- {one.check} of {one.subject}: {one.seen}; {one.expected} is right" for one in self._operator.broken
+        ]
+        begin, end = f"What {subscription} asked for is done, and not as promised:", "'silo verify' looks at all of it."
+        text = "\n".join([begin, "", *broken, "", end])
+        event = f"billing/operator/broken/{subscription}@{today(self._clock())}"
+        self._writer.operator(event, "A tenant is not as promised", text)
 
     def _settle(self, name: str) -> str:
         self._complete(name)

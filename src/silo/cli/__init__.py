@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
+import importlib
+import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from silo import runner
-from silo.cli import accounting, alerting, changing, output, paying, reading, serving, supplying, using, verifying
+from silo.cli.call import Call
+from silo.cli.output import EXIT_CODES
 
-EPILOG = f"""{output.EXIT_CODES}
+# In the order in which they are shown: the command, its module and its name there.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "create": ("admitting", "create"),
+    "stop": ("changing", "stop"),
+    "start": ("changing", "start"),
+    "set": ("changing", "change"),
+    "delete": ("leaving", "delete"),
+    "undelete": ("leaving", "undelete"),
+    "purge": ("leaving", "purge"),
+    "reset-access": ("admitting", "reset_access"),
+    "letters": ("admitting", "letters"),
+    "apply": ("changing", "apply"),
+    "plan": ("changing", "plan"),
+    "list": ("reading", "list_tenants"),
+    "show": ("reading", "show_tenant"),
+    "capacity": ("reading", "capacity"),
+    "stats": ("using", "stats"),
+    "top": ("using", "top"),
+    "report": ("accounting", "report"),
+    "alerts": ("alerting", "alerts"),
+    "check": ("reading", "check"),
+    "verify": ("verifying", "verify"),
+    "images": ("supplying", "show_images"),
+    "extend": ("paying", "extend"),
+    "dunning": ("paying", "dunning"),
+    "reconcile": ("paying", "reconcile"),
+    "serve": ("serving", "serve"),
+    "billing": ("serving", "billing"),
+}
+
+EPILOG = f"""{EXIT_CODES}
 
 \b
 Completion of commands, for bash:
   eval "$(_SILO_COMPLETE=bash_source silo)\""""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+class Commands(click.Group):
+    """The commands, each read when it is called: together they take as long to read as a short one to run."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return their names."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Return a command, or None where there is none of this name."""
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name]
+        return t.cast("click.Command", getattr(importlib.import_module(f"silo.cli.{module}"), attribute))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.option(
     "-i",
     "--inventory",
@@ -43,35 +92,4 @@ def main(context: click.Context, inventory: Path, author: str | None, commit: bo
       silo stop hans --unpaid
       silo -i inventory/production list
     """
-    context.obj = changing.Call(inventory.resolve(), author, commit)
-
-
-for command in (
-    changing.create,
-    changing.stop,
-    changing.start,
-    changing.change,
-    changing.delete,
-    changing.undelete,
-    changing.purge,
-    changing.reset_access,
-    changing.letters,
-    changing.apply,
-    changing.plan,
-    reading.list_tenants,
-    reading.show_tenant,
-    reading.capacity,
-    using.stats,
-    using.top,
-    accounting.report,
-    alerting.alerts,
-    reading.check,
-    verifying.verify,
-    supplying.show_images,
-    paying.extend,
-    paying.dunning,
-    paying.reconcile,
-    serving.serve,
-    serving.billing,
-):
-    main.add_command(command)
+    context.obj = Call(inventory.resolve(), author, commit)

@@ -11,7 +11,7 @@ import click
 from silo import report as reports
 from silo.capacity import rough
 from silo.cli import output
-from silo.cli.changing import Call
+from silo.cli.call import Call
 
 
 @click.command(cls=output.Command)

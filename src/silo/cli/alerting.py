@@ -8,7 +8,7 @@ import click
 
 from silo import alerts as wrongs
 from silo.cli import output
-from silo.cli.changing import Call
+from silo.cli.call import Call
 
 
 @click.command(cls=output.Command)

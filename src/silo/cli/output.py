@@ -13,13 +13,13 @@ from rich.table import Table
 
 from silo.admission import AdmissionError
 from silo.billing.errors import BillingError
-from silo.ground import Finding
+from silo.ground.finding import Finding
 from silo.inventory import InventoryError
 from silo.letters import LetterError
 from silo.operation import NotReachedError
 from silo.runner import RunError
 from silo.state import BusyError
-from silo.verify import Check
+from silo.verify.check import Check
 
 LINE = 160
 

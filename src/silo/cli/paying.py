@@ -16,7 +16,7 @@ from silo.billing.decision import today
 from silo.billing.errors import BillingError
 from silo.billing.forecast import DAYS, forecast
 from silo.cli import output
-from silo.cli.changing import Call, changing, operator
+from silo.cli.call import Call, changing, operator
 from silo.cli.serving import API, inbox_option
 from silo.operation import Operator
 

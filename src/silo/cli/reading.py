@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import click
 
-from silo import fleet, ground
+from silo import fleet
 from silo.admission import Pool
 from silo.capacity import GIB, Ledger, Server, rough, size
 from silo.cli import output
-from silo.cli.changing import Call, operator
+from silo.cli.call import Call, operator
+from silo.ground import check as ground
 from silo.inventory import InventoryError, Offer
 
 # A tenant of the mission: 1 GiB photo server, 1 GiB Postgres, 0.5 GiB Valkey.

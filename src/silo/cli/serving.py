@@ -20,7 +20,7 @@ from silo.billing.policy import CA_FILE, HOST, Policy
 from silo.billing.seam import Rules
 from silo.billing.telling import tell_operator
 from silo.cli import output
-from silo.cli.changing import Call
+from silo.cli.call import Call
 from silo.inventory import InventoryError
 from silo.operation import Operator
 
@@ -76,7 +76,7 @@ def worker(call: Call, inbox: Path, lanes: int) -> None:
 
     def rules() -> Rules:
         try:
-            return Settlement(Operator(call.edits()), Gateway(key, api=os.environ.get(API, "")))
+            return Settlement(Operator(call.edits(), verify=True), Gateway(key, api=os.environ.get(API, "")))
         except InventoryError as error:
             raise TryLater(str(error)) from error
 

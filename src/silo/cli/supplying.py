@@ -9,7 +9,7 @@ import click
 
 from silo import images, runner
 from silo.cli import output
-from silo.cli.changing import Call
+from silo.cli.call import Call
 
 SHORT = 19
 """Of a digest: sha256: and twelve digits, as Docker shows it."""

@@ -17,7 +17,7 @@ from rich.table import Table
 from silo import report, runner, usage
 from silo.capacity import rough
 from silo.cli import accounting, output
-from silo.cli.changing import Call
+from silo.cli.call import Call
 from silo.inventory import InventoryError
 
 READ = ("stats.yml", "ledger.yml")

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import click
 
-from silo import verify as audit
 from silo.cli import output
-from silo.cli.changing import Call
+from silo.cli.call import Call
+from silo.verify import audit
+from silo.verify.check import Check
 
 
 @click.command(cls=output.Command)
@@ -40,7 +41,7 @@ def verify(call: Call, customers: tuple[str, ...], show_all: bool, as_json: bool
         raise output.Failure(f"{failed} of {len(checks)} checks failed.")
 
 
-def _show(checks: Sequence[audit.Check], show_all: bool) -> None:
+def _show(checks: Sequence[Check], show_all: bool) -> None:
     held = collections.Counter(check.check for check in checks if check.ok)
     looked = collections.Counter(check.check for check in checks)
     table = output.table("check", "holds for")

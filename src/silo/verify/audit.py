@@ -12,18 +12,13 @@ from silo import answers, runner
 from silo.answers import Told
 from silo.inventory import InventoryError
 from silo.verify import address, quota
-from silo.verify.check import Check
+from silo.verify.check import Check, away
 
 PLAYBOOK = "verify.yml"
 POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Verify the server", "Read the quotas"
 WORKERS = 16
 
 Facts = Mapping[str, Mapping[str, t.Any]]
-
-
-def _away(subject: str, told: Told) -> Check:
-    seen = "away" if told.values.get("unreachable") else "not looked at"
-    return Check("host", subject, False, f"{seen}: {told.problem}", "it answers")
 
 
 def _servers(book: Mapping[str, Told], wanted: Facts, everything: bool) -> list[Check]:
@@ -34,7 +29,7 @@ def _servers(book: Mapping[str, Told], wanted: Facts, everything: bool) -> list[
         if not everything and host not in asked:
             continue
         if told.problem:
-            checks.append(_away(host, told))
+            checks.append(away(host, told))
         else:
             checks += [Check(**check) for check in told.values["checks"]]
     return checks
@@ -45,7 +40,7 @@ def _quotas(book: Mapping[str, Told], wanted: Facts) -> list[Check]:
     for host, told in sorted(book.items()):
         here = {name: facts for name, facts in wanted.items() if facts["nas"] == host}
         if told.problem:
-            checks += [_away(host, told)] if here else []
+            checks += [away(host, told)] if here else []
             continue
         found, backend = told.values["tenants"], told.values["backend"]
         checks += [
@@ -80,17 +75,6 @@ def _choose(facts: Facts, names: Collection[str]) -> Facts:
             there = ", ".join(facts) or "none yet"
             raise InventoryError(f"tenant {name!r}: there is none of this name; there are {there}")
     return {name: facts[name] for name in facts if name in names} if names else facts
-
-
-def broken(event: runner.Event, task: str) -> list[Check]:
-    """Return what does not hold by an event of `task`, which looks at servers; one that is away does not."""
-    if event.get("task", {}).get("name") != task:
-        return []
-    checks = []
-    for host, values in runner.host_results(event).items():
-        told = Told(values, 0.0, 0.0)
-        checks += [_away(host, told)] if told.problem else [Check(**one) for one in values.get("checks", [])]
-    return [check for check in checks if not check.ok]
 
 
 def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Check, ...]:

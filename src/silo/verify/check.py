@@ -1,8 +1,10 @@
-"""One promise that was looked at."""
+"""A promise that was looked at."""
 
 from __future__ import annotations
 
 import dataclasses
+
+from silo.answers import Told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,3 +16,9 @@ class Check:
     ok: bool
     seen: str
     expected: str
+
+
+def away(subject: str, told: Told) -> Check:
+    """Return the check that fails where a host told nothing."""
+    seen = "away" if told.values.get("unreachable") else "not looked at"
+    return Check("host", subject, False, f"{seen}: {told.problem}", "it answers")

@@ -1,5 +1,6 @@
 """An inventory with a relay, and runs of Ansible that are written down and not made."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -49,16 +50,19 @@ def runs(monkeypatch):
             yield event("Read the usage", {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
             yield event("Read the quotas", {"silo1": {"tenants": {"anna": {"used": 9000, "limit": 1, "inodes": 7}}}})
         if "verify-changed.yml" in names:
-            yield runs.verified
+            yield from runs.verified
         if "trash.yml" in names:
             for nas, tenants in facts["trash_uploads"].items():
                 moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]
                 yield event("Move the uploads", {nas: {"tenants": moved}})
 
     monkeypatch.setattr(runner, "events", events)
-    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "verified": {}})()
+    monkeypatch.setattr(runner, "ahead", lambda _runs: contextlib.nullcontext())
+    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "verified": []})()
     return runs
 
 
 def event(task, hosts):
-    return {"_event": "v2_runner_on_ok", "task": {"name": task}, "hosts": hosts}
+    when = "2026-11-24T12:00:00+00:00"
+    lasted = {"start": when, "end": when}
+    return {"_event": "v2_runner_on_ok", "task": {"name": task, "duration": lasted}, "hosts": hosts}

@@ -6,10 +6,11 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from silo import cli, ground
+from silo import cli
 from silo.capacity import GIB
 from silo.edits import Edits
-from silo.ground import Finding
+from silo.ground import check as ground
+from silo.ground.finding import Finding
 from silo.operation import Operator
 
 from .conftest import event
@@ -180,7 +181,9 @@ def verified(runs):
     """What the look after an apply finds on hans' server."""
 
     def of(checks, **values):
-        runs.verified = event("Verify what changed", {"hans": {"checks": checks, **values}})
+        scope = {"hans": {"tenants": {"hans": {"server": "silo1"}}}}
+        task = "swissphoto.silo.tenant : Scope | Check every tenant of the inventory"
+        runs.verified = [event(task, scope), event("Verify what changed", {"hans": {"checks": checks, **values}})]
 
     return of
 
@@ -215,6 +218,6 @@ def test_who_does_not_want_to_know_waits_for_no_look(silo, runs, verified):
     assert runs.seen[-1][0] == ["apply.yml", "letters.yml"]
 
 
-def test_a_deletion_is_not_looked_at(silo, runs):
+def test_a_deletion_is_looked_at(silo, runs):
     assert silo("delete", "anna", "--confirm", "anna").exit_code == 0
-    assert not any("verify-changed.yml" in names for names, _limit, _facts in runs.seen)
+    assert ["apply.yml", "verify-changed.yml"] in [names for names, _limit, _facts in runs.seen]

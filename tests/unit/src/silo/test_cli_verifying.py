@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from silo import cli
 from silo.cli import verifying
 from silo.inventory import InventoryError
-from silo.verify import Check
+from silo.verify.check import Check
 
 HELD = Check("memory", "hans/server", True, "1G", "1G")
 FAILED = Check("memory", "hans/cache", False, "2G", "512M")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from silo import runner
+from silo.state import BusyError, State
 
 INVENTORY = "localhost ansible_connection=local ansible_python_interpreter={{ansible_playbook_python}}\n"
 
@@ -46,6 +47,40 @@ def test_a_machine_that_is_away_is_told(playbook, tmp_path):
 def test_a_playbook_that_cannot_be_read_is_told(playbook):
     with pytest.raises(runner.RunError, match="no.such.module"):
         runner.results(*playbook("no.such.module: {}"))
+
+
+def test_what_was_started_ahead_is_run_and_the_rest_ends(playbook):
+    with runner.ahead(2):
+        first = runner._ahead._next
+        assert runner.results(*playbook("ansible.builtin.debug: {msg: hans}"))["The task"]["localhost"]["msg"] == "hans"
+        second = runner._ahead._next
+    assert first.wait() == 0
+    assert second.wait() != 0
+    assert runner._ahead._next is None
+
+
+def test_one_that_was_told_nothing_ends_with_us(playbook):
+    process = runner._Process()
+    process._mouth.close()
+    assert process.wait() == 0
+
+
+def test_a_run_holds_the_lock_that_it_was_given_until_it_ends(playbook, tmp_path):
+    state = State(tmp_path)
+    with state.turn() as lock:
+        events = runner.events(*playbook("ansible.builtin.pause: {seconds: 3}"), lock=lock)
+        next(events)
+    with pytest.raises(BusyError), state.turn(wait_seconds=0):
+        pytest.fail("two runs at once")
+    list(events)
+    with state.turn(wait_seconds=5):
+        pass
+
+
+def test_why_it_cannot_start_is_told(playbook, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(runner.RunError):
+        runner.results(*playbook("ansible.builtin.debug:"))
 
 
 @pytest.mark.parametrize(

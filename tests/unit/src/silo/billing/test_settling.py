@@ -10,8 +10,10 @@ from silo import cli
 from silo.billing.brakes import Brakes
 from silo.billing.errors import Parked, TryLater
 from silo.billing.notes import Notes
+from silo.billing.settling import Settlement
 from silo.edits import Edits
 from silo.operation import Operator
+from silo.verify.check import Check
 
 from .world import OPERATOR
 
@@ -91,6 +93,16 @@ def test_after_thirty_days_with_three_letters_it_is_in_the_trash_with_a_record(c
     assert stone.trashed
     assert not stone.purged
     assert company.post.subjects(OPERATOR) == ["hans is deleted"]
+
+
+def test_a_promise_that_does_not_hold_afterwards_is_told_to_the_operator_once_a_day(company):
+    subscription = company.order("hans")
+    for _event in range(2):
+        operator = Operator(Edits(company.path))
+        operator.broken.append(Check("memory", "hans/cache", False, "2G", "512M"))
+        Settlement(operator, company.gateway, clock=company.clock).settle(subscription)
+    assert company.machines.running == {"hans": "running"}
+    assert company.post.subjects(OPERATOR) == ["A tenant is not as promised"]
 
 
 def test_paid_after_the_deletion_it_comes_back_with_the_same_photos(company, unpaid):

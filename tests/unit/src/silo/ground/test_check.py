@@ -1,12 +1,12 @@
 """All together: one run of the real playbook on this machine, and on one that is away."""
 
-import importlib
 import shutil
 
 import pytest
 import yaml
 
-from silo import answers, ground
+from silo import answers
+from silo.ground import check as ground
 from silo.runner import ROOT
 
 
@@ -100,12 +100,11 @@ def test_an_inventory_without_servers(inventory):
 
 
 def test_a_look_knows_the_size_of_each_nas_that_tells_it(inventory, monkeypatch):
-    checking = importlib.import_module("silo.ground.check")
     pool = {"size": 4 << 40, "free": 1 << 40}
     said = {
         "silo1": {"pool": pool, "backend": "btrfs", "tenants": {}},
         "silo2": {"failed": True, "msg": "nothing is mounted"},
     }
     told = {host: answers.Told(values, 0, 1) for host, values in said.items()}
-    monkeypatch.setattr(answers, "read", lambda _playbook, _inventory: {checking.QUOTAS: told})
+    monkeypatch.setattr(answers, "read", lambda _playbook, _inventory: {ground.QUOTAS: told})
     assert ground.look(inventory).pools == {"silo1": 4 << 40}
