@@ -1,5 +1,6 @@
-"""For all tests: those of the catalogue of faults are known by their marker, and slow ones are left out."""
+"""For all tests: those of the catalogue are known by their marker, slow ones are left out, failures are told last."""
 
+from tests.failures import pytest_sessionfinish
 from tests.faults.plugin import (
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -12,6 +13,7 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
     "seen",
 ]
