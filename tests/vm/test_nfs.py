@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -107,6 +108,29 @@ def test_a_second_run_changes_nothing(storage: Storage) -> None:
     output = storage.playbook()
     assert re.findall(r"changed=(\d+)", output) == ["0", "0"]
     assert '"changed": false' in storage.quota() or "changed: false" in storage.quota()
+
+
+def test_the_nas_is_open_to_its_clients_alone(server: Guest, nas: Guest) -> None:
+    """It is looked at from the server, and from here, where nobody is a client; the mount is that of all tests."""
+    address = nas.record().address
+    from_server = f"timeout 5 bash -c '</dev/tcp/{address}/{{}}' && echo open || echo closed"
+
+    def open_here(port: int) -> bool:
+        try:
+            socket.create_connection((address, port), timeout=5).close()
+        except TimeoutError:
+            return False
+        return True
+
+    nas.ssh("systemd-run --unit silo-door --collect python3 -m http.server 8099")
+    try:
+        nas.ssh("until ss -Hltn | grep -q :8099; do sleep 0.2; done")
+        assert [server.ssh(from_server.format(port)).strip() for port in (2049, 8099)] == ["open", "closed"]
+        assert [open_here(port) for port in (22, 2049, 8099)] == [True, False, False]
+        nas.ssh("nft delete table inet silo_guard")
+        assert [open_here(port) for port in (2049, 8099)] == [True, True]
+    finally:
+        nas.ssh("systemctl stop silo-door; systemctl reload silo-guard")
 
 
 def test_the_wall_holds_over_nfs_and_is_seen_there(server: Guest, nas: Guest) -> None:
