@@ -149,7 +149,7 @@ def test_a_shared_service_beyond_its_bounds(broken):
 
 def test_all_else_held_meanwhile(broken):
     mine = {"guard", "isolation", "secrets' files", "memory", "quota", "rights", "capabilities", "user", "seccomp"}
-    mine |= {"processes", "places to write"}
+    mine |= {"processes", "places to write", "open ports"}
     assert {check for check, _subject in broken} <= mine
 
 
