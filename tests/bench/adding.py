@@ -57,11 +57,13 @@ def fleet(place: Place, rounds: int) -> Iterator[Line]:
         return place.timed(LOOP, str(workers), *names)
 
     ways = [cores, 2 * cores]
-    found = interleaved(rounds, ours, *(partial(loop, workers) for workers in ways))
+    try:
+        found = interleaved(rounds, ours, *(partial(loop, workers) for workers in ways))
+    finally:
+        place.clean(place.inventory("fleet", {}), *names)
     workers, theirs = fastest({f"{way} at a time": seconds for way, seconds in zip(ways, found[1:], strict=True)})
     told = f"{FLEET} tenants from nothing, to routed with certificates"
     yield Line("5", told, f"bare Compose in a loop, {workers}", found[0], theirs, 1.15)
-    place.clean(place.inventory("fleet", {}), *names)
 
 
 def lines(place: Place, rounds: int, wanted: frozenset[str]) -> Iterator[Line]:
