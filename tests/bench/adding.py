@@ -14,7 +14,7 @@ FLEET = 15
 # All stacks that are named, so many at a time.
 LOOP = """
 workers=$1; shift
-printf '%s\\n' "$@" | xargs -P "$workers" -I{} sh -c 'cd /srv/silo/tenants/{}; docker compose up --detach --wait 2>&1'
+printf '%s\\n' "$@" | xargs -P "$workers" -I{} sh -c 'cd /srv/silo/tenants/{}; docker compose up --detach --wait'
 """
 
 

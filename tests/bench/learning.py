@@ -26,10 +26,13 @@ def work(_number):
     while time.monotonic() < end and len(found) < count:
         connection = http.client.HTTPConnection(gateway, 3003, timeout=60)
         start = time.monotonic()
-        connection.request("POST", "/predict", body, {"Content-Type": "multipart/form-data; boundary=b"})
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status == 200:
+        try:
+            connection.request("POST", "/predict", body, {"Content-Type": "multipart/form-data; boundary=b"})
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            answer = None
+        if answer and answer.status == 200:
             found.append(time.monotonic() - start)
         else:
             time.sleep(0.05)

@@ -18,7 +18,7 @@ PROBE_SECONDS = 30
 RECREATE = """
 workers=$1 image=$2; shift 2
 for name in "$@"; do sed -i "s|^CACHE_IMAGE=.*|CACHE_IMAGE=$image|" /srv/silo/tenants/$name/.env; done
-printf '%s\\n' "$@" | xargs -P "$workers" -I{} sh -c 'cd /srv/silo/tenants/{}; docker compose up --detach --wait 2>&1'
+printf '%s\\n' "$@" | xargs -P "$workers" -I{} sh -c 'cd /srv/silo/tenants/{}; docker compose up --detach --wait'
 """
 # The server's own control group: what others on this machine do is not in it.
 USED = """
@@ -50,7 +50,7 @@ def rest(place: Place, rounds: int) -> Iterator[Line]:
         return stopped + place.silo(inventory, "start", "rest", *more).seconds
 
     def bare() -> float:
-        return place.timed("cd /srv/silo/tenants/rest; docker compose stop 2>&1; docker compose up -d --wait 2>&1")
+        return place.timed("cd /srv/silo/tenants/rest; docker compose stop; docker compose up -d --wait")
 
     mine, alone, theirs = interleaved(rounds, ours, partial(ours, "--no-verify"), bare)
     told, against = (

@@ -15,7 +15,7 @@ from .place import POLICY
 from .stubs import FIRST_INDEX, NOTE, Stubs, names
 
 NUMBERS = ("2", "3", "4", "6", "13")
-LOOP = 'for name in "$@"; do cd /srv/silo/tenants/$name; docker compose up --detach 2>&1; done'
+LOOP = 'for name in "$@"; do cd /srv/silo/tenants/$name; docker compose up --detach; done'
 PLAIN = Path(__file__).parent / "plain"
 AIMS = {15: 1 / 25, 50: 1 / 80}
 

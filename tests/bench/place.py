@@ -127,7 +127,7 @@ class Place:
     def fresh_start(self, name: str) -> float:
         """Seconds that bare Compose takes for the stack of a tenant, with empty data, to healthy."""
         self.shell(FRESH, name)
-        return self.timed('cd "/srv/silo/tenants/$1"; docker compose up --detach --wait 2>&1', name)
+        return self.timed('cd "/srv/silo/tenants/$1"; docker compose up --detach --wait', name)
 
     def _call(self, command: list[str], tree: Path) -> Run:
         ours = {
