@@ -45,8 +45,9 @@ def compose(text: str) -> str:
     for name, service in whole["services"].items():
         for key in ("command", "volumes", "secrets", "shm_size", "environment", "stop_grace_period"):
             service.pop(key, None)
-        # Seldom: what health checks cost is a line of its own.
-        service["healthcheck"] = {**service["healthcheck"], "test": ["CMD", "true"], "interval": "1h"}
+        # Seldom, as what health checks cost is a line of its own; but soon after each start of the engine.
+        seldom = {"test": ["CMD", "true"], "interval": "1h", "start_period": "24h"}
+        service["healthcheck"] = {**service["healthcheck"], **seldom}
         service["entrypoint"] = ["sleep", "infinity"]
         if name == "server":
             service |= {"environment": {"NGINX": ANSWER}, "entrypoint": ["sh", "-c", SERVE]}
