@@ -53,7 +53,7 @@ def serve() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=8085, show_default=True)
 def intake(inbox: Path, address: str, port: int) -> None:
     """Take in what Stripe posts: verify it, and have it on disk before it is answered."""
-    # Here, as every other command would take a quarter of a second longer.
+    # Here, as the commands that only look into the inbox would take a quarter of a second longer.
     from silo.billing import service
     from silo.billing.verifying import Verifier
 

@@ -7,26 +7,15 @@ import pytest
 import yaml
 
 from silo import runner
-from silo.answers import Told
 from silo.inventory import InventoryError
 from silo.verify import address, audit
 from silo.verify.audit import verify
 from silo.verify.check import Check
 
-HANS = {
-    "host_name": "hans.swissphoto.ch",
-    "desired": "running",
-    "server": "silo1",
-    "nas": "nas1",
-    "index": 1,
-    "quota_bytes": 1024,
-}
+from .facts import HANS, told
+
 FACTS = {"hans": HANS, "maria": {**HANS, "host_name": "maria.swissphoto.ch", "desired": "absent", "server": "silo2"}}
 MEMORY = {"check": "memory", "subject": "hans/server", "ok": True, "seen": "1G", "expected": "1G"}
-
-
-def told(**values):
-    return Told(values, 0.0, 1.0)
 
 
 @pytest.fixture

@@ -2,25 +2,14 @@
 
 import pytest
 
-from silo.answers import Told
 from silo.verify import address, changed
 from silo.verify.check import Check
 
-HANS = {
-    "host_name": "hans.swissphoto.ch",
-    "desired": "running",
-    "server": "silo1",
-    "nas": "nas1",
-    "index": 1,
-    "quota_bytes": 1024,
-}
+from .facts import HANS, told
+
 FACTS = {"hans": HANS, "maria": {**HANS, "host_name": "maria.swissphoto.ch", "desired": "absent", "index": 2}}
 MEMORY = {"check": "memory", "subject": "hans/server", "ok": False, "seen": "2G", "expected": "1G"}
 WALL = {"limit": 1024, "id": 1, "problem": ""}
-
-
-def told(**values):
-    return Told(values, 0.0, 1.0)
 
 
 def stored(**changes):
