@@ -1,5 +1,6 @@
 """The life of a customer, by the commands of the operator, with real mail and a real browser."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import http.client
@@ -7,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 
@@ -18,6 +20,7 @@ from .cloud import Cloud, picture
 from .conftest import CLEAN
 from .operator import ROOT
 from .relay import link, text
+from .waiting import wait_for
 
 EMAIL = "greta@example.ch"
 PASSWORD = "Gretas eigenes Passwort"
@@ -70,10 +73,34 @@ def watched(cloud):
         thread.join()
 
 
+@contextlib.contextmanager
+def held(lab, container, until):
+    """Keep `container` from getting on once it has started, however fast this machine is, until `until` is true."""
+    wanted = ["--filter", f"container={container}", "--filter", "event=start", "--format", "{{.Action}}"]
+    command = ["docker", "exec", lab.container, "timeout", "300", "docker", "events", *wanted]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as events:
+
+        def hold():
+            if events.stdout.readline():
+                lab.run("docker", "pause", container)
+                try:
+                    wait_for(until, 60)
+                finally:
+                    lab.run("docker", "unpause", container)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            holding = pool.submit(hold)
+            try:
+                yield
+            finally:
+                events.kill()
+                holding.result()
+
+
 @pytest.fixture(scope="module")
 def greta(lab, silo, relay, gone):
     gone("greta")
-    with watched(Cloud(lab, "greta")) as seen:
+    with watched(Cloud(lab, "greta")) as seen, held(lab, "silo-greta-database-1", lambda: seen):
         silo.run("create", "greta", "2", EMAIL, "--language", "de")
     cloud = Cloud(lab, "greta")
     cloud.seen = seen

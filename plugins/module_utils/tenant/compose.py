@@ -55,11 +55,14 @@ class Compose:
         self._run = run
         self._well = well
 
-    def up(self, environment: Mapping[str, str] | None = None) -> None:
-        """Make and start what is missing, stopped or changed, and wait until all is healthy."""
+    def up(self, environment: Mapping[str, str] | None = None, *, only: str = "") -> None:
+        """Make and start what is missing, stopped or changed, and wait until all is healthy.
+
+        Where all else runs as it should, `only` names the service to change: Compose looks at no other.
+        """
         start = time.monotonic()
         up = ("up", "--detach", "--quiet-pull", "--remove-orphans")
-        self._compose(up, environment)
+        self._compose((*up, "--no-deps", only) if only else up, environment)
         if not self._well(self._directory.name, self._wait_seconds):
             # Compose says which of them is not, and why.
             left = max(1, round(start + self._wait_seconds - time.monotonic()))

@@ -24,6 +24,8 @@ from .trash import fingerprint_matches
 # A certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
 ADDRESS_SECONDS = 60
 SYSTEMD_SECONDS = 60
+# A start is half of it waiting, for what another's can use.
+WORKERS = 2 * (os.cpu_count() or 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +105,10 @@ def _up(plan: Plan, compose: Compose, tools: Tools) -> None:
         compose.up(OPEN_SETUP)
         tools.create_admin(plan.stack.admin)
         write_file(plan.stack.marker)
-    if plan.restart and not plan.first:
+        # Its database and cache have just been made: what is left is to close the set-up.
+        compose.up(only="server")
+        return
+    if plan.restart:
         compose.restart(plan.restart)
     compose.up()
 
@@ -210,7 +215,7 @@ def _converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
     storage = _look(plans, tools)
     outcomes = [_step(Outcome(plan), _close) for plan in plans]
     outcomes = [_step(outcome, lambda plan: _announce(plan, storage)) for outcome in outcomes]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
         outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools, storage)), outcomes))
     outcomes = [_take_back(_step(outcome, _open)) for outcome in outcomes]
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from .engine import containers
 from .stack import Container
 
-POLL_SECONDS = 0.05
+# As often as the engine probes what starts; each look costs it some milliseconds.
+POLL_SECONDS = 0.15
 # From these nothing comes to be well by itself, or not soon.
 ENDED = ("exited", "dead", "restarting")
 

@@ -70,6 +70,17 @@ def test_where_all_is_well_compose_is_called_once_and_does_not_wait(tmp_path, en
     assert seen == [(("up", "--detach", "--quiet-pull", "--remove-orphans"), environment or {})]
 
 
+def test_one_service_is_changed_without_a_look_at_what_it_waits_for(tmp_path):
+    seen = []
+
+    def run(command, _environment):
+        seen.append(command[4:])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    Compose(tmp_path / "hans", 10, run, lambda _tenant, _seconds: True).up(only="server")
+    assert seen == [("up", "--detach", "--quiet-pull", "--remove-orphans", "--no-deps", "server")]
+
+
 def test_where_something_is_not_compose_says_what(tmp_path):
     seen = []
 
