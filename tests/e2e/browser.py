@@ -9,6 +9,7 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
 from .lab import Lab
@@ -50,8 +51,10 @@ class Browser:
 
     def fill(self, **fields: str) -> None:
         """Type into the fields of the page by their names, and press the button of their form."""
+        wait = WebDriverWait(self.driver, SECONDS)
         for name, value in fields.items():
-            field = self.driver.find_element(By.NAME, name)
+            # A page that is there is not yet one that takes what is typed, where the machine has much else to do.
+            field = wait.until(element_to_be_clickable((By.NAME, name)))
             field.clear()
             field.send_keys(value)
         field.submit()
