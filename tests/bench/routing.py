@@ -8,7 +8,7 @@ from .line import Line, interleaved
 from .stubs import NOTE, Stubs
 
 NUMBERS = ("11", "12")
-REQUESTS = 5000
+REQUESTS = 500
 ROUTES = "/srv/silo/traefik/routes"
 # Requests over one connection, from the server itself; the median, in seconds.
 LATENCY = """

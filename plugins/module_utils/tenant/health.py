@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from .engine import containers
 from .stack import Container
 
-# As often as the engine probes what starts; each look costs it some milliseconds.
+# The engine probes what starts each 200 ms, so that more looks than this would cost it and tell little.
 POLL_SECONDS = 0.15
 # From these nothing comes to be well by itself, or not soon.
 ENDED = ("exited", "dead", "restarting")

@@ -49,7 +49,9 @@ def picture(company):
         for name, tenant in tenants.items()
     }
     runs = {name: state for name, state in company.machines.running.items() if state == "running"}
-    stones = sorted(stone.name for stone in Edits(company.path).inventory.tombstones())
+    tombstones = Edits(company.path).inventory.tombstones()
+    assert set(company.machines.trash) == {(stone.name, stone.index) for stone in tombstones}
+    stones = sorted(stone.name for stone in tombstones)
     # Who is made first gets the lower index: that is of the order, and not of the state.
     trash = sorted(name for name, _index in company.machines.trash)
     return settings_, runs, sorted(company.machines.data), trash, stones
