@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,14 +90,7 @@ class Stubs:
         if new:
             quotas = Edits(inventory, commit=False).tenants()
             self.place.shell(MARK, *(f"{name}={quotas[name].app_quota}" for name in new))
-            try:
-                self.apply(inventory, "--limit", ",".join(new))
-            except BenchError as error:
-                # Of a hundred certificates at once some may not come in time: the next run has Traefik ask again.
-                if "has no certificate" not in str(error):
-                    raise
-                print(f"bench  applied twice to grow to {count}: {error}", file=sys.stderr, flush=True)
-                self.apply(inventory, "--limit", ",".join(new))
+            self.apply(inventory, "--limit", ",".join(new))
             self.count = count
             self.look_idle(inventory)
         return inventory

@@ -1,17 +1,19 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The address of a new tenant: it works when Traefik has read the route and got the certificate."""
+"""The addresses of new tenants: one works when Traefik has read the route and got the certificate."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import http.client
 import socket
 import ssl
 import time
-
-from .stack import StackError
+from collections.abc import Sequence
 
 POLL_SECONDS = 0.2
+# Each is a handshake, and those whom they are for have Traefik make certificates meanwhile.
+MOST_AT_ONCE = 8
 PING = "/api/server/ping"
 
 
@@ -43,13 +45,28 @@ def problem(host_name: str, address: tuple[str, int]) -> str:
         return f"does not answer: {error}"
 
 
-def wait(host_name: str, seconds: float, address: tuple[str, int] = ("127.0.0.1", 443)) -> None:
-    """Wait until `host_name` works; raises StackError with what keeps it from that after `seconds`."""
+def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = ("127.0.0.1", 443)) -> dict[str, str]:
+    """Wait until all of `host_names` work, and return what keeps those from it that do not.
+
+    As certificates come one after the other, each name that begins to work gives the others `seconds` more.
+    """
+    problems = dict.fromkeys(host_names, "")
+    waiting = list(host_names)
     deadline = time.monotonic() + seconds
-    while found := problem(host_name, address):
-        if time.monotonic() >= deadline:
-            raise StackError(
-                f"its containers run, but after {seconds:.0f} s {host_name} {found}; "
-                "see why by 'docker logs silo-traefik-traefik-1' on the server"
-            )
-        time.sleep(POLL_SECONDS)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        while waiting:
+            problems.update(zip(waiting, pool.map(lambda name: problem(name, address), waiting), strict=True))
+            left = [name for name in waiting if problems[name]]
+            if len(left) < len(waiting):
+                deadline = time.monotonic() + seconds
+            elif time.monotonic() >= deadline:
+                break
+            waiting = left
+            if waiting:
+                time.sleep(POLL_SECONDS)
+    return {
+        name: f"its containers run, but after {seconds:.0f} s {name} {found}; "
+        "see why by 'docker logs silo-traefik-traefik-1' on the server"
+        for name, found in problems.items()
+        if found
+    }

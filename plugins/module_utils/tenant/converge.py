@@ -7,7 +7,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .address import wait
@@ -21,7 +21,7 @@ from .rollout import former, pioneers, waits, way_back
 from .stack import Admin, Stack, StackError
 from .trash import fingerprint_matches
 
-# A certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
+# The next certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
 ADDRESS_SECONDS = 60
 SYSTEMD_SECONDS = 60
 # A start is half of it waiting, for what another's can use.
@@ -51,7 +51,7 @@ class Tools:
     look: Callable[[Sequence[Path]], Storage]
     create_admin: Callable[[Admin], None] = create_admin
     set_app_quota: Callable[[Stack], None] = set_app_quota
-    wait_for_address: Callable[[str], None] = lambda host_name: wait(host_name, ADDRESS_SECONDS)
+    wait_for_addresses: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: wait(names, ADDRESS_SECONDS)
     systemctl: Callable[..., None] = systemctl
 
 
@@ -164,17 +164,18 @@ def _take_back(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _await(plan: Plan, tools: Tools) -> None:
-    """Have the address work when the run says that it is done."""
-    if not plan.open:
-        return
-    try:
-        tools.wait_for_address(plan.stack.host_name)
-    except StackError:
+def _await(outcomes: Sequence[Outcome], tools: Tools) -> list[Outcome]:
+    """Have the addresses work when the run says that it is done."""
+    opened = [outcome.plan for outcome in outcomes if outcome.plan.open and not outcome.error]
+    problems = tools.wait_for_addresses([plan.stack.host_name for plan in opened])
+    for plan in opened:
         # Traefik asks for a certificate when a route comes, and not again: so the next run brings it anew.
-        if plan.anew:
+        if plan.anew and plan.stack.host_name in problems:
             remove_file(plan.stack.route.path)
-        raise
+    return [
+        outcome if outcome.error else Outcome(outcome.plan, problems.get(outcome.plan.stack.host_name, ""))
+        for outcome in outcomes
+    ]
 
 
 def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
@@ -218,5 +219,4 @@ def _converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
     with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
         outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools, storage)), outcomes))
     outcomes = [_take_back(_step(outcome, _open)) for outcome in outcomes]
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda outcome: _step(outcome, lambda plan: _await(plan, tools)), outcomes))
+    return _await(outcomes, tools)

@@ -17,7 +17,7 @@ class Plan:
     """The work on one stack, in the order in which it is done.
 
     `close`: the route is taken away, or turned to the pages, before anything else.
-    `announce`: the pages answer at the address, and its certificate comes, while the stack starts.
+    `announce`: where there is no route, the pages answer at the address, and its certificate comes, while it starts.
     `forget`: of what was announced, a run that was cut off left the route.
     `strays`: containers, by id, that a run left which was cut off. `first`: the first admin has to be created.
     `up`, `stop`, `down`: the run of Compose that is needed.
@@ -93,6 +93,8 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
     mounted = {service for file in files for service in file.services}
     services = _service_changes(stack, containers, mounted)
     first = not stack.marker.path.exists()
+    up = first or bool(services) or bool(strays)
+    anew = first or not stack.route.path.exists()
     route, left = file_differs(stack.route), _left(stack)
     changes = [Change(directory.path.name, "make") for directory in directories]
     changes += [Change(file.path.name, "write") for file in files]
@@ -111,15 +113,15 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         directories=directories,
         files=files,
         close=first and stack.route.path.exists(),
-        announce=first and bool(stack.starting.content),
+        announce=up and anew and bool(stack.starting.content),
         forget=bool(left),
         first=first,
         strays=tuple(container.identity for container in strays),
-        up=first or bool(services) or bool(strays),
+        up=up,
         restart=tuple(change.what for change in services if change.action == "restart"),
         app_quota=bool(app_quota),
         open=first or route,
-        anew=first or not stack.route.path.exists(),
+        anew=anew,
     )
 
 

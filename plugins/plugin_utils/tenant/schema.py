@@ -13,8 +13,8 @@ import re
 import typing as t
 from pathlib import Path
 
-import yaml
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
+from ansible.module_utils.common.yaml import yaml_load
 
 ROLE = Path(__file__).parents[3] / "roles" / "tenant"
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
@@ -27,6 +27,8 @@ NOT_PLAIN = frozenset(
     "tenant_quota tenant_server_memory tenant_subnet".split()
 )
 LONGEST_SENTENCE = 400
+# In which Ansible's validation ends at values of a shape that it does not think of.
+FAULTS = (TypeError, ValueError, ArithmeticError, AttributeError)
 RESERVED_NAMES = frozenset(
     "acme admin api app autodiscover billing blog cdn demo dev docs ftp git grafana help host imap internal "
     "localhost mail metrics mx ns ns1 ns2 pages pay pop root shop silo smtp ssh static status stripe support "
@@ -51,14 +53,14 @@ def _line(text: str) -> str:
 @functools.cache
 def options() -> dict[str, t.Any]:
     """Return the options of the role's entry point, as in argument_specs: name to type, required, choices ..."""
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    specs = yaml_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     return t.cast("dict[str, t.Any]", specs["argument_specs"]["main"]["options"])
 
 
 @functools.cache
 def defaults() -> dict[str, t.Any]:
     """Return the role's defaults: what a tenant is where neither its file, nor its plan, nor the policy says it."""
-    return t.cast("dict[str, t.Any]", yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")))
+    return t.cast("dict[str, t.Any]", yaml_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")))
 
 
 def name_problem(name: str) -> str | None:
@@ -106,11 +108,15 @@ def _shown(value: t.Any) -> str:
 def _breaks(key: str, value: t.Any) -> bool:
     """Tell whether Ansible's own validation ends in a fault at this value, as at a list where a dict is asked for."""
     try:
-        repr(value)  # Python writes no number of more than some thousand digits.
-        ArgumentSpecValidator({key: options()[key]}).validate({key: value})
-    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        _checked({key: options()[key]}, {key: value})
+    except FAULTS:
         return True
     return False
+
+
+def _checked(specification: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]) -> ValidationResult:
+    repr(values)  # Python writes no number of more than some thousand digits.
+    return ArgumentSpecValidator(specification).validate(values)
 
 
 def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -122,10 +128,14 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     problems += _unknown(name, values)
     # What says nothing is as if it were not there.
     known = {key: value for key, value in values.items() if key in options() and value is not None}
-    if breaking := [key for key in known if _breaks(key, known[key])]:
+    try:
+        result = _checked(options(), defaults() | known)
+    except FAULTS:
+        breaking = [key for key in known if _breaks(key, known[key])]
         problems += [f"{name}: {key} is {_shown(known[key])}; {options()[key]['type']} is right" for key in breaking]
-        raise TenantError(problems)
-    result = ArgumentSpecValidator(options()).validate(defaults() | known)
+        if not breaking:
+            raise
+        raise TenantError(problems) from None
     problems += [_sentence(name, message) for message in result.error_messages]
     email = known.get("tenant_email")
     if isinstance(email, str) and not EMAIL.fullmatch(email):

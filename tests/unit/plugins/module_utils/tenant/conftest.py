@@ -72,11 +72,12 @@ class Server:
         if self.fail.get("quota"):
             raise StackError("the app quota cannot be set")
 
-    def wait_for_address(self, host_name):
-        assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
-        self.done.append(f"address {host_name}")
-        if self.fail.get("address"):
-            raise StackError(f"{host_name} has no certificate")
+    def wait_for_addresses(self, host_names):
+        for host_name in host_names:
+            assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
+            self.done.append(f"address {host_name}")
+        failing = [name for name in host_names if self.fail.get(f"address {name}")]
+        return {name: f"{name} has no certificate" for name in failing}
 
     @property
     def tools(self):
@@ -86,7 +87,7 @@ class Server:
         def systemctl(*arguments):
             self.done.append(" ".join(arguments))
 
-        return Tools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_address, systemctl)
+        return Tools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_addresses, systemctl)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}

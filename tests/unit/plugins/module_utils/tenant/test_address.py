@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import address
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -84,7 +83,7 @@ def test_it_is_waited_for(proxy):
         proxy.status = 200
 
     threading.Timer(0.5, become).start()
-    address.wait("hans.swissphoto.ch", 20, proxy.at)
+    assert address.wait(["hans.swissphoto.ch"], 20, proxy.at) == {}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +96,36 @@ def test_it_is_waited_for(proxy):
 def test_a_wait_that_is_too_long_ends_with_a_sentence(proxy, name, status, said):
     proxy.use(name)
     proxy.status = status
-    with pytest.raises(StackError, match=said):
-        address.wait("hans.swissphoto.ch", 0.3, proxy.at)
+    problems = address.wait(["hans.swissphoto.ch"], 0.3, proxy.at)
+    assert list(problems) == ["hans.swissphoto.ch"]
+    assert said in problems["hans.swissphoto.ch"]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only a wait moves on."""
+    now = [0.0]
+    monkeypatch.setattr(address.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(address.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    return now
+
+
+@pytest.mark.parametrize(("every", "late"), [(59, []), (61, ["t1", "t2", "t3", "t4", "t5"])])
+def test_who_comes_gives_the_others_time(clock, monkeypatch, every, late):
+    """A hundred certificates, asked for at once, come one after the other."""
+    works_at = {f"t{number}": number * every for number in range(6)}
+    monkeypatch.setattr(address, "problem", lambda name, _at: "" if clock[0] >= works_at[name] else "has no certificate")
+    assert list(address.wait(list(works_at), 60)) == late
+
+
+def test_who_never_comes_is_waited_for_once_the_last_has_come(clock, monkeypatch):
+    monkeypatch.setattr(address, "problem", lambda name, _at: "is away" if name != "hans" or clock[0] < 30 else "")
+    assert list(address.wait(["hans", "maria", "peter"], 60)) == ["maria", "peter"]
+    assert 90 <= clock[0] < 91
+
+
+def test_nobody_is_waited_for():
+    assert address.wait([], 60) == {}
 
 
 def test_nobody_answers():

@@ -47,7 +47,7 @@ def test_a_new_tenant_gets_its_admin_before_its_route(server):
 
 
 def test_an_address_that_does_not_come_is_asked_for_anew_by_the_next_run(server, containers):
-    server.fail["address"] = 1
+    server.fail["address hans.swissphoto.ch"] = 1
     for there in ([], containers()):
         (outcome,) = converge([plan(server.stack(), there)], server.tools)
         assert outcome.error == "hans.swissphoto.ch has no certificate"
@@ -58,8 +58,15 @@ def test_an_address_that_does_not_come_is_asked_for_anew_by_the_next_run(server,
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 
+def test_an_address_that_does_not_come_is_that_tenants_alone(server):
+    server.fail["address hans.swissphoto.ch"] = 1
+    hans, maria = converge([plan(server.stack(name), []) for name in ("hans", "maria")], server.tools)
+    assert (hans.error, maria.error) == ("hans.swissphoto.ch has no certificate", "")
+    assert list(server.routes()) == ["tenant-maria.yml"]
+
+
 def test_a_route_that_was_there_stays_where_its_address_does_not_answer(server, hans, containers):
-    server.fail["address"] = 1
+    server.fail["address hans.swissphoto.ch"] = 1
     (outcome,) = converge([plan(server.stack(route="route: another\n"), containers())], server.tools)
     assert outcome.error
     assert server.routes() == {"tenant-hans.yml": "route: another\n"}
@@ -224,8 +231,26 @@ def test_the_pages_answer_for_a_new_tenant_while_its_stack_starts(server):
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 
-def test_who_has_an_admin_is_not_announced(server, hans, containers):
+def test_who_has_a_route_is_not_announced(server, hans, containers):
     assert plan(hans, containers(server=None)).announce is False
+
+
+def test_who_has_been_absent_is_announced(server, hans):
+    """Its admin and its data exist, as on a server to which it has moved; its address and certificate may not."""
+    hans.route.path.unlink()
+    seen = []
+    run = server.run
+    server.run = lambda command, environment: seen.append(server.routes()) or run(command, environment)
+    converge([plan(hans, [])], server.tools)
+    assert (seen, server.done[-1]) == ([STARTING], "address hans.swissphoto.ch")
+    assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
+
+
+def test_a_route_that_alone_is_missing_is_opened_without_a_look_at_the_nas(server, hans, containers):
+    hans.route.path.unlink()
+    server.mounts.write_text("")
+    (outcome,) = converge([plan(hans, containers())], server.tools)
+    assert (outcome.error, server.done) == ("", ["address hans.swissphoto.ch"])
 
 
 def test_no_page_promises_a_start_that_has_failed(server):
