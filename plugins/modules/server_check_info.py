@@ -14,13 +14,7 @@ description:
     who gets in.
   - Compares the tenants' addresses with the server's routes, where a LAN or a VPN may have them already.
   - A NAS that hangs is given up after 5 seconds.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
+extends_documentation_fragment: swissphoto.silo.reads
 options:
   sentinel:
     description: A file that exists on the NAS alone, where it is mounted.

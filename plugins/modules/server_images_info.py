@@ -12,14 +12,7 @@ author:
 description:
   - Reads of each container of a tenant or of a shared service its image, and the digests by which registries know it.
   - Containers of other projects of Compose are not told.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
-options: {}
+extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.tenant_verify_info
 """

@@ -12,13 +12,7 @@ author:
 description:
   - Reads what C(sshd -T) tells, and looks for a key of the user by whom this module was called over SSH.
   - Nothing is changed, and no key is returned.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
+extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.server_check_info
 """

@@ -14,6 +14,8 @@ description:
   - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
   - The number of processes in a run that changes nothing does not depend on the number of tenants.
   - Nothing is ever deleted, and what lies in the trash keeps its id and its part of the pool.
+  - With O(backend=manual), no limit is set. The size that each directory's file system tells is compared with the limit,
+    and refused where they differ by more than 2 percent.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -31,25 +33,8 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
+extends_documentation_fragment: swissphoto.silo.storage
 options:
-  root:
-    description:
-      - Where the file system of all tenants is mounted on this host.
-      - It must be a mount point itself, and its path free of symbolic links.
-    type: path
-    required: true
-  sentinel:
-    description: A file in O(root) that exists on the NAS alone; without it nothing is touched.
-    type: str
-    default: .silo-nas
-  backend:
-    description:
-      - The kind of quota; V(auto) takes the one of the file system that is mounted.
-      - V(manual) sets nothing. It compares the size that each directory's file system tells with the limit, for an
-        appliance that has its own means to set quotas, and refuses where they differ by more than 2 percent.
-    type: str
-    choices: [auto, btrfs, manual, xfs, zfs]
-    default: auto
   force:
     description:
       - Set a limit even below what a tenant uses now. Its data stay, and its next upload fails.
@@ -185,7 +170,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Runner, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.fresh import Fresh
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
 
@@ -197,9 +182,7 @@ TENANT = {
     "limit": {"type": "str", "required": True},
 }
 ARGUMENTS = {
-    "root": {"type": "path", "required": True},
-    "sentinel": {"type": "str", "default": ".silo-nas"},
-    "backend": {"type": "str", "choices": ["auto", "btrfs", "manual", "xfs", "zfs"], "default": "auto"},
+    **PLACE,
     "force": {"type": "bool", "default": False},
     "overcommit": {"type": "float", "default": 1.0},
     "mount_points": {"type": "list", "elements": "str", "default": []},

@@ -14,31 +14,9 @@ description:
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
-attributes:
-  check_mode:
-    description: Can run in check mode and return what it would change.
-    support: full
-    details: The module only reads.
-  diff_mode:
-    description: Returns what changes, before and after.
-    support: N/A
-    details: The module only reads.
-options:
-  root:
-    description:
-      - Where the file system of all tenants is mounted on this host.
-      - It must be a mount point itself, and its path free of symbolic links.
-    type: path
-    required: true
-  sentinel:
-    description: A file in O(root) that exists on the NAS alone; without it nothing is read.
-    type: str
-    default: .silo-nas
-  backend:
-    description: The kind of quota; V(auto) takes the one of the file system, V(manual) the sizes that it tells.
-    type: str
-    choices: [auto, btrfs, manual, xfs, zfs]
-    default: auto
+extends_documentation_fragment:
+  - swissphoto.silo.reads
+  - swissphoto.silo.storage
 seealso:
   - module: swissphoto.silo.storage_quota
   - module: swissphoto.silo.storage_trash
@@ -161,18 +139,12 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import entries
-
-ARGUMENTS = {
-    "root": {"type": "path", "required": True},
-    "sentinel": {"type": "str", "default": ".silo-nas"},
-    "backend": {"type": "str", "choices": ["auto", "btrfs", "manual", "xfs", "zfs"], "default": "auto"},
-}
 
 
 def main() -> None:
-    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(PLACE, supports_check_mode=True)
     values = module.params
     try:
         backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module))

@@ -16,6 +16,8 @@ description:
   - Removing follows no symbolic link and enters no other file system.
   - A run that is killed at any step is completed by the next with the same options. What is half removed cannot be
     restored, and its name in the trash ends with C(.purging).
+  - With O(backend=manual), plain directories are moved and removed. A share of its own can only be renamed or removed on
+    the appliance, and is refused with a sentence that says to which path; afterwards it counts as done.
   - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
   - Whatever writes to a tenant's directory must be stopped before; this module does not look for it.
 version_added: 0.1.0
@@ -33,25 +35,8 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
+extends_documentation_fragment: swissphoto.silo.storage
 options:
-  root:
-    description:
-      - Where the file system of all tenants is mounted on this host.
-      - It must be a mount point itself, and its path free of symbolic links.
-    type: path
-    required: true
-  sentinel:
-    description: A file in O(root) that exists on the NAS alone; without it nothing is touched.
-    type: str
-    default: .silo-nas
-  backend:
-    description:
-      - The kind of quota; V(auto) takes the one of the file system that is mounted.
-      - With V(manual), plain directories are moved and removed. A share of its own can only be renamed or removed on
-        the appliance, and is refused with a sentence that says to which path; afterwards it counts as done.
-    type: str
-    choices: [auto, btrfs, manual, xfs, zfs]
-    default: auto
   state:
     description:
       - V(trashed) moves the directory into the trash. A tenant that has none is no error.
@@ -200,7 +185,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend, parse_mounts
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend, parse_mounts
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Moved, Order, trash
 
 TENANT = {
@@ -209,9 +194,7 @@ TENANT = {
     "when": {"type": "str", "required": True},
 }
 ARGUMENTS = {
-    "root": {"type": "path", "required": True},
-    "sentinel": {"type": "str", "default": ".silo-nas"},
-    "backend": {"type": "str", "choices": ["auto", "btrfs", "manual", "xfs", "zfs"], "default": "auto"},
+    **PLACE,
     "state": {"type": "str", "choices": ["purged", "restored", "trashed"], "required": True},
     "max_purges": {"type": "int", "default": 3},
     "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},

@@ -11,13 +11,7 @@ author:
   - SwissPhoto (@swissphoto)
 description:
   - Reads the ledger that the role accounting has kept, on a server or on a NAS. Days begin in the ledger's time zone.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
+extends_documentation_fragment: swissphoto.silo.reads
 options:
   path:
     description: The ledger.

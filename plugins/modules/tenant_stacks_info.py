@@ -11,14 +11,7 @@ author:
   - SwissPhoto (@swissphoto)
 description:
   - Reads the containers of all tenants, those that no inventory knows among them.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
-options: {}
+extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.tenant_stacks
 """

@@ -14,13 +14,7 @@ description:
   - What containers use stands in the kernel's control groups, of version 2 or 1; the engine is not asked for it.
   - Tenants that no inventory knows are among them, where they have a container or a folder.
   - What cannot be told in time is null; one tenant that hangs takes nothing from the others.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
+extends_documentation_fragment: swissphoto.silo.reads
 options:
   directory:
     description: Where each tenant has its folder on the server.

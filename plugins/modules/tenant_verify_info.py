@@ -16,13 +16,7 @@ description:
     the cloud's metadata. They are closed at once, and nothing is sent.
   - No secret leaves the server, nor is one sent to it.
   - An action plugin makes O(known) and what each tenant should be of the inventory.
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module only reads.
-    support: N/A
+extends_documentation_fragment: swissphoto.silo.reads
 options:
   server:
     description: The server's name in the inventory.

@@ -16,6 +16,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import Z
 BACKENDS: dict[str, type[Backend]] = {"btrfs": Btrfs, "xfs": Xfs, "zfs": Zfs}
 """By the name of the file system, as the mount table has it."""
 
+PLACE = {
+    "root": {"type": "path", "required": True},
+    "sentinel": {"type": "str", "default": ".silo-nas"},
+    "backend": {"type": "str", "choices": ["auto", *sorted([*BACKENDS, "manual"])], "default": "auto"},
+}
+"""The options of a module by which it names what it works on, as AnsibleModule takes them."""
+
 
 def parse_mounts(text: str) -> list[Mount]:
     """Return the lines of C(/proc/self/mountinfo); raises QuotaError for a line of another shape."""
