@@ -14,8 +14,8 @@ description:
   - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
   - The number of processes in a run that changes nothing does not depend on the number of tenants.
   - Nothing is ever deleted, and what lies in the trash keeps its id and its part of the pool.
-  - With O(backend=manual), no limit is set. The size that each directory's file system tells is compared with the limit,
-    and refused where they differ by more than 2 percent.
+  - With O(backend=manual), no limit is set. The size that each directory's file system tells is compared with the
+    limit, and refused where they differ by more than 2 percent.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)

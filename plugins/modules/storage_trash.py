@@ -16,8 +16,8 @@ description:
   - Removing follows no symbolic link and enters no other file system.
   - A run that is killed at any step is completed by the next with the same options. What is half removed cannot be
     restored, and its name in the trash ends with C(.purging).
-  - With O(backend=manual), plain directories are moved and removed. A share of its own can only be renamed or removed on
-    the appliance, and is refused with a sentence that says to which path; afterwards it counts as done.
+  - With O(backend=manual), plain directories are moved and removed. A share of its own can only be renamed or removed
+    on the appliance, and is refused with a sentence that says to which path; afterwards it counts as done.
   - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
   - Whatever writes to a tenant's directory must be stopped before; this module does not look for it.
 version_added: 0.1.0

@@ -114,7 +114,7 @@ def clock(monkeypatch):
 def test_who_comes_gives_the_others_time(clock, monkeypatch, every, late):
     """A hundred certificates, asked for at once, come one after the other."""
     works_at = {f"t{number}": number * every for number in range(6)}
-    monkeypatch.setattr(address, "problem", lambda name, _at: "" if clock[0] >= works_at[name] else "has no certificate")
+    monkeypatch.setattr(address, "problem", lambda name, _at: "" if clock[0] >= works_at[name] else "is away")
     assert list(address.wait(list(works_at), 60)) == late
 
 
