@@ -182,7 +182,7 @@ def verified(runs):
 
     def of(checks, **values):
         scope = {"hans": {"tenants": {"hans": {"server": "silo1"}}}}
-        task = "swissphoto.silo.tenant : Scope | Check every tenant of the inventory"
+        task = "Scope | Check every tenant of the inventory"
         runs.verified = [event(task, scope), event("Verify what changed", {"hans": {"checks": checks, **values}})]
 
     return of

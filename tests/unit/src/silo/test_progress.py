@@ -44,7 +44,7 @@ def test_what_is_quick_and_changes_nothing_is_not_told(screen, clock):
 
 
 def test_what_only_tells_is_not_told(screen, clock):
-    name = "swissphoto.silo.tenant : Scope | Choose one tenant to speak for each NAS"
+    name = "Scope | Choose one tenant to speak for each NAS"
     assert told(screen, clock, [(name, 3, {"anna": {"changed": True}})])[0] == ""
 
 
