@@ -14,7 +14,7 @@ image=$(docker inspect --format '{{.Config.Image}}' silo-pages-pages-1)
 there=$(docker ps -q --filter label=ch.swissphoto.silo.tenant | wc -l)
 while [ "$there" -lt "$1" ]; do
   there=$((there + 1))
-  docker run -d --name "silo-bench$there-cache-1" --network none --memory 64m --entrypoint sleep \
+  docker run -d --name "silo-bench$there-cache-1" --network none --memory 64m --no-healthcheck --entrypoint sleep \
     --label ch.swissphoto.silo.bench --label "ch.swissphoto.silo.tenant=bench$there" \
     --label ch.swissphoto.silo.service=cache "$image" 3600 >/dev/null
 done
