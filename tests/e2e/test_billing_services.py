@@ -246,7 +246,9 @@ def test_its_health_and_its_numbers_are_on_the_loopback(running):
 
 
 @pytest.mark.fault(23)
-def test_no_key_is_in_arguments_environments_units_or_the_journal(running):
+def test_no_key_is_in_arguments_environments_units_or_the_journal(running, internet):
+    assert post(internet, event(8)).status == 200
+    wait_for(lambda: events(running)["evt_8"]["told"], 90)
     places = [f"cat /proc/{process(running, unit)}/cmdline /proc/{process(running, unit)}/environ" for unit in SERVICES]
     places += [f"systemctl show {' '.join(UNITS)}", f"cat {' '.join(f'/etc/systemd/system/{unit}' for unit in UNITS)}"]
     places += ["journalctl --no-pager --output export --unit 'silo-billing-*'", f"cat {STATE}/*"]
@@ -255,7 +257,7 @@ def test_no_key_is_in_arguments_environments_units_or_the_journal(running):
     def seen(text):
         return running.try_run("grep", "--quiet", "--text", "--fixed-strings", text, "/root/seen").returncode == 0
 
-    assert all(seen(text) for text in ("CREDENTIALS_DIRECTORY", "evt_1", "silo-billing-worker"))
+    assert all(seen(text) for text in ("CREDENTIALS_DIRECTORY", "evt_8", "silo-billing-worker"))
     assert not any(seen(secret) for secret in (SECRET, KEY, VAULT))
 
 
