@@ -164,20 +164,6 @@ def _take_back(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _await(outcomes: Sequence[Outcome], tools: Tools) -> list[Outcome]:
-    """Have the addresses work when the run says that it is done."""
-    opened = [outcome.plan for outcome in outcomes if outcome.plan.open and not outcome.error]
-    problems = tools.wait_for_addresses([plan.stack.host_name for plan in opened])
-    for plan in opened:
-        # Traefik asks for a certificate when a route comes, and not again: so the next run brings it anew.
-        if plan.anew and plan.stack.host_name in problems:
-            remove_file(plan.stack.route.path)
-    return [
-        outcome if outcome.error else Outcome(outcome.plan, problems.get(outcome.plan.stack.host_name, ""))
-        for outcome in outcomes
-    ]
-
-
 def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
     """Go on with a tenant with which it went well so far."""
     if outcome.error:
@@ -187,6 +173,21 @@ def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
     except (StackError, OSError) as error:
         return Outcome(outcome.plan, str(error))
     return outcome
+
+
+def _await(outcomes: Sequence[Outcome], tools: Tools) -> list[Outcome]:
+    """Have the addresses work when the run says that it is done."""
+    opened = [outcome.plan.stack.host_name for outcome in outcomes if outcome.plan.open and not outcome.error]
+    problems = tools.wait_for_addresses(opened)
+
+    def settle(plan: Plan) -> None:
+        if problem := problems.get(plan.stack.host_name):
+            # Traefik asks for a certificate when a route comes, and not again: so the next run brings it anew.
+            if plan.anew:
+                remove_file(plan.stack.route.path)
+            raise StackError(problem)
+
+    return [_step(outcome, settle) for outcome in outcomes]
 
 
 def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
