@@ -52,7 +52,8 @@ def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = (
     """
     problems = dict.fromkeys(host_names, "")
     waiting = list(host_names)
-    deadline = time.monotonic() + seconds
+    start = time.monotonic()
+    deadline = start + seconds
     with concurrent.futures.ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
         while waiting:
             problems.update(zip(waiting, pool.map(lambda name: problem(name, address), waiting), strict=True))
@@ -64,8 +65,9 @@ def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = (
             waiting = left
             if waiting:
                 time.sleep(POLL_SECONDS)
+    waited = time.monotonic() - start
     return {
-        name: f"its containers run, but after {seconds:.0f} s {name} {found}; "
+        name: f"its containers run, but after {waited:.0f} s {name} {found}; "
         "see why by 'docker logs silo-traefik-traefik-1' on the server"
         for name, found in problems.items()
         if found

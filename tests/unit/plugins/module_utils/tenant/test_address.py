@@ -120,8 +120,10 @@ def test_who_comes_gives_the_others_time(clock, monkeypatch, every, late):
 
 def test_who_never_comes_is_waited_for_once_the_last_has_come(clock, monkeypatch):
     monkeypatch.setattr(address, "problem", lambda name, _at: "is away" if name != "hans" or clock[0] < 30 else "")
-    assert list(address.wait(["hans", "maria", "peter"], 60)) == ["maria", "peter"]
+    problems = address.wait(["hans", "maria", "peter"], 60)
+    assert list(problems) == ["maria", "peter"]
     assert 90 <= clock[0] < 91
+    assert problems["maria"].startswith("its containers run, but after 90 s maria is away; see why")
 
 
 def test_nobody_is_waited_for():
