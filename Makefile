@@ -27,13 +27,19 @@ demo: lab ## three customers from nothing, on the lab
 lint: setup ## every gate that reads and does not run
 	@tools/lint
 
-test: setup ## lint, unit tests, and all behaviours from outside on a lab of their own
-	@tools/test
+check: setup ## before a commit: lint of what changed, types, unit and contract tests; two minutes
+	@python -m tests.tiers check
 
-test-faults: setup ## every fault of the catalogue, broken on machines of their own; a table of what held
-	@tools/test-faults
+test: setup ## everything that is claimed, proved on labs of its own, but for what takes long
+	@python -m tests.tiers test
+
+test-all: setup ## everything: also the virtual machines, every fault, every point of a kill, all that is slow
+	@python -m tests.tiers all
 
 bench: setup ## what everything costs beside its alternatives, on a lab of its own
 	@python -m tests.bench $(BENCH)
 
-.PHONY: help setup lab nas-vm lab-down demo lint test test-faults bench
+lab-forget: setup ## removes the snapshot of a converged lab, from which tests start
+	@python -m tests.lab forget
+
+.PHONY: help setup lab nas-vm lab-down lab-forget demo lint check test test-all bench

@@ -1,19 +1,11 @@
-"""For all tests: those of the catalogue are known by their marker, slow ones are left out, failures are told last."""
+"""For all tests: what is slow waits, faults are known by their number, and it is written down how each test went."""
 
-from tests.failures import pytest_sessionfinish
-from tests.faults.plugin import (
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_terminal_summary,
-    seen,
-)
+from tests import failures
+from tests.faults import plugin as faults
+from tests.tiers import results, slow
 
-__all__ = [
-    "pytest_addoption",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_sessionfinish",
-    "pytest_terminal_summary",
-    "seen",
-]
+
+def pytest_addoption(pluginmanager):
+    # Not by `pytest_plugins`, which only a conftest at the top of the repository may name.
+    for plugin in (slow, faults, failures, results):
+        pluginmanager.register(plugin)

@@ -1,4 +1,4 @@
-"""Of pytest: collects how it went with tests of faults. `--faults DIRECTORY` runs those alone, and keeps it there."""
+"""Of pytest: collects how it went with tests of faults, and writes it into the directory of `--faults`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-SLOW = "it takes minutes; make test-faults runs it"
 # Worst first: of a test's phases, and of a fault's tests, the worst counts.
 OUTCOMES = ("failed", "skipped", "passed")
 
@@ -65,7 +64,7 @@ class Collector:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ours."""
     group = parser.getgroup("faults")
-    group.addoption("--faults", metavar="DIRECTORY", help="run tests of faults alone, also slow ones; results go there")
+    group.addoption("--faults", metavar="DIRECTORY", help="write there how tests of faults went")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,33 +74,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Collector(Path(directory)), "faults-collector")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, with the reason; for faults, leave out all else."""
-    faults_alone = bool(config.getoption("--faults"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note the faults of each test."""
     for item in items:
         numbers = sorted({number for marker in item.iter_markers("fault") for number in marker.args})
         item.user_properties += [("fault", number) for number in numbers]
-        if item.get_closest_marker("slow") and not faults_alone:
-            item.add_marker(pytest.mark.skip(reason=SLOW))
-    if faults_alone:
-        chosen = [item for item in items if item.get_closest_marker("fault")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-        items[:] = chosen
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what was left out, and why."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    left_out = [report.nodeid for report in skipped if SLOW in str(report.longrepr)]
-    if left_out:
-        terminalreporter.write_line(f"left out ({SLOW}):")
-        for name in left_out:
-            terminalreporter.write_line(f"  {name}")
 
 
 @pytest.fixture
 def seen(record_property: Callable[[str, object], None]) -> Iterator[Callable[[str], None]]:
-    """Say in a few words what was seen; it is in the table of `make test-faults`."""
+    """Say in a few words what was seen; it is in the table of `make test-all`."""
 
     def say(text: str) -> None:
         record_property("seen", text)

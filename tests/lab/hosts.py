@@ -148,6 +148,11 @@ class Hosts:
             )
         return None
 
+    def stop(self, name: str) -> str:
+        """Shut a host down, as if its power button was pressed."""
+        self.machine.run("docker", "stop", "-t", "90", name)
+        return "stopped"
+
     def restart(self, name: str) -> str:
         """Reboot a host."""
         self.machine.run("docker", "restart", "-t", "90", name)

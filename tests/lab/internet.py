@@ -1,10 +1,10 @@
 """The rest of the world, as far as a lab needs it: a resolver, an image registry and an ACME authority."""
 
-import ssl
-import urllib.error
-import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import urllib3
 
 from .command import LabError, Machine
 from .hosts import Hosts
@@ -17,6 +17,8 @@ REGISTRY_PORT, ACME_PORT, ACME_MANAGEMENT_PORT = 5000, 14000, 15000
 # Both kinds of manifest that skopeo may have pushed; the digest is that of what the registry keeps.
 MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 SECONDS = 30
+NAME = "localhost"  # of both, in their certificate
+OK = 200
 
 
 @dataclass(frozen=True)
@@ -71,39 +73,46 @@ class Internet:
         """The certificate (PEM) of the root that issues; the authority makes a new one at each of its starts."""
 
         def ask() -> str | None:
-            answer = self._ask(f"https://{self.address}:{ACME_MANAGEMENT_PORT}/roots/0")
+            answer = self._ask(ACME_MANAGEMENT_PORT, "/roots/0")
             return answer[1] if answer else None
 
         return wait_for("the ACME authority's root certificate", ask, SECONDS, LabError)
 
     def digest(self, image: Image) -> str | None:
         """The digest under which the registry has an image; None where it has not."""
-        url = f"https://{self.address}:{REGISTRY_PORT}/v2/{image.name}/manifests/{image.hash}"
-        answer = self._ask(url, method="HEAD", accept=MANIFESTS)
+        path = f"/v2/{image.name}/manifests/{image.hash}"
+        answer = self._ask(REGISTRY_PORT, path, method="HEAD", accept=MANIFESTS)
         return answer[0]["Docker-Content-Digest"] if answer else None
 
     def push(self, image: Image) -> str:
         """Put an image of the machine's engine into the registry; its digest."""
+        return self._push(("docker", "save", image.tag), image)
+
+    def push_archive(self, path: Path, image: Image) -> str:
+        """Put the image of an archive into the registry; its digest."""
+        return self._push(("cat", str(path)), image)
+
+    def _push(self, source: Sequence[str], image: Image) -> str:
         target = f"docker://localhost:{REGISTRY_PORT}/{image.name}:{image.hash}"
         copy = ("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-compress-level", "1")
         trust = ("--env", "SSL_CERT_FILE=/etc/silo-lab/lab-ca.pem")
         sink = ("docker", "exec", "--interactive", *trust, self.container, *copy, "docker-archive:/dev/stdin", target)
-        self.machine.pipe(("docker", "save", image.tag), sink)
+        self.machine.pipe(source, sink)
         digest = self.digest(image)
         if digest is None:
             raise LabError(f"the registry does not have {image.name}:{image.hash}, which was just put into it")
         return digest
 
-    def _ask(self, url: str, method: str = "GET", accept: str = "*/*") -> tuple[dict[str, str], str] | None:
+    def _ask(self, port: int, path: str, method: str = "GET", accept: str = "*/*") -> tuple[dict[str, str], str] | None:
         """Headers and text of an answer; None where there is no such thing, or nobody answers yet."""
-        trust = ssl.create_default_context(cafile=Path(self.directory.lab_ca))
-        # No proxy of the machine stands between it and its own containers.
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+        # By a name that the certificate has: it names no address, so that a lab can move to another network.
+        pool = urllib3.HTTPSConnectionPool(
+            self.address, port, ca_certs=str(self.directory.lab_ca), server_hostname=NAME, assert_hostname=NAME
         )
-        request = urllib.request.Request(url, method=method, headers={"Accept": accept})  # noqa: S310 - always https
         try:
-            with opener.open(request, timeout=5) as answer:
-                return dict(answer.headers), answer.read().decode()
-        except OSError:
+            answer = pool.request(method, path, headers={"Accept": accept}, timeout=5, retries=False, redirect=False)
+        except (urllib3.exceptions.HTTPError, OSError):
             return None
+        finally:
+            pool.close()
+        return (dict(answer.headers), answer.data.decode()) if answer.status == OK else None

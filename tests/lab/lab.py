@@ -1,58 +1,72 @@
 """A lab as a whole: up, down, reboot and how it is."""
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-
-import yaml
 
 from . import certificates
 from .command import LabError, Machine
 from .engine import Engine
 from .hosts import Host, Hosts
-from .images import STAND_INS, Builder
+from .image_set import ImageSet
+from .images import STAND_INS, Builder, Image
 from .internet import ACME_PORT, Internet
 from .progress import step
 from .server import Server
+from .snapshot import Inventory, Snapshot, key_of
 from .state import DOMAIN, Directory, Lab
 from .vm.machines import MACHINES, Machines
 
 REPOSITORY = Path(__file__).parents[2]
-OFFICIAL_IMAGES = REPOSITORY / "group_vars" / "all" / "images.yml"
 SERVER_VOLUMES = {"/var/lib/docker": "docker", "/srv": "srv", "/var/lib/silo": "silo"}
 INTERNET_VOLUMES = {"/var/lib/docker-registry": "registry"}
-BUILDERS = 2  # at a time: one loads packages while the other unpacks
+BUILDERS = 3  # at a time: some load packages while another unpacks
+# nas_image_path of the demo's inventory: where its file system lies on the server.
+NAS_IMAGE = "/var/lib/silo/nas.img"
 
 
 class Laboratory:
     """Makes and removes the lab of a directory."""
 
-    def __init__(self, machine: Machine, directory: Directory, *, official: bool = False) -> None:
-        """With `official`, the server is to run the official images; nothing is built for it then."""
-        self.machine, self.directory, self.official = machine, directory, official
+    def __init__(self, machine: Machine, directory: Directory, images: ImageSet | None = None) -> None:
+        """The server is to run these images; its own stand-ins where none are given."""
+        self.machine, self.directory, self.images = machine, directory, images or ImageSet()
         self.engine = Engine(machine)
         self.hosts = Hosts(machine, directory.name)
         self.builder = Builder(machine, directory.path / "build")
         self.server_name, self.internet_name = directory.name, f"{directory.name}-internet"
 
-    def up(self) -> Lab:
-        """Make the lab, or what is missing of it, and wait until it can be used."""
+    @property
+    def volumes(self) -> dict[str, str]:
+        """The volumes of both hosts, by their part."""
+        parts = [(self.server_name, part) for part in SERVER_VOLUMES.values()]
+        parts += [(self.internet_name, part) for part in INTERNET_VOLUMES.values()]
+        return {part: f"{host}-{part}" for host, part in parts}
+
+    def up(self, server_image: str = "") -> Lab:
+        """Make the lab, or what is missing of it, and wait until it can be used; the server of a given image."""
         self.engine.ensure()
         self.directory.make()
         step("image base", self.builder.make_base)
-        server_image, internet_image = self._build("server", "internet")
-        network = step("network", self.hosts.network)
-        address, resolver = str(network[2]), str(network[3])
-        internet = self._internet(internet_image, resolver, address, str(network[MACHINES["server"].number]))
-        server = self._server(server_image, address, resolver)
-        step("root certificate", lambda: self._trust(internet, server))
-        images = _official_images() if self.official else self._images(internet)
+        with ThreadPoolExecutor(BUILDERS) as workers:
+            hosts = [workers.submit(self._build, name) for name in ("server", "internet")]
+            # Where there is a registry it is asked first what it has.
+            is_new = self.hosts.state(self.internet_name) == "absent"
+            early = [workers.submit(self._build, name) for name in self.images.stand_ins.values() if is_new]
+            own_image, internet_image = (build.result() for build in hosts)
+            network = step("network", self.hosts.network)
+            address, resolver = str(network[2]), str(network[3])
+            internet = self._internet(internet_image, resolver, address, str(network[MACHINES["server"].number]))
+            server = self._server(server_image or own_image, address, resolver)
+            step("root certificate", lambda: self._trust(internet, server))
+            images = self._images(internet, workers, early)
         return self._record(internet, server, images)
 
     def _internet(self, image: str, address: str, server: str, virtual: str) -> Internet:
-        """Have the rest of the world, with certificates for its names and address."""
+        """Have the rest of the world, with certificates for its names."""
         names = [f"registry.{DOMAIN}", f"acme.{DOMAIN}", "localhost"]
-        step("certificates", lambda: certificates.ensure(self.directory, names, [address, "127.0.0.1"]))
+        step("certificates", lambda: certificates.ensure(self.directory, names, ["127.0.0.1"]))
         host = Host(self.internet_name, image, address, INTERNET_VOLUMES, {}, is_renewable=True)
         step(f"host {host.name}", lambda: self.hosts.ensure(host))
         internet = Internet(self.machine, self.hosts, self.directory, host.name, address, server, DOMAIN, virtual)
@@ -70,30 +84,40 @@ class Laboratory:
         step("ssh", server.ensure_ssh)
         return server
 
-    def _build(self, *names: str) -> list[str]:
-        """Build some images side by side; their tags."""
+    def _build(self, name: str) -> str:
+        """Build an image where it is missing; its tag."""
+        image = self.builder.image(name)
+        step(f"image {name}", lambda: self.builder.make(image))
+        return image.tag
 
-        def make(name: str) -> str:
+    def _images(self, internet: Internet, workers: ThreadPoolExecutor, early: list[Future[str]]) -> dict[str, str]:
+        """Have all images where the server finds them; their references by the key of lab.json."""
+
+        def publish(image: Image, push: Callable[[], str]) -> str:
+            digest = internet.digest(image) or step(f"image {image.name} in the registry", push, lambda got: got[:19])
+            return f"{internet.registry}/{image.name}@{digest}"
+
+        def own(name: str) -> str:
             image = self.builder.image(name)
-            step(f"image {name}", lambda: self.builder.make(image))
-            return image.tag
 
-        with ThreadPoolExecutor(BUILDERS) as workers:
-            return list(workers.map(make, names))
+            def push() -> str:
+                if not early:
+                    self._build(name)
+                return internet.push(image)
 
-    def _images(self, internet: Internet) -> dict[str, str]:
-        """Build the stand-ins and put them into the registry; their references by digest, by the key of lab.json."""
+            return publish(image, push)
 
-        def publish(name: str) -> str:
-            image = self.builder.image(name)
-            digest = internet.digest(image)
-            if digest is None:
-                step(f"image {name}", lambda: self.builder.make(image))
-                digest = step(f"image {name} in the registry", lambda: internet.push(image), lambda answer: answer[:19])
-            return f"{internet.registry}/{name}@{digest}"
+        def archive(key: str) -> str:
+            given = self.images.archives[key]
+            image = Image(STAND_INS[key], given.hash)
+            return publish(image, lambda: internet.push_archive(given.path, image))
 
-        with ThreadPoolExecutor(BUILDERS) as workers:
-            return dict(zip(STAND_INS, workers.map(publish, STAND_INS.values()), strict=True))
+        for build in early:
+            build.result()
+        pushed = {key: workers.submit(own, name) for key, name in self.images.stand_ins.items()}
+        pushed |= {key: workers.submit(archive, key) for key in self.images.archives}
+        found = {**self.images.references, **{key: push.result() for key, push in pushed.items()}}
+        return {key: found[key] for key in STAND_INS}
 
     def _trust(self, internet: Internet, server: Server) -> str:
         """Keep the authority's root; where it is another than before, what it issued before is worthless."""
@@ -119,6 +143,7 @@ class Laboratory:
             ssh_key=str(self.directory.ssh_key),
             known_hosts=str(self.directory.known_hosts),
             images=dict(images),
+            properties=self.images.properties,
         )
         self.directory.save(lab)
         return lab
@@ -129,10 +154,50 @@ class Laboratory:
         machines.down(MACHINES)
         if self.engine.installed():
             step("docker engine", self.engine.ensure_running)
-            volumes = [f"{self.server_name}-{volume}" for volume in SERVER_VOLUMES.values()]
-            volumes += [f"{self.internet_name}-{volume}" for volume in INTERNET_VOLUMES.values()]
-            step(self.directory.name, lambda: self.hosts.remove(volumes))
+            step(self.directory.name, lambda: self.hosts.remove(list(self.volumes.values())))
         self.directory.remove()
+
+    def keep(self, inventory: Inventory) -> None:
+        """Make a snapshot of a lab that `site.yml` has converged, and of its inventory. The lab itself is gone then."""
+        self.known()
+        snapshot = self._snapshot()
+        # The server first: it ends what it has open at the registry and the authority.
+        for name in (self.server_name, self.internet_name):
+            step(f"stop of {name}", partial(self.hosts.stop, name))
+        step("snapshot", lambda: snapshot.keep(self.server_name, self.volumes, self.directory, inventory))
+        self.down()
+
+    def is_kept(self) -> bool:
+        """Whether there is a snapshot of what is here now."""
+        return self._snapshot().exists()
+
+    def restore(self, inventory: Inventory) -> bool:
+        """Make the lab from what was kept, and its inventory; False, and nothing is done, where nothing fits."""
+        self.engine.ensure()
+        self.directory.make()
+        snapshot = self._snapshot()
+        if not step("snapshot", lambda: snapshot.unpack(self.volumes, self.directory, inventory), _found):
+            return False
+        step("identity of its file system", lambda: self._rename_file_system(snapshot.image))
+        lab = self.up(snapshot.image)
+        server = Server(self.machine, self.hosts, self.directory, lab.container, lab.address)
+        step("certificates of its tenants", lambda: server.wait_for_certificates(lab.domain))
+        return True
+
+    def forget(self) -> None:
+        """Remove the snapshot that this machine keeps, whichever lab it is of."""
+        if self.engine.installed():
+            step("docker engine", self.engine.ensure_running)
+            step("snapshots", lambda: Snapshot.forget_all(self.machine))
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.machine, key_of(REPOSITORY, self.images.key))
+
+    def _rename_file_system(self, image: str) -> str:
+        """Give the copied file system another id: the kernel takes two of one id for one that has two devices."""
+        volume = f"{self.server_name}-{SERVER_VOLUMES['/var/lib/silo']}:/var/lib/silo"
+        self.machine.run("docker", "run", "--rm", f"--volume={volume}", image, "btrfstune", "-f", "-m", NAS_IMAGE)
+        return "new"
 
     def reboot(self) -> None:
         """Restart the server as if its power button was pressed, and wait until root can log in again."""
@@ -160,7 +225,5 @@ class Laboratory:
         return lab
 
 
-def _official_images() -> dict[str, str]:
-    """The references that production pulls."""
-    images = yaml.safe_load(OFFICIAL_IMAGES.read_text())["silo_images"]
-    return {name: str(images[name]) for name in STAND_INS}
+def _found(there: bool) -> str:
+    return "unpacked" if there else "none of what is here now"

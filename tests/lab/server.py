@@ -1,6 +1,10 @@
 """The lab's server as the lab sees it: its SSH, and what must be forgotten when the ACME authority did."""
 
+import socket
+import ssl
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from .command import LabError, Machine
 from .hosts import Hosts
@@ -9,6 +13,8 @@ from .state import Directory
 
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SECONDS = 60
+CERTIFICATE_SECONDS = 120
+ROUTES = "/srv/silo/traefik/routes"
 # Traefik keeps account and certificates of an authority that is no more. It writes the file when it gets a certificate,
 # not when it stops, so the order removes, then restarts is safe.
 FORGET = """
@@ -63,6 +69,25 @@ class Server:
         # No configuration of the person who calls: the files here must be enough.
         ssh = ("ssh", "-F", "none", *flags, "-i", str(self.directory.ssh_key), f"root@{self.address}", "true")
         return True if self.machine.run(*ssh, check=False).code == 0 else None
+
+    def wait_for_certificates(self, domain: str) -> str:
+        """Wait until each tenant that has a route is served with a certificate of the lab's authority."""
+        listed = self.hosts.execute(self.container, "find", ROUTES, "-name", "tenant-*.yml", "-printf", "%f ")
+        names = [f"{Path(file).stem.removeprefix('tenant-')}.{domain}" for file in listed.split()]
+        for name in names:
+            wait_for(f"the certificate of {name}", partial(self._is_trusted, name), CERTIFICATE_SECONDS, LabError)
+        return f"{len(names)} there"
+
+    def _is_trusted(self, name: str) -> bool | None:
+        trust = ssl.create_default_context(cafile=self.directory.ca)
+        try:
+            with (
+                socket.create_connection((self.address, 443), timeout=5) as raw,
+                trust.wrap_socket(raw, server_hostname=name),
+            ):
+                return True
+        except OSError:
+            return None
 
     def forget_certificates(self) -> None:
         """Let Traefik, if there is one, ask the authority for everything anew."""

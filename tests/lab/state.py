@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -34,6 +34,7 @@ class Lab:
     ssh_key: str
     known_hosts: str
     images: Mapping[str, str]
+    properties: Sequence[str] = ()  # what tests may expect of these images beside the interface of the official ones
 
 
 class Directory:
@@ -84,7 +85,7 @@ class Directory:
         if not self.lab_json.exists():
             return None
         values = json.loads(self.lab_json.read_text())
-        return Lab(**{field.name: values[field.name] for field in fields(Lab)})
+        return Lab(**{field.name: values[field.name] for field in fields(Lab) if field.name in values})
 
     def remove(self) -> None:
         """Remove the lab's files. What others keep in `.lab` stays: the vault password, and other labs."""

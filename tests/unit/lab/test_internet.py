@@ -1,5 +1,10 @@
+import http.server
+import ssl
+import threading
+
 import pytest
 
+from tests.lab import certificates
 from tests.lab.command import LabError, Result
 from tests.lab.hosts import Hosts
 from tests.lab.images import Image
@@ -23,8 +28,8 @@ def registry(monkeypatch):
     """What the registry has, by path."""
     content = {}
 
-    def ask(self, url, method="GET", accept="*/*"):
-        digest = content.get(url.partition("/v2/")[2])
+    def ask(self, port, path, method="GET", accept="*/*"):
+        digest = content.get(path.removeprefix("/v2/"))
         return ({"Docker-Content-Digest": digest}, "") if digest else None
 
     monkeypatch.setattr(Internet, "_ask", ask)
@@ -68,6 +73,40 @@ def test_an_image_goes_from_the_engine_into_the_registry(internet, machine, regi
     (pipe,) = machine.asked(" | ")
     assert pipe.startswith("docker save silo-lab-valkey:0123456789ab | docker exec --interactive")
     assert pipe.endswith("docker://localhost:5000/valkey:0123456789ab")
+
+
+def test_an_archive_goes_into_the_registry_as_it_is(internet, machine, registry, tmp_path):
+    registry["valkey/manifests/0123456789ab"] = "sha256:1"
+    assert internet.push_archive(tmp_path / "valkey.tar", VALKEY) == "sha256:1"
+    (pipe,) = machine.asked(" | ")
+    assert pipe.startswith(f"cat {tmp_path}/valkey.tar | docker exec --interactive")
+
+
+def test_the_registry_is_asked_by_a_name_that_its_certificate_has(directory, machine):
+    """It has no address: a lab that comes from a snapshot lies in another network than the one that was kept."""
+    certificates.ensure(directory, ["localhost"], [])
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(directory.certificate, directory.key)
+
+    class Registry(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(200 if self.path == "/v2/valkey/manifests/0123456789ab" else 404)
+            self.send_header("Docker-Content-Digest", "sha256:2")
+            self.end_headers()
+
+        def log_message(self, *_arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Registry) as server, pytest.MonkeyPatch.context() as patch:
+        server.socket = serving.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        patch.setattr("tests.lab.internet.REGISTRY_PORT", server.server_port)
+        place = Internet(machine, Hosts(machine, "x"), directory, "x-internet", "127.0.0.1", "", "swissphoto.test", "")
+        assert place.digest(VALKEY) == "sha256:2"
+        assert place.digest(Image("valkey", "other")) is None
+        certificates.ensure(directory, ["registry.swissphoto.test"], [])
+        assert place.digest(VALKEY) is None
+        server.shutdown()
 
 
 def test_an_image_that_did_not_arrive_is_an_error(internet, registry):

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from tests.lab import __main__ as command_line
-from tests.lab import lab as module
+from tests.lab import image_set
 from tests.lab.command import LabError, Result
 from tests.lab.images import STAND_INS
 from tests.lab.internet import Internet
@@ -47,8 +47,8 @@ def test_up_says_one_line_for_each_step(laboratory, capsys):
 
 
 def test_official_images_are_those_of_production_and_nothing_is_built_for_them(laboratory, machine, directory):
-    lab = Laboratory(machine, directory, official=True).up()
-    policy = yaml.safe_load(module.OFFICIAL_IMAGES.read_text())["silo_images"]
+    lab = Laboratory(machine, directory, image_set.chosen("official")).up()
+    policy = yaml.safe_load(image_set.OFFICIAL.read_text())["silo_images"]
     assert lab.images == {name: policy[name] for name in STAND_INS}
     assert not machine.asked("silo-lab-postgres:")
 

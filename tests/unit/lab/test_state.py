@@ -21,6 +21,7 @@ def a_lab(**changes):
         "ssh_key": "/lab/id_ed25519",
         "known_hosts": "/lab/known_hosts",
         "images": {"postgres": "registry.swissphoto.test:5000/postgres@sha256:1"},
+        "properties": ["models"],
     }
     return Lab(**{**values, **changes})
 

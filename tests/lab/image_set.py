@@ -1,0 +1,133 @@
+"""The images that a lab runs: its own stand-ins, the official ones, or those of a file that `IMAGES` names.
+
+Such a file is YAML. For a key of `silo_images` it has a reference, which the server pulls, or the path of an archive of
+`docker save`, which the lab's registry gets. The stand-ins serve what it does not name. `properties` lists what tests
+may expect of these images beside the interface of Immich, from PROPERTIES.
+"""
+
+import functools
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from .command import LabError
+from .images import STAND_INS
+
+OFFICIAL = Path(__file__).parents[2] / "group_vars" / "all" / "images.yml"
+# What a stand-in has beside the interface of the official image, by its key; tests name what they need of it.
+PROPERTIES: Mapping[str, Mapping[str, str]] = {
+    "immich_server": {
+        "web": "the pages of the stand-in's web interface",
+        "photo-metrics": "the vectors of a picture at once, without a model",
+    },
+    "immich_machine_learning": {
+        "models": "a vector for each picture, without a download of models",
+        "request-log": "a line in its log for each prediction, with the gateway and the asker",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file of `docker save` with one image."""
+
+    path: Path
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Twelve hex digits over all of it, which is the tag under which the registry has it."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Where each image comes from: `references` are pulled as they are, `archives` go into the registry."""
+
+    references: Mapping[str, str] = field(default_factory=dict)
+    archives: Mapping[str, Archive] = field(default_factory=dict)
+    claimed: frozenset[str] = frozenset()
+
+    @property
+    def stand_ins(self) -> dict[str, str]:
+        """Names of the lab's own images by their key: those that nothing else serves."""
+        return {key: name for key, name in STAND_INS.items() if key not in {*self.references, *self.archives}}
+
+    @property
+    def properties(self) -> list[str]:
+        """What tests may expect beside the interface."""
+        return sorted({name for key in self.stand_ins for name in PROPERTIES.get(key, ())} | self.claimed)
+
+    @property
+    def key(self) -> str:
+        """A text that differs where another set is meant."""
+        archives = {key: archive.hash for key, archive in self.archives.items()}
+        return json.dumps([dict(self.references), archives, self.properties], sort_keys=True)
+
+
+def chosen(images: str) -> ImageSet:
+    """The set that `IMAGES` means: nothing, `official`, or a file. LabError names what is wrong with it."""
+    if not images:
+        return ImageSet()
+    if images == "official":
+        return ImageSet(_official())
+    path = Path(images)
+    if not path.is_file():
+        raise LabError(f"IMAGES={images!r} is not known: official, a file that exists, or nothing for the lab's own")
+    return _of_file(path)
+
+
+def _official() -> dict[str, str]:
+    """The references that production pulls."""
+    images = yaml.safe_load(OFFICIAL.read_text())["silo_images"]
+    return {name: str(images[name]) for name in STAND_INS}
+
+
+def _of_file(path: Path) -> ImageSet:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} is not YAML: {_line(error)}") from error
+    if not isinstance(values, dict) or not values:
+        raise LabError(f"{path} names no image; a line '<key>: <reference or archive>' for any of {_words(STAND_INS)}")
+    claimed = values.pop("properties", [])
+    known = {name for names in PROPERTIES.values() for name in names}
+    if not isinstance(claimed, list) or (wrong := sorted({str(name) for name in claimed} - known)):
+        shown = _words(wrong) if isinstance(claimed, list) else repr(claimed)
+        raise LabError(f"{path}: properties: {shown} is not known; a list of {_words(sorted(known))} is right")
+    references, archives = dict[str, str](), dict[str, Archive]()
+    for key, value in values.items():
+        if key not in STAND_INS or not isinstance(value, str):
+            raise LabError(f"{path}: {key}: {value!r} is not known; a reference or an archive for {_words(STAND_INS)}")
+        # A path is told from a reference by its beginning: both have slashes.
+        if value.startswith(("/", "./", "../")):
+            archives[key] = _archive(path.parent / value, f"{path}: {key}")
+        else:
+            references[key] = value
+    return ImageSet(references, archives, frozenset(claimed))
+
+
+def _archive(path: Path, where: str) -> Archive:
+    """An archive that holds one image, looked at before anything is made."""
+    try:
+        with tarfile.open(path) as archive:
+            manifest = archive.extractfile("manifest.json")
+            count = len(json.load(manifest)) if manifest else 0
+    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+        raise LabError(f"{where}: {path} is no archive of `docker save`: {_line(error)}") from error
+    if count != 1:
+        raise LabError(f"{where}: {path} holds {count} images; one is right")
+    return Archive(path)
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,170 @@
+"""A converged lab, kept: its volumes, its server as an image, and its inventory. Another lab made from it starts in
+seconds.
+
+The key is a hash of all that goes into a converged lab, so a change of a role, a plugin or an image makes it anew. It
+holds vaults and the password that opens them: like the engine's other volumes, root alone reads it.
+"""
+
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import typing as t
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import LabError, Machine
+from .images import digest_of
+from .state import Directory
+
+# All that decides what a converged lab is: what is run, on which policy and inventory, by which Ansible, in which lab.
+SOURCES = (
+    *("ansible.cfg", "constraints.txt", "pyproject.toml"),
+    *("group_vars", "inventory/demo", "meta", "playbooks", "plugins", "roles", "src", "tests/lab", "tests/molecule"),
+)
+LABEL = "ch.swissphoto.silo.lab-snapshot"
+NAME = "silo-lab-snapshot"
+FILES = "files"
+COMPLETE = "complete.json"
+# Packages of Debian and bases of images get older; certificates in it last longer than this.
+MAX_AGE = datetime.timedelta(days=7)
+LOCK = Path("/run/lab-snapshot.lock")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The inventory of a lab, and the file of the password that opens its vaults."""
+
+    folder: Path
+    vault_password: Path
+
+
+def key_of(repository: Path, *more: str) -> str:
+    """Twelve hex digits over all that goes into a converged lab; `more` is what else decides."""
+    summary = hashlib.sha256("\0".join(more).encode())
+    for source in SOURCES:
+        path = repository / source
+        part = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else digest_of(path)
+        summary.update(f"\0{source}\0{part}".encode())
+    return summary.hexdigest()[:12]
+
+
+class Snapshot:
+    """What is kept under one key in the machine's engine, whole or not at all."""
+
+    def __init__(self, machine: Machine, key: str) -> None:
+        """Look at nothing yet."""
+        self.machine, self.key = machine, key
+        self.image = f"{NAME}:{key}"
+        self.files = f"{NAME}-{key}-{FILES}"
+
+    def volume(self, part: str) -> str:
+        """The name of the volume that keeps a part of the lab."""
+        return f"{NAME}-{self.key}-{part}"
+
+    def exists(self, now: datetime.datetime | None = None) -> bool:
+        """Whether all of it is there, and young enough."""
+        known = self._record()
+        if known is None or self._run("docker", "image", "inspect", self.image) is None:
+            return False
+        made = datetime.datetime.fromisoformat(known["made"])
+        parts = set(self.volumes(self.machine))
+        is_young = (now or datetime.datetime.now(datetime.UTC)) - made < MAX_AGE
+        return is_young and {self.volume(part) for part in known["parts"]} <= parts
+
+    def keep(self, container: str, volumes: Mapping[str, str], directory: Directory, inventory: Inventory) -> str:
+        """Keep a lab whose hosts are stopped, in place of all other snapshots; `volumes` are its own, by their part.
+
+        What is in the volumes is moved, which takes no time: of the lab only a way to remove it is left.
+        """
+        with _alone():
+            self.forget_all(self.machine)
+            for part, volume in volumes.items():
+                self._make(self.volume(part))
+                self._move(self._place(volume), self._place(self.volume(part)))
+            self.machine.run("docker", "commit", "--change", f"LABEL {LABEL}={self.key}", container, self.image)
+            self._make(self.files)
+            files = self._place(self.files)
+            for path in _files_of(directory):
+                shutil.copy2(path, files)
+            shutil.copytree(inventory.folder, files / "inventory", symlinks=True)
+            shutil.copy2(inventory.vault_password, files / "vault-password")
+            record = {"made": datetime.datetime.now(datetime.UTC).isoformat(), "parts": sorted(volumes)}
+            # Whatever is cut off before this line is no snapshot.
+            (files / COMPLETE).write_text(json.dumps(record))
+        return f"under {self.key}"
+
+    def unpack(self, volumes: Mapping[str, str], directory: Directory, inventory: Inventory) -> bool:
+        """Make the volumes and the files of a new lab; whether there was a snapshot."""
+        with _alone(shared=True):
+            if not self.exists():
+                return False
+            files = self._place(self.files)
+            for path in _files_of(directory):
+                directory.write(path, (files / path.name).read_text())
+            shutil.rmtree(inventory.folder, ignore_errors=True)
+            shutil.copytree(files / "inventory", inventory.folder, symlinks=True)
+            shutil.copy2(files / "vault-password", inventory.vault_password)
+            for part, volume in volumes.items():
+                self.machine.run("docker", "volume", "create", volume)
+                self._copy(self._place(self.volume(part)), self._place(volume))
+        return True
+
+    @classmethod
+    def forget_all(cls, machine: Machine) -> str:
+        """Remove every snapshot of the machine, whole or cut off; how many parts there were."""
+        of_snapshots = ("--filter", f"label={LABEL}", "--quiet")
+        images = machine.run("docker", "image", "ls", *of_snapshots).stdout.split()
+        volumes = cls.volumes(machine)
+        if images:
+            machine.run("docker", "image", "rm", "--force", *images)
+        if volumes:
+            machine.run("docker", "volume", "rm", *volumes)
+        return f"{len(images)} images, {len(volumes)} volumes removed"
+
+    @staticmethod
+    def volumes(machine: Machine) -> list[str]:
+        """The volumes of all snapshots."""
+        return machine.run("docker", "volume", "ls", "--filter", f"label={LABEL}", "--quiet").stdout.split()
+
+    def _record(self) -> dict[str, t.Any] | None:
+        place = self._run("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", self.files)
+        path = Path(place.strip()) / COMPLETE if place else None
+        return dict(json.loads(path.read_text())) if path and path.exists() else None
+
+    def _run(self, *argv: str) -> str | None:
+        answer = self.machine.run(*argv, check=False)
+        return answer.stdout if answer.code == 0 else None
+
+    def _make(self, volume: str) -> None:
+        self.machine.run("docker", "volume", "create", "--label", f"{LABEL}={self.key}", volume)
+
+    def _place(self, volume: str) -> Path:
+        shown = self.machine.run("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", volume).stdout.strip()
+        if not os.access(shown, os.W_OK):
+            raise LabError(f"the volume {volume} lies in {shown}, which only root of the engine's own machine reaches")
+        return Path(shown)
+
+    def _move(self, source: Path, target: Path) -> None:
+        for path in source.iterdir():
+            path.rename(target / path.name)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        self.machine.run("cp", "--archive", "--reflink=auto", "--sparse=auto", f"{source}/.", str(target))
+
+
+def _files_of(directory: Directory) -> tuple[Path, ...]:
+    """What the lab's hosts trust, and by what they are known."""
+    return directory.lab_ca, directory.certificate, directory.key
+
+
+@contextmanager
+def _alone(*, shared: bool = False) -> Iterator[None]:
+    """Let one lab at a time be kept; several may be made from what is kept."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""The tiers of tests, and the program that runs one: `make check`, `make test`, `make test-all`."""

@@ -1,0 +1,143 @@
+"""Command line: `python -m tests.tiers check | test | all | durations`. The Makefile calls it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.faults.__main__ import main as faults
+from tests.lab.command import LabError, LocalMachine
+from tests.lab.image_set import chosen
+from tests.lab.lab import Laboratory
+from tests.lab.state import Directory
+
+from . import changed, results
+from .parts import LANES, NOTHING, ROOT, Part, Place, check, test
+from .run import Ended, Runner
+
+REPORTS = ROOT / ".cache" / "tests"
+# Program, and the Debian package that brings it: the official client of the photo server, and a customer's browser.
+NEEDED = (
+    ("npm", "npm"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("certutil", "libnss3-tools"),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a tier, or print the durations of the last run as a table; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.tiers", description="The tiers of tests.")
+    parser.add_argument("tier", choices=("check", "test", "all", "durations"))
+    tier = parser.parse_args(arguments).tier
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if tier == "durations":
+            print(results.durations(results.read(REPORTS)), end="")
+            return 0
+        return _run(tier)
+    except LabError as error:
+        print(f"test: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(tier: str) -> int:
+    reports = results.clear(REPORTS)
+    with tempfile.TemporaryDirectory(prefix="silo-test-") as work:
+        place = Place(Path(work), reports, slow=tier == "all")
+        if tier == "check":
+            return _ended(Runner(reports, results.environment(reports)), check(place, changed.files(ROOT)), tier)
+        parts = _parts(place, tier)
+        for part in parts:
+            if part.lab:
+                place.make_inventory(part.name)
+        with _labs_removed(parts, place) as ended:
+            runner = Runner(reports, results.environment(reports))
+            ended += runner.run(parts)
+            code = _report(runner, ended, tier)
+        return code
+
+
+def _parts(place: Place, tier: str) -> list[Part]:
+    """The parts of `make test` or `make test-all`, and one line for each thing that depends on what is here."""
+    lab = _laboratory(f"{place.prefix}-{NOTHING}")
+    lab.engine.ensure(NEEDED)
+    is_kept = tier == "test" and lab.is_kept()
+    if is_kept:
+        print("test: a converged lab of these sources is kept, so none is made from nothing")
+    storage = tier == "all" or changed.storage(ROOT)
+    if storage and tier == "test":
+        print("test: storage or recovery changed since `make test-all` proved them, so virtual machines run as well")
+    return test(place, is_kept=is_kept, storage=storage)
+
+
+def _laboratory(name: str) -> Laboratory:
+    return Laboratory(LocalMachine(), Directory(ROOT / ".lab", name), chosen(os.environ.get("IMAGES", "")))
+
+
+@contextlib.contextmanager
+def _labs_removed(parts: Sequence[Part], place: Place) -> Iterator[list[Ended]]:
+    """Remove the labs of all parts, also those that a killed run left; with KEEP=1 not those of a part that failed."""
+    labs = {part.name: _laboratory(part.lab) for part in parts if part.lab}
+    # Also those that are no part of this run: a run before it may have been killed.
+    others = [f"{place.prefix}-{name}" for name in (NOTHING, *LANES, "storage")]
+    for name in others:
+        _laboratory(name).down()
+    ended = list[Ended]()
+    try:
+        yield ended
+    finally:
+        kept = {end.part.name for end in ended if not end.passed} if os.environ.get("KEEP") == "1" else set()
+        for name, lab in labs.items():
+            if name in kept and lab.directory.load() is not None:
+                _tell_how_to_look(name, place, lab)
+            else:
+                lab.down()
+
+
+def _tell_how_to_look(name: str, place: Place, lab: Laboratory) -> None:
+    kept = REPORTS / "kept" / name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    (place.work / name).rename(kept)
+    print(f"test: the lab of {name} is kept: docker exec -it {lab.server_name} bash")
+    print(f"      its inventory: {kept}/inventory, with SILO_VAULT_PASSWORD_FILE={kept}/vault-password")
+    print(f"      and SILO_LAB_FILE={lab.directory.lab_json}; `SILO_LAB={lab.server_name} make lab-down` removes it")
+
+
+def _ended(runner: Runner, parts: Sequence[Part], tier: str) -> int:
+    return _report(runner, runner.run(parts), tier)
+
+
+def _report(runner: Runner, ended: Sequence[Ended], tier: str) -> int:
+    """Say how it went: what failed with its last words, what was left out, and one line for each part."""
+    seen = results.read(runner.logs)
+    if tier == "all":
+        changed.prove(ROOT, [end.part.name for end in ended if end.passed])
+    for end in ended:
+        if not end.passed and end.seconds:
+            print(f"\n{end.part.name}: the end of {runner.log_of(end.part)}")
+            print("\n".join(runner.last_lines(end.part)))
+    is_held = tier != "all" or faults(["report", str(runner.logs / "faults")]) == 0
+    print(
+        results.left_out(seen, is_run=tier == "all", storage=any(end.part.name == "storage" for end in ended)), end=""
+    )
+    print(results.summary(ended, seen, time.strftime("%H:%M")), end="")
+    return 0 if is_held and all(end.passed for end in ended) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

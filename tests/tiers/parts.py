@@ -1,0 +1,127 @@
+"""What a tier consists of: parts that run side by side, each behind those that it needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHON = sys.executable
+Command = tuple[str, ...]
+# Two labs side by side: on one, customers come and go; on the other, tests read, attack and break.
+LANES = ("tenants", "platform")
+NOTHING = "lab"  # the scenario that makes a server from nothing
+LEFT_OUT = "tests that are marked slow"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Commands that run one after the other.
+
+    `needs` are parts that must have passed; `behind` are parts that must have ended, whichever way. `lab` is a lab of
+    the part's own, which is gone afterwards.
+    """
+
+    name: str
+    commands: Sequence[Command]
+    needs: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    lab: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a run works: `work` is gone afterwards, `reports` stays; `prefix` begins the names of its labs."""
+
+    work: Path
+    reports: Path
+    prefix: str = "silo-test"
+    slow: bool = False
+
+    def pytest(self, *more: str) -> str:
+        """The options that every pytest of this run gets."""
+        slow = ("--slow", f"--faults={self.reports / 'faults'}") if self.slow else ()
+        return " ".join(("-p", "no:cacheprovider", *slow, *more))
+
+    def of_lab(self, name: str) -> dict[str, str]:
+        """The environment of a part with a lab and an inventory of its own, so that nothing of a demo is touched."""
+        lab, own = f"{self.prefix}-{name}", self.work / name
+        return {
+            "SILO_ROOT": str(ROOT),
+            "SILO_LAB": lab,
+            "SILO_LAB_FILE": str(ROOT / ".lab" / lab / "lab.json"),
+            "SILO_INVENTORY": str(own / "inventory"),
+            "SILO_VAULT_PASSWORD_FILE": str(own / "vault-password"),
+            "SILO_QUOTA_HOST": f"container:{lab}",
+            "PYTEST_ADDOPTS": self.pytest(),
+        }
+
+    def make_inventory(self, name: str) -> None:
+        """Write the inventory of a lab: what git knows of the demo's, and a password for its vaults."""
+        environment = self.of_lab(name)
+        folder = Path(environment["SILO_INVENTORY"])
+        folder.mkdir(parents=True)
+        source = ROOT / "inventory" / "demo"
+        listed = subprocess.run(("git", "ls-files", "-z"), cwd=source, capture_output=True, text=True, check=True)
+        for file in listed.stdout.split("\0")[:-1]:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / file, folder / file)
+        password = Path(environment["SILO_VAULT_PASSWORD_FILE"])
+        password.touch(mode=0o600)
+        password.write_text(os.urandom(24).hex())
+
+
+def _unit(place: Place, *, behind: Iterable[str]) -> Part:
+    examples = {"SILO_TEST_EXAMPLES": "all"} if place.slow else {}
+    command = (PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "tests/unit")
+    env = {"PYTEST_ADDOPTS": place.pytest(), **examples}
+    return Part("unit", [command], behind=tuple(behind), env=env)
+
+
+def _contract(place: Place, *, behind: Iterable[str]) -> Part:
+    command = (PYTHON, "-m", "pytest", "-q", "tests/contract")
+    return Part("contract", [command], behind=tuple(behind), env={"PYTEST_ADDOPTS": place.pytest()})
+
+
+def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = ()) -> Part:
+    command = ("molecule", "test", "--scenario-name", scenario)
+    # Molecule looks for its scenarios below its working directory.
+    commands = [("env", "--chdir", "tests", *command)]
+    return Part(scenario, commands, needs=needs, env=place.of_lab(scenario), lab=f"{place.prefix}-{scenario}")
+
+
+def _storage(place: Place) -> Part:
+    lab = f"{place.prefix}-storage"
+    env = {**place.of_lab("storage"), "SILO_QUOTA_HOST": f"vm:{ROOT / '.lab' / lab / 'vm' / 'nas'}"}
+    up = (PYTHON, "-m", "tests.lab.vm", "up")
+    tests = ("nice", PYTHON, "-m", "pytest", "-q", "tests/vm", "tests/integration/storage_quota")
+    return Part("storage", [up, tests], env=env, lab=lab)
+
+
+def check(place: Place, changed: Sequence[str]) -> list[Part]:
+    """Return what runs before a commit: no lab, and of the gates those that the changed files concern."""
+    return [
+        Part("lint", [("tools/lint", "--changed", *changed)]),
+        _contract(place, behind=("lint",)),
+        _unit(place, behind=("contract",)),
+    ]
+
+
+def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
+    """Return what proves the whole. `is_kept`: a snapshot fits, so no server is made from nothing."""
+    made = () if is_kept else (_molecule(place, NOTHING),)
+    needs = tuple(part.name for part in made)
+    return [
+        *made,
+        *(_molecule(place, lane, needs) for lane in LANES),
+        *((_storage(place),) if storage else ()),
+        Part("lint", [("tools/lint",)]),
+        _contract(place, behind=("lint",)),
+        _unit(place, behind=("contract",)),
+    ]

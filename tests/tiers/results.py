@@ -1,0 +1,128 @@
+"""What every pytest of a run saw, in one file: how long each test took, what failed, and what was left out."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+import shutil
+import typing as t
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from .run import Ended
+
+FILE = "results.jsonl"
+VARIABLE = "SILO_TEST_RESULTS"
+
+
+@dataclasses.dataclass
+class Tried:
+    """A test: `seconds` with set-up and tear-down, `outcome` in pytest's words, `reason` why it was skipped.
+
+    `slow` is why `make test` leaves it out; empty where it does not.
+    """
+
+    test: str
+    seconds: float = 0.0
+    outcome: str = "passed"
+    reason: str = ""
+    slow: str = ""
+
+    @property
+    def file(self) -> str:
+        """Where it stands."""
+        return self.test.partition("::")[0]
+
+
+class Collector:
+    """Of pytest: hears of every test, also of those that run in other processes, and writes it down at the end."""
+
+    def __init__(self, path: Path) -> None:
+        """Add to a file."""
+        self.path, self.tried = path, dict[str, Tried]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a phase of a test in."""
+        tried = self.tried.setdefault(report.nodeid, Tried(report.nodeid))
+        tried.seconds += report.duration
+        tried.slow = next((str(value) for key, value in report.user_properties if key == "slow"), "")
+        if report.outcome == "failed" or (report.outcome == "skipped" and tried.outcome == "passed"):
+            tried.outcome = report.outcome
+            tried.reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+
+    def pytest_sessionfinish(self) -> None:
+        """Write all of it."""
+        with self.path.open("a", encoding="utf-8") as file:
+            for tried in self.tried.values():
+                print(json.dumps(dataclasses.asdict(tried)), file=file)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen where a tier asks for it, in the process that hears of every test."""
+    path = os.environ.get(VARIABLE)
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Collector(Path(path)), "results-collector")
+
+
+def clear(reports: Path) -> Path:
+    """Return the directory of reports, without those of the run before."""
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    return reports
+
+
+def environment(reports: Path) -> dict[str, str]:
+    """Return what tells every pytest of a run where to write."""
+    return {VARIABLE: str(reports / FILE), "SILO_TEST_REPORTS": str(reports / "failures")}
+
+
+def read(reports: Path) -> list[Tried]:
+    """Return all that was tried in the last run."""
+    path = reports / FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [Tried(**json.loads(line)) for line in lines]
+
+
+def durations(seen: Iterable[Tried]) -> str:
+    """Return a table for the documents: each file with its tests and seconds, the longest first."""
+    files = collections.defaultdict[str, list[Tried]](list)
+    for tried in seen:
+        files[tried.file].append(tried)
+    rows = sorted(
+        ((sum(one.seconds for one in tests), len(tests), file) for file, tests in files.items()), reverse=True
+    )
+    head = "| file | tests | seconds |\n| --- | ---: | ---: |\n"
+    return head + "".join(
+        f"| `{file}` | {count} | {seconds:.1f} |\n" for seconds, count, file in sorted(rows, reverse=True)
+    )
+
+
+def left_out(seen: Iterable[Tried], *, is_run: bool, storage: bool) -> str:
+    """Return which tests `make test-all` alone runs, and why; the same list in both tiers."""
+    slow = sorted({(tried.test, tried.slow) for tried in seen if tried.slow})
+    lines = [f"  {test}: {why}\n" for test, why in slow]
+    if is_run or not storage:
+        lines.append("  tests/vm and tests/integration on XFS: virtual machines, as storage has not changed\n")
+    verb = "Only `make test-all` runs these, and it has:" if is_run else "Left to `make test-all`:"
+    return f"\n{verb}\n{''.join(lines)}" if lines else ""
+
+
+def summary(ended: Sequence[Ended], seen: Iterable[Tried], now: str) -> str:
+    """Return the last words of a run: each part, what failed, and the numbers."""
+    return "".join(_summary(ended, list(seen), now))
+
+
+def _summary(ended: Sequence[Ended], seen: list[Tried], now: str) -> Iterator[str]:
+    yield f"\n{now} Parts, with their seconds:\n"
+    for end in ended:
+        yield f"  {end.part.name:10} {end.seconds:5.0f}  {'passed' if end.passed else f'FAILED: {end.problem}'}\n"
+    failed = [tried.test for tried in seen if tried.outcome == "failed"]
+    if failed:
+        yield "Failed:\n"
+        yield from (f"  {test}\n" for test in failed)
+    count: t.Counter[str] = collections.Counter(tried.outcome for tried in seen)
+    yield f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped\n"

@@ -1,0 +1,132 @@
+"""Runs parts side by side: one line when a part begins and ends, its whole output in a file of its own."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from .parts import ROOT, Command, Part
+
+GRACE = 60.0  # seconds that a part has to put away what it made
+HEARTBEAT = 60.0
+LAST_LINES = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a part ended: its seconds, and why it failed or was not run; empty where it passed."""
+
+    part: Part
+    seconds: float
+    problem: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all its commands ended well."""
+        return not self.problem
+
+
+class Runner:
+    """Runs the parts of a tier. `say` gets each line that a person should read."""
+
+    def __init__(self, logs: Path, env: Mapping[str, str], say: Callable[[str], None] = print) -> None:
+        """Write logs into a directory; `env` is added to the environment of every part."""
+        self.logs, self.env, self.say = logs, env, say
+        self._running = dict[str, subprocess.Popen[bytes]]()
+        self._lock = threading.Lock()
+        self._is_stopped = False
+
+    def run(self, parts: Sequence[Part]) -> list[Ended]:
+        """Run them all; what fails keeps only those from running that need it."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        futures = dict[str, concurrent.futures.Future[Ended]]()
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(parts))) as pool:
+            # Parts stand behind those that they need, so each thread waits for threads that run already.
+            for part in parts:
+                before = {name: futures[name] for name in (*part.needs, *part.behind) if name in futures}
+                futures[part.name] = pool.submit(self._run, part, before)
+            try:
+                self._wait(list(futures.values()))
+            except BaseException:
+                self.stop()
+                raise
+        return [futures[part.name].result() for part in parts]
+
+    def stop(self) -> None:
+        """End what runs, and let nothing else begin."""
+        with self._lock:
+            self._is_stopped = True
+            for process in self._running.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+        end = time.monotonic() + GRACE
+        for process in list(self._running.values()):
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def log_of(self, part: Part) -> Path:
+        """The file with all that a part said."""
+        return self.logs / f"{part.name}.log"
+
+    def last_lines(self, part: Part, count: int = LAST_LINES) -> list[str]:
+        """The end of what a part said."""
+        log = self.log_of(part)
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:] if log.exists() else []
+
+    def _wait(self, futures: Sequence[concurrent.futures.Future[Ended]]) -> None:
+        pending = set(futures)
+        while pending:
+            _done, pending = concurrent.futures.wait(pending, HEARTBEAT, concurrent.futures.FIRST_COMPLETED)
+            if not _done and self._running:
+                self.say(f"  still running: {', '.join(sorted(self._running))}")
+
+    def _run(self, part: Part, before: Mapping[str, concurrent.futures.Future[Ended]]) -> Ended:
+        ended = {name: future.result() for name, future in before.items()}
+        failed = [name for name in part.needs if name in ended and not ended[name].passed]
+        if failed:
+            return self._told(Ended(part, 0.0, f"not run, as it needs {' and '.join(failed)}"))
+        self.say(f"  {part.name} begins")
+        start, problem = time.monotonic(), ""
+        with self.log_of(part).open("wb") as log:
+            for command in part.commands:
+                code = self._call(part, command, log.fileno())
+                if code:
+                    problem = f"'{' '.join(command)}' ended with {code}" if code > 0 else "it was ended"
+                    break
+        return self._told(Ended(part, time.monotonic() - start, problem))
+
+    def _told(self, ended: Ended) -> Ended:
+        outcome = "passed" if ended.passed else f"FAILED: {ended.problem}"
+        self.say(f"  {ended.part.name} {outcome} ({ended.seconds:.0f} s)")
+        return ended
+
+    def _call(self, part: Part, command: Command, log: int) -> int:
+        """The exit code of a command; negative where a signal ended it, or nothing is to begin any more."""
+        with self._lock:
+            if self._is_stopped:
+                return -signal.SIGTERM
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **self.env, **part.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            self._running[part.name] = process
+        code = process.wait()
+        with self._lock:
+            del self._running[part.name]
+        return code
