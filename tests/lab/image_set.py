@@ -59,6 +59,11 @@ class ImageSet:
         return {key: name for key, name in STAND_INS.items() if key not in {*self.references, *self.archives}}
 
     @property
+    def vector_extension(self) -> str:
+        """What the database keeps vectors with, in the words of Immich."""
+        return "pgvector" if "postgres" in self.stand_ins else "vectorchord"
+
+    @property
     def properties(self) -> list[str]:
         """What tests may expect beside the interface."""
         return sorted({name for key in self.stand_ins for name in PROPERTIES.get(key, ())} | self.claimed)

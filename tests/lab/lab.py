@@ -143,6 +143,7 @@ class Laboratory:
             ssh_key=str(self.directory.ssh_key),
             known_hosts=str(self.directory.known_hosts),
             images=dict(images),
+            vector_extension=self.images.vector_extension,
             properties=self.images.properties,
         )
         self.directory.save(lab)

@@ -34,6 +34,7 @@ class Lab:
     ssh_key: str
     known_hosts: str
     images: Mapping[str, str]
+    vector_extension: str = "pgvector"  # of this database's image
     properties: Sequence[str] = ()  # what tests may expect of these images beside the interface of the official ones
 
 

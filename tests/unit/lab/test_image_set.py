@@ -63,6 +63,12 @@ def test_a_set_says_what_it_has_beside_the_interface(write):
     assert "request-log" not in images.properties
 
 
+def test_vectors_are_kept_by_what_the_database_has(write):
+    assert chosen("").vector_extension == "pgvector"
+    assert chosen("official").vector_extension == "vectorchord"
+    assert chosen(write("immich_server: example.org/server:1\n")).vector_extension == "pgvector"
+
+
 def test_another_archive_of_the_same_name_is_another_set(write, archive):
     archive("server.tar")
     path = write("immich_server: ./server.tar\n")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS
 
-from .operator import ROOT
-from .relay import text
-from .waiting import wait_for
+from ..operator import ROOT
+from ..relay import text
+from ..waiting import wait_for
 
 ROLE = ROOT / "roles" / "monitoring" / "files"
 ASK = """

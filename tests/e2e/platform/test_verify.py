@@ -6,7 +6,7 @@ import pytest
 
 from silo.verify import audit
 
-from .waiting import wait_for
+from ..waiting import wait_for
 
 TENANTS = ("hans", "maria", "peter")
 SERVICES = ("server", "database", "cache")

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from .cloud import Cloud, picture
-from .waiting import wait_for
+from ..cloud import Cloud, picture
+from ..waiting import wait_for
 
 TENANTS = ("hans", "maria", "peter")
 pytestmark = pytest.mark.parametrize("name", TENANTS)

@@ -11,13 +11,14 @@ import pytest
 from silo.ground import check as ground
 from silo.letters import Settings
 
-from .relay import Relay
-from .waiting import wait_for
+from ..relay import Relay
+from ..waiting import wait_for
 
+ONE_MORE = "one more look at a whole server, at a fault of a kind that is looked at here"
 TRAEFIK, PAGES = "silo-traefik-traefik-1", "silo-pages-pages-1"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def check(operator):
     """The findings that are not right, as subject and place to the finding."""
 
@@ -30,23 +31,54 @@ def check(operator):
     return run
 
 
+def run_on(container, script):
+    subprocess.run(["docker", "exec", container, "sh", "-euc", script], check=True, timeout=120)
+
+
 @pytest.fixture
 def broken(lab, check):
     """Breaks by one script, restores by another, and waits until all is well again."""
 
     @contextlib.contextmanager
     def of(breaks, restores, container=lab.container):
-        def run(script):
-            subprocess.run(["docker", "exec", container, "sh", "-euc", script], check=True, timeout=120)
-
-        run(breaks)
+        run_on(container, breaks)
         try:
             yield
         finally:
-            run(restores)
+            run_on(container, restores)
             wait_for(lambda: not check(), seconds=120)
 
     return of
+
+
+# Five things of which none hides another: what breaks each, and what restores it.
+ROUTE = "10.83.200.0/24 via $(ip route show default | cut -d' ' -f3)"
+WRONG_NAME = "/etc/dnsmasq.d/wrong.conf"
+FIVE = (
+    ("nft delete table bridge silo_guard", "systemctl reload silo-guard"),
+    (f"ip route add {ROUTE}", f"ip route del {ROUTE}"),
+    ("btrfs qgroup limit none 1/{index} /instances", "btrfs qgroup limit {limit} 1/{index} /instances"),
+    (f"docker stop -t 5 {PAGES}", f"docker start {PAGES}"),
+)
+
+
+@pytest.fixture(scope="module")
+def five(lab, operator, silo, check):
+    """What was found of a server on which five things are broken, and how a creation on it ended."""
+    index = operator.settings("hans")["tenant_index"]
+    facts = {"index": index, "limit": lab.quota(index)}
+    internet = f"{lab.container}-internet"
+    try:
+        for breaks, _restores in FIVE:
+            run_on(lab.container, breaks.format(**facts))
+        run_on(internet, f"echo address=/hans.{lab.domain}/198.51.100.7 >{WRONG_NAME}; systemctl restart dnsmasq")
+        yield check(), silo.try_run("create", "clash", "2", "clash@example.ch")
+    finally:
+        for _breaks, restores in FIVE:
+            run_on(lab.container, restores.format(**facts))
+        run_on(internet, f"rm -f {WRONG_NAME}; systemctl restart dnsmasq")
+        wait_for(lambda: not check(), seconds=120)
+        assert lab.quota(index) == facts["limit"]
 
 
 def test_a_server_that_is_well(operator, tmp_path):
@@ -76,13 +108,64 @@ def test_nothing_is_changed_by_looking(lab, check):
     assert state() == before
 
 
+def test_five_things_are_told_at_once_and_nothing_else(five, lab):
+    found, _refused = five
+    names = [("DNS", f"hans.{lab.domain}")]
+    assert set(found) == {("guard", "silo1"), ("network", "silo1"), ("quota", "hans"), ("port 443", "silo1"), *names}
+
+
+def test_a_guard_between_tenants_that_is_gone(five):
+    found, _refused = five
+    text = found["guard", "silo1"].text
+    assert text.startswith("tenants may reach each other: its table bridge silo_guard is not loaded")
+
+
+@pytest.mark.fault(28)
+def test_a_network_elsewhere_with_the_addresses_of_tenants(five, lab, silo, seen):
+    found, refused = five
+    assert "10.83.200.0/24 is reached by " in found["network", "silo1"].text
+    assert refused.code != 0
+    assert "10.83.200.0/24 is reached by " in refused.output
+    assert not (silo.inventory / "host_vars" / "clash").exists()
+    assert lab.try_run("test", "-e", "/srv/silo/tenants/clash").returncode == 1
+    seen("silo check names the network; silo create refuses, and no file is written")
+
+
+@pytest.mark.fault(8)
+def test_a_quota_that_does_not_hold(five):
+    found, _refused = five
+    assert found["quota", "hans"].text
+
+
+def test_pages_that_are_stopped(five):
+    found, _refused = five
+    assert "the pages behind it do not" in found["port 443", "silo1"].text
+
+
+def test_a_name_that_leads_elsewhere(five, lab):
+    found, _refused = five
+    _is_told(found, f"hans.{lab.domain}", lab)
+
+
+def _is_told(found, place, lab):
+    assert f"answers with 198.51.100.7, and silo1 is at {lab.address}" in found["DNS", place].text
+    assert f"have {place} answer with {lab.address}" in found["DNS", place].remedy
+
+
 @pytest.mark.parametrize(
     ("breaks", "text"),
     [
         ("nft delete table inet silo_guard", "its table inet silo_guard is not loaded"),
-        ("nft delete table bridge silo_guard", "its table bridge silo_guard is not loaded"),
-        ("nft insert rule inet silo_guard forward accept", "its tables are loaded, and their rules are not those of"),
-        ("mv /etc/silo/guard.nft /etc/silo/away.nft", "/etc/silo/guard.nft is missing"),
+        pytest.param(
+            "nft insert rule inet silo_guard forward accept",
+            "its tables are loaded, and their rules are not those of",
+            marks=pytest.mark.slow(ONE_MORE),
+        ),
+        pytest.param(
+            "mv /etc/silo/guard.nft /etc/silo/away.nft",
+            "/etc/silo/guard.nft is missing",
+            marks=pytest.mark.slow(ONE_MORE),
+        ),
     ],
 )
 def test_a_guard_that_does_not_hold(broken, check, breaks, text):
@@ -94,21 +177,6 @@ def test_a_guard_that_does_not_hold(broken, check, breaks, text):
     assert found["guard", "silo1"].text.startswith(f"tenants may reach each other: {text}")
 
 
-@pytest.mark.fault(28)
-def test_a_network_elsewhere_with_the_addresses_of_tenants(broken, check, lab, silo, seen):
-    route = "10.83.200.0/24 via $(ip route show default | cut -d' ' -f3)"
-    with broken(f"ip route add {route}", f"ip route del {route}"):
-        found = check()
-        refused = silo.try_run("create", "clash", "2", "clash@example.ch")
-    assert list(found) == [("network", "silo1")]
-    assert "10.83.200.0/24 is reached by " in found["network", "silo1"].text
-    assert refused.code != 0
-    assert "10.83.200.0/24 is reached by " in refused.output
-    assert not (silo.inventory / "host_vars" / "clash").exists()
-    assert lab.try_run("test", "-e", "/srv/silo/tenants/clash").returncode == 1
-    seen("silo check names the network; silo create refuses, and no file is written")
-
-
 def test_a_nas_without_its_sentinel(broken, check):
     with broken("mv /instances/.silo-nas /instances/.away", "mv /instances/.away /instances/.silo-nas"):
         found = check()
@@ -116,17 +184,7 @@ def test_a_nas_without_its_sentinel(broken, check):
     assert found["NAS", "silo1"].text.startswith("what is mounted at /instances is not the NAS")
 
 
-@pytest.mark.fault(8)
-def test_a_quota_that_does_not_hold(broken, check, lab, operator):
-    index = operator.settings("hans")["tenant_index"]
-    limit = lab.quota(index)
-    command = "btrfs qgroup limit {} 1/" + f"{index} /instances"
-    with broken(command.format("none"), command.format(limit)):
-        found = check()
-    assert list(found) == [("quota", "hans")]
-    assert lab.quota(index) == limit
-
-
+@pytest.mark.slow(ONE_MORE)
 def test_traefik_that_is_stopped(broken, check):
     with broken(f"docker stop -t 5 {TRAEFIK}", f"docker start {TRAEFIK}"):
         found = check()
@@ -134,25 +192,17 @@ def test_traefik_that_is_stopped(broken, check):
     assert all("Traefik does not run" in finding.text for finding in found.values())
 
 
-def test_pages_that_are_stopped(broken, check):
-    with broken(f"docker stop -t 5 {PAGES}", f"docker start {PAGES}"):
+@pytest.mark.slow(ONE_MORE)
+def test_all_names_that_lead_elsewhere(broken, check, lab):
+    restart = "systemctl restart dnsmasq"
+    breaks = f"echo address=/{lab.domain}/198.51.100.7 >{WRONG_NAME}; {restart}"
+    with broken(breaks, f"rm {WRONG_NAME}; {restart}", f"{lab.container}-internet"):
         found = check()
-    assert list(found) == [("port 443", "silo1")]
-    assert "the pages behind it do not" in found["port 443", "silo1"].text
+    assert list(found) == [("DNS", f"*.{lab.domain}")]
+    _is_told(found, f"*.{lab.domain}", lab)
 
 
-@pytest.mark.parametrize("name", ["", "hans."])
-def test_a_name_that_leads_elsewhere(broken, check, lab, name):
-    path, restart = "/etc/dnsmasq.d/wrong.conf", "systemctl restart dnsmasq"
-    record = f"address=/{name}{lab.domain}/198.51.100.7"
-    with broken(f"echo {record} >{path}; {restart}", f"rm {path}; {restart}", f"{lab.container}-internet"):
-        found = check()
-    place = f"{name or '*.'}{lab.domain}"
-    assert list(found) == [("DNS", place)]
-    assert f"answers with 198.51.100.7, and silo1 is at {lab.address}" in found["DNS", place].text
-    assert f"have {place} answer with {lab.address}" in found["DNS", place].remedy
-
-
+@pytest.mark.slow(ONE_MORE)
 def test_a_resolver_that_is_away(broken, check, lab):
     with broken("systemctl stop dnsmasq", "systemctl start dnsmasq", f"{lab.container}-internet"):
         found = check()

@@ -13,11 +13,11 @@ from silo.edits import Edits
 from silo.operation import Operator
 from tests.stripe_api.server import KEY
 
-from .billing import billing_of
-from .browser import Browser
-from .cloud import Cloud, picture
-from .operator import ROOT
-from .relay import link, text
+from ..billing import billing_of
+from ..browser import Browser
+from ..cloud import Cloud, picture
+from ..operator import ROOT
+from ..relay import link, text
 
 NAME, EMAIL = "berta", "berta@example.ch"
 PASSWORD = "Bertas eigenes Passwort"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .cloud import picture
+from ..cloud import picture
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 TOOLS = HERE.parents[1] / ".cache" / "immich-cli"
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 from stripe import WebhookSignature
 
-from .cloud import Cloud
-from .waiting import wait_for
+from ..cloud import Cloud
+from ..waiting import wait_for
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOME, STATE = "/root/silo", "/var/lib/silo-billing"
 SECRET, NEXT_SECRET, KEY, VAULT = "whsec_ofTheLab123", "whsec_ofTheLab456", "rk_test_51ofTheLab123", "vaultOfTheLab123"
 PARTS = (

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from .cloud import Cloud, picture
+from ..cloud import Cloud, picture
 
 BURST = 10
 REST_SECONDS = 20  # of the lab

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .cloud import picture
+from ..cloud import picture
 
 MEBIBYTE = 1024**2
 GRANTED = """SELECT "quotaSizeInBytes" FROM "user" WHERE "isAdmin" """

@@ -9,8 +9,8 @@ import time
 import pytest
 import yaml
 
-from .cloud import Cloud
-from .waiting import wait_for
+from ..cloud import Cloud
+from ..waiting import wait_for
 
 TRAEFIK = "silo-traefik-traefik-1"
 ROUTES = "/srv/silo/traefik/routes"
@@ -139,7 +139,7 @@ CLOSE = "nft add table inet away; nft add chain inet away out '{ type filter hoo
 CLOSE += "nft add rule inet away out tcp dport 14000 reject with tcp reset"
 
 
-@pytest.mark.slow
+@pytest.mark.slow("Traefik asks an authority that is away for a minute")
 @pytest.mark.fault(14)
 def test_an_authority_that_is_away_costs_no_certificate_that_is_there(lab, operator, newcomer, seen):
     served = {name: certificate(lab, name) for name in THREE}

@@ -9,8 +9,8 @@ import pytest
 
 from silo import usage
 
-from .cloud import Cloud, picture
-from .waiting import wait_for
+from ..cloud import Cloud, picture
+from ..waiting import wait_for
 
 MEBIBYTE = 1024**2
 SERVICES = ("server", "database", "cache")

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link
 
-from .cloud import Cloud
-from .conftest import CLEAN
-from .operator import ROOT
-from .waiting import wait_for
+from ..cloud import Cloud
+from ..conftest import CLEAN
+from ..operator import ROOT
+from ..waiting import wait_for
 
 TEXTS = yaml.safe_load((ROOT / "roles" / "access" / "vars" / "main.yml").read_text())["__access_texts"]["fr"]
 EMAIL = "anna@example.ch"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from .billing import billing_of
-from .cloud import Cloud
-from .relay import link
-from .waiting import wait_for
+from ..billing import billing_of
+from ..cloud import Cloud
+from ..relay import link
+from ..waiting import wait_for
 
 NAME, EMAIL = "kurt", "kurt@example.ch"
 

@@ -12,9 +12,9 @@ import json
 
 import pytest
 
-from . import ways
-from .cloud import Cloud
-from .waiting import wait_for
+from .. import ways
+from ..cloud import Cloud
+from ..waiting import wait_for
 
 CONFIG = "/api/server/config"
 # What nobody may without CAP_NET_RAW, in the one language that all images have: packet(7) and raw(7).

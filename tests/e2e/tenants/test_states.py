@@ -6,9 +6,9 @@ import sys
 import pytest
 import yaml
 
-from .cloud import Cloud, picture
-from .operator import ROOT
-from .waiting import wait_for
+from ..cloud import Cloud, picture
+from ..operator import ROOT
+from ..waiting import wait_for
 
 SERVICES = ("server", "database", "cache")
 TEXTS = yaml.safe_load((ROOT / "roles" / "pages" / "vars" / "main.yml").read_text())["__pages_texts"]

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from .cloud import picture
-from .waiting import wait_for
+from ..cloud import picture
+from ..waiting import wait_for
 
 BOUND, WORKERS, SECONDS = 8, 50, 0.1
 # Predictions from inside a silo, as its photo server would ask, so many at once and each of them so often.

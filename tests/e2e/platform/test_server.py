@@ -7,7 +7,7 @@ import ssl
 import pytest
 import testinfra
 
-from .cloud import Cloud
+from ..cloud import Cloud
 
 
 @pytest.fixture(scope="module")

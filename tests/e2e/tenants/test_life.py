@@ -15,12 +15,12 @@ import time
 import pytest
 import yaml
 
-from .browser import Browser
-from .cloud import Cloud, picture
-from .conftest import CLEAN
-from .operator import ROOT
-from .relay import link, text
-from .waiting import wait_for
+from ..browser import Browser
+from ..cloud import Cloud, picture
+from ..conftest import CLEAN
+from ..operator import ROOT
+from ..relay import link, text
+from ..waiting import wait_for
 
 EMAIL = "greta@example.ch"
 PASSWORD = "Gretas eigenes Passwort"

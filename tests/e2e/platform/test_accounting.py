@@ -11,8 +11,8 @@ import pytest
 
 from silo import report, usage
 
-from .cloud import picture
-from .waiting import wait_for
+from ..cloud import picture
+from ..waiting import wait_for
 
 MIB = 1024**2
 SERVER = "silo-hans-server-1"

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from .cloud import Cloud, picture
-from .operator import ROOT
-from .waiting import wait_for
+from ..cloud import Cloud, picture
+from ..operator import ROOT
+from ..waiting import wait_for
 
 SERVICES = ("server", "database", "cache")
 # A file system whose server never answers, mounted over the NAS for as long as its input is open.
