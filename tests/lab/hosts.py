@@ -170,6 +170,12 @@ class Hosts:
             self.machine.run("docker", "cp", "-", f"{name}:/", stdin=archive)
         return bool(paths)
 
+    def any_left(self) -> bool:
+        """Whether a container or the network of the lab is there, running or not."""
+        of_lab = ("--filter", f"label={self.label}", "--quiet")
+        listed = (("docker", "ps", "--all", *of_lab), ("docker", "network", "ls", *of_lab))
+        return any(self.machine.run(*command, check=False).stdout.split() for command in listed)
+
     def remove(self, volumes: Sequence[str]) -> str:
         """Remove all that carries the lab's label, the volumes of its hosts and their loop devices; what it was."""
         of_lab = ("--filter", f"label={self.label}", "--quiet")

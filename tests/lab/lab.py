@@ -143,11 +143,16 @@ class Laboratory:
             ssh_key=str(self.directory.ssh_key),
             known_hosts=str(self.directory.known_hosts),
             images=dict(images),
+            sources=self._key(),
             vector_extension=self.images.vector_extension,
             properties=self.images.properties,
         )
         self.directory.save(lab)
         return lab
+
+    def is_there(self) -> bool:
+        """Whether anything of it is left to remove: files here, or hosts, also those that another clone made."""
+        return self.directory.is_there() or self.hosts.any_left()
 
     def down(self) -> None:
         """Remove all of the lab. The images stay in the machine's engine: the next lab needs them."""
@@ -160,7 +165,8 @@ class Laboratory:
 
     def keep(self, inventory: Inventory) -> None:
         """Make a snapshot of a lab that `site.yml` has converged, and of its inventory. The lab itself is gone then."""
-        self.known()
+        if self.known().sources != self._key():
+            raise LabError("what the lab was made from has changed since, so a snapshot of it would be of neither")
         snapshot = self._snapshot()
         # The server first: it ends what it has open at the registry and the authority.
         for name in (self.server_name, self.internet_name):
@@ -192,7 +198,10 @@ class Laboratory:
             step("snapshots", lambda: Snapshot.forget_all(self.machine))
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self.machine, key_of(REPOSITORY, self.images.key))
+        return Snapshot(self.machine, self._key())
+
+    def _key(self) -> str:
+        return key_of(REPOSITORY, self.images.key)
 
     def _rename_file_system(self, image: str) -> str:
         """Give the copied file system another id: the kernel takes two of one id for one that has two devices."""

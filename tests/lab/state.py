@@ -34,6 +34,7 @@ class Lab:
     ssh_key: str
     known_hosts: str
     images: Mapping[str, str]
+    sources: str = ""  # a hash of what the lab was made from, the key of its snapshot
     vector_extension: str = "pgvector"  # of this database's image
     properties: Sequence[str] = ()  # what tests may expect of these images beside the interface of the official ones
 
@@ -87,6 +88,10 @@ class Directory:
             return None
         values = json.loads(self.lab_json.read_text())
         return Lab(**{field.name: values[field.name] for field in fields(Lab) if field.name in values})
+
+    def is_there(self) -> bool:
+        """Whether there are files of the lab."""
+        return self.lab_json.exists() or (self.path != self.root and self.path.exists())
 
     def remove(self) -> None:
         """Remove the lab's files. What others keep in `.lab` stays: the vault password, and other labs."""

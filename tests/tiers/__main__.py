@@ -95,17 +95,18 @@ def _labs_removed(parts: Sequence[Part], place: Place) -> Iterator[list[Ended]]:
     labs = {part.name: _laboratory(part.lab) for part in parts if part.lab}
     # Also those that are no part of this run: a run before it may have been killed.
     others = [f"{place.prefix}-{name}" for name in (NOTHING, *LANES, "storage")]
-    for name in others:
-        _laboratory(name).down()
+    for lab in map(_laboratory, others):
+        if lab.is_there():
+            lab.down()
     ended = list[Ended]()
     try:
         yield ended
     finally:
         kept = {end.part.name for end in ended if not end.passed} if os.environ.get("KEEP") == "1" else set()
         for name, lab in labs.items():
-            if name in kept and lab.directory.load() is not None:
+            if name in kept and lab.is_there():
                 _tell_how_to_look(name, place, lab)
-            else:
+            elif lab.is_there():
                 lab.down()
 
 

@@ -53,6 +53,8 @@ class Place:
         """The environment of a part with a lab and an inventory of its own, so that nothing of a demo is touched."""
         lab, own = f"{self.prefix}-{name}", self.work / name
         return {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "MOLECULE_EPHEMERAL_DIRECTORY": str(own / "molecule"),
             "SILO_ROOT": str(ROOT),
             "SILO_LAB": lab,
             "SILO_LAB_FILE": str(ROOT / ".lab" / lab / "lab.json"),

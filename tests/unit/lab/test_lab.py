@@ -4,10 +4,12 @@ import yaml
 from tests.lab import __main__ as command_line
 from tests.lab import image_set
 from tests.lab.command import LabError, Result
+from tests.lab.hosts import Hosts
 from tests.lab.images import STAND_INS
 from tests.lab.internet import Internet
-from tests.lab.lab import Laboratory
+from tests.lab.lab import NAS_IMAGE, REPOSITORY, Laboratory
 from tests.lab.server import Server
+from tests.lab.snapshot import Inventory, Snapshot
 
 
 @pytest.fixture
@@ -113,6 +115,99 @@ def test_reboot_restarts_the_server_alone(laboratory, machine):
     assert [call.split()[-1] for call in machine.asked("docker restart -t")] == ["silo-lab"]
 
 
+@pytest.fixture
+def inventory(tmp_path):
+    return Inventory(tmp_path / "inventory", tmp_path / "vault-password")
+
+
+def test_keep_stops_the_hosts_keeps_them_and_removes_the_lab(laboratory, machine, inventory, monkeypatch):
+    laboratory.up()
+    machine.calls.clear()
+    kept = []
+    monkeypatch.setattr(Snapshot, "keep", lambda self, *what: kept.append((list(machine.calls), what)) or "kept")
+    laboratory.keep(inventory)
+    ((before, (container, volumes, directory, given)),) = kept
+    assert before == ["docker stop -t 90 silo-lab", "docker stop -t 90 silo-lab-internet"]
+    assert container == "silo-lab"
+    assert volumes == {
+        "docker": "silo-lab-docker",
+        "srv": "silo-lab-srv",
+        "silo": "silo-lab-silo",
+        "registry": "silo-lab-internet-registry",
+    }
+    assert (directory.name, given) == ("silo-lab", inventory)
+    assert not laboratory.directory.lab_json.exists()
+
+
+def test_a_lab_that_is_not_there_is_not_kept(laboratory, inventory):
+    with pytest.raises(LabError, match="there is no lab silo-lab"):
+        laboratory.keep(inventory)
+
+
+def test_a_lab_whose_sources_have_changed_is_not_kept(laboratory, machine, inventory, monkeypatch):
+    laboratory.up()
+    monkeypatch.setattr(Laboratory, "_key", lambda self: "another")
+    with pytest.raises(LabError, match="has changed since"):
+        laboratory.keep(inventory)
+    assert not machine.asked("docker stop")
+
+
+def test_restore_starts_the_server_that_was_kept_with_a_file_system_of_its_own(
+    laboratory, machine, inventory, monkeypatch
+):
+    machine.answers["docker container inspect"] = ["", "running\n"]
+    monkeypatch.setattr(Laboratory, "_snapshot", lambda self: Snapshot(machine, "0123"))
+    monkeypatch.setattr(Snapshot, "unpack", lambda self, *_what: True)
+    monkeypatch.setattr(Server, "wait_for_certificates", lambda self, domain: "3 there")
+    monkeypatch.setattr(Hosts, "state", lambda self, name: "absent")
+    assert laboratory.restore(inventory)
+    renamed, server = (machine.calls.index(*machine.asked(part)) for part in ("btrfstune", "--name silo-lab "))
+    # Before it boots: two file systems of one id cannot be mounted at the same time.
+    assert renamed < server
+    assert machine.calls[renamed].endswith(" btrfstune -f -m /var/lib/silo/nas.img")
+    assert "silo-lab-snapshot:0123" in machine.calls[server]
+
+
+def test_without_a_snapshot_nothing_is_restored_and_nothing_made(laboratory, machine, inventory, monkeypatch):
+    monkeypatch.setattr(Snapshot, "unpack", lambda self, *_what: False)
+    assert not laboratory.restore(inventory)
+    assert not machine.asked("docker run")
+    assert not laboratory.directory.lab_json.exists()
+
+
+def test_the_file_system_is_where_the_demo_has_it():
+    policy = REPOSITORY / "inventory" / "demo" / "group_vars" / "all" / "policy.yml"
+    assert f"nas_image_path: {NAS_IMAGE}\n" in policy.read_text()
+
+
+def test_it_is_there_as_long_as_a_file_or_a_container_is(laboratory, machine):
+    assert not laboratory.is_there()
+    laboratory.up()
+    assert laboratory.is_there()
+    laboratory.directory.remove()
+    assert not laboratory.is_there()
+    # Another clone made it, and was killed.
+    machine.answers["docker ps --all"] = "c1\n"
+    assert laboratory.is_there()
+
+
+def test_archives_and_references_are_had_where_the_server_finds_them(machine, laboratory, directory, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(
+        Internet, "push_archive", lambda self, path, image: pushed.append((path.name, image.name)) or "sha256:archive"
+    )
+    path = directory.path / "server.tar"
+    path.write_text("an image")
+    images = image_set.ImageSet({"postgres": "example.org/postgres:14"}, {"immich_server": image_set.Archive(path)})
+    lab = Laboratory(machine, directory, images).up()
+    assert pushed == [("server.tar", "immich-server")]
+    assert lab.images["immich_server"] == "registry.swissphoto.test:5000/immich-server@sha256:archive"
+    assert lab.images["postgres"] == "example.org/postgres:14"
+    assert lab.images["valkey"] == "registry.swissphoto.test:5000/valkey@sha256:valkey"
+    assert list(lab.images) == list(STAND_INS)
+    assert lab.vector_extension == "vectorchord"
+
+
 def test_status_tells_a_lab_that_runs_from_one_that_does_not(laboratory, machine, capsys):
     with pytest.raises(LabError, match="there is no lab silo-lab"):
         laboratory.status()
@@ -135,3 +230,6 @@ def test_the_command_line_turns_an_error_into_one_sentence_and_a_code(monkeypatc
     monkeypatch.setattr(command_line, "REPOSITORY", tmp_path)
     assert command_line.main(["status"]) == 1
     assert "there is no lab lab-of-a-unit-test" in capsys.readouterr().err
+    monkeypatch.setenv("SILO_INVENTORY", "")
+    assert command_line.main(["restore"]) == 1
+    assert "SILO_INVENTORY and SILO_VAULT_PASSWORD_FILE name the inventory" in capsys.readouterr().err
