@@ -1,22 +1,11 @@
 #!/bin/bash
 # Makes the cluster at the first start, then becomes the server. Keeps the environment of the official image:
-# POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, POSTGRES_INITDB_ARGS (the first three also as *_FILE), PGDATA.
+# POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, POSTGRES_INITDB_ARGS, PGDATA. immich-docker-entrypoint.sh reads *_FILE.
 set -Eeuo pipefail
 
 fail() {
   echo "docker-entrypoint.sh: $*" >&2
   exit 1
-}
-
-# secret NAME DEFAULT: the value of NAME, or what the file that NAME_FILE names holds.
-secret() {
-  local file_name="$1_FILE" value="${!1:-}"
-  local file="${!file_name:-}"
-  [[ -z $value || -z $file ]] || fail "both $1 and $file_name are set; set one"
-  if [[ -n $file ]]; then
-    value="$(<"$file")" || fail "cannot read the file $file of $file_name"
-  fi
-  printf '%s' "${value:-$2}"
 }
 
 # initdb and the single-user mode ask for the name of their own user; a uid chosen by Compose has none. The library
@@ -40,10 +29,8 @@ single() {
 # complete, and a start after a kill at any moment before that begins afresh: nobody has ever written to it.
 # In a subshell: the server itself runs without the library.
 make_cluster() (
-  local new="$PGDATA/.new" user password database
-  user="$(secret POSTGRES_USER postgres)"
-  password="$(secret POSTGRES_PASSWORD '')"
-  database="$(secret POSTGRES_DB "$user")"
+  local new="$PGDATA/.new" user="${POSTGRES_USER:-postgres}" password="${POSTGRES_PASSWORD:-}"
+  local database="${POSTGRES_DB:-$user}"
   [[ -n $password ]] || fail 'POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE must be set for the first start'
   if [[ -n $(ls -A "$PGDATA") && ! -d $new ]]; then
     fail "$PGDATA holds something else than a cluster; nothing was changed"

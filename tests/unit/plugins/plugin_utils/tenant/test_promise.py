@@ -25,7 +25,7 @@ def test_what_is_promised_to_hans(tenant_values):
         "port": 2283,
     }
     assert (database["processes"], database["port"]) == (200, 5432)
-    assert "/var/lib/postgresql/data" in database["writable"]
+    assert database["writable"] == ["/var/lib/postgresql/data", "/tmp", "/var/run/postgresql", "/etc/postgresql"]
     assert (cache["memory"], cache["writable"]) == (GIB // 2, ["/data"])
     assert "s3cret" not in json.dumps(found)
 
