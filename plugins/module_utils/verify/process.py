@@ -21,8 +21,8 @@ SETTLE_SECONDS = 0.5
 class Process:
     """What bounds a process. `users`, `groups`: all that it acts as; `capabilities`: set to bits; `seccomp`: 2 filters.
 
-    `memory_order`: whoever has more is ended first. `dumps`: whether it may leave its memory in a file. `told` is its
-    environment and its arguments, where no secret may be.
+    `memory_order`: whoever has more is ended first. `dumps`: whether it may leave its memory in a file. Its arguments
+    are for everybody on the server to read, its environment for its own users and root.
     """
 
     number: int
@@ -34,7 +34,8 @@ class Process:
     seccomp: int
     memory_order: int
     dumps: bool
-    told: bytes = dataclasses.field(repr=False, compare=False)
+    arguments: bytes = dataclasses.field(repr=False, compare=False)
+    environment: bytes = dataclasses.field(repr=False, compare=False)
 
     @property
     def bounds(self) -> tuple[object, ...]:
@@ -42,8 +43,8 @@ class Process:
         return (self.users, self.groups, tuple(sorted(self.capabilities.items())), self.no_new_privileges, self.seccomp)
 
 
-def parse(number: int, status: str, order: str, limits: str, told: bytes = b"") -> Process:
-    """Return a process of the texts of its status, oom_score_adj and limits; raises KeyError for what is none."""
+def parse(number: int, status: str, order: str, limits: str, arguments: bytes, environment: bytes) -> Process:
+    """Return a process of what the kernel's files of it hold; raises KeyError for what is none."""
     fields = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
     return Process(
         number=number,
@@ -55,7 +56,8 @@ def parse(number: int, status: str, order: str, limits: str, told: bytes = b"") 
         seccomp=int(fields["Seccomp"]),
         memory_order=int(order),
         dumps=re.search(r"^Max core file size +0 ", limits, re.MULTILINE) is None,
-        told=told,
+        arguments=arguments,
+        environment=environment,
     )
 
 
@@ -68,9 +70,9 @@ def _read(number: int, proc: Path) -> Process | None:
     """Return a process; None where it has ended meanwhile."""
     folder = proc / str(number)
     try:
-        told = (folder / "environ").read_bytes() + b"\0" + (folder / "cmdline").read_bytes()
+        arguments, environment = ((folder / name).read_bytes() for name in ("cmdline", "environ"))
         status, order, limits = (_text(folder / name) for name in ("status", "oom_score_adj", "limits"))
-        return parse(number, status, order, limits, told)
+        return parse(number, status, order, limits, arguments, environment)
     except (FileNotFoundError, ProcessLookupError, KeyError):
         return None
 

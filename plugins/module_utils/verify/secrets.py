@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Secrets: who may read their files, and that they stand nowhere else. What they are is never told."""
+"""Secrets: who may read their files, and that nobody else sees them elsewhere. What they are is never told."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import Path
 from ..tenant.payload import SECRET_SERVICES
 from .check import Check, none_of
 from .container import Found
+from .process import Process
 from .wanted import Service, Tenant
 
 PASSWORDS = ("database_password", "cache_password")
+HIDDEN = "not in arguments, docker inspect, or the environment of another user's process"
 
 
 def _wanted(tenant: Tenant) -> Iterator[tuple[Path, int, int]]:
@@ -55,18 +57,28 @@ def passwords(tenant: Tenant) -> Mapping[str, bytes]:
     return {name: (tenant.directory / "secrets" / name).read_bytes().strip() for name in PASSWORDS}
 
 
+def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of what others than the user `owner` and root can read of a process.
+
+    Immich's images export the secrets of their files into their own environment. The kernel shows the environment of a
+    process to its user and to root alone, and these can read the files as well.
+    """
+    label = f"process {process.number} ({process.name})"
+    yield f"the arguments of {label}", process.arguments
+    if process.users != {owner}:
+        users = " and ".join(map(str, sorted(process.users)))
+        yield f"the environment of {label}, user {users}", process.environment
+
+
 def hidden(service: Service, found: Found, secrets: Mapping[str, bytes]) -> Check:
-    """Return whether no password is in an environment, in arguments, or in what the engine shows of the container."""
-    shown = json.dumps(found.details).encode()
+    """Return whether no password is where others than the tenant's own user and root can read it."""
+    places = [("docker inspect", json.dumps(found.details).encode())]
+    for process in found.processes:
+        places += _exposed(process, service.uid)
     wrong = [
-        f"{name} of process {process.number} ({process.name})"
-        for process in found.processes
-        for name, secret in secrets.items()
-        if secret and secret in process.told
+        f"{name} in {place}" for place, text in places for name, secret in secrets.items() if secret and secret in text
     ]
-    wrong += [f"{name} in docker inspect" for name, secret in secrets.items() if secret and secret in shown]
-    place = "environment, arguments, docker inspect"
-    return none_of("secrets hidden", service.label, wrong, f"not in {place}", f"not in {place}")
+    return none_of("secrets hidden", service.label, wrong, HIDDEN, HIDDEN)
 
 
 def checks(tenant: Tenant, running: Mapping[Service, Found]) -> Iterator[Check]:
@@ -75,8 +87,7 @@ def checks(tenant: Tenant, running: Mapping[Service, Found]) -> Iterator[Check]:
     try:
         secrets = passwords(tenant)
     except OSError as error:
-        where = "environment, arguments, docker inspect"
-        yield Check("secrets hidden", tenant.name, False, f"cannot be looked for: {error}", f"not in {where}")
+        yield Check("secrets hidden", tenant.name, False, f"cannot be looked for: {error}", HIDDEN)
         return
     for service, found in running.items():
         yield hidden(service, found, secrets)

@@ -54,7 +54,7 @@ def _resting(tenant: Tenant, items: Iterable[Item]) -> Check:
 def closed(service: Service, found: Found, get: Get = _get) -> Check:
     """Return whether a visitor cannot make themselves the admin: set-up is off, and there is an admin."""
     expected = "closed, with an admin"
-    told = [part for process in found.processes for part in process.told.split(b"\0") if part.startswith(OPEN)]
+    told = [part for process in found.processes for part in process.environment.split(b"\0") if part.startswith(OPEN)]
     if not told or any(part != CLOSED for part in told):
         seen = told[0].decode(errors="replace") if told else "IMMICH_ALLOW_SETUP is not set"
         return Check("set-up", service.label, False, f"open ({seen})", expected)

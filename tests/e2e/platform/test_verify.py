@@ -1,6 +1,7 @@
 """What `silo verify` tells: of a lab that keeps every promise, and of one on which many are broken at once."""
 
 import json
+import re
 
 import pytest
 
@@ -11,8 +12,17 @@ from ..waiting import wait_for
 TENANTS = ("hans", "maria", "peter")
 SERVICES = ("server", "database", "cache")
 MIB = 1024**2
-# A process with all that root has, as an operator makes one in a moment of haste.
-PRIVILEGED = "docker exec --detach --privileged --user 0 silo-hans-cache-1 sleep 4711"
+# A process with all that root has, as an operator makes one in a moment of haste: with a secret in its environment.
+PRIVILEGED = """
+LEAKED=$(cat /srv/silo/tenants/hans/secrets/cache_password)
+export LEAKED
+docker exec --detach --privileged --user 0 --env LEAKED silo-hans-cache-1 sleep 4711
+"""
+# One of the tenant's own user, with a secret in its arguments.
+ARGUING = """
+leaked=$(cat /srv/silo/tenants/maria/secrets/database_password)
+docker exec --detach silo-maria-database-1 sh -c 'sleep 4711; :' sh "$leaked"
+"""
 # A container that is made by hand, with one line more.
 MORE = "services: {cache: {cap_add: [NET_ADMIN]}}"
 BY_HAND = f"""
@@ -40,7 +50,7 @@ def whole(operator):
 
 @pytest.fixture(scope="module")
 def broken(lab, operator, whole):
-    """What was seen of a server on which somebody broke six things; all of it holds again by now."""
+    """What was seen of a server on which somebody broke eight things; all of it holds again by now."""
     memory = lab.inspect("silo-maria-server-1")["HostConfig"]["Memory"]
     index = operator.settings("maria")["tenant_index"]
     limit, secret = lab.quota(index), "/srv/silo/tenants/hans/secrets/cache_password"
@@ -51,6 +61,7 @@ def broken(lab, operator, whole):
         lab.run("btrfs", "qgroup", "limit", "none", f"1/{index}", "/instances")
         lab.shell(BY_HAND)
         lab.shell(PRIVILEGED)
+        lab.shell(ARGUING)
         lab.shell(SHARED)
         seen = failed(audit.verify(operator.inventory))
     finally:
@@ -141,6 +152,16 @@ def test_a_process_of_root_in_a_container(broken):
     assert "(sleep)" in broken["capabilities", "hans/cache"]
 
 
+def test_a_secret_in_the_environment_of_another_user(broken):
+    seen = broken["secrets hidden", "hans/cache"]
+    assert re.fullmatch(r"cache_password in the environment of process \d+ \(sleep\), user 0", seen)
+
+
+def test_a_secret_in_the_arguments_of_the_tenants_own_process(broken):
+    seen = broken["secrets hidden", "maria/database"]
+    assert re.fullmatch(r"database_password in the arguments of process \d+ \(sh\)", seen)
+
+
 def test_a_shared_service_beyond_its_bounds(broken):
     assert broken["processes", "pages"] == "65"
     assert broken["places to write", "pages"].startswith("/mnt")
@@ -149,7 +170,7 @@ def test_a_shared_service_beyond_its_bounds(broken):
 
 def test_all_else_held_meanwhile(broken):
     mine = {"guard", "isolation", "secrets' files", "memory", "quota", "rights", "capabilities", "user", "seccomp"}
-    mine |= {"processes", "places to write", "open ports"}
+    mine |= {"processes", "places to write", "open ports", "secrets hidden"}
     assert {check for check, _subject in broken} <= mine
 
 

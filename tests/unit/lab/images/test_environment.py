@@ -19,20 +19,7 @@ def test_an_empty_environment_gives_the_defaults_of_immich():
 
 
 def test_an_empty_variable_counts_as_not_set():
-    assert read_environment({"IMMICH_PORT": "", "DB_PASSWORD_FILE": ""}).port == 2283
-
-
-def test_a_secret_comes_from_its_file_without_the_last_newline(tmp_path):
-    (tmp_path / "secret").write_text("a b\n")
-    environment = read_environment(
-        {"DB_PASSWORD_FILE": str(tmp_path / "secret"), "REDIS_PASSWORD_FILE": str(tmp_path / "secret")}
-    )
-    assert environment.database.password == environment.cache.password == "a b"
-
-
-def test_a_secret_comes_from_the_credentials_directory(tmp_path):
-    (tmp_path / "DB_PASSWORD").write_text("geheim")
-    assert read_environment({"CREDENTIALS_DIRECTORY": str(tmp_path)}).database.password == "geheim"
+    assert read_environment({"IMMICH_PORT": ""}).port == 2283
 
 
 def test_vector_extensions_have_the_names_of_the_database():
@@ -62,7 +49,6 @@ def test_workers_can_be_left_out():
         ("IMMICH_ALLOW_SETUP", "maybe"),
         ("IMMICH_MEDIA_LOCATION", "data"),
         ("DB_VECTOR_EXTENSION", "pgvecto.rs"),
-        ("DB_PASSWORD_FILE", "/nowhere/at/all"),
         ("DB_SSL_MODE", "perhaps"),
         ("IMMICH_TRUSTED_PROXIES", "everybody"),
         ("IMMICH_WORKERS_INCLUDE", "api,cooks"),

@@ -1,4 +1,4 @@
-"""The environment variables of Immich, read once."""
+"""The environment variables of Immich, read once; start.sh has put in what the files of secrets hold."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -72,16 +72,6 @@ class _Reader:
     def text(self, name: str) -> str | None:
         return self._variables.get(name) or None
 
-    def secret(self, name: str) -> str | None:
-        """A variable that may come from the file `<name>_FILE`, or from one of its name in CREDENTIALS_DIRECTORY."""
-        if file := self.text(f"{name}_FILE"):
-            return _file_content(name, Path(file))
-        if directory := self.text("CREDENTIALS_DIRECTORY"):
-            path = Path(directory, name)
-            if path.exists():
-                return _file_content(name, path)
-        return self.text(name)
-
     def number(self, name: str, default: int) -> int:
         value = self.text(name)
         try:
@@ -107,13 +97,6 @@ class _Reader:
         return [word.strip() for word in (self.text(name) or "").split(",") if word.strip()]
 
 
-def _file_content(name: str, path: Path) -> str:
-    try:
-        return path.read_text().rstrip("\n")
-    except OSError as error:
-        raise StartError(f"{name} cannot be read from the file {path}: {error.strerror}") from error
-
-
 def read_environment(variables: Mapping[str, str]) -> Environment:
     """The environment with Immich's defaults. Raises StartError for a value that Immich refuses."""
     reader = _Reader(variables)
@@ -127,7 +110,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
             host=reader.text("REDIS_HOSTNAME") or "redis",
             port=reader.number("REDIS_PORT", 6379),
             user=reader.text("REDIS_USERNAME"),
-            password=reader.secret("REDIS_PASSWORD"),
+            password=reader.text("REDIS_PASSWORD"),
             index=reader.number("REDIS_DBINDEX", 0),
             socket=reader.text("REDIS_SOCKET"),
         ),
@@ -146,12 +129,12 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
 
 def _database(reader: _Reader) -> Database:
     return Database(
-        url=reader.secret("DB_URL"),
-        host=reader.secret("DB_HOSTNAME") or "database",
+        url=reader.text("DB_URL"),
+        host=reader.text("DB_HOSTNAME") or "database",
         port=reader.number("DB_PORT", 5432),
-        user=reader.secret("DB_USERNAME") or "postgres",
-        password=reader.secret("DB_PASSWORD") or "postgres",
-        name=reader.secret("DB_DATABASE_NAME") or "immich",
+        user=reader.text("DB_USERNAME") or "postgres",
+        password=reader.text("DB_PASSWORD") or "postgres",
+        name=reader.text("DB_DATABASE_NAME") or "immich",
         ssl=reader.choice(
             "DB_SSL_MODE", {mode: mode for mode in ("disable", "allow", "prefer", "require", "verify-full")}
         ),

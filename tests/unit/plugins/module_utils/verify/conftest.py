@@ -99,7 +99,8 @@ class Given:
             "seccomp": 2,
             "memory_order": 100,
             "dumps": False,
-            "told": b"IMMICH_ALLOW_SETUP=false\0HOME=/\0node\0server.js\0",
+            "arguments": b"node\0server.js\0",
+            "environment": b"IMMICH_ALLOW_SETUP=false\0HOME=/\0",
         }
         return Process(**(values | changes))
 

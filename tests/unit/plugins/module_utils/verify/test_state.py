@@ -117,14 +117,15 @@ def test_set_up_that_is_closed(closed):
 
 
 @pytest.mark.parametrize(
-    ("told", "seen"),
+    ("environment", "seen"),
     [
         (b"A=1\0", "open (IMMICH_ALLOW_SETUP is not set)"),
         (b"IMMICH_ALLOW_SETUP=true\0", "open (IMMICH_ALLOW_SETUP=true)"),
     ],
 )
-def test_set_up_that_is_open(closed, told, seen):
-    assert (closed(told=told).ok, closed(told=told).seen) == (False, seen)
+def test_set_up_that_is_open(closed, environment, seen):
+    check = closed(environment=environment)
+    assert (check.ok, check.seen) == (False, seen)
 
 
 @pytest.mark.parametrize("body", [{"isInitialized": False}, {}, [], None])
