@@ -65,6 +65,10 @@ def test_memory_and_swap_are_limited_alike():
         assert service["mem_limit"] == service["memswap_limit"]
 
 
+def test_the_photo_server_returns_freed_memory_at_once():
+    assert yaml.safe_load(compose_file())["services"]["server"]["environment"]["MIMALLOC_PURGE_DELAY"] == "0"
+
+
 def test_the_limits_of_the_mission(stack):
     values = env(stack())
     memory = [int(values[f"{service}_MEMORY"]) for service in ("SERVER", "DATABASE", "CACHE")]
