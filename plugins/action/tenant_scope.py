@@ -54,9 +54,8 @@ def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Runs once for all hosts of the play."""
+    """Has the same result on each host of a play, so a task runs it once: `run_once: true`."""
 
-    BYPASS_HOST_LOOP = True
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset()
 

@@ -8,39 +8,84 @@ import itertools
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 
+Values = Mapping[str, t.Any]
 Outcomes = dict[str, dict[str, t.Any]]
 
 HEADINGS = ("tenant", "found", "wanted", "what differs", "what ends it")
-NOTHING = "nothing"
+NOTHING, FAILED = "nothing", "failed"
 
 
-def _results(hostvars: Mapping[str, t.Any], hosts: Iterable[str], name: str) -> Iterator[Mapping[str, t.Any]]:
-    for host in hosts:
-        result = hostvars[host].get(name)
-        if result and "tenants" in result:
-            yield result
+class _Call(t.NamedTuple):
+    """The one call to a machine, for its tenants in scope. `known`: server to all tenants that the inventory has."""
+
+    host: str
+    scope: list[str]
+    known: Mapping[str, list[str]]
+    result: Values
+
+    @property
+    def problem(self) -> str:
+        """Why the call failed as a whole; empty where it tells of each tenant by itself."""
+        if "tenants" in self.result:
+            return ""
+        said = " ".join(str(self.result.get("msg", "it does not say why")).split())
+        return f"{self.host}: {said.removeprefix('Task failed: ')}"
 
 
-def tenant_outcomes(hostvars: Mapping[str, t.Any], groups: Mapping[str, list[str]]) -> Outcomes:
-    """Return tenant to observed, desired, changes (list of what and action) and error, from all calls of an apply."""
+def _calls(hostvars: Values, speakers: Iterable[str], place: str, name: str) -> Iterator[_Call]:
+    """Yield the calls whose results are registered as `name`; with --tags, one of the two kinds is not made at all."""
+    for values in (hostvars[speaker] for speaker in speakers):
+        if result := values.get(name):
+            host, scope = values[f"tenant_{place}"], values["__tenant_scope"]
+            names = scope["servers"][host] if place == "server" else [one["name"] for one in scope["storage"][host]]
+            yield _Call(host, names, scope["known"], result)
+
+
+def _on_servers(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
+    return _calls(hostvars, groups.get("speak_for_server", []), "server", "__tenant_stacks")
+
+
+def _on_storages(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
+    return _calls(hostvars, groups.get("speak_for_nas", []), "nas", "__tenant_storage")
+
+
+def _outcome(error: str = "") -> dict[str, t.Any]:
+    return {"observed": "", "desired": "", "changes": [], "error": error}
+
+
+def tenant_outcomes(hostvars: Values, groups: Mapping[str, list[str]]) -> Outcomes:
+    """Return tenant to observed, desired, changes (list of what and action) and error, from all calls of an apply.
+
+    A call that failed as a whole is an error of each tenant in its scope, and of nobody else.
+    """
     outcomes: Outcomes = {}
-    for result in _results(hostvars, groups.get("speak_for_server", []), "__tenant_stacks"):
-        for name, stack in result["tenants"].items():
+    for call in _on_servers(hostvars, groups):
+        outcomes |= {name: _outcome(call.problem) for name in call.scope}
+        for name, stack in call.result.get("tenants", {}).items():
             outcomes[name] = {**stack, "changes": list(stack["changes"])}
-    for result in _results(hostvars, groups.get("speak_for_nas", []), "__tenant_storage"):
-        for name, storage in result["tenants"].items():
-            outcome = outcomes.setdefault(name, {"observed": "", "desired": "", "changes": [], "error": ""})
+    for call in _on_storages(hostvars, groups):
+        for name in call.scope:
+            outcome = outcomes.setdefault(name, _outcome())
+            outcome["error"] = call.problem or outcome["error"]
+        for name, storage in call.result.get("tenants", {}).items():
             changes = [{"what": "storage", "action": change} for change in storage["changes"]]
-            outcome["changes"] = changes + outcome["changes"]
+            outcomes[name]["changes"] = changes + outcomes[name]["changes"]
             if storage["failed"]:
-                outcome["error"] = storage["msg"]
+                outcomes[name]["error"] = storage["msg"]
     return outcomes
 
 
-def tenant_orphans(hostvars: Mapping[str, t.Any], groups: Mapping[str, list[str]]) -> list[str]:
-    """Return the tenants that run on a server and are in no inventory."""
-    results = _results(hostvars, groups.get("speak_for_server", []), "__tenant_stacks")
-    return sorted({name for result in results for name in result["orphans"]})
+def tenant_orphans(hostvars: Values, groups: Mapping[str, list[str]]) -> list[str]:
+    """Return a sentence for each server on which tenants have containers that should not be there."""
+    sentences = []
+    for call in sorted(_on_servers(hostvars, groups)):
+        somewhere = {name for names in call.known.values() for name in names}
+        orphans = call.result.get("orphans", [])
+        nowhere = [name for name in orphans if name not in somewhere]
+        elsewhere = [name for name in orphans if name in somewhere]
+        sentences += [f"Running on {call.host}, but in no inventory: {', '.join(nowhere)}"] if nowhere else []
+        sentences += [f"Running on {call.host}, but another server's: {', '.join(elsewhere)}"] if elsewhere else []
+    return sentences
 
 
 def _by_action(changes: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
@@ -51,14 +96,16 @@ def _by_action(changes: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]
 
 def _rows(outcomes: Outcomes) -> Iterator[tuple[str, ...]]:
     for name, outcome in sorted(outcomes.items()):
-        changes = list(_by_action(outcome["changes"])) or [(NOTHING, "")]
+        changes = list(_by_action(outcome["changes"]))
+        changes += [(FAILED, " ".join(outcome["error"].split()))] if outcome["error"] else []
+        changes = changes or [(NOTHING, "")]
         for number, change in enumerate(changes):
             head = (name, outcome["observed"], outcome["desired"]) if number == 0 else ("", "", "")
             yield (*head, *change)
 
 
 def tenant_table(outcomes: Outcomes) -> str:
-    """Return a table with a line for each difference."""
+    """Return a table with a line for each difference, and one for what failed."""
     rows = [HEADINGS, *_rows(outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

@@ -11,7 +11,8 @@ author:
   - SwissPhoto (@swissphoto)
 description:
   - Validates all tenants of the inventory, also those that C(--limit) leaves out, since two tenants may clash.
-  - Runs once on the controller, whatever the number of hosts, and touches no machine.
+  - Runs on the controller, and touches no machine.
+  - The result is the same on each host of a play, so run it once, with C(run_once), which registers it on all of them.
   - This is an action plugin; the module of this name only documents it.
 attributes:
   check_mode:
@@ -26,6 +27,7 @@ EXAMPLES = r"""
 - name: Check every tenant of the inventory
   swissphoto.silo.tenant_scope:
   register: __tenant_scope
+  run_once: true
 """
 
 RETURN = r"""

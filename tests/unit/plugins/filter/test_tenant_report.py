@@ -2,7 +2,8 @@
 
 from ansible_collections.swissphoto.silo.plugins.filter import tenant_report
 
-GROUPS = {"speak_for_server": ["hans"], "speak_for_nas": ["hans"]}
+GROUPS = {"speak_for_server": ["hans", "otto"], "speak_for_nas": ["hans"]}
+KNOWN = {"silo1": ["hans", "maria", "peter"], "silo2": ["otto"]}
 
 
 def stack(**changes):
@@ -13,9 +14,19 @@ def storage(**changes):
     return {"changes": [], "failed": False, "msg": "", **changes}
 
 
+def speaker(name, server, scope, **results):
+    """The variables of a tenant that speaks for its machines, after both calls."""
+    storages = {"nas1": [{"name": name} for name in scope]}
+    places = {"tenant_server": server, "tenant_nas": "nas1"}
+    return {
+        name: {**places, "__tenant_scope": {"servers": {server: scope}, "storage": storages, "known": KNOWN}, **results}
+    }
+
+
 def outcomes(stacks, storages):
-    hans = {"__tenant_stacks": {"tenants": stacks, "orphans": ["eve"]}, "__tenant_storage": {"tenants": storages}}
-    return tenant_report.tenant_outcomes({"hans": hans}, GROUPS)
+    answers = {"__tenant_stacks": {"tenants": stacks, "orphans": []}, "__tenant_storage": {"tenants": storages}}
+    hostvars = speaker("hans", "silo1", sorted({*stacks, *storages}), **answers) | speaker("otto", "silo2", [])
+    return tenant_report.tenant_outcomes(hostvars, GROUPS)
 
 
 def test_storage_and_stack_of_a_tenant_come_together():
@@ -42,13 +53,45 @@ def test_what_went_wrong_with_either_is_told():
     }
 
 
-def test_a_call_that_failed_as_a_whole_has_no_outcomes():
-    assert tenant_report.tenant_outcomes({"hans": {"__tenant_stacks": {"failed": True, "msg": "x"}}}, GROUPS) == {}
+def test_a_call_that_failed_as_a_whole_is_an_error_of_each_of_its_tenants_and_no_other():
+    hans = speaker(
+        "hans", "silo1", ["hans", "maria"], __tenant_stacks={"failed": True, "msg": "Task failed: no\nengine"}
+    )
+    otto = speaker("otto", "silo2", ["otto"], __tenant_stacks={"tenants": {"otto": stack()}, "orphans": []})
+    found = tenant_report.tenant_outcomes(hans | otto, GROUPS)
+    assert {name: outcome["error"] for name, outcome in found.items()} == {
+        "hans": "silo1: no engine",
+        "maria": "silo1: no engine",
+        "otto": "",
+    }
 
 
-def test_orphans_are_named():
-    hostvars = {"hans": {"__tenant_stacks": {"tenants": {}, "orphans": ["eve"]}}}
-    assert tenant_report.tenant_orphans(hostvars, GROUPS) == ["eve"]
+def test_a_nas_that_is_away_is_an_error_beside_what_its_servers_did():
+    changes = [{"what": "server", "action": "recreate"}]
+    answers = {
+        "__tenant_stacks": {"tenants": {"hans": stack(changes=changes)}, "orphans": []},
+        "__tenant_storage": {"unreachable": True, "msg": "Connection refused"},
+    }
+    hostvars = speaker("hans", "silo1", ["hans"], **answers) | speaker("otto", "silo2", [])
+    found = tenant_report.tenant_outcomes(hostvars, GROUPS)
+    assert found == {"hans": stack(changes=changes, error="nas1: Connection refused")}
+
+
+def test_where_no_call_was_made_nothing_is_told():
+    hostvars = speaker("hans", "silo1", ["hans"]) | speaker("otto", "silo2", ["otto"])
+    assert tenant_report.tenant_outcomes(hostvars, GROUPS) == {}
+    assert tenant_report.tenant_orphans(hostvars, GROUPS) == []
+
+
+def test_orphans_are_named_with_their_server():
+    silo1 = {"tenants": {}, "orphans": ["eve"]}
+    silo2 = {"tenants": {}, "orphans": ["hans", "mallory"]}
+    hostvars = speaker("hans", "silo1", [], __tenant_stacks=silo1) | speaker("otto", "silo2", [], __tenant_stacks=silo2)
+    assert tenant_report.tenant_orphans(hostvars, GROUPS) == [
+        "Running on silo1, but in no inventory: eve",
+        "Running on silo2, but in no inventory: mallory",
+        "Running on silo2, but another server's: hans",
+    ]
 
 
 def test_the_table_has_a_line_for_each_difference():
@@ -57,3 +100,12 @@ def test_the_table_has_a_line_for_each_difference():
     assert [line.split()[0] for line in table] == ["tenant", "hans", "maria", "server"]
     assert table[1].split() == ["hans", "running", "running", "nothing"]
     assert table[3].split() == ["server", "recreate"]
+
+
+def test_the_table_has_a_line_for_what_failed():
+    changes = [{"what": "server", "action": "recreate"}]
+    failed = {"hans": stack(error="no\nimage"), "maria": stack(changes=changes, error="no room")}
+    table = tenant_report.tenant_table(failed).splitlines()
+    assert [line.split()[-3:] for line in table[1:2]] == [["failed", "no", "image"]]
+    assert table[2].split()[-2:] == ["server", "recreate"]
+    assert table[3].split() == ["failed", "no", "room"]

@@ -1,0 +1,161 @@
+"""What the modules that work on servers and NAS answer where there are none: in their own form, and written down.
+
+It is copied into the module_utils of a copy of the collection. How a host is, is told by the file `scenario.json` in
+the world's directory; what was called, by `calls.jsonl`, a line of JSON for each call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+Values = Mapping[str, t.Any]
+# Host, parameters and scenario to what the module returns.
+Answer = Callable[[str, Values, Values], dict[str, t.Any]]
+
+GIB = 1024**3
+SERVICES = ("server", "database", "cache")
+
+
+def _stacks(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    tenants = {
+        item["name"]: {
+            "observed": "absent",
+            "desired": item["state"],
+            "changes": [{"what": "server", "action": "create"}],
+            "error": scenario["broken"].get(item["name"], ""),
+        }
+        for item in parameters["tenants"]
+    }
+    foreign = set(scenario["orphans"].get(host, ())) - set(parameters["known"]) - set(parameters["names"])
+    return {"changed": True, "tenants": tenants, "orphans": sorted(foreign), "diff": []}
+
+
+def _storage(_host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    def outcome(item: Values) -> dict[str, t.Any]:
+        sentence = scenario["unserved"].get(item["name"], "")
+        served = {"limit": None if sentence else int(item["limit"]), "used": 0, "inodes": None}
+        done = {"changed": not sentence, "changes": [] if sentence else ["make"], "failed": bool(sentence)}
+        return {
+            "path": f"{parameters['root']}/{item['name']}",
+            **served,
+            **done,
+            **({"msg": sentence} if sentence else {}),
+        }
+
+    tenants = {item["name"]: outcome(item) for item in parameters["tenants"]}
+    failed = any(one["failed"] for one in tenants.values())
+    return {"backend": parameters["backend"], "tenants": tenants, "changed": not failed, "failed": failed}
+
+
+def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    tenants = {
+        name: {
+            "path": f"{parameters['root']}/{name}",
+            "id": number,
+            "limit": 100 * GIB,
+            "used": number * GIB,
+            "inodes": None,
+            "problem": "",
+        }
+        for number, name in enumerate(scenario["tenants"].get(host, ()), start=1)
+    }
+    pool = {"size": 4096 * GIB, "free": 2048 * GIB}
+    return {"backend": parameters["backend"], "pool": pool, "tenants": tenants, "trash": []}
+
+
+def _stacks_info(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    service = {"state": "running", "health": "healthy", "version": "v1", "memory_bytes": 1, "memory_limit_bytes": GIB}
+    return {"tenants": {name: dict.fromkeys(SERVICES, service) for name in scenario["tenants"].get(host, ())}}
+
+
+def _usage(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    database = {"size_bytes": GIB, "photos": 7, "videos": 1, "users": 1, "last_login": None}
+    disk = {"database_bytes": GIB, "backups_bytes": 0, "queue_bytes": 0}
+    found = {"services": {}, "database": database, "disk": disk, "slice": None}
+    metrics = f"process_start_time_seconds {1_795_000_000 + len(host)}\n"
+    return {
+        "tenants": dict.fromkeys(scenario["tenants"].get(host, ()), found),
+        "metrics": metrics,
+        "metrics_problem": "",
+    }
+
+
+def _ledger(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    used = {name: {"running_seconds": 86_400} for name in scenario["tenants"].get(host, ())}
+    whole = {"": {"running_seconds": 86_400 * len(used)}}
+    return {"days": {parameters["first_day"]: used | whole}, "course": {}, "problem": "", "looked": 0}
+
+
+def _server(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    problems = ("storage", "guard", "network", "input", "ssh")
+    disk = {"path": "/", "size": 100 * GIB, "free": 50 * GIB, "inodes": 65_536, "inodes_free": 60_000}
+    told = {f"{name}_problem": "" for name in problems} | {"guard_problem": f"{host} has no guard"}
+    return {**told, "time": 0.0, "synchronised": True, "disks": [disk]}
+
+
+def _images(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    container = {"name": f"silo-on-{host}", "image": "docker.io/library/traefik:v3", "digests": [], "state": "running"}
+    return {"containers": [container]}
+
+
+def _verify(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    looked_at = [f"{one['name']}/server" for one in parameters["tenants"]]
+    broken = set(scenario["unlike"].get(host, ()))
+    checks = [
+        {"check": "memory", "subject": subject, "ok": subject not in broken, "seen": "1G", "expected": "1G"}
+        for subject in looked_at
+    ]
+    return {"checks": checks}
+
+
+def _tenant_trash(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    return {"changed": True, "tenants": {one["name"]: True for one in parameters["tenants"]}}
+
+
+def _storage_trash(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    moved = {"path": "/instances/.trash/it", "files": 7, "bytes": GIB, "limit": GIB, "changes": []}
+    tenants = [
+        {key: one[key] for key in ("name", "id", "when")} | moved | {"changed": True, "failed": False}
+        for one in parameters["tenants"]
+    ]
+    return {"backend": parameters["backend"], "changed": True, "tenants": tenants}
+
+
+def _link(_host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    return {"changed": True, "summary": "", "expires_at": 2_000_000_000, "reset": False}
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "access_link": _link,
+    "server_check_info": _server,
+    "server_images_info": _images,
+    "storage_quota": _storage,
+    "storage_quota_info": _storage_info,
+    "storage_trash": _storage_trash,
+    "tenant_ledger_info": _ledger,
+    "tenant_stacks": _stacks,
+    "tenant_stacks_info": _stacks_info,
+    "tenant_trash": _tenant_trash,
+    "tenant_usage_info": _usage,
+    "tenant_verify_info": _verify,
+}
+
+
+def main(name: str, specification: str) -> None:
+    """Be the module `name`, whose options are `specification` as JSON."""
+    place, host = Path(os.environ["CONTRACT_PLACE"]), os.environ["CONTRACT_HOST"]
+    module = AnsibleModule(json.loads(specification), supports_check_mode=True)
+    scenario = json.loads((place / "scenario.json").read_text(encoding="utf-8"))
+    answer = {} if host in scenario["away"] else ANSWERS[name](host, module.params, scenario)
+    call = {"module": name, "host": host, "check": module.check_mode, "parameters": module.params, "answer": answer}
+    with (place / "calls.jsonl").open("a", encoding="utf-8") as calls:
+        calls.write(json.dumps(call) + "\n")
+    if not answer:
+        module.fail_json(msg=scenario["away"][host])
+    module.exit_json(invocation={}, **answer)

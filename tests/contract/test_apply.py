@@ -1,0 +1,142 @@
+"""Apply and plan with two servers and two NAS: one call each, to the right one, for its own tenants."""
+
+import pytest
+
+from .world import SERVERS, STORAGES
+
+VERDICT = "Verdict | Show what differed and what ends it"
+FOREIGN = "Verdict | Name the containers that belong to no tenant of their server"
+ON_SERVERS = [("silo1", ["anna", "bruno"]), ("silo2", ["clara", "david"])]
+ON_STORAGES = [("nas1", ["anna", "bruno"]), ("nas2", ["clara", "david"])]
+
+
+def rows(run):
+    """Tenant to the lines of the verdict's table, without its name; what no tenant is named in is the one's above."""
+    found, name = {}, ""
+    for line in run.told(VERDICT).splitlines()[1:]:
+        name = name if line.startswith(" ") else line.split()[0]
+        found.setdefault(name, []).append(line.removeprefix(name).split())
+    return found
+
+
+@pytest.fixture(scope="module")
+def planned(world):
+    return world.run("plan.yml")
+
+
+@pytest.fixture(scope="module")
+def applied(world, planned):
+    """After the plan, which has to find nothing done."""
+    return world.run("apply.yml")
+
+
+@pytest.fixture(scope="module")
+def limited(world, applied):
+    return world.run("apply.yml", arguments=["--limit", "david"])
+
+
+@pytest.mark.parametrize("run", ["planned", "applied"])
+def test_each_server_and_each_nas_is_called_once_for_its_own_tenants(run, request):
+    made = request.getfixturevalue(run)
+    assert made.code == 0, made.text
+    assert made.made("tenant_stacks") == ON_SERVERS
+    assert made.made("storage_quota") == ON_STORAGES
+    assert len(made.calls) == len(SERVERS + STORAGES)
+    assert sorted(rows(made)) == ["anna", "bruno", "clara", "david"]
+
+
+def test_each_nas_is_called_as_it_says_of_itself(applied):
+    said = {call.host: call.parameters for call in applied.calls if call.module == "storage_quota"}
+    assert (said["nas1"]["backend"], said["nas1"]["overcommit"]) == ("auto", 1.0)
+    assert (said["nas2"]["backend"], said["nas2"]["overcommit"]) == ("zfs", 1.5)
+
+
+def test_a_plan_changes_nothing(planned, applied):
+    assert {call.check for call in planned.calls} == {True}
+    assert {call.check for call in applied.calls} == {False}
+    assert rows(planned) == rows(applied)
+
+
+def test_only_an_apply_makes_secrets_and_the_next_run_has_the_same(world, applied, limited):
+    assert len(list(world.inventory.glob("host_vars/*/vault.yml"))) == 4
+    (first,) = [call for call in applied.calls if (call.module, call.host) == ("tenant_stacks", "silo2")]
+    (again,) = [call for call in limited.calls if call.module == "tenant_stacks"]
+    assert again.parameters["tenants"] == first.parameters["tenants"][1:]
+
+
+def test_a_limit_leaves_the_other_machines_alone(limited):
+    assert limited.code == 0, limited.text
+    assert limited.made("tenant_stacks") == [("silo2", ["david"])]
+    assert limited.made("storage_quota") == [("nas2", ["david"])]
+    assert list(rows(limited)) == ["david"]
+
+
+def test_the_tenants_that_a_limit_leaves_out_are_known_to_the_server(limited):
+    (call,) = [call for call in limited.calls if call.module == "tenant_stacks"]
+    assert call.parameters["known"] == ["clara", "david"]
+
+
+@pytest.fixture(scope="module")
+def broken(world, applied):
+    """One tenant of the second server and one of the second NAS fail; both servers run what is not theirs."""
+    world.tell(
+        broken={"david": "no container was started"},
+        unserved={"clara": "its limit is less than what it uses"},
+        orphans={"silo1": ["eve"], "silo2": ["anna", "mallory"]},
+    )
+    return world.run("apply.yml")
+
+
+def test_a_tenant_that_fails_is_the_only_one(broken):
+    assert broken.code == 2
+    assert broken.failures == {
+        "clara": "clara: its limit is less than what it uses",
+        "david": "david: no container was started",
+    }
+
+
+def test_who_fails_keeps_nobody_from_what_they_should_be(broken):
+    assert broken.made("tenant_stacks") == ON_SERVERS
+    assert broken.made("storage_quota") == ON_STORAGES
+    assert sorted(rows(broken)) == ["anna", "bruno", "clara", "david"]
+
+
+def test_the_verdict_says_who_failed(broken):
+    failed = {name for name, lines in rows(broken).items() if any("failed" in line for line in lines)}
+    assert failed == {"clara", "david"}
+
+
+def test_what_runs_where_it_should_not_is_told_with_its_server(broken):
+    assert broken.told(FOREIGN).splitlines() == [
+        "Running on silo1, but in no inventory: eve",
+        "Running on silo2, but in no inventory: mallory",
+        "Running on silo2, but another server's: anna",
+    ]
+
+
+@pytest.fixture(scope="module")
+def away(world, applied):
+    """The second server cannot converge anything, and nobody reaches the first NAS."""
+    world.tell(away={"silo2": "the engine does not answer"})
+    with world.unreachable("nas1"):
+        return world.run("apply.yml")
+
+
+def test_a_machine_that_is_away_fails_all_of_its_tenants_and_no_other(away):
+    assert away.code == 2
+    assert sorted(away.failures) == ["anna", "bruno", "clara", "david"]
+    for name in ("clara", "david"):
+        assert away.failures[name] == f"{name}: silo2: the engine does not answer"
+    for name in ("anna", "bruno"):
+        assert away.failures[name].startswith(f"{name}: nas1: ")
+
+
+def test_a_machine_that_is_away_keeps_no_other_from_its_work(away):
+    assert away.made("storage_quota") == ON_STORAGES[1:]
+    assert away.made("tenant_stacks") == ON_SERVERS
+
+
+def test_nobody_reads_that_nothing_differs_where_a_machine_is_away(away):
+    found = rows(away)
+    assert sorted(found) == ["anna", "bruno", "clara", "david"]
+    assert not [name for name, lines in found.items() if any("nothing" in line for line in lines)]
