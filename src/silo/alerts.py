@@ -22,6 +22,7 @@ from silo.inventory.schema import Tenant
 from silo.letters.letter import Quota, Rendered
 from silo.letters.settings import OPERATOR
 
+PLAYBOOK, HOST, ANSWER = "alerts.yml", "Name the host", "Ask Prometheus"
 SILENT = "PrometheusSilent"
 # Of which the customer is told too, the least first.
 OF_QUOTA = ("TenantStorageFilling", "TenantStorageNearlyFull", "TenantStorageFull")
@@ -89,10 +90,10 @@ def _alert(host: str, found: Mapping[str, t.Any]) -> Alert:
 
 def wrong(found: runner.Results, before: Iterable[Alert], now: datetime.datetime) -> tuple[Alert, ...]:
     """Return what is wrong by a run of alerts.yml, by severity; of a host that does not answer, what was and that."""
-    answers = found.get("Ask Prometheus", {})
+    answers = found.get(ANSWER, {})
     remembered = list(before)
     alerts: list[Alert] = []
-    for host, said in found.get("Name the host", {}).items():
+    for host, said in found.get(HOST, {}).items():
         if said["msg"] in (False, "False"):
             continue
         try:
@@ -162,7 +163,7 @@ def remembered(path: Path) -> list[Alert]:
 def look(edits: Edits) -> Crossings:
     """Look at all hosts; raises silo.runner.RunError."""
     before = remembered(edits.state.alerts)
-    found = runner.results("alerts.yml", edits.path)
+    found = runner.results(PLAYBOOK, edits.path)
     return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
 
 

@@ -105,13 +105,17 @@ class Edits:
         if self.outbox:
             self.outbox.owe(name, "access")
 
-    def desired(self, name: str) -> str:
-        """Return how a tenant should be."""
+    def tenant(self, name: str) -> Tenant:
+        """Return a tenant as it should be."""
         self.inventory.check_exists(name)
         fleet, _policy = self._look()
         if name not in fleet.tenants:
             raise InventoryError(fleet.problems)
-        return fleet.tenants[name].state
+        return fleet.tenants[name]
+
+    def desired(self, name: str) -> str:
+        """Return how a tenant should be."""
+        return self.tenant(name).state
 
     def tenants(self) -> Mapping[str, Tenant]:
         """Return all tenants as they should be, by name."""

@@ -5,18 +5,24 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from silo import certificate, runner
 
+PLAYBOOK = "list.yml"
+TENANTS, QUOTAS, STACKS, POLICY = "Read the tenants", "Read the quotas", "Read the stacks", "Read the policy"
 SERVICES = 3
+
+# Service to what is known of its container.
+Services = Mapping[str, Mapping[str, t.Any]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Tenant:
-    """One tenant. Sizes in bytes; `desired` is empty for an orphan: one that runs and is in no inventory.
+    """One tenant. Sizes in bytes.
 
+    `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
     `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
     """
 
@@ -36,7 +42,7 @@ class Tenant:
     certificate_until: str
 
 
-def observed(services: Mapping[str, Mapping[str, t.Any]]) -> str:
+def observed(services: Services) -> str:
     """Return in a word how the containers of a tenant are."""
     running = [service for service in services.values() if service["state"] == "running"]
     if len(running) == SERVICES:
@@ -59,8 +65,9 @@ def _certificates(
 
 def _tenant(
     name: str,
+    server: str,
+    services: Services,
     facts: Mapping[str, t.Any],
-    services: Mapping[str, Mapping[str, t.Any]],
     used: int,
     seen: certificate.Certificate | None,
 ) -> Tenant:
@@ -69,7 +76,7 @@ def _tenant(
         url=facts.get("url", ""),
         desired=facts.get("desired", ""),
         observed=observed(services),
-        server=facts.get("server", ""),
+        server=server,
         plan=facts.get("plan"),
         quota_bytes=facts.get("quota_bytes", 0),
         used_bytes=used,
@@ -82,21 +89,44 @@ def _tenant(
     )
 
 
-def read(inventory: Path) -> tuple[Tenant, ...]:
-    """Read all tenants of `inventory`, by name; raises silo.runner.RunError."""
-    results = runner.results("list.yml", inventory)
-    facts: dict[str, t.Any] = {}
-    for result in results.get("Read the tenants", {}).values():
-        facts = dict(result["tenants"])
-    used = {
-        name: storage["used"]
-        for result in results.get("Read the quotas", {}).values()
-        for name, storage in result["tenants"].items()
+def stacks(results: runner.Results) -> dict[tuple[str, str], Services]:
+    """Return tenant and server to the containers that are there; one that was moved may have some on both."""
+    return {
+        (name, server): services
+        for server, result in results.get(STACKS, {}).items()
+        for name, services in result["tenants"].items()
     }
-    stacks = results.get("Read the stacks", {}).values()
-    services = {name: found for result in stacks for name, found in result["tenants"].items()}
-    certificates = _certificates(facts, results.get("Read the policy", {}))
-    return tuple(
-        _tenant(name, facts.get(name, {}), services.get(name, {}), used.get(name) or 0, certificates.get(name))
-        for name in sorted(facts.keys() | services.keys())
-    )
+
+
+def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, t.Any]]) -> int:
+    found = (quotas[nas]["tenants"].get(name) for nas in storages if nas in quotas)
+    return next((int(directory["used"] or 0) for directory in found if directory), 0)
+
+
+def tenants(results: runner.Results) -> tuple[Tenant, ...]:
+    """Return all tenants by name, each as its own server and its own NAS tell it, and after them the orphans."""
+    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
+    found, quotas = stacks(results), results.get(QUOTAS, {})
+    certificates = _certificates(facts, results.get(POLICY, {}))
+    own = [
+        _tenant(
+            name,
+            one["server"],
+            found.pop((name, one["server"]), {}),
+            one,
+            _used(name, [one["nas"]], quotas),
+            certificates[name],
+        )
+        for name, one in sorted(facts.items())
+    ]
+    # What a tenant uses is told by its own line, wherever its containers are.
+    orphans = [
+        _tenant(name, server, services, {}, 0 if name in facts else _used(name, quotas, quotas), None)
+        for (name, server), services in sorted(found.items(), key=lambda item: item[0])
+    ]
+    return (*own, *orphans)
+
+
+def read(inventory: Path) -> tuple[Tenant, ...]:
+    """Read all tenants of `inventory`, as `tenants` returns them; raises silo.runner.RunError."""
+    return tenants(runner.results(PLAYBOOK, inventory))

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import answers, runner
+from silo import answers, fleet, runner, usage
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, Tombstone
 from silo.runner import Event, Results, RunError
@@ -25,6 +25,7 @@ ACCESS = "tenant-access.yml"
 LETTERS = "letters.yml"
 APPLY = ("apply.yml", LETTERS)
 VERIFY = "verify-changed.yml"
+TRASH, UPLOADS = "trash.yml", "Move the uploads"
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
@@ -115,13 +116,13 @@ class Operator:
 
     def used(self, name: str) -> int:
         """Return how many bytes of its quota a tenant uses; raises RunError."""
-        self._check_known([name])
-        found = (result["tenants"].get(name) for result in self._storage().values())
-        return next((int(tenant["used"] or 0) for tenant in found if tenant), 0)
+        nas = self.edits.tenant(name).nas
+        directories = self._storage().get(nas, {}).get("tenants", {})
+        return int(directories.get(name, {}).get("used") or 0)
 
     def stats(self) -> Results:
         """Return what silo.usage reads; raises RunError."""
-        return self._run("stats.yml", ())
+        return self._run(usage.PLAYBOOK, ())
 
     def delete(self, name: str, *, by: str | None = None) -> Tombstone:
         """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""
@@ -191,7 +192,7 @@ class Operator:
 
     def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
         # It only reads, and waits for nobody's turn: an edit asks for it while it holds the inventory.
-        return runner.results("list.yml", self.edits.path, ["--tags", "storage"]).get("Read the quotas", {})
+        return runner.results(fleet.PLAYBOOK, self.edits.path, ["--tags", "storage"]).get(fleet.QUOTAS, {})
 
     def _put_aside(self, stone: Tombstone) -> Tombstone:
         """Move what a deleted tenant left into the trash, and record how much it was."""
@@ -200,7 +201,7 @@ class Operator:
         except RunError as error:
             told = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
             raise NotReachedError(f"{told}: {error}\n'silo delete {stone.name}' completes it.") from error
-        (stored,) = results["Move the uploads"][stone.nas]["tenants"]
+        (stored,) = results[UPLOADS][stone.nas]["tenants"]
         after = self.edits.put_aside(stone, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if self.edits.outbox:
             self.edits.outbox.deliver()
@@ -208,7 +209,7 @@ class Operator:
 
     def _trash(self, state: str, stones: Sequence[Tombstone]) -> Results:
         where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(stones).items()}
-        return self._run("trash.yml", [], trash_state=state, **where)
+        return self._run(TRASH, [], trash_state=state, **where)
 
     def _reach(
         self,

@@ -17,6 +17,7 @@ from silo import runner
 from silo.inventory import InventoryError
 from silo.letters import ZONE
 
+PLAYBOOK, LEDGER = "ledger.yml", "Read the ledger"
 HOUR = 3600
 DAY = 24 * HOUR
 KIB = 1024
@@ -184,8 +185,8 @@ def arguments(period: Period, hours: int = 0) -> list[str]:
 
 def read(inventory: Path, period: Period) -> Report:
     """Read what was used in `period`; raises silo.runner.RunError."""
-    found = runner.results("ledger.yml", inventory, arguments(period))
-    return report(period, found.get("Read the ledger", {}))
+    found = runner.results(PLAYBOOK, inventory, arguments(period))
+    return report(period, found.get(LEDGER, {}))
 
 
 def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:
@@ -194,7 +195,7 @@ def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:
     Where no ledger is kept, nobody is in it.
     """
     tenants: dict[str, list[float | None]] = {}
-    for ledger in found.get("Read the ledger", {}).values():
+    for ledger in found.get(LEDGER, {}).values():
         for name, parts in ledger["course"].items():
             values = tenants.setdefault(name, [None] * hours)
             for step, amounts in parts.items():

@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from silo import fleet, runner
 
+PLAYBOOK = "stats.yml"
+TENANTS, USAGE, QUOTAS = "Read the tenants", "Read the usage", "Read the quotas"
 STARTED = "process_start_time_seconds"
 COUNTERS = {
     "traefik_router_requests_total": "requests",
@@ -282,12 +284,10 @@ def usage(
 
 def of(results: runner.Results) -> Usage:
     """Return what all tenants use, from the results of stats.yml."""
-    facts: Mapping[str, t.Any] = next(
-        (result["tenants"] for result in results.get("Read the tenants", {}).values()), {}
-    )
-    return usage(facts, results.get("Read the usage", {}), results.get("Read the quotas", {}))
+    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
+    return usage(facts, results.get(USAGE, {}), results.get(QUOTAS, {}))
 
 
 def read(inventory: Path) -> Usage:
     """Read what all tenants of `inventory` use; raises silo.runner.RunError."""
-    return of(runner.results("stats.yml", inventory))
+    return of(runner.results(PLAYBOOK, inventory))

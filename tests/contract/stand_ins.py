@@ -57,7 +57,7 @@ def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, 
     tenants = {
         name: {
             "path": f"{parameters['root']}/{name}",
-            "id": number,
+            "id": scenario["ids"].get(name),
             "limit": 100 * GIB,
             "used": number * GIB,
             "inodes": None,
@@ -70,8 +70,12 @@ def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, 
 
 
 def _stacks_info(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:
-    service = {"state": "running", "health": "healthy", "version": "v1", "memory_bytes": 1, "memory_limit_bytes": GIB}
-    return {"tenants": {name: dict.fromkeys(SERVICES, service) for name in scenario["tenants"].get(host, ())}}
+    def services(name: str) -> dict[str, Values]:
+        state = "exited" if name in scenario["stopped"].get(host, ()) else "running"
+        service = {"state": state, "health": "healthy", "version": "v1", "memory_bytes": 1, "memory_limit_bytes": GIB}
+        return dict.fromkeys(SERVICES, service)
+
+    return {"tenants": {name: services(name) for name in scenario["tenants"].get(host, ())}}
 
 
 def _usage(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:

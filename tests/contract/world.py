@@ -92,6 +92,16 @@ class Run:
         }
         return {host: said[host] for host, count in stats.items() if count["failures"] or count["unreachable"]}
 
+    def of(self, playbook: str) -> list[runner.Event]:
+        """Return the events of one of several playbooks."""
+        found, here = [], False
+        for event in self.events:
+            if event["_event"] == "v2_playbook_on_play_start":
+                here = f"/{playbook}:" in event["play"]["path"]
+            if here:
+                found.append(event)
+        return found
+
     def told(self, task: str) -> str:
         """Return what a task showed; empty where it showed nothing."""
         said = [result["msg"] for result in self.results.get(task, {}).values()]
@@ -168,8 +178,9 @@ class World:
     def tell(self, **scenario: Values) -> None:
         """Say how the machines are; what is not said is well."""
         here = {host: [name for name, places in TENANTS.items() if host in places] for host in SERVERS + STORAGES}
-        usual = {"tenants": here, "away": {}, "broken": {}, "unserved": {}, "orphans": {}, "unlike": {}}
-        self.write("scenario.json", json.dumps(usual | scenario))
+        others = ("away", "broken", "orphans", "stopped", "unlike", "unserved")
+        usual = {"tenants": here, "ids": {name: index for index, name in enumerate(TENANTS, start=1)}}
+        self.write("scenario.json", json.dumps(usual | dict.fromkeys(others, {}) | scenario))
 
     def tenant(self, name: str, index: int, server: str, nas: str, **more: t.Any) -> None:
         """Write a tenant into the inventory."""
@@ -229,4 +240,6 @@ class World:
             )
             python.chmod(0o755)
             connection = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
+            # Where `silo` itself asks what a customer would, and nobody answers.
+            connection["ansible_host"] = "127.0.0.1"
             self.write(f"inventory/host_vars/{host}/connection.yml", connection)

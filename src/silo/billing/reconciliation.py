@@ -23,6 +23,7 @@ from silo.billing.settling import Settlement, sentences
 from silo.billing.settling import clock as silo_clock
 from silo.billing.writing import Writer
 from silo.edits import Edits
+from silo.inventory.schema import Tenant
 from silo.operation import Operator
 from silo.runner import Results
 
@@ -95,23 +96,22 @@ def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
     return None
 
 
-def of_machines(runs: Results, desired: Mapping[str, str]) -> list[Difference]:
-    """Compare what runs, by a run of list.yml, with what should: `desired` is tenant to state."""
-    stacks = [found for result in runs.get("Read the stacks", {}).values() for found in result["tenants"].items()]
-    seen = {name: fleet.observed(services) for name, services in stacks}
-    result = [
-        Difference(
-            f"{name}: it is {state} on a machine, and in no inventory; it is left as it is", "operator", "", name
-        )
-        for name, state in sorted(seen.items())
-        if name not in desired and state != "absent"
-    ]
-    for name, state in sorted(desired.items()):
-        now = seen.get(name, "absent")
-        right = {"running": ("running",), "absent": ("absent",)}.get(state, ("stopped", "absent"))
+def of_machines(runs: Results, tenants: Mapping[str, Tenant]) -> list[Difference]:
+    """Compare what runs, by a run of list.yml, with what should: each tenant on its own server, and on no other."""
+    seen = {place: fleet.observed(services) for place, services in fleet.stacks(runs).items()}
+    result = []
+    for name, tenant in sorted(tenants.items()):
+        now = seen.pop((name, tenant.server), "absent")
+        right = {"running": ("running",), "absent": ("absent",)}.get(tenant.state, ("stopped", "absent"))
         if now not in right:
-            result.append(Difference(f"{name}: it is to be {state}, and is {now}", "apply", "", name))
-    return result
+            result.append(Difference(f"{name}: it is to be {tenant.state}, and is {now}", "apply", "", name))
+    strangers = [(name, server, state) for (name, server), state in sorted(seen.items()) if state != "absent"]
+    return [_stranger(name, server, state, tenants.get(name)) for name, server, state in strangers] + result
+
+
+def _stranger(name: str, server: str, state: str, tenant: Tenant | None) -> Difference:
+    wanted = f"its server in the inventory is {tenant.server}" if tenant else "it is in no inventory"
+    return Difference(f"{name}: it is {state} on {server}, and {wanted}; it is left as it is", "operator", "", name)
 
 
 def missed(gateway: Gateway, now: datetime.datetime, days: int = EVENT_DAYS) -> list[Event]:
@@ -153,8 +153,7 @@ class Reconciliation:
         found = self.compare()
         with sentences():
             edits = self._operator.edits
-            desired = {name: tenant.state for name, tenant in edits.tenants().items()}
-            return found + of_machines(runner.results("list.yml", edits.path), desired)
+            return found + of_machines(runner.results(fleet.PLAYBOOK, edits.path), edits.tenants())
 
     def sweep(self) -> Repair:
         """Settle what Stripe and the inventory ask for, without a look at any machine."""

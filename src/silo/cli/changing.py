@@ -9,6 +9,11 @@ import click
 from silo.cli import output
 from silo.cli.call import Call, agree, changing, limits, operator, show, verified
 
+# Tasks of apply.yml.
+VERDICT = (
+    "Verdict | Show what differed and what ends it",
+    "Verdict | Name the containers that belong to no tenant of their server",
+)
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
 
 
@@ -107,11 +112,10 @@ def plan(call: Call, customers: tuple[str, ...], as_json: bool) -> None:
 def _verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> list[str]:
     """Return what the verdict of a run shows."""
     lines: list[str] = []
-    for name, by_host in results.items():
-        if "Verdict | Show" in name or "Verdict | Name" in name:
-            for result in by_host.values():
-                told = result.get("msg", [])
-                lines += told.splitlines() if isinstance(told, str) else [str(line) for line in told]
+    for name in VERDICT:
+        for result in results.get(name, {}).values():
+            told = result.get("msg", [])
+            lines += told.splitlines() if isinstance(told, str) else [str(line) for line in told]
     return lines
 
 

@@ -51,11 +51,13 @@ def list_tenants(call: Call, as_json: bool) -> None:
 def show_tenant(call: Call, customer: str, as_json: bool) -> None:
     """Show all that is known of one tenant."""
     settings = call.edits().inventory.tenants()
-    found = {tenant.name: tenant for tenant in fleet.read(call.inventory)}
-    if customer not in found:
-        there = ", ".join(found) or "none yet"
+    tenants = fleet.read(call.inventory)
+    # Orphans come last: the tenant itself is shown, and not what is left of it on another server.
+    found = next((tenant for tenant in tenants if tenant.name == customer), None)
+    if found is None:
+        there = ", ".join(tenant.name for tenant in tenants) or "none yet"
         raise InventoryError(f"tenant {customer!r}: there is none of this name; there are {there}")
-    tenant = dataclasses.asdict(found[customer])
+    tenant = dataclasses.asdict(found)
     written = dict(settings[customer].settings) if customer in settings else {}
     if as_json:
         output.as_json({**tenant, "settings": written})
@@ -76,7 +78,7 @@ def _certificate(tenant: fleet.Tenant) -> str:
 
 
 def _wish(tenant: fleet.Tenant) -> str:
-    return f"should be {tenant.desired}" if tenant.desired else "orphan: in no inventory"
+    return f"should be {tenant.desired}" if tenant.desired else "orphan: not in the inventory there"
 
 
 @click.command(cls=output.Command)

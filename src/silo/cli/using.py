@@ -20,7 +20,7 @@ from silo.cli import accounting, output
 from silo.cli.call import Call
 from silo.inventory import InventoryError
 
-READ = ("stats.yml", "ledger.yml")
+READ = (usage.PLAYBOOK, report.PLAYBOOK)
 HOURS = 24
 BARS = " ▁▂▃▄▅▆▇█"
 COLUMNS = ("memory", "CPU now", "CPU time", "uploads", "database", "photos", "requests", "sent")

@@ -47,7 +47,8 @@ def test_what_runs_and_is_unknown_is_told_and_left_alone(company, hans):
     company.machines.running["ghost"] = "running"
     both = company.reconciliation()
     found = both.look()
-    assert texts(found) == [("ghost: it is running on a machine, and in no inventory; it is left as it is", "operator")]
+    text = "ghost: it is running on silo1, and it is in no inventory; it is left as it is"
+    assert texts(found) == [(text, "operator")]
     assert both.fix(found).left == (found[0].text,)
     assert company.machines.running["ghost"] == "running"
     assert company.post.subjects(OPERATOR) == ["Stripe, inventory and machines differ"]

@@ -1,0 +1,182 @@
+"""What only reads, with two servers and two NAS: every machine answers, and what it says is not taken for another's."""
+
+import datetime
+import http.server
+import json
+import threading
+
+import pytest
+
+from silo import alerts, fleet, report, runner, usage
+from silo.billing import reconciliation
+from silo.edits import Edits
+from silo.ground import check as ground
+from silo.images import running
+from silo.operation import Operator
+from silo.verify import address, audit
+from silo.verify.check import Check
+
+from .stand_ins import GIB
+from .world import SERVERS, STORAGES, TENANTS
+
+PLAYBOOKS = ("list.yml", "stats.yml", "check.yml", "verify.yml", "images.yml", "ledger.yml", "alerts.yml")
+DAY = datetime.date(2026, 11, 23)
+PERIOD = report.Period(DAY, DAY)
+# Anna was moved: something of her is left where she was.
+LEFT = {
+    "silo1": ["anna", "bruno"],
+    "silo2": ["anna", "clara", "david"],
+    "nas1": ["bruno", "anna"],
+    "nas2": ["anna", "clara", "david"],
+}
+ALERT = {
+    "labels": {"alertname": "DiskFilling", "severity": "warning"},
+    "annotations": {"summary": "A disk fills."},
+    "state": "firing",
+    "activeAt": "2026-11-23T11:00:00Z",
+}
+
+
+@pytest.fixture(scope="module")
+def prometheus():
+    """The port at which one answers as all hosts' do."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"data": {"alerts": [ALERT]}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments):
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def read(world, prometheus):
+    """All of them in one process."""
+    world.tell(tenants=LEFT, stopped={"silo2": ["anna"]}, unlike={"silo2": ["david/server"]})
+    given = [*report.arguments(PERIOD), "-e", f"monitoring_prometheus_port={prometheus}"]
+    return world.run(*PLAYBOOKS, arguments=given)
+
+
+@pytest.fixture
+def inventory(world, read, monkeypatch):
+    """An inventory on which silo finds what the run has found."""
+    monkeypatch.setattr(runner, "events", lambda playbook, *_arguments: iter(read.of(playbook)))
+    return world.inventory
+
+
+@pytest.mark.parametrize(
+    ("module", "hosts"),
+    [
+        ("storage_quota_info", STORAGES * 4),
+        ("tenant_stacks_info", SERVERS),
+        ("tenant_usage_info", SERVERS),
+        ("server_check_info", SERVERS),
+        ("tenant_verify_info", SERVERS),
+        ("server_images_info", SERVERS),
+        ("tenant_ledger_info", SERVERS + STORAGES),
+    ],
+)
+def test_every_machine_is_asked_once_by_each_playbook(read, module, hosts):
+    assert read.code == 0, read.failures
+    assert sorted(call.host for call in read.calls if call.module == module) == sorted(hosts)
+
+
+def test_each_nas_is_read_as_it_says_of_itself(read):
+    asked = {(call.host, call.parameters["backend"]) for call in read.calls if call.module == "storage_quota_info"}
+    assert asked == {("nas1", "auto"), ("nas2", "zfs")}
+
+
+def test_each_server_is_verified_against_its_own_tenants(read):
+    asked = {call.host: call for call in read.calls if call.module == "tenant_verify_info"}
+    assert {host: call.names for host, call in asked.items()} == {
+        "silo1": ["anna", "bruno"],
+        "silo2": ["clara", "david"],
+    }
+
+
+def test_list_shows_a_tenant_as_it_is_on_its_own_server_and_nas(inventory):
+    found = fleet.read(inventory)
+    tenants = {one.name: (one.server, one.observed, one.used_bytes) for one in found if one.desired}
+    assert tenants == {
+        "anna": ("silo1", "running", 2 * GIB),
+        "bruno": ("silo1", "running", 1 * GIB),
+        "clara": ("silo2", "running", 2 * GIB),
+        "david": ("silo2", "running", 3 * GIB),
+    }
+
+
+def test_list_shows_what_is_left_on_another_server_as_an_orphan(inventory):
+    orphans = [one for one in fleet.read(inventory) if not one.desired]
+    assert [(one.name, one.server, one.observed) for one in orphans] == [("anna", "silo2", "stopped")]
+
+
+def test_what_is_left_on_another_server_is_no_state_of_the_tenant(inventory):
+    tenants = Edits(inventory).tenants()
+    found = reconciliation.of_machines(runner.results(fleet.PLAYBOOK, inventory), tenants)
+    assert [(one.text, one.remedy) for one in found] == [
+        ("anna: it is stopped on silo2, and its server in the inventory is silo1; it is left as it is", "operator")
+    ]
+
+
+def test_what_a_tenant_uses_is_what_its_own_nas_says(inventory):
+    assert Operator(Edits(inventory)).used("anna") == 2 * GIB
+
+
+def test_stats_add_up_what_all_machines_tell(inventory):
+    found = usage.read(inventory)
+    assert [(one.name, one.server) for one in found.tenants if not one.orphan] == [
+        (name, server) for name, (server, _nas) in TENANTS.items()
+    ]
+    assert [(one.name, one.server) for one in found.tenants if one.orphan] == [("anna", "silo2")]
+    assert {one.name: one.storage_bytes for one in found.tenants if not one.orphan}["anna"] == 2 * GIB
+    assert found.problems == ()
+
+
+def test_check_finds_what_is_wrong_on_either_server_and_the_size_of_either_nas(inventory, monkeypatch):
+    monkeypatch.setattr(ground, "_outside", lambda *_arguments: [])
+    found = ground.look(inventory)
+    assert sorted(one.place for one in found.findings if "has no guard" in one.text) == ["silo1", "silo2"]
+    assert found.pools == {"nas1": 4096 * GIB, "nas2": 4096 * GIB}
+
+
+def test_verify_looks_at_all_servers_and_all_quotas(inventory, monkeypatch):
+    for look in ("answers", "trusted"):
+        monkeypatch.setattr(address, look, lambda name, *_arguments: Check("address", name, True, "", ""))
+    found = audit.verify(inventory)
+    assert {one.subject for one in found if one.check == "memory"} == {f"{name}/server" for name in TENANTS}
+    assert [one.subject for one in found if not one.ok] == ["david/server"]
+
+
+def test_verify_of_one_tenant_leaves_the_other_server_out(inventory, monkeypatch):
+    for look in ("answers", "trusted"):
+        monkeypatch.setattr(address, look, lambda name, *_arguments: Check("address", name, True, "", ""))
+    found = audit.verify(inventory, ["david"])
+    assert {one.subject for one in found if one.check == "memory"} == {"clara/server", "david/server"}
+    assert {one.subject for one in found if one.check == "quota"} == {"david"}
+
+
+def test_images_tell_what_runs_on_all_servers(inventory):
+    _images, found, problems = running.read(inventory)
+    assert ([one.server for one in found], problems) == (["silo1", "silo2"], ())
+
+
+def test_the_report_adds_up_the_ledgers_of_all_machines(inventory):
+    found = report.read(inventory, PERIOD)
+    days = {one.name: one.running_days for one in found.tenants}
+    assert days == {"anna": 4.0, "bruno": 2.0, "clara": 2.0, "david": 2.0}
+    assert found.problems == ()
+
+
+def test_the_alerts_of_all_machines_are_told(inventory):
+    wrong = alerts.wrong(runner.results("alerts.yml", inventory), [], datetime.datetime.now(datetime.UTC))
+    assert [(one.host, one.name) for one in wrong] == [(host, "DiskFilling") for host in sorted(SERVERS + STORAGES)]
