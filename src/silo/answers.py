@@ -48,4 +48,4 @@ def add(event: runner.Event, book: Book) -> None:
     for host, values in runner.host_results(event).items():
         lasted = event["task"]["duration"]
         told = Told(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
-        book.setdefault(event["task"]["name"].rsplit(" : ", 1)[-1], {})[host] = told
+        book.setdefault(runner.own_name(event["task"]["name"]), {})[host] = told

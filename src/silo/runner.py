@@ -148,11 +148,15 @@ def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:
     return t.cast("Mapping[str, Mapping[str, t.Any]]", event.get("hosts", {}))
 
 
+def own_name(task: str) -> str:
+    """Return the name of a task without that of its role, as Ansible writes it before."""
+    return task.rsplit(" : ", 1)[-1]
+
+
 def collect(event: Event, found: Results) -> None:
     """Add the results of an event to `found`: task name to host to result; what failed or was skipped has none."""
     if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok"):
-        name = event["task"]["name"].rsplit(" : ", 1)[-1]
-        found.setdefault(name, {}).update(host_results(event))
+        found.setdefault(own_name(event["task"]["name"]), {}).update(host_results(event))
 
 
 def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = ()) -> Results:

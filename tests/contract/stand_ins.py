@@ -1,7 +1,7 @@
 """What the modules that work on servers and NAS answer where there are none: in their own form, and written down.
 
-It is copied into the module_utils of a copy of the collection. How a host is, is told by the file `scenario.json` in
-the world's directory; what was called, by `calls.jsonl`, a line of JSON for each call.
+A copy of the collection has modules that call this. How a host is, is told by the file `scenario.json` in the world's
+directory; what was called, by `calls.jsonl`, a line of JSON for each call.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import json
 import os
 import typing as t
 from collections.abc import Callable, Mapping
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
 
 Values = Mapping[str, t.Any]
 # Host, parameters and scenario to what the module returns.
@@ -151,15 +148,16 @@ ANSWERS: Mapping[str, Answer] = {
 }
 
 
-def main(name: str, specification: str) -> None:
-    """Be the module `name`, whose options are `specification` as JSON."""
-    place, host = Path(os.environ["CONTRACT_PLACE"]), os.environ["CONTRACT_HOST"]
-    module = AnsibleModule(json.loads(specification), supports_check_mode=True)
-    scenario = json.loads((place / "scenario.json").read_text(encoding="utf-8"))
-    answer = {} if host in scenario["away"] else ANSWERS[name](host, module.params, scenario)
-    call = {"module": name, "host": host, "check": module.check_mode, "parameters": module.params, "answer": answer}
-    with (place / "calls.jsonl").open("a", encoding="utf-8") as calls:
-        calls.write(json.dumps(call) + "\n")
-    if not answer:
-        module.fail_json(msg=scenario["away"][host])
-    module.exit_json(invocation={}, **answer)
+def main(name: str, arguments: str) -> None:
+    """Be the module `name`, called with `arguments` as Ansible gives them, in JSON."""
+    place, host = os.environ["CONTRACT_PLACE"], os.environ["CONTRACT_HOST"]
+    given = json.loads(arguments)
+    parameters = {key: value for key, value in given.items() if not key.startswith("_ansible")}
+    with open(f"{place}/scenario.json", encoding="utf-8") as file:  # noqa: PTH123  # pathlib takes longer than the rest
+        scenario = json.load(file)
+    away = scenario["away"].get(host)
+    answer = {"failed": True, "msg": away} if away else ANSWERS[name](host, parameters, scenario)
+    call = {"module": name, "host": host, "check": given["_ansible_check_mode"], "parameters": parameters}
+    with open(f"{place}/calls.jsonl", "a", encoding="utf-8") as calls:  # noqa: PTH123
+        calls.write(json.dumps({**call, "answer": answer}) + "\n")
+    print(json.dumps({"changed": False, **answer}))

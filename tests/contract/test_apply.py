@@ -2,12 +2,20 @@
 
 import pytest
 
-from .world import SERVERS, STORAGES
+from silo import answers
+from silo.verify import address, changed
+from silo.verify.check import Check
+
+from .world import STORAGES
 
 VERDICT = "Verdict | Show what differed and what ends it"
 FOREIGN = "Verdict | Name the containers that belong to no tenant of their server"
 ON_SERVERS = [("silo1", ["anna", "bruno"]), ("silo2", ["clara", "david"])]
 ON_STORAGES = [("nas1", ["anna", "bruno"]), ("nas2", ["clara", "david"])]
+
+
+def items(call):
+    return call.parameters["tenants"] if call.module == "tenant_stacks" else []
 
 
 def rows(run):
@@ -27,12 +35,14 @@ def planned(world):
 @pytest.fixture(scope="module")
 def applied(world, planned):
     """After the plan, which has to find nothing done."""
-    return world.run("apply.yml")
+    world.tell(unlike={"silo2": ["david/server"]})
+    return world.run("apply.yml", "letters.yml", "verify-changed.yml")
 
 
 @pytest.fixture(scope="module")
 def limited(world, applied):
-    return world.run("apply.yml", arguments=["--limit", "david"])
+    links = f"access_links_directory={world.place / 'links'}"
+    return world.run("apply.yml", "tenant-access.yml", arguments=["--limit", "bruno,david", "-e", links])
 
 
 @pytest.mark.parametrize("run", ["planned", "applied"])
@@ -41,7 +51,6 @@ def test_each_server_and_each_nas_is_called_once_for_its_own_tenants(run, reques
     assert made.code == 0, made.text
     assert made.made("tenant_stacks") == ON_SERVERS
     assert made.made("storage_quota") == ON_STORAGES
-    assert len(made.calls) == len(SERVERS + STORAGES)
     assert sorted(rows(made)) == ["anna", "bruno", "clara", "david"]
 
 
@@ -53,27 +62,44 @@ def test_each_nas_is_called_as_it_says_of_itself(applied):
 
 def test_a_plan_changes_nothing(planned, applied):
     assert {call.check for call in planned.calls} == {True}
-    assert {call.check for call in applied.calls} == {False}
+    assert {call.check for call in applied.calls if not call.module.endswith("_info")} == {False}
     assert rows(planned) == rows(applied)
 
 
 def test_only_an_apply_makes_secrets_and_the_next_run_has_the_same(world, applied, limited):
     assert len(list(world.inventory.glob("host_vars/*/vault.yml"))) == 4
-    (first,) = [call for call in applied.calls if (call.module, call.host) == ("tenant_stacks", "silo2")]
-    (again,) = [call for call in limited.calls if call.module == "tenant_stacks"]
-    assert again.parameters["tenants"] == first.parameters["tenants"][1:]
+    made = {item["name"]: item for call in applied.calls for item in items(call)}
+    again = {item["name"]: item for call in limited.calls for item in items(call)}
+    assert again == {name: made[name] for name in ("bruno", "david")}
 
 
-def test_a_limit_leaves_the_other_machines_alone(limited):
-    assert limited.code == 0, limited.text
-    assert limited.made("tenant_stacks") == [("silo2", ["david"])]
-    assert limited.made("storage_quota") == [("nas2", ["david"])]
-    assert list(rows(limited)) == ["david"]
+def test_a_limit_leaves_the_other_tenants_alone(limited):
+    assert limited.code == 0, limited.failures
+    assert limited.made("tenant_stacks") == [("silo1", ["bruno"]), ("silo2", ["david"])]
+    assert limited.made("storage_quota") == [("nas1", ["bruno"]), ("nas2", ["david"])]
+    assert list(rows(limited)) == ["bruno", "david"]
 
 
-def test_the_tenants_that_a_limit_leaves_out_are_known_to_the_server(limited):
-    (call,) = [call for call in limited.calls if call.module == "tenant_stacks"]
-    assert call.parameters["known"] == ["clara", "david"]
+def test_the_tenants_that_a_limit_leaves_out_are_known_to_their_servers(limited):
+    known = {call.host: call.parameters["known"] for call in limited.calls if call.module == "tenant_stacks"}
+    assert known == {"silo1": ["anna", "bruno"], "silo2": ["clara", "david"]}
+
+
+def test_a_link_leaves_its_ticket_on_the_tenants_own_server(world, limited):
+    links = {call.parameters["tenant"]: call.host for call in limited.calls if call.module == "access_link"}
+    assert links == {"bruno": "silo1", "david": "silo2"}
+    assert sorted(file.name for file in (world.place / "links").iterdir()) == ["bruno", "david"]
+
+
+def test_what_changed_is_verified_on_each_server_and_each_nas(applied, monkeypatch):
+    for look in ("answers", "trusted"):
+        monkeypatch.setattr(address, look, lambda name, *_arguments: Check("address", name, True, "", ""))
+    assert applied.made("tenant_verify_info") == ON_SERVERS
+    assert sorted(call.host for call in applied.calls if call.module == "storage_quota_info") == sorted(STORAGES)
+    book = {}
+    for event in applied.events:
+        answers.add(event, book)
+    assert [(one.check, one.subject) for one in changed.broken(book)] == [("memory", "david/server")]
 
 
 @pytest.fixture(scope="module")

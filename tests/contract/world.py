@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import os
 import subprocess
@@ -31,17 +30,20 @@ TENANTS = {
 SERVERS, STORAGES = ("silo1", "silo2"), ("nas1", "nas2")
 # What only the second NAS says of itself.
 STORAGE_OF_NAS2 = {"silo_storage_backend": "zfs", "silo_storage_overcommit": 1.5}
+# Ansible puts what it is called with into the text of a module of this kind, which needs nothing else of Ansible.
 MODULE = """#!/usr/bin/python
-from ansible_collections.swissphoto.silo.plugins.module_utils import stand_ins
+# <<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>
+import sys
 
-SPECIFICATION = {specification!r}
+sys.path.insert(0, {folder!r})
+import stand_ins
 
-if __name__ == "__main__":
-    stand_ins.main({name!r}, SPECIFICATION)
+stand_ins.main({name!r}, "<<INCLUDE_ANSIBLE_MODULE_COMPLEX_ARGS>>")
 """
+# Who is called is told by whose Python it is. It starts without what it does not need: that is most of the time.
 INTERPRETER = """#!/bin/sh
 export CONTRACT_HOST={host} CONTRACT_PLACE={place}
-exec {python} "$@"
+exec {python} -I -S "$@"
 """
 
 Values = Mapping[str, t.Any]
@@ -83,14 +85,19 @@ class Run:
     @property
     def failures(self) -> dict[str, str]:
         """Host to the sentence with which it failed, of those that ended the run as failed."""
-        (stats,) = (event["stats"] for event in self.events if event["_event"] == "v2_playbook_on_stats")
+        failed = {
+            host
+            for event in self.events
+            for host, count in event.get("stats", {}).items()
+            if count["failures"] or count["unreachable"]
+        }
         said = {
             host: str(result["msg"])
             for event in self.events
             for host, result in runner.host_results(event).items()
             if result.get("failed") or result.get("unreachable")
         }
-        return {host: said[host] for host, count in stats.items() if count["failures"] or count["unreachable"]}
+        return {host: said[host] for host in failed}
 
     def of(self, playbook: str) -> list[runner.Event]:
         """Return the events of one of several playbooks."""
@@ -112,27 +119,6 @@ class Run:
         return sorted((call.host, call.names) for call in self.calls if call.module == module)
 
 
-def specification(name: str) -> dict[str, t.Any]:
-    """Return what a module takes, by its documentation, of which `ansible-test sanity` proves that it is true."""
-    module = importlib.import_module(f"ansible_collections.swissphoto.silo.plugins.modules.{name}")
-    documentation = yaml.safe_load(module.DOCUMENTATION)
-    options: dict[str, t.Any] = {}
-    fragments = documentation.get("extends_documentation_fragment", [])
-    for fragment in [fragments] if isinstance(fragments, str) else fragments:
-        path = fragment.replace("swissphoto.silo.", "ansible_collections.swissphoto.silo.plugins.doc_fragments.")
-        options |= yaml.safe_load(importlib.import_module(path).ModuleDocFragment.DOCUMENTATION)["options"]
-    return _options(options | documentation.get("options", {}))
-
-
-def _options(documented: Values) -> dict[str, t.Any]:
-    known = ("type", "elements", "required", "choices", "default")
-    return {
-        name: {key: option[key] for key in known if key in option}
-        | ({"options": _options(option["suboptions"])} if "suboptions" in option else {})
-        for name, option in documented.items()
-    }
-
-
 def collection(place: Path) -> None:
     """Make a copy of the collection in `place`, of links to what is real and of stand-ins."""
     copy = place / COLLECTION
@@ -141,17 +127,16 @@ def collection(place: Path) -> None:
     for entry in ("galaxy.yml", "meta", "roles"):
         (copy / entry).symlink_to(ROOT / entry)
     for kind in (ROOT / "plugins").iterdir():
-        if kind.name not in ("modules", "module_utils"):
+        if kind.name != "modules":
             (plugins / kind.name).symlink_to(kind)
-            continue
-        (plugins / kind.name).mkdir()
-        for entry in kind.iterdir():
-            if entry.stem not in stand_ins.ANSWERS:
-                (plugins / kind.name / entry.name).symlink_to(entry)
-    (plugins / "module_utils" / "stand_ins.py").symlink_to(Path(stand_ins.__file__))
+    modules = plugins / "modules"
+    modules.mkdir()
+    for module in (ROOT / "plugins" / "modules").iterdir():
+        if module.stem not in stand_ins.ANSWERS:
+            (modules / module.name).symlink_to(module)
     for name in stand_ins.ANSWERS:
-        text = MODULE.format(name=name, specification=json.dumps(specification(name)))
-        (plugins / "modules" / f"{name}.py").write_text(text)
+        text = MODULE.format(name=name, folder=str(Path(__file__).parent))
+        (modules / f"{name}.py").write_text(text)
 
 
 class World:
@@ -240,6 +225,7 @@ class World:
             )
             python.chmod(0o755)
             connection = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
+            connection["ansible_pipelining"] = True
             # Where `silo` itself asks what a customer would, and nobody answers.
             connection["ansible_host"] = "127.0.0.1"
             self.write(f"inventory/host_vars/{host}/connection.yml", connection)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.status import Status
 
-from silo.runner import Event, host_results
+from silo.runner import Event, host_results, own_name
 
 # Tasks that only look, or that tell what others found.
 QUIET = ("Say ", "Show ", "Name ", "Choose ", "Scope | Choose", "Verdict | ", "Check ", "Refuse ")
@@ -54,7 +54,7 @@ class Progress:
     def _begin(self, name: str) -> None:
         self._task, self._since = name, time.monotonic()
         self._hosts, self._changed = [], False
-        if self.console.is_terminal and not _is_quiet(name):
+        if self.console.is_terminal and not is_quiet(name):
             last = self._last.get(name)
             told = f"{_plain(name)} ..." + (f" (last time {last:.0f} s)" if last and last >= 1 else "")
             if self._status is None:
@@ -71,7 +71,7 @@ class Progress:
         if not name:
             return
         took = self.seconds[name] = round(time.monotonic() - self._since, 2)
-        if _is_quiet(name) or not (self._changed or took >= SHORTEST_SECONDS):
+        if is_quiet(name) or not (self._changed or took >= SHORTEST_SECONDS):
             return
         last = self._last.get(name)
         compared = f", last time {last:.1f} s" if last is not None else ""
@@ -83,8 +83,9 @@ class Progress:
 
 def _plain(name: str) -> str:
     """Return a task's own words, without the names of its role and file."""
-    return name.rsplit(" : ", 1)[-1].rsplit(" | ", 1)[-1]
+    return own_name(name).rsplit(" | ", 1)[-1]
 
 
-def _is_quiet(name: str) -> bool:
-    return name.rsplit(" : ", 1)[-1].startswith(QUIET) or _plain(name).startswith(QUIET)
+def is_quiet(name: str) -> bool:
+    """Tell whether a task is none that somebody waits for."""
+    return own_name(name).startswith(QUIET) or _plain(name).startswith(QUIET)
