@@ -129,14 +129,13 @@ def collection(place: Path) -> None:
     for kind in (ROOT / "plugins").iterdir():
         if kind.name != "modules":
             (plugins / kind.name).symlink_to(kind)
-    modules = plugins / "modules"
-    modules.mkdir()
+    folder = plugins / "modules"
+    folder.mkdir()
     for module in (ROOT / "plugins" / "modules").iterdir():
         if module.stem not in stand_ins.ANSWERS:
-            (modules / module.name).symlink_to(module)
+            (folder / module.name).symlink_to(module)
     for name in stand_ins.ANSWERS:
-        text = MODULE.format(name=name, folder=str(Path(__file__).parent))
-        (modules / f"{name}.py").write_text(text)
+        (folder / f"{name}.py").write_text(MODULE.format(name=name, folder=str(Path(__file__).parent)))
 
 
 class World:
@@ -167,6 +166,10 @@ class World:
         usual = {"tenants": here, "ids": {name: index for index, name in enumerate(TENANTS, start=1)}}
         self.write("scenario.json", json.dumps(usual | dict.fromkeys(others, {}) | scenario))
 
+    def vaults(self) -> list[str]:
+        """Return the tenants that have secrets."""
+        return sorted(path.parent.name for path in self.inventory.glob("host_vars/*/vault.yml"))
+
     def tenant(self, name: str, index: int, server: str, nas: str, **more: t.Any) -> None:
         """Write a tenant into the inventory."""
         settings = {"tenant_email": f"{name}@example.ch", "tenant_index": index, "tenant_plan": "small"}
@@ -178,8 +181,10 @@ class World:
         """Have nobody reach a host, as long as this is open."""
         nobody = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
         file = self.write(f"inventory/host_vars/{host}/unreachable.yml", nobody)
-        yield
-        file.unlink()
+        try:
+            yield
+        finally:
+            file.unlink()
 
     def run(self, *playbooks: str, arguments: Sequence[str] = ()) -> Run:
         """Run playbooks of the repository, one after the other in one process."""
