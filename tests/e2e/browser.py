@@ -12,6 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.failures.record import LOG
+
 from .lab import Lab
 
 SECONDS = 30
@@ -42,7 +44,8 @@ class Browser:
 
     def open(self, url: str) -> str:
         """Go to `url`; what stands on the page."""
-        self.driver.get(url)
+        with LOG.action("browser", f"open {url}"):
+            self.driver.get(url)
         return self.text
 
     @property
@@ -52,15 +55,17 @@ class Browser:
     def fill(self, **fields: str) -> None:
         """Type into the fields of the page by their names, and press the button of their form."""
         wait = WebDriverWait(self.driver, SECONDS)
-        for name, value in fields.items():
-            # A page that is there is not yet one that takes what is typed, where the machine has much else to do.
-            field = wait.until(element_to_be_clickable((By.NAME, name)))
-            field.clear()
-            field.send_keys(value)
-        field.submit()
+        with LOG.action("browser", f"fill in {', '.join(fields)}"):
+            for name, value in fields.items():
+                # A page that is there is not yet one that takes what is typed, where the machine has much else to do.
+                field = wait.until(element_to_be_clickable((By.NAME, name)))
+                field.clear()
+                field.send_keys(value)
+            field.submit()
 
     def wait_for(self, text: str) -> None:
-        WebDriverWait(self.driver, SECONDS).until(lambda _driver: text in self.text, f"{text!r} in {self.text!r}")
+        with LOG.action("browser", f"wait for {text!r}"):
+            WebDriverWait(self.driver, SECONDS).until(lambda _driver: text in self.text, f"{text!r} in {self.text!r}")
 
     def quit(self) -> None:
         self.driver.quit()

@@ -15,6 +15,8 @@ import uuid
 
 from PIL import Image
 
+from tests.failures.record import LOG
+
 from .lab import Lab
 
 NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC).isoformat()
@@ -54,6 +56,15 @@ class Cloud:
         return self.context.wrap_socket(raw, server_hostname=self.host)
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        # Queries, bodies and successful answers may contain secrets.
+        shown = path.partition("?")[0]
+        with LOG.action(self.host.partition(".")[0], f"{method} {shown}") as action:
+            answer = self._request(method, path, body, headers)
+            refusal = answer.body.decode(errors="replace") if answer.status >= http.client.BAD_REQUEST else ""
+            action.end(answer.status, refusal)
+        return answer
+
+    def _request(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         connection = http.client.HTTPConnection(self.host)
         connection.sock = self.connect()
         if self.token:

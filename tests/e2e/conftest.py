@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.failures.plugin import pytest_runtest_makereport, pytest_runtest_setup
+
 from .cloud import Cloud
 from .lab import Lab
 from .operator import Operator, Silo
 from .relay import Relay
+
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
 
 MISSING = "these tests need a lab: run them by `make test`"
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.failures.record import LOG, command_line
+
 
 @dataclasses.dataclass(frozen=True)
 class Lab:
@@ -30,20 +32,23 @@ class Lab:
 
     def try_run(self, *command: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run `command` on the server."""
-        return subprocess.run(
-            ["docker", "exec", "-i", self.container, *command],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        with LOG.action("server", command_line(command)) as action:
+            result = subprocess.run(
+                ["docker", "exec", "-i", self.container, *command],
+                input=text,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+            action.end(result.returncode, result.stdout, result.stderr)
+        return result
 
     def run(self, *command: str, text: str = "") -> str:
         """Run `command` on the server; a failure is the test's."""
         result = self.try_run(*command, text=text)
         if result.returncode:
-            pytest.fail(f"{' '.join(command)}: code {result.returncode}: {result.stderr or result.stdout}")
+            pytest.fail(f"{command_line(command)}: code {result.returncode}: {result.stderr or result.stdout}")
         return result.stdout
 
     def shell(self, script: str) -> str:

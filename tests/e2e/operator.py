@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible.parsing.vault import VaultLib, VaultSecret
+
+from tests.failures.ansible_errors import errors
+from tests.failures.record import LOG, Action, command_line
+
+from .vaults import Vaults
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,17 +36,33 @@ class Run:
         }
 
 
+def _run(process: subprocess.Popen[str], action: Action, seconds: int) -> Run:
+    """Wait for the end of a run, and record its result."""
+    output, _errors = process.communicate(timeout=seconds)
+    action.end(process.returncode, output, note="; ".join(errors(output)) if process.returncode else "")
+    # The run may have created a vault that is deleted before a report is written.
+    LOG.learn()
+    return Run(process.returncode, output)
+
+
 class Operator:
     """An inventory, and the vault password that belongs to it."""
 
     def __init__(self, inventory: Path, vault_password: Path) -> None:
         self.inventory, self.vault_password = inventory, vault_password
+        self.vaults = Vaults(inventory, vault_password)
+        LOG.hide(self.vaults.secrets)
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         return ["ansible-playbook", "-i", str(self.inventory), str(ROOT / "playbooks" / playbook), *arguments]
 
     def start(self, playbook: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a run in a process group of its own."""
+        with LOG.action("ansible-playbook", command_line((playbook, *arguments))) as action:
+            action.end("started")
+            return self._start(playbook, *arguments)
+
+    def _start(self, playbook: str, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.command(playbook, *arguments),
             cwd=ROOT,
@@ -55,14 +75,13 @@ class Operator:
         )
 
     def try_run(self, playbook: str, *arguments: str) -> Run:
-        process = self.start(playbook, *arguments)
-        output, _errors = process.communicate(timeout=900)
-        return Run(process.returncode, output)
+        with LOG.action("ansible-playbook", command_line((playbook, *arguments))) as action:
+            return _run(self._start(playbook, *arguments), action, 900)
 
     def run(self, playbook: str, *arguments: str) -> Run:
         result = self.try_run(playbook, *arguments)
         if result.code:
-            pytest.fail(f"{playbook} {' '.join(arguments)} ended with {result.code}:\n{result.output}")
+            pytest.fail(f"{command_line((playbook, *arguments))} ended with {result.code}:\n{result.output}")
         return result
 
     def apply(self, *arguments: str) -> Run:
@@ -87,9 +106,7 @@ class Operator:
         (self.folder(name) / "tenant.yml").write_text(yaml.safe_dump(values, explicit_start=True))
 
     def secrets(self, name: str) -> dict[str, str]:
-        secret = VaultSecret(self.vault_password.read_bytes().strip())
-        text = VaultLib([("default", secret)]).decrypt((self.folder(name) / "vault.yml").read_bytes())
-        return yaml.safe_load(text)["tenant_secrets"]
+        return self.vaults.open(self.folder(name) / "vault.yml")
 
     def forget(self, name: str) -> None:
         """Take a tenant's folder out of the inventory."""
@@ -103,6 +120,11 @@ class Silo:
         self.inventory = inventory
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        with LOG.action("silo", command_line(arguments)) as action:
+            action.end("started")
+            return self._start(*arguments)
+
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["silo", "-i", self.inventory, *arguments],
             cwd=ROOT,
@@ -115,18 +137,19 @@ class Silo:
         )
 
     def try_run(self, *arguments: str) -> Run:
-        process = self.start(*arguments)
-        output, _errors = process.communicate(timeout=600)
-        return Run(process.returncode, output)
+        with LOG.action("silo", command_line(arguments)) as action:
+            return _run(self._start(*arguments), action, 600)
 
     def run(self, *arguments: str) -> str:
         result = self.try_run(*arguments)
         if result.code:
-            pytest.fail(f"silo {' '.join(arguments)} ended with {result.code}:\n{result.output}")
+            pytest.fail(f"silo {command_line(arguments)} ended with {result.code}:\n{result.output}")
         return result.output
 
     def json(self, *arguments: str) -> dict:
-        process = subprocess.run(
-            ["silo", "-i", self.inventory, *arguments, "--json"], cwd=ROOT, capture_output=True, check=True, timeout=120
-        )
-        return json.loads(process.stdout)
+        command = ["silo", "-i", self.inventory, *arguments, "--json"]
+        with LOG.action("silo", command_line((*arguments, "--json"))) as action:
+            result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+            action.end(result.returncode, result.stdout, result.stderr)
+        result.check_returncode()
+        return json.loads(result.stdout)

@@ -36,8 +36,10 @@ class Tried:
 def _reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
+    # Set by tests/failures/plugin.py, whose reports have no crash entry.
+    reasons = [str(value) for key, value in report.user_properties if key == "failure"]
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(crash.message if crash else report.longrepr).strip()
+    text = (reasons[-1] if reasons else str(crash.message if crash else report.longrepr)).strip()
     return f"{report.when}: {text.splitlines()[0] if text else 'it does not say why'}"
 
 

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.command import LocalMachine
+from tests.failures.plugin import pytest_runtest_makereport, pytest_runtest_setup
 from tests.lab.lab import REPOSITORY
 from tests.lab.state import Directory
 from tests.lab.vm.guest import Guest
 from tests.lab.vm.machines import Machines
 
-from .storage import MAKE_LOADS, Storage
+from .storage import MAKE_LOADS, RecordedMachine, Storage
+
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +23,7 @@ def machines() -> Machines:
     if "SILO_LAB" not in os.environ:
         pytest.exit("these tests need the virtual machines of a lab: run them by `make test`", returncode=2)
     directory = Directory(REPOSITORY / ".lab", os.environ["SILO_LAB"])
-    return Machines(LocalMachine(), directory, REPOSITORY / ".cache")
+    return Machines(RecordedMachine(), directory, REPOSITORY / ".cache")
 
 
 @pytest.fixture(scope="session")

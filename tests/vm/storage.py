@@ -7,10 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.failures.ansible_errors import errors
+from tests.failures.record import LOG, command_line
+from tests.lab.command import LocalMachine, Result, failure
 from tests.lab.lab import REPOSITORY
 from tests.lab.vm.machines import Machines
 
@@ -35,6 +39,27 @@ class Run:
     output: str
 
 
+class RecordedMachine(LocalMachine):
+    """This machine, which records its commands, and those that it runs on virtual machines by SSH."""
+
+    def run(self, *argv: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Result:
+        actor, shown = _shown(argv)
+        with LOG.action(actor, command_line(shown)) as action:
+            result = super().run(*argv, stdin=stdin, env=env, check=False)
+            action.end(result.code, result.stdout, result.stderr)
+        if check and result.code != 0:
+            raise failure(argv, result)
+        return result
+
+
+def _shown(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the machine of a command, which has its SSH key in its folder, and the command without options of SSH."""
+    if argv[0] != "ssh":
+        return "this machine", argv
+    key = argv.index("-i") + 1
+    return Path(argv[key]).parent.name, argv[key + 2 :]
+
+
 class Storage:
     """Runs Ansible on both machines, with the inventory beside this file."""
 
@@ -49,22 +74,24 @@ class Storage:
             "SILO_VM_DIRECTORY": str(self.machines.guest("nas").directory.parent),
         }
         tool = Path(sys.executable).with_name(command[0])
-        done = subprocess.run(
-            [str(tool), "-i", str(HERE / "inventory"), *command[1:]],
-            cwd=REPOSITORY,
-            env=os.environ | settings,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=seconds,
-        )
+        with LOG.action(command[0], command_line(command[1:])) as action:
+            done = subprocess.run(
+                [str(tool), "-i", str(HERE / "inventory"), *command[1:]],
+                cwd=REPOSITORY,
+                env=os.environ | settings,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=seconds,
+            )
+            action.end(done.returncode, done.stdout, note="; ".join(errors(done.stdout)) if done.returncode else "")
         return Run(done.returncode, done.stdout)
 
     def run(self, *command: str, seconds: int = 600) -> str:
         done = self.try_run(*command, seconds=seconds)
         if done.code:
-            pytest.fail(f"{' '.join(command)} ended with {done.code}:\n{done.output}")
+            pytest.fail(f"{command_line(command)} ended with {done.code}:\n{done.output}")
         return done.output
 
     def playbook(self, *arguments: str) -> str:

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.failures.plugin import pytest_runtest_makereport, pytest_runtest_setup
+
 from .machine import KINDS, Machine
+
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
 
 VARIABLE = "SILO_QUOTA_HOST"
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import ansible
 
+from tests.failures.record import LOG, command_line
+
 REPOSITORY = Path(__file__).parents[3]
 MIB = 2**20
 BASE = "/srv/silo-quota-test"
@@ -59,11 +61,17 @@ class Machine:
     remote: bool
     """Whether the script passes through another shell on its way."""
 
-    def run(self, script: str, uid: int = 0, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, uid: int = 0, text: str | None = None, shown: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script. The action log gets `shown` in its place."""
         user = f"setpriv --reuid {uid} --regid {uid} --clear-groups " if uid else ""
         command = f"export LC_ALL=C; {user}sh -c {shlex.quote(script)}"
         argv = [*self.shell, shlex.quote(command) if self.remote else command]
-        return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=900)
+        with LOG.action(self.kind.name, shown or command_line([script])) as action:
+            done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=900)
+            action.end(done.returncode, done.stdout, done.stderr)
+        return done
 
     def must(self, script: str, uid: int = 0, text: str | None = None) -> str:
         done = self.run(script, uid, text)
@@ -82,7 +90,7 @@ class Machine:
         """Call a module as Ansible does, with its arguments as JSON; that Ansible finds it is for others to prove."""
         arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**values, "_ansible_check_mode": check}})
         program = f"python3 -m ansible_collections.swissphoto.silo.plugins.modules.{name}"
-        done = self.run(f"cd {LIBRARY} && exec {program}", text=arguments)
+        done = self.run(f"cd {LIBRARY} && exec {program}", text=arguments, shown=f"{name} {json.dumps(values)}")
         # One that was killed says nothing.
         answer: dict[str, Any] = json.loads(done.stdout or json.dumps({"failed": True, "msg": done.stderr}))
         return answer
