@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.failures import reason
+
 # Worst first: of a test's phases, and of a fault's tests, the worst counts.
 OUTCOMES = ("failed", "skipped", "passed")
 
@@ -36,11 +38,7 @@ class Tried:
 def _reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
-    # Set by tests/failures/plugin.py, whose reports have no crash entry.
-    reasons = [str(value) for key, value in report.user_properties if key == "failure"]
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = (reasons[-1] if reasons else str(crash.message if crash else report.longrepr)).strip()
-    return f"{report.when}: {text.splitlines()[0] if text else 'it does not say why'}"
+    return f"{report.when}: {reason(report)}"
 
 
 class Collector:
