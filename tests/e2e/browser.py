@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
@@ -17,6 +18,11 @@ from tests.failures.record import LOG
 from .lab import Lab
 
 SECONDS = 30
+# Whose session the window has, by the address; nothing where it has none.
+SESSION = """
+const done = arguments[0];
+fetch("/api/users/me").then((answer) => answer.json()).then((user) => done(user.email ?? ""), () => done(""));
+"""
 
 
 class Browser:
@@ -54,14 +60,31 @@ class Browser:
 
     def fill(self, **fields: str) -> None:
         """Type into the fields of the page by their names, and press the button of their form."""
-        wait = WebDriverWait(self.driver, SECONDS)
         with LOG.action("browser", f"fill in {', '.join(fields)}"):
-            for name, value in fields.items():
-                # A page that is there is not yet one that takes what is typed, where the machine has much else to do.
-                field = wait.until(element_to_be_clickable((By.NAME, name)))
-                field.clear()
-                field.send_keys(value)
-            field.submit()
+            self._submit({(By.NAME, name): value for name, value in fields.items()})
+
+    def log_in(self, address: str, email: str, password: str) -> None:
+        """Log in to the photo server by its form, and wait until the session of this window is that of `email`.
+
+        The form is found by the types of its fields, and no text of a page is expected: both differ between photo
+        servers.
+        """
+        self.open(f"{address}/auth/login")
+        with LOG.action("browser", f"log in as {email}"):
+            fields = {"input[type=email]": email, "input[type=password]": password}
+            self._submit({(By.CSS_SELECTOR, selector): value for selector, value in fields.items()})
+            # A page that is being left runs no script.
+            wait = WebDriverWait(self.driver, SECONDS, ignored_exceptions=[WebDriverException])
+            wait.until(lambda driver: driver.execute_async_script(SESSION) == email, f"no session of {email}")
+
+    def _submit(self, fields: dict[tuple[str, str], str]) -> None:
+        wait = WebDriverWait(self.driver, SECONDS)
+        for place, value in fields.items():
+            # A page that is there is not yet one that takes what is typed, where the machine has much else to do.
+            field = wait.until(element_to_be_clickable(place))
+            field.clear()
+            field.send_keys(value)
+        field.submit()
 
     def wait_for(self, text: str) -> None:
         with LOG.action("browser", f"wait for {text!r}"):

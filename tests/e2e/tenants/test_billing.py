@@ -71,9 +71,7 @@ def test_who_pays_gets_a_letter_and_logs_in(billing, subscription, operator, rel
     browser.open(link(letter))
     browser.fill(password=PASSWORD, repeated=PASSWORD)
     browser.wait_for(PAGES["done"]["title"])
-    browser.open(f"https://{berta.host}/auth/login")
-    browser.fill(email=EMAIL, password=PASSWORD)
-    browser.wait_for("No photos yet.")
+    browser.log_in(f"https://{berta.host}", EMAIL, PASSWORD)
     settings = operator.settings(NAME)
     assert (settings["tenant_plan"], settings["tenant_subscription"]) == ("small", subscription)
     assert berta.login(EMAIL, PASSWORD).status == 201

@@ -141,9 +141,7 @@ def test_a_new_customer_follows_the_link_sets_a_password_and_logs_in(greta, rela
     assert PAGES["form"]["title"] in browser.open(link(letter))
     browser.fill(password=PASSWORD, repeated=PASSWORD)
     browser.wait_for(PAGES["done"]["title"])
-    browser.open(f"https://{greta.host}/auth/login")
-    browser.fill(email=EMAIL, password=PASSWORD)
-    browser.wait_for("No photos yet.")
+    browser.log_in(f"https://{greta.host}", EMAIL, PASSWORD)
 
     assert PAGES["ended"]["text"] in browser.open(link(letter))
 

@@ -193,16 +193,19 @@ def test_the_window_of_a_browser(log, monkeypatch):
     monkeypatch.setattr(browser.Browser, "text", "Welcome")
     field = types.SimpleNamespace(clear=lambda: None, send_keys=lambda _keys: None, submit=lambda: None)
     until = types.SimpleNamespace(until=lambda *_arguments: field)
-    monkeypatch.setattr(browser, "WebDriverWait", lambda *_arguments: until)
+    monkeypatch.setattr(browser, "WebDriverWait", lambda *_arguments, **_options: until)
     window = browser.Browser()
     window.driver.get = lambda _url: None
     window.open(f"https://hans.photos.test/silo/welcome/{SECRET}")
     window.fill(password=SECRET, repeated=SECRET)
     window.wait_for("Welcome")
+    window.log_in("https://hans.photos.test", "hans@example.ch", SECRET)
     assert did(log) == [
         ("browser", "open https://hans.photos.test/silo/welcome/***", "ok", ""),
         ("browser", "fill in password, repeated", "ok", ""),
         ("browser", "wait for 'Welcome'", "ok", ""),
+        ("browser", "open https://hans.photos.test/auth/login", "ok", ""),
+        ("browser", "log in as hans@example.ch", "ok", ""),
     ]
 
 
