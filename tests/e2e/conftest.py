@@ -9,6 +9,7 @@ import pytest
 
 from tests.failures.plugin import pytest_runtest_makereport, pytest_runtest_setup
 
+from . import properties
 from .cloud import Cloud
 from .lab import Lab
 from .operator import Operator, Silo
@@ -22,6 +23,7 @@ MISSING = "these tests need a lab: run them by `make test`"
 def pytest_collection_modifyitems(items):
     for item in items:
         item.add_marker(pytest.mark.needs_lab)
+    properties.skip(items)
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,14 @@ OFFICIAL = Path(__file__).parents[2] / "group_vars" / "all" / "images.yml"
 # What a stand-in has beside the interface of the official image, by its key; tests name what they need of it.
 PROPERTIES: Mapping[str, Mapping[str, str]] = {
     "immich_server": {
-        "web": "the pages of the stand-in's web interface",
-        "photo-metrics": "the vectors of a picture at once, without a model",
+        "python": "Python in the image of the photo server, for programs that tests run inside of a tenant",
+        "light": "a start of the photo server that takes less than ten seconds of processor time",
+        "failed-jobs": "a count of the predictions that failed, in the photo server's answer about its jobs",
     },
     "immich_machine_learning": {
         "models": "a vector for each picture, without a download of models",
         "request-log": "a line in its log for each prediction, with the gateway and the asker",
+        "duration": "a time that each prediction takes, set by STAND_IN_SECONDS",
     },
 }
 

@@ -59,6 +59,7 @@ def loaded(lab):
         assert process.wait(60) == 0
 
 
+@pytest.mark.needs_property("python")
 def test_known_loads_make_known_numbers(lab, operator, ledger, customer):
     cloud = customer("hans")
     photo = picture(1060)
@@ -99,6 +100,7 @@ def test_what_is_written_to_the_disk_is_counted_where_the_kernel_counts_it(lab, 
     assert written == pytest.approx(50 * MIB, rel=0.2)
 
 
+@pytest.mark.needs_property("light")
 def test_nothing_that_ends_takes_what_was_counted_or_counts_it_twice(lab, ledger, customer):
     """A container that is killed, one that is started anew, and Traefik, whose counters are all gone."""
     cloud = customer("hans")

@@ -52,6 +52,7 @@ def nested(lab):
     return lab.shell("ls /instances/hans/uploads/trial").split()
 
 
+@pytest.mark.needs_property("python")
 def test_no_call_leads_out_of_the_quota(lab, place):
     done = json.loads(lab.run("docker", "exec", "silo-hans-server-1", "python3", "-c", TRIAL, place))
     assert {name: done[name] for name in ESCAPES} == dict.fromkeys(ESCAPES, "EPERM")
@@ -59,6 +60,7 @@ def test_no_call_leads_out_of_the_quota(lab, place):
     assert nested(lab) == []
 
 
+@pytest.mark.needs_property("python")
 def test_without_the_profile_each_of_them_does_its_work(lab, place):
     """The same trial, so that the one above can fail."""
     image = lab.inspect("silo-hans-server-1")["Config"]["Image"]
@@ -118,6 +120,7 @@ def counted(lab):
     lab.shell("umount /srv/escape; rmdir /srv/escape; rm /srv/escape.img")
 
 
+@pytest.mark.needs_property("python")
 @pytest.mark.parametrize("request_number", ["0x401c5820", "0x1401c5820", "0xdeadbeef401c5820"])
 def test_a_directory_of_xfs_stays_in_its_project(lab, counted, request_number):
     hans = lab.inspect("silo-hans-server-1")["Config"]

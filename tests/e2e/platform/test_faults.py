@@ -87,6 +87,7 @@ time.sleep(30)
 """
 
 
+@pytest.mark.needs_property("python")
 @pytest.mark.fault(9)
 def test_memory_that_is_used_up_costs_that_container_alone(lab, seen):
     before, victim = everything(lab), "silo-maria-server-1"

@@ -73,6 +73,7 @@ def aside():
         yield pool.submit
 
 
+@pytest.mark.needs_property("models", "duration", "python")
 @pytest.mark.fault(10)
 @pytest.mark.usefixtures("slow")
 def test_fifty_jobs_of_one_tenant_do_not_starve_another(lab, ask, aside, seen):
@@ -90,6 +91,7 @@ def test_fifty_jobs_of_one_tenant_do_not_starve_another(lab, ask, aside, seen):
     seen(f"{len(his)} requests of one; each of {len(meanwhile)} of another in {waits:.2f} s, else {idle:.2f}")
 
 
+@pytest.mark.needs_property("models", "failed-jobs")
 @pytest.mark.fault(11)
 def test_what_was_missed_is_done_when_the_service_is_back(lab, customer, seen):
     cloud = customer("maria")

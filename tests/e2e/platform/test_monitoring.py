@@ -101,6 +101,7 @@ def test_a_tenant_is_no_more_than_a_name(ask):
     assert set(ask("label/tenant/values")) >= {"hans", "maria", "peter"}
 
 
+@pytest.mark.needs_property("python")
 @pytest.mark.parametrize("port", [9090, 9100])
 def test_nobody_else_asks(lab, port):
     # The server is closed, and does not even say so.

@@ -161,6 +161,7 @@ def test_who_is_in_no_inventory_is_marked(lab, stats):
     assert "stranger" not in stats()
 
 
+@pytest.mark.needs_property("python")
 def test_the_server_alone_reads_the_metrics(lab):
     read = ["python3", "-c", ASK]
     assert "traefik_router_requests_total" in lab.run(*read, "http://127.0.0.1:8082/metrics")

@@ -260,6 +260,7 @@ def test_the_service_may_do_next_to_nothing(lab):
     assert lab.run("stat", "--format", "%U %a", TICKETS).split() == ["silo-access", "700"]
 
 
+@pytest.mark.needs_property("python")
 def test_a_tenants_containers_do_not_reach_it(lab):
     script = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
     for port in ("8083", "443"):

@@ -19,6 +19,7 @@ def test_the_certificate_is_of_the_authority_and_for_the_name(lab, name):
     assert issuer["commonName"].startswith("Pebble Intermediate")
 
 
+@pytest.mark.needs_property("models", "request-log")
 def test_a_photo_is_found_again_wherever_it_should_be(lab, customer, name):
     data, cloud = picture(), customer(name)
     answer = cloud.upload(data)
@@ -46,6 +47,7 @@ def test_a_photo_is_found_again_wherever_it_should_be(lab, customer, name):
     assert [lab.psql(other, f"""SELECT count(*) FROM asset WHERE id = '{asset}'""") for other in others] == ["0", "0"]
 
 
+@pytest.mark.needs_property("models")
 def test_its_job_goes_through_its_own_queue(lab, customer, name):
     cloud = customer(name)
     with contextlib.ExitStack() as stack:
