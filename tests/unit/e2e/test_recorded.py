@@ -17,7 +17,7 @@ from tests.integration.storage_quota import machine
 from tests.lab.command import LabError
 from tests.vm import storage
 
-SECRET = "Kx7mQ2vR9tYw4ZpL8sNd3HfJ6bCg5TaE"
+SECRET = "Kx7mQ2vR9tYw4ZpL8sNd3HfJ6bCg5TaE"  # pragma: allowlist secret
 FAILED = r"""printf 'TASK [Bring it] ***\nfatal: [hans]: FAILED! => \n    msg: it is in use\n'; exit 2"""
 
 

@@ -13,7 +13,7 @@ from tests.failures import plugin
 
 ROOT = Path(__file__).parents[3]
 LINES, WIDTH = 30, 160
-SECRET = "Kx7mQ2vR9tYw4ZpL8sNd3HfJ6bCg5TaE"
+SECRET = "Kx7mQ2vR9tYw4ZpL8sNd3HfJ6bCg5TaE"  # pragma: allowlist secret
 CONFTEST = """
 import os
 import pytest
