@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.failures import reason
+
 from .run import Ended
 
 FILE = "results.jsonl"
@@ -21,7 +23,7 @@ VARIABLE = "SILO_TEST_RESULTS"
 
 @dataclasses.dataclass
 class Tried:
-    """A test: `seconds` with set-up and tear-down, `outcome` in pytest's words, `reason` why it was skipped.
+    """A test: `seconds` with set-up and tear-down, `outcome` in pytest's words, `reason` why it failed or was skipped.
 
     `slow` is why `make test` leaves it out; empty where it does not.
     """
@@ -39,7 +41,7 @@ class Tried:
 
 
 class Collector:
-    """Of pytest: hears of every test, also of those that run in other processes, and writes it down at the end."""
+    """Of pytest: hears of every test, also of those that run in other processes, and writes each down."""
 
     def __init__(self, path: Path) -> None:
         """Add to a file."""
@@ -50,15 +52,31 @@ class Collector:
         tried = self.tried.setdefault(report.nodeid, Tried(report.nodeid))
         tried.seconds += report.duration
         tried.slow = next((str(value) for key, value in report.user_properties if key == "slow"), "")
-        if report.outcome == "failed" or (report.outcome == "skipped" and tried.outcome == "passed"):
-            tried.outcome = report.outcome
+        self._worst(tried, report)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Write a test down as soon as it has ended: a run may be killed."""
+        self._write(self.tried.pop(nodeid))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Write down a file whose tests cannot be read."""
+        if report.failed:
+            tried = Tried(report.nodeid)
+            self._worst(tried, report)
+            self._write(tried)
+
+    @staticmethod
+    def _worst(tried: Tried, report: pytest.TestReport | pytest.CollectReport) -> None:
+        """Of the phases of a test the first failure counts, then that it was skipped."""
+        if report.failed and tried.outcome != "failed":
+            tried.outcome, tried.reason = "failed", reason(report)
+        elif report.skipped and tried.outcome == "passed":
+            tried.outcome = "skipped"
             tried.reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
 
-    def pytest_sessionfinish(self) -> None:
-        """Write all of it."""
+    def _write(self, tried: Tried) -> None:
         with self.path.open("a", encoding="utf-8") as file:
-            for tried in self.tried.values():
-                print(json.dumps(dataclasses.asdict(tried)), file=file)
+            print(json.dumps(dataclasses.asdict(tried)), file=file)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,9 +138,7 @@ def _summary(ended: Sequence[Ended], seen: list[Tried], now: str) -> Iterator[st
     yield f"\n{now} Parts, with their seconds:\n"
     for end in ended:
         yield f"  {end.part.name:10} {end.seconds:5.0f}  {'passed' if end.passed else f'FAILED: {end.problem}'}\n"
-    failed = [tried.test for tried in seen if tried.outcome == "failed"]
-    if failed:
-        yield "Failed:\n"
-        yield from (f"  {test}\n" for test in failed)
+    failed = [f"  {tried.test}: {tried.reason}\n" for tried in seen if tried.outcome == "failed"]
+    yield from ["Failed:\n", *failed] if failed else []
     count: t.Counter[str] = collections.Counter(tried.outcome for tried in seen)
     yield f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped\n"

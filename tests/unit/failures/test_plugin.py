@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.failures import plugin
+from tests.tiers import results
 
 ROOT = Path(__file__).parents[3]
 LINES, WIDTH = 30, 160
@@ -141,7 +142,6 @@ def test_unit():
 
 def run(folder, *arguments, **environment):
     for path, text in {
-        "conftest.py": "from tests.failures import pytest_sessionfinish",
         "lab/conftest.py": CONFTEST,
         "lab/test_lab.py": TESTS,
         "unit/test_unit.py": UNIT,
@@ -149,7 +149,16 @@ def run(folder, *arguments, **environment):
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
-    command += ["-p", "tests.faults.plugin", "--rootdir", str(folder), *arguments, str(folder)]
+    command += [
+        "-p",
+        "tests.faults.plugin",
+        "-p",
+        "tests.tiers.results",
+        "--rootdir",
+        str(folder),
+        *arguments,
+        str(folder),
+    ]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "COLUMNS": "300", "SECRET": SECRET, **environment}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
     assert done.returncode == 1, done.stdout.decode()
@@ -324,29 +333,30 @@ def test_others_keep_the_report_of_pytest(found):
 
 
 def test_workers_report_the_same(tmp_path, found):
-    reports, failures = tmp_path / "reports", tmp_path / "failures"
-    names = {"SILO_TEST_REPORTS": str(reports), "SILO_TEST_FAILURES": str(failures)}
+    reports = tmp_path / "reports"
+    names = {"SILO_TEST_REPORTS": str(reports), results.VARIABLE: str(tmp_path / results.FILE)}
     there = screens(run(tmp_path, "-n2", "-k", "assert or teardown or ansible or unit", **names))
     place = re.compile(r"^(all of it|where) .*|\d+\.\d s|\[gw\d\].*\n+", re.MULTILINE)
     for title in ("test_assert", "ERROR at teardown of test_teardown", "test_ansible"):
         assert place.sub("", there[title]).strip() == place.sub("", found[title]).strip()
     assert len(list(reports.iterdir())) == 3
-    assert sorted(failures.read_text().splitlines()) == [
-        "lab/test_lab.py::test_ansible (call): apply.yml --limit hans ended with 2: "
-        "fatal: [hans, Bring them]: hans: it is in use",
-        "lab/test_lab.py::test_assert (call): assert 500 == 201",
-        "lab/test_lab.py::test_teardown (teardown): OSError: it could not be restored",
-        "unit/test_unit.py::test_unit (call): assert [1, 2] == [1, 3]",
-    ]
+    assert {one.test: one.reason for one in results.read(tmp_path) if one.outcome == "failed"} == {
+        "lab/test_lab.py::test_ansible": (
+            "apply.yml --limit hans ended with 2: fatal: [hans, Bring them]: hans: it is in use"
+        ),
+        "lab/test_lab.py::test_assert": "assert 500 == 201",
+        "lab/test_lab.py::test_teardown": "OSError: it could not be restored",
+        "unit/test_unit.py::test_unit": "assert [1, 2] == [1, 3]",
+    }
 
 
 def test_a_file_that_cannot_be_read_is_told_last_too(tmp_path):
     (tmp_path / "test_wrong.py").write_text("import nothing_of_this_name\n")
-    failures = tmp_path / "failures"
-    run(tmp_path, "-n0", "-k", "fixture", "--continue-on-collection-errors", SILO_TEST_FAILURES=str(failures))
-    told = failures.read_text()
-    assert "test_wrong.py (collect): ImportError while importing test module" in told
-    assert "test_no_such_fixture (setup): fixture 'nothing' not found\n" in told
+    names = {results.VARIABLE: str(tmp_path / results.FILE)}
+    run(tmp_path, "-n0", "-k", "fixture", "--continue-on-collection-errors", **names)
+    told = {one.test: one.reason for one in results.read(tmp_path) if one.outcome == "failed"}
+    assert told["test_wrong.py"].startswith("ImportError while importing test module")
+    assert told["lab/test_lab.py::test_no_such_fixture"] == "fixture 'nothing' not found"
 
 
 def test_where_nothing_is_said_the_cache_has_the_file_and_keeps_that_of_another_run(tmp_path):

@@ -98,8 +98,12 @@ def test_durations_are_a_table_of_files_the_longest_first():
 
 def test_the_last_line_has_the_numbers_and_what_failed_is_named():
     ended = [Ended(Part("lint", []), 12.2), Ended(Part("unit", []), 3.0, "'pytest' ended with 1")]
-    seen = [Tried("a.py::test_a"), Tried("a.py::test_b", outcome="failed"), Tried("a.py::test_c", outcome="skipped")]
+    seen = [
+        Tried("a.py::test_a"),
+        Tried("a.py::test_b", outcome="failed", reason="assert 1"),
+        Tried("a.py::test_c", outcome="skipped"),
+    ]
     lines = results.summary(ended, seen, "12:00").splitlines()
     assert lines[-1] == "1 passed, 1 failed, 1 skipped"
-    assert "  a.py::test_b" in lines
+    assert "  a.py::test_b: assert 1" in lines
     assert "  unit           3  FAILED: 'pytest' ended with 1" in lines
