@@ -49,7 +49,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         inventory = (task_vars or {})["ansible_inventory_sources"][0]
         try:
             # Plain values: Ansible's carry their origin along, and no file can hold that.
-            return result | self._edit(Edits(str(inventory)), json.loads(json.dumps(given)))
+            return result | self._edit(
+                Edits(str(inventory), notify=self._display.warning), json.loads(json.dumps(given))
+            )
         except (InventoryError, AdmissionError, LetterError) as error:
             raise AnsibleActionFail(str(error)) from error
 

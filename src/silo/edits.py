@@ -31,9 +31,16 @@ def in_the_trash(stones: Sequence[Tombstone]) -> dict[str, dict[str, list[dict[s
 class Edits:
     """Edits of one inventory. All of them raise InventoryError or AdmissionError where nothing was changed."""
 
-    def __init__(self, path: Path | str, *, author: str | None = None, commit: bool = True) -> None:
-        """Open the inventory at `path`; raises InventoryError where it is none."""
-        self.inventory = Inventory.open(path, author=author, commit=commit)
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        author: str | None = None,
+        commit: bool = True,
+        notify: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Open the inventory at `path`; raises InventoryError where it is none. `notify` is that of Inventory."""
+        self.inventory = Inventory.open(path, author=author, commit=commit, notify=notify)
         self.path = self.inventory.folder.root
         self.state = State(self.path)
 

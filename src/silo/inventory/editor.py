@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import functools
 import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +44,8 @@ class Inventory:
     room; nothing is changed then. With `dry_run` they return the same change, and write nothing.
 
     `pools` is NAS to the size of its file system in bytes, or tells it once all else is admitted; quotas are weighed on
-    those alone. `around` is opened around the writing of a tenant, with the tenant as it was and the policy.
+    those alone. `around` is opened around the writing of a tenant, with the tenant as it was and the policy. `notify`
+    gets a sentence, once, where edits are made and not committed.
     """
 
     folder: Folder
@@ -52,6 +54,7 @@ class Inventory:
     pools: Pools
     wait_seconds: float
     around: Around = lambda _before, _policy: contextlib.nullcontext()
+    notify: Callable[[str], None] = lambda _text: None
 
     @classmethod
     def open(
@@ -62,6 +65,7 @@ class Inventory:
         pools: Pools = MappingProxyType({}),
         commit: bool = True,
         wait_seconds: float = WAIT_SECONDS,
+        notify: Callable[[str], None] = lambda _text: None,
     ) -> Inventory:
         """Open the inventory at `path`; raises InventoryError where it is none.
 
@@ -72,7 +76,8 @@ class Inventory:
         if not (root / "hosts.yml").is_file() or not (root / "tenants.yml").is_file():
             raise InventoryError(f"{root}: it is no inventory; a folder with hosts.yml and tenants.yml is right")
         signer = Author.parse(author) if author else None
-        return cls(Folder(root), History.of(root, signer) if commit else None, signer, pools, wait_seconds)
+        history = History.of(root, signer) if commit else None
+        return cls(Folder(root), history, signer, pools, wait_seconds, notify=functools.cache(notify))
 
     def tenants(self) -> Mapping[str, TenantFile]:
         """Return every tenant's file by name; each is whole, also while an edit is under way."""
@@ -289,6 +294,11 @@ class Inventory:
             self.folder.make(edit)
             commit = self._commit(edit)
             self.folder.finish()
+        if self.history and self.history.is_product:
+            self.notify(
+                f"{self.folder.root} lies in a clone of SwissPhoto Silo, where edits are not committed; "
+                "for a history, make it a git repository of its own."
+            )
         return dataclasses.replace(change, commit=commit)
 
     def _commit(self, edit: Edit) -> str | None:

@@ -1,6 +1,7 @@
 """The history of an inventory that is a git work tree: each edit is one commit, of its own files and no others.
 
 What others have staged or changed stays as it is. There is none outside of a work tree, or of files that git ignores.
+Nothing is committed into a clone of this software: its history is not that of somebody's tenants.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.folder import DESK, Edit, Write
 
+# The collection that a clone of this software is, by its galaxy.yml.
+PRODUCT = {"namespace": "swissphoto", "name": "silo"}
 LIMIT_SECONDS = 60
 SAID = 300
 AUTHOR = re.compile(r"([^<>\n\r\0]*[^<>\s\0]) <([^<>\s\0]+)>")
@@ -43,10 +48,14 @@ class Author:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """The work tree in which the inventory lies; paths are relative to the inventory."""
+    """The work tree in which the inventory lies; paths are relative to the inventory.
+
+    One that `is_product`, a clone of this software, gets no commits, and nobody's edits are looked for in it.
+    """
 
     root: Path
     author: Author | None = None
+    is_product: bool = False
 
     @classmethod
     def of(cls, root: Path, author: Author | None) -> History | None:
@@ -56,7 +65,8 @@ class History:
         if shutil.which("git") is None:
             raise InventoryError(f"{root}: it is in a git work tree, and git is not installed; install git")
         history = cls(root, author)
-        history._git("rev-parse", "--show-toplevel")
+        if _is_product(Path(history._git("rev-parse", "--show-toplevel").removesuffix("\n"))):
+            return cls(root, author, is_product=True)
         if author is None and history._is_anonymous():
             # A commit in the user's name is better than none.
             return cls(root, Author(getpass.getuser(), f"{getpass.getuser()}@{socket.gethostname()}"))
@@ -70,14 +80,18 @@ class History:
 
     def edited(self, paths: Sequence[str]) -> list[str]:
         """Return the tracked files below `paths` with an edit that nobody has committed, staged or not."""
+        if self.is_product:
+            return []
         listed = self._lines("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--", *paths)
         return [entry[3:] for entry in listed]
 
     def commit(self, edit: Edit) -> str | None:
-        """Commit the files of an edit as they are now; return the commit, or None where git keeps none of them.
+        """Commit the files of an edit as they are now; return the commit, or None where git is to keep none of them.
 
         Raises InventoryError with git's words where it refuses; its index is then as it was.
         """
+        if self.is_product:
+            return None
         kept = self._kept(self._files(edit))
         if not self._differ(kept):
             return None
@@ -165,6 +179,14 @@ class History:
         # Nobody is there to answer, and what only reads is not to write into the index.
         alone = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "false", "GIT_OPTIONAL_LOCKS": "0"}
         return {**inherited, **identity, **alone, "LC_ALL": "C"}
+
+
+def _is_product(top: Path) -> bool:
+    try:
+        found = yaml.safe_load((top / "galaxy.yml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(found, dict) and found.items() >= PRODUCT.items()
 
 
 # Set while a hook runs; they would lead to another work tree or index.

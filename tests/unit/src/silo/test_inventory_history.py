@@ -1,8 +1,10 @@
 """One edit, one commit, of its own files; git is asked for nothing else, and its refusal is told."""
 
 import getpass
+import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from silo.inventory.errors import InventoryError
 from silo.inventory.folder import DESK, Edit, Folder, Move, Write
 from silo.inventory.history import Author, History
 
+ROOT = Path(__file__).parents[4]
 HANS = "host_vars/hans/tenant.yml"
 CHANGE = Edit("Stop tenant hans", (Write(HANS, "a: 1\n", "a: 2\n"),))
 CREATE = Edit("Create tenant maria", (Write("host_vars/maria/tenant.yml", None, "b: 1\n"),))
@@ -216,3 +219,34 @@ def test_where_nobody_told_git_who_works_here_the_user_signs(folder, git, monkey
     monkeypatch.setenv("GIT_AUTHOR_NAME", "")  # as where git knows nobody and can guess nothing
     commit(folder, CHANGE, author=None)
     assert git("log", "-1", "--format=%ae").strip() == f"{getpass.getuser()}@controller"
+
+
+@pytest.fixture
+def clone(tmp_path, git):
+    """Make the work tree around the inventory a clone of this software."""
+    shutil.copy(ROOT / "galaxy.yml", tmp_path)
+    git("add", "galaxy.yml")
+    git("-c", "user.name=x", "-c", "user.email=x@example.ch", "commit", "-q", "-m", "product")
+
+
+@pytest.mark.parametrize("edit", [CHANGE, CREATE, REMOVE], ids=lambda edit: edit.message)
+def test_nothing_is_committed_into_a_clone_of_this_software(folder, git, clone, edit):
+    head = git("rev-parse", "HEAD")
+    assert commit(folder, edit) is None
+    assert (git("rev-parse", "HEAD"), git("diff", "--cached")) == (head, "")
+    assert History.of(folder.root, AUTHOR).edited([HANS]) == []
+
+
+@pytest.mark.parametrize("text", ["namespace: swissphoto\nname: other\n", "- a list\n", "{", b"\xff"])
+def test_another_collection_is_no_clone_of_this_software(folder, git, tmp_path, text):
+    (tmp_path / "galaxy.yml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert commit(folder, CHANGE) == git("rev-parse", "HEAD").strip()
+
+
+def test_a_repository_of_its_own_inside_a_clone_has_a_history(folder, git, clone):
+    head = git("rev-parse", "HEAD")
+    subprocess.run(["git", "init", "-q"], cwd=folder.root, check=True)
+    made = commit(folder, CREATE)
+    log = subprocess.run(["git", "log", "--format=%H"], cwd=folder.root, capture_output=True, text=True, check=True)
+    assert log.stdout.split() == [made]
+    assert git("rev-parse", "HEAD") == head
