@@ -14,12 +14,14 @@ setup: .venv/.complete ## the Python environment of the controller
 
 lab: setup ## a throw-away server that looks to Ansible like a rented one
 	@python -m tests.lab up
+	@tools/inventory make
 
 nas-vm: setup ## a virtual machine as NAS, with a kernel that has quotas of XFS and NFS
 	@python -m tests.lab.vm up nas
 
-lab-down: setup ## removes all of the lab
+lab-down: setup ## removes all of the lab, and the demo's inventory with it
 	@python -m tests.lab down
+	@tools/inventory remove
 
 demo: lab ## three customers from nothing, on the lab
 	@tools/demo

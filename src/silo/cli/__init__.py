@@ -69,8 +69,8 @@ class Commands(click.Group):
 @click.option(
     "-i",
     "--inventory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=runner.ROOT / "inventory" / "demo",
+    type=click.Path(path_type=Path),
+    default=runner.ROOT / ".lab" / "inventory",
     envvar=["SILO_INVENTORY", "ANSIBLE_INVENTORY"],
     help="The folder with hosts.yml and host_vars; else the demo's. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
 )

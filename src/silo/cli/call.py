@@ -14,7 +14,7 @@ from silo import runner
 from silo.cli import output
 from silo.cli.progress import Progress
 from silo.edits import Edits
-from silo.inventory import Change
+from silo.inventory import Change, InventoryError
 from silo.operation import Operator
 
 Command = Callable[..., t.Any]
@@ -24,13 +24,26 @@ Command = Callable[..., t.Any]
 class Call:
     """How silo was called: for which inventory, and in whose name commits are made."""
 
-    inventory: Path
+    path: Path
     author: str | None
     commit: bool
 
+    @property
+    def inventory(self) -> Path:
+        """The inventory's folder; raises InventoryError where there is none. Not every command needs one."""
+        if not self.path.is_dir():
+            raise InventoryError(
+                f"There is no inventory folder at {self.path}: `make demo` makes that of the demo; -i names your own."
+            )
+        return self.path
+
     def edits(self) -> Edits:
         """Open the inventory; raises InventoryError where it is none."""
-        return Edits(self.inventory, author=self.author, commit=self.commit)
+        return Edits(self.inventory, author=self.author, commit=self.commit, notify=_note)
+
+
+def _note(text: str) -> None:
+    click.echo(f"Note: {text}", err=True)
 
 
 @contextlib.contextmanager

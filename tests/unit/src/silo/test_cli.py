@@ -27,11 +27,11 @@ HANS = fleet.Tenant(
 
 
 @pytest.fixture
-def silo(monkeypatch):
+def silo(monkeypatch, path):
     monkeypatch.setattr(fleet, "read", lambda _inventory: (HANS,))
 
     def run(*arguments):
-        return CliRunner().invoke(cli.main, arguments, env={"COLUMNS": "200"})
+        return CliRunner().invoke(cli.main, ["-i", str(path), *arguments], env={"COLUMNS": "200"})
 
     return run
 

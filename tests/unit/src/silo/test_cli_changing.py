@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +15,7 @@ from silo.ground import check as ground
 from silo.ground.finding import Finding
 from silo.operation import Operator
 
-from .conftest import event
+from .conftest import ROOT, event
 
 SOUND = Finding("DNS", "*.swissphoto.ch", "ok", "it answers")
 BROKEN = Finding("guard", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
@@ -221,3 +223,17 @@ def test_who_does_not_want_to_know_waits_for_no_look(silo, runs, verified):
 def test_a_deletion_is_looked_at(silo, runs):
     assert silo("delete", "anna", "--confirm", "anna").exit_code == 0
     assert ["apply.yml", "verify-changed.yml"] in [names for names, _limit, _facts in runs.seen]
+
+
+@pytest.mark.parametrize("command", [("stop", "anna", "--yes"), ("delete", "anna", "--confirm", "anna")])
+def test_edits_in_a_clone_of_this_software_are_not_committed_and_a_note_says_so_once(silo, path, command):
+    shutil.copy(ROOT / "galaxy.yml", path.parent)
+    subprocess.run(["git", "init", "-q"], cwd=path.parent, check=True)
+    dry = silo(*command, "--dry-run")
+    assert "Note:" not in dry.stderr
+    result = silo(*command)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("Note:") == 1
+    assert f"Note: {path} lies in a clone of SwissPhoto Silo, where edits are not committed;" in result.stderr
+    # As before: no commit at all.
+    assert subprocess.run(["git", "rev-parse", "--verify", "-q", "HEAD"], cwd=path, check=False).returncode == 1

@@ -15,7 +15,7 @@ FAILED = Check("memory", "hans/cache", False, "2G", "512M")
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(monkeypatch, path):
     asked = []
 
     def of(checks, *arguments):
@@ -26,16 +26,16 @@ def run(monkeypatch):
             return tuple(checks)
 
         monkeypatch.setattr(verifying.audit, "verify", verify)
-        return CliRunner().invoke(cli.main, ["verify", *arguments], env={"COLUMNS": "200"})
+        return CliRunner().invoke(cli.main, ["-i", str(path), "verify", *arguments], env={"COLUMNS": "200"})
 
     of.asked = asked
     return of
 
 
 def test_all_that_holds(run):
-    result = run([HELD], "hans", "maria")
+    result = run([HELD], "anna")
     assert result.exit_code == 0
-    assert run.asked == [("hans", "maria")]
+    assert run.asked == [("anna",)]
     assert "1 of 1" in result.output
     assert "hans/server" not in result.output
 
@@ -66,10 +66,10 @@ def test_for_machines(run):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("otto", "there is none of this name"), ("../hans", "this name cannot be used")]
+    ("name", "said"), [("otto", "there is none of this name"), ("../anna", "this name cannot be used")]
 )
 def test_a_name_that_nobody_has_is_told_before_any_machine_is_asked(run, name, said):
-    result = run([HELD], "hans", name)
+    result = run([HELD], "anna", name)
     assert result.exit_code == 2
     assert said in result.output
     assert run.asked == []

@@ -1,0 +1,41 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: missing
+short_description: Ends the run with one sentence where the inventory does not exist
+version_added: 0.1.0
+author:
+  - SwissPhoto (@swissphoto)
+description:
+  - Takes an inventory source that does not exist, and ends the run with a sentence that says how to get one.
+  - It is enabled last, in C(ansible.cfg), so that it sees what no other plugin takes.
+options: {}
+"""
+
+EXAMPLES = r"""
+# ansible.cfg
+# [inventory]
+# enable_plugins = host_list, script, auto, yaml, ini, toml, swissphoto.silo.missing
+"""
+
+import sys
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+
+class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is not typed
+    """Takes paths at which there is nothing."""
+
+    NAME = "swissphoto.silo.missing"
+
+    def verify_file(self, path: str) -> bool:
+        """Accept a path that does not exist."""
+        return not Path(path).exists()
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> t.NoReturn:
+        """End the run. Ansible turns any other exception into a warning, and ends with a sentence that helps nobody."""
+        sys.exit(f"There is no inventory at {path}: `make demo` makes that of the demo; -i names your own.")
