@@ -9,7 +9,7 @@ help: ## this list
 
 setup: .venv/.complete ## the Python environment of the controller
 
-.venv/.complete: pyproject.toml constraints.txt tools/setup
+.venv/.complete: pyproject.toml constraints.txt tools/setup tools/packages.py
 	@tools/setup
 
 lab: setup ## a throw-away server that looks to Ansible like a rented one
