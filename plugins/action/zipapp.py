@@ -1,11 +1,11 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of zipapp: packs a program's files into one, of the same bytes each time, and has it copied."""
+"""Controller side of zipapp: packs a program's files into one, of the same bytes each time, and has it written."""
 
 from __future__ import annotations
 
+import base64
 import io
-import tempfile
 import typing as t
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -53,33 +53,22 @@ def pack(files: dict[str, bytes], main: str) -> bytes:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Packs, and lets copy compare and write."""
+    """Packs, and lets the module files compare and write."""
 
-    TRANSFERS_FILES = True
+    TRANSFERS_FILES = False
     _VALID_ARGS = frozenset(ARGUMENTS)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        """Return what copy says."""
+        """Return what the module says."""
         super().run(tmp, task_vars)
         _spec, given = self.validate_argument_spec(ARGUMENTS)
-        with tempfile.NamedTemporaryFile(suffix=".pyz") as packed:
-            try:
-                packed.write(pack(gather(given["files"]), given["main"]))
-            except OSError as error:
-                raise AnsibleActionFail(f"files: {error}") from error
-            packed.flush()
-            return self._copy(packed.name, given["dest"], task_vars)
-
-    def _copy(self, source: str, dest: str, task_vars: dict[str, t.Any] | None) -> Result:
-        task = self._task.copy()
-        task.args = {"src": source, "dest": dest, "mode": "0644", "owner": "root", "group": "root"}
-        action = self._shared_loader_obj.action_loader.get(
-            "ansible.builtin.copy",
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
-        return dict(action.run(task_vars=task_vars))
+        try:
+            packed = pack(gather(given["files"]), given["main"])
+        except OSError as error:
+            raise AnsibleActionFail(f"files: {error}") from error
+        dest = PurePosixPath(given["dest"])
+        files = [
+            {"path": str(dest.parent), "state": "directory"},
+            {"path": str(dest), "content_base64": base64.b64encode(packed).decode()},
+        ]
+        return dict(self._execute_module("swissphoto.silo.files", {"files": files}, task_vars=task_vars))

@@ -10,15 +10,15 @@ version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Packs the files on the controller and copies them at once, where a copy of each would be a call of its own.
+  - Packs the files on the controller and writes them by one call of M(swissphoto.silo.files).
   - The same files make the same bytes, so that a program that is there already is no change.
   - This is an action plugin; the module of this name only documents it.
 attributes:
   check_mode:
-    description: As C(ansible.builtin.copy).
+    description: As M(swissphoto.silo.files).
     support: full
   diff_mode:
-    description: As C(ansible.builtin.copy), which shows nothing of what is packed.
+    description: As M(swissphoto.silo.files), which shows nothing of what is packed.
     support: partial
 options:
   main:
@@ -32,7 +32,7 @@ options:
     type: dict
     required: true
   dest:
-    description: Where the program is put, owned and written by root alone, and readable by all.
+    description: Where the program is put, owned and written by root alone, and readable by all; its directory is made.
     type: path
     required: true
 """
@@ -47,8 +47,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-checksum:
-  description: As C(ansible.builtin.copy) returns it.
+paths:
+  description: As M(swissphoto.silo.files) returns it.
   returned: success
-  type: str
+  type: list
+  elements: str
 """
