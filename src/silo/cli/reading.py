@@ -95,8 +95,7 @@ def capacity(call: Call, count: int | None, as_json: bool) -> None:
     if count is None:
         with operator(call) as one:
             sizes = one.pools()
-            known, _policy = one.edits.inventory.look()
-            offers = one.edits.inventory.offers()
+            known, offers = one.edits.inventory.outlook()
         ledgers = known.ledgers
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
     else:

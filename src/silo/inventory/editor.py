@@ -105,6 +105,10 @@ class Inventory:
 
     def offers(self) -> Mapping[str, Offer]:
         """Return what a tenant of each plan takes; takes about a second."""
+        return self.outlook()[1]
+
+    def outlook(self) -> tuple[Fleet, Mapping[str, Offer]]:
+        """Return all tenants as they should be, and what one more of each plan takes; takes about a second."""
         names = survey.plans(self.folder.root)
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
@@ -112,7 +116,7 @@ class Inventory:
             files = survey.imagined(merged, names, survey.free_index(known.tenants.values(), self.tombstones()))
             after = reader.merge(files)
             tenants = [survey.tenant(after, name) for name in files]
-        return {plan: Offer(memory(one), one.quota) for plan, one in zip(names, tenants, strict=True)}
+        return known, {plan: Offer(memory(one), one.quota) for plan, one in zip(names, tenants, strict=True)}
 
     def check_exists(self, name: str) -> None:
         """Raise InventoryError with the name that may be meant, where there is no tenant of this one."""
