@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,13 +66,7 @@ class Place:
     def make_inventory(self, name: str) -> None:
         """Write the inventory of a lab: what git knows of the demo's, and a password for its vaults."""
         environment = self.of_lab(name)
-        folder = Path(environment["SILO_INVENTORY"])
-        folder.mkdir(parents=True)
-        source = ROOT / "inventory" / "demo"
-        listed = subprocess.run(("git", "ls-files", "-z"), cwd=source, capture_output=True, text=True, check=True)
-        for file in listed.stdout.split("\0")[:-1]:
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / file, folder / file)
+        subprocess.run(("tools/inventory", "copy", environment["SILO_INVENTORY"]), cwd=ROOT, check=True)
         password = Path(environment["SILO_VAULT_PASSWORD_FILE"])
         password.touch(mode=0o600)
         password.write_text(os.urandom(24).hex())
