@@ -84,11 +84,12 @@ def _contract(place: Place, *, behind: Iterable[str]) -> Part:
     return Part("contract", [command], behind=tuple(behind), env={"PYTEST_ADDOPTS": place.pytest()})
 
 
-def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = ()) -> Part:
+def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), more: Mapping[str, str] | None = None) -> Part:
     command = ("molecule", "test", "--scenario-name", scenario)
     # Molecule looks for its scenarios below its working directory.
     commands = [("env", "--chdir", "tests", *command)]
-    return Part(scenario, commands, needs=needs, env=place.of_lab(scenario), lab=f"{place.prefix}-{scenario}")
+    env = {**place.of_lab(scenario), **(more or {})}
+    return Part(scenario, commands, needs=needs, env=env, lab=f"{place.prefix}-{scenario}")
 
 
 def _storage(place: Place) -> Part:
@@ -109,12 +110,17 @@ def check(place: Place, changed: Sequence[str]) -> list[Part]:
 
 
 def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
-    """Return what proves the whole. `is_kept`: a snapshot fits, so no server is made from nothing."""
+    """Return what proves the whole.
+
+    `is_kept`: a snapshot fits, so no server is made from nothing. `storage`: it has changed since it was proved, or all
+    is to run, so file systems are tried on virtual machines and on a lab.
+    """
     made = () if is_kept else (_molecule(place, NOTHING),)
     needs = tuple(part.name for part in made)
+    proved = {} if storage else {"SILO_STORAGE_PROVED": "yes"}
     return [
         *made,
-        *(_molecule(place, lane, needs) for lane in LANES),
+        *(_molecule(place, lane, needs, proved) for lane in LANES),
         *((_storage(place),) if storage else ()),
         Part("lint", [("tools/lint",)]),
         _contract(place, behind=("lint",)),

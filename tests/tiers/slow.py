@@ -10,6 +10,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("silo").addoption("--slow", action="store_true", help="run the tests that are marked slow as well")
 
 
+# Last, since other plugins mark tests as well.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is slow, with its reason."""
     for item in items:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.integration.storage_quota.conftest import PROVED
 from tests.tiers import parts
 from tests.tiers.parts import LANES, NOTHING, ROOT, Place
 
@@ -37,9 +38,13 @@ def test_parts_stand_behind_those_that_they_wait_for(place):
         assert {*part.needs, *part.behind} <= set(names(found[:number]))
 
 
-def test_virtual_machines_run_where_they_are_asked_for(place):
-    assert "storage" not in names(parts.test(place, is_kept=True, storage=False))
-    assert "storage" in names(parts.test(place, is_kept=True, storage=True))
+def test_file_systems_are_tried_where_storage_has_changed(place):
+    proved = parts.test(place, is_kept=True, storage=False)
+    changed = parts.test(place, is_kept=True, storage=True)
+    assert set(names(changed)) - set(names(proved)) == {"storage"}
+    for found, is_proved in ((proved, True), (changed, False)):
+        lanes = [part for part in found if part.name in LANES]
+        assert [bool(part.env.get(PROVED)) for part in lanes] == [is_proved] * len(LANES)
 
 
 def test_each_lab_has_a_name_an_inventory_and_a_password_of_its_own(place):
