@@ -20,7 +20,6 @@ EXAMPLES = r"""
 # enable_plugins = host_list, script, auto, yaml, ini, toml, swissphoto.silo.missing
 """
 
-import sys
 import typing as t
 from pathlib import Path
 
@@ -38,4 +37,4 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> t.NoReturn:
         """End the run. Ansible turns any other exception into a warning, and ends with a sentence that helps nobody."""
-        sys.exit(f"There is no inventory at {path}: `make demo` makes that of the demo; -i names your own.")
+        raise SystemExit(f"There is no inventory at {path}: `make demo` makes that of the demo; -i names your own.")
