@@ -51,10 +51,10 @@ def broken(lab, check):
     return of
 
 
-# Five things of which none hides another: what breaks each, and what restores it.
+# Things of which none hides another: what breaks each on the server, and what restores it. A name is the fifth.
 ROUTE = "10.83.200.0/24 via $(ip route show default | cut -d' ' -f3)"
 WRONG_NAME = "/etc/dnsmasq.d/wrong.conf"
-FIVE = (
+FOUR = (
     ("nft delete table bridge silo_guard", "systemctl reload silo-guard"),
     (f"ip route add {ROUTE}", f"ip route del {ROUTE}"),
     ("btrfs qgroup limit none 1/{index} /instances", "btrfs qgroup limit {limit} 1/{index} /instances"),
@@ -64,21 +64,22 @@ FIVE = (
 
 @pytest.fixture(scope="module")
 def five(lab, operator, silo, check):
-    """What was found of a server on which five things are broken, and how a creation on it ended."""
+    """What was found of a server on which five things were broken, and how a creation on it ended; all is well again."""
     index = operator.settings("hans")["tenant_index"]
     facts = {"index": index, "limit": lab.quota(index)}
     internet = f"{lab.container}-internet"
     try:
-        for breaks, _restores in FIVE:
+        for breaks, _restores in FOUR:
             run_on(lab.container, breaks.format(**facts))
         run_on(internet, f"echo address=/hans.{lab.domain}/198.51.100.7 >{WRONG_NAME}; systemctl restart dnsmasq")
-        yield check(), silo.try_run("create", "clash", "2", "clash@example.ch")
+        seen = check(), silo.try_run("create", "clash", "2", "clash@example.ch")
     finally:
-        for _breaks, restores in FIVE:
+        for _breaks, restores in FOUR:
             run_on(lab.container, restores.format(**facts))
         run_on(internet, f"rm -f {WRONG_NAME}; systemctl restart dnsmasq")
         wait_for(lambda: not check(), seconds=120)
-        assert lab.quota(index) == facts["limit"]
+    assert lab.quota(index) == facts["limit"]
+    return seen
 
 
 def test_a_server_that_is_well(operator, tmp_path):
