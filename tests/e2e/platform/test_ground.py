@@ -64,7 +64,7 @@ FOUR = (
 
 @pytest.fixture(scope="module")
 def five(lab, operator, silo, check):
-    """What was found of a server on which five things were broken, and how a creation on it ended; all is well again."""
+    """What was found of a server with five things broken, and how a creation on it ended. All is well again by now."""
     index = operator.settings("hans")["tenant_index"]
     facts = {"index": index, "limit": lab.quota(index)}
     internet = f"{lab.container}-internet"
