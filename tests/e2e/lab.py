@@ -57,6 +57,12 @@ class Lab:
     def inspect(self, container: str) -> dict:
         return json.loads(self.run("docker", "inspect", container))[0]
 
+    def running(self) -> dict[str, str]:
+        """Container name to a line with its id, start and process, of all that run."""
+        form = "{{.Name}} {{.Id}} {{.State.StartedAt}} {{.State.Pid}}"
+        lines = self.shell(f"docker inspect -f '{form}' $(docker ps -q)").splitlines()
+        return {line.split()[0]: line for line in lines}
+
     def containers(self, *names: str) -> dict[str, tuple[str, str]]:
         """Container name to id and start time, of the tenants `names`."""
         found = {}

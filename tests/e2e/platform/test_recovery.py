@@ -4,13 +4,14 @@ import contextlib
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from ..cloud import Cloud, picture
 from ..operator import ROOT
-from ..waiting import wait_for
+from ..waiting import seconds_until, wait_for
 
 SERVICES = ("server", "database", "cache")
 # A file system whose server never answers, mounted over the NAS for as long as its input is open.
@@ -99,6 +100,43 @@ def hanging_nas(lab):
         finally:
             process.stdin.close()
             process.wait(30)
+
+
+@contextlib.contextmanager
+def visitors(lab, name):
+    """Somebody who looks at a photo cloud all the time; a list of what did not work, with how often it did."""
+    failures, counted, done = [], [0], threading.Event()
+
+    def look():
+        while not done.is_set():
+            counted[0] += 1
+            if not Cloud(lab, name).works():
+                failures.append(counted[0])
+            time.sleep(0.05)
+
+    visitor = threading.Thread(target=look, daemon=True)
+    visitor.start()
+    try:
+        yield failures, counted
+    finally:
+        done.set()
+        visitor.join()
+
+
+# First, as a reboot follows: Docker forgets by a restart that containers are well, and probes them minutes later.
+@pytest.mark.fault(2)
+def test_a_daemon_that_is_killed_takes_no_container_with_it(lab, seen):
+    before = lab.running()
+    with visitors(lab, "hans") as (failures, counted):
+        daemon = lab.run("pidof", "dockerd").strip()
+        lab.run("kill", "-KILL", daemon)
+        took = seconds_until(lambda: lab.try_run("docker", "info").returncode == 0, 60)
+        assert lab.run("pidof", "dockerd").strip() != daemon
+        time.sleep(1)
+    assert lab.running() == before
+    assert counted[0] > 10
+    assert failures == []
+    seen(f"{len(before)} containers as before; {counted[0]} looks at a cloud all answered; dockerd back in {took} s")
 
 
 @pytest.mark.fault(1, 6, 7)
