@@ -1,6 +1,6 @@
 """Hostile tenants, files and command lines, at random: none reaches a machine, none writes outside of its folder.
 
-Some hundreds of each in every run; SILO_HOSTILE=3400 makes more than 10,000 in all.
+A hundred of each in every run, 300 in the one of all; there SILO_HOSTILE=3400 makes more than 10,000.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model impor
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file, render
 from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError, name_problem, options
 from click.testing import CliRunner
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from silo import cli, runner
 from silo.inventory import Inventory, InventoryError, editor
+from tests.unit.examples import examples
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = int(os.environ.get("SILO_HOSTILE", "300"))
 # One inventory serves all examples: each of them has to leave it as it was.
-MANY = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+MANY = examples(100, int(os.environ.get("SILO_HOSTILE", "300")), *HealthCheck)
 SECRETS = {f"{name}_password": name * 4 for name in ("database", "cache", "admin")}
 
 # What has broken other programs.

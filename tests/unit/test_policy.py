@@ -1,8 +1,6 @@
 """The policy of group_vars/ holds everywhere, and an inventory overrides any of it."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,20 +24,15 @@ def inventory(tmp_path):
 
 
 @pytest.fixture
-def value(tmp_path):
+def value(tmp_path, ansible, monkeypatch):
     """What a play of playbooks/ would find."""
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "json")
+    monkeypatch.setenv("ANSIBLE_LOAD_CALLBACK_PLUGINS", "1")
 
     def of(host, name):
         command = ["ansible", "-i", str(tmp_path), "--playbook-dir", str(ROOT / "playbooks"), host]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "json"}
-        result = subprocess.run(
-            [*command, "-m", "debug", "-a", f"var={name}"],
-            cwd=ROOT,
-            env=environment | {"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        result = ansible.run([*command, "-m", "debug", "-a", f"var={name}"])
+        result.check_returncode()
         return json.loads(result.stdout)["plays"][0]["tasks"][0]["hosts"][host][name]
 
     return of

@@ -199,7 +199,7 @@ class Ledger:
         for name, amounts in ((WHOLE, whole), *sorted(rows.items())):
             database.execute(
                 f"INSERT INTO amount (until, day, tenant, {NAMED}) VALUES (?, ?, ?, {MARKS})",
-                (piece.until, piece.day.isoformat(), name, *dataclasses.astuple(amounts)),
+                (piece.until, piece.day.isoformat(), name, *amounts.values()),
             )
             last = database.execute("SELECT * FROM total WHERE tenant = ?", (name,)).fetchone() or (
                 name,
@@ -230,7 +230,7 @@ class Ledger:
         )
         database.executemany(
             f"INSERT INTO day (day, tenant, {NAMED}) VALUES (?, ?, {MARKS})",
-            ((*key, *dataclasses.astuple(amounts)) for key, amounts in sorted(sums.items())),
+            ((*key, *amounts.values()) for key, amounts in sorted(sums.items())),
         )
         database.execute("UPDATE closed SET amount = ?", (end,))
         old = last.until - self._rules.detail_days * DAY_SECONDS
@@ -308,7 +308,7 @@ def _peaks(found: _Present, seen: bool = True) -> Amounts:
 
 def _whole(rows: Iterable[Amounts]) -> Amounts:
     """Return the sums over all tenants; the peaks too, since these are of one moment."""
-    return Amounts(*map(sum, zip(*map(dataclasses.astuple, rows), strict=True)))
+    return Amounts(*map(sum, zip(*map(Amounts.values, rows), strict=True)))
 
 
 def _flat(found: Mapping[str, Counters]) -> dict[tuple[str, str, str], int]:

@@ -29,13 +29,12 @@ def inventory(tmp_path):
     return add
 
 
-def read(path):
-    command = ["ansible-inventory", "-i", str(path), "--list"]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def read(ansible):
+    return lambda path: ansible.run(["ansible-inventory", "-i", str(path), "--list"])
 
 
-def test_a_folder_is_all_that_a_tenant_needs(inventory):
+def test_a_folder_is_all_that_a_tenant_needs(inventory, read):
     listed = json.loads(read(inventory("hans", "tenant_index: 1\ntenant_plan: small\n")).stdout)
     assert listed["tenants"]["hosts"] == ["hans"]
     assert listed["plan_small"]["hosts"] == ["hans"]
@@ -45,26 +44,26 @@ def test_a_folder_is_all_that_a_tenant_needs(inventory):
     assert hans["tenant_quota"] == "100G"
 
 
-def test_a_tenant_may_name_its_server(inventory):
+def test_a_tenant_may_name_its_server(inventory, read):
     path = inventory("hans", "tenant_server: silo2\n")
     (path / "hosts.yml").write_text(HOSTS.replace("    silo1:\n", "    silo1:\n    silo2:\n"))
     assert json.loads(read(path).stdout)["on_silo2"]["hosts"] == ["hans"]
 
 
-def test_with_several_servers_a_tenant_that_names_none_is_on_none(inventory):
+def test_with_several_servers_a_tenant_that_names_none_is_on_none(inventory, read):
     path = inventory("hans", "tenant_index: 1\n")
     (path / "hosts.yml").write_text(HOSTS.replace("    silo1:\n", "    silo1:\n    silo2:\n"))
     assert "tenant_server" not in json.loads(read(path).stdout)["_meta"]["hostvars"]["hans"]
 
 
 @pytest.mark.parametrize("text", ["just a sentence\n", "tenant_index: [1\n", "- tenant_index\n"])
-def test_a_file_that_holds_no_settings_stops_everything(inventory, text):
+def test_a_file_that_holds_no_settings_stops_everything(inventory, read, text):
     result = read(inventory("hans", text))
     assert result.returncode != 0
     assert "hans/tenant.yml" in result.stderr
 
 
-def test_the_policy_is_loaded_and_an_inventory_overrides_all_of_it(inventory):
+def test_the_policy_is_loaded_and_an_inventory_overrides_all_of_it(inventory, read):
     path = inventory("hans", "tenant_plan: small\n")
     assert json.loads(read(path).stdout)["_meta"]["hostvars"]["hans"]["silo_domain"] == "swissphoto.ch"
     (path / "group_vars").mkdir()
@@ -73,7 +72,7 @@ def test_the_policy_is_loaded_and_an_inventory_overrides_all_of_it(inventory):
     assert (hans["silo_domain"], hans["tenant_quota"]) == ("photos.example", "7G")
 
 
-def test_the_demo_and_the_example_are_read():
+def test_the_demo_and_the_example_are_read(read):
     for name, tenant in (("demo", "hans"), ("example", "anna")):
         assert tenant in json.loads(read(ROOT / "inventory" / name).stdout)["tenants"]["hosts"]
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,44 @@ import yaml
 
 from silo import runner
 from silo.capacity import GIB
+from silo.inventory import merged
 
 ROOT = Path(__file__).parents[4]
 RELAY = {"letters_relay_host": "127.0.0.1", "letters_relay_security": "none", "letters_sender": "p@example.ch"}
 
+START = merged.Reader._start
+
 ANNA = {"server": "silo1", "nas": "silo1", "desired": "running"}
 DATABASE = {"size_bytes": 8_000_000, "photos": 12, "videos": 1, "users": 1, "last_login": 1795456800}
 USED = {"anna": {"services": {}, "database": DATABASE, "disk": {"database": 9_000_000}}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked(ansible):
+    """What Ansible makes of an inventory is asked of a fork, in place of a process that reads its modules first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merged.Reader, "_start", lambda reader: ansible.talk(["merge"], reader._said))
+        yield
+
+
+@pytest.fixture
+def forked_playbooks(ansible, monkeypatch):
+    """Playbooks are run by forks; all else of their process is as it is outside of tests."""
+
+    def begin(process):
+        process._mouth, ear = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        source, sink = os.pipe()
+        with ear, open(sink, "wb") as told:  # noqa: PTH123  # it is open already
+            process._process = ansible.start(["playbook"], told, told, ear, runner._environment())
+        process._process.stdout = os.fdopen(source)
+
+    monkeypatch.setattr(runner._Process, "__init__", begin)
+
+
+@pytest.fixture
+def unforked(monkeypatch):
+    """Ansible is asked as outside of tests: by a process that starts for it."""
+    monkeypatch.setattr(merged.Reader, "_start", START)
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -98,16 +101,47 @@ def refused(inventory, work):
     return str(error.value)
 
 
-def read_by_ansible(path):
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    command = ["ansible-inventory", "-i", str(path), "--graph", "tenants"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def read_by_ansible(ansible, path):
+    def read():
+        result = ansible.run(["ansible-inventory", "-i", str(path), "--graph", "tenants"])
+        result.check_returncode()
+        return result.stdout
+
+    return read
+
+
+def start(work):
+    """Do it in a process of its own, which says what went wrong; return its number."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+@pytest.fixture
+def start_cut_off(path, monkeypatch):
+    """Start an edit that is killed when all is written and nothing committed."""
+
+    def start_one(author=None):
+        def edit():
+            monkeypatch.setattr(Inventory, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+            Inventory.open(path, author=author).set_state("anna", "stopped")
+
+        return start(edit)
+
+    return start_one
 
 
 # What an edit does
 
 
-def test_a_new_tenant_is_a_file_with_the_next_index(path, inventory):
+def test_a_new_tenant_is_a_file_with_the_next_index(path, inventory, read_by_ansible, unforked):
     change = inventory.create("hans", email=MAIL, quota="100G", plan=None, language="fr")
     written = (path / "host_vars" / "hans" / "tenant.yml").read_text()
     assert written == (
@@ -119,7 +153,7 @@ def test_a_new_tenant_is_a_file_with_the_next_index(path, inventory):
     assert change.after == inventory.tenants()["hans"].settings
     assert change.diff_text.startswith("--- /dev/null\n+++ b/host_vars/hans/tenant.yml\n@@")
     assert change.commit is None
-    assert "|--hans" in read_by_ansible(path)
+    assert "|--hans" in read_by_ansible()
     fleet = inventory.fleet()
     assert fleet.problems == ()
     assert fleet.tenants["hans"].quota == 100 * GIB
@@ -184,7 +218,7 @@ def test_what_is_said_already_changes_nothing(path, inventory):
     assert checksum(path) == before
 
 
-def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write):
+def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write, read_by_ansible):
     write("host_vars/anna/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n3333\n")
     files = {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()}
     change = Inventory.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
@@ -192,7 +226,7 @@ def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write):
     assert inventory.tenants() == {}
     (stone,) = inventory.tombstones()
     assert (stone.index, stone.name, stone.by, stone.nas, stone.quota) == (1, "anna", "Maria", "silo1", 100 * GIB)
-    assert "anna" not in read_by_ansible(path)
+    assert "anna" not in read_by_ansible()
     assert inventory.create("anna", email=MAIL, plan="small").after["tenant_index"] == 2
     kept = path / "retired" / "1-anna"
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == files
@@ -225,23 +259,15 @@ def test_the_lowest_index_that_is_free_and_whose_network_is_free_is_given(invent
 
 def test_two_at_the_same_moment_get_different_indexes(path, git):
     names = [f"kunde{number}" for number in range(6)]
-    code = (
-        "import sys, time, pathlib; from silo.inventory import Inventory\n"
-        f"inventory = Inventory.open({str(path)!r}, wait_seconds=120)\n"
-        "go = pathlib.Path(sys.argv[2])\n"
-        "while not go.exists(): time.sleep(0.01)\n"
-        f"inventory.create(sys.argv[1], email={MAIL!r}, plan='small')\n"
-    )
-    go = path.parent / "go"
-    runs = [
-        subprocess.Popen([sys.executable, "-c", code, name, str(go)], stderr=subprocess.PIPE, text=True)
-        for name in names
-    ]
-    time.sleep(1)
-    go.touch()
-    for run in runs:
-        assert run.communicate(timeout=200)[1] == ""
-        assert run.returncode == 0
+
+    def create(name):
+        inventory = Inventory.open(path, wait_seconds=120)
+        ready.wait(20)
+        inventory.create(name, email=MAIL, plan="small")
+
+    ready = multiprocessing.get_context("fork").Barrier(len(names))
+    runs = [start(lambda name=name: create(name)) for name in names]
+    assert [os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]) for run in runs] == [0] * len(names)
     indexes = [tenant.settings["tenant_index"] for tenant in Inventory.open(path).tenants().values()]
     assert sorted(indexes) == [1, 2, 3, 4, 5, 6, 7]
     assert git("status", "--porcelain") == ""
@@ -315,10 +341,7 @@ def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nrm -f \"$0\"\nkill -9 $(cut -d' ' -f4 /proc/$PPID/stat)\n")
     hook.chmod(0o755)
-    child = os.fork()
-    if child == 0:
-        Inventory.open(path).set_state("anna", "stopped")
-        os._exit(1)
+    child = start(lambda: Inventory.open(path).set_state("anna", "stopped"))
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     until = time.monotonic() + 20
     while (path / ".git" / "index.lock").exists() and time.monotonic() < until:
@@ -329,13 +352,8 @@ def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
     assert not (path / DESK).exists()
 
 
-def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, monkeypatch):
-    child = os.fork()
-    if child == 0:
-        monkeypatch.setattr(Inventory, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
-        Inventory.open(path, author="Maria <maria@example.ch>").set_state("anna", "stopped")
-        os._exit(1)
-    os.waitpid(child, 0)
+def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, start_cut_off):
+    assert os.WTERMSIG(os.waitpid(start_cut_off("Maria <maria@example.ch>"), 0)[1]) == signal.SIGKILL
     git("config", "--unset", "user.name")
     git("config", "user.useConfigOnly", "true")
     with pytest.raises(InventoryError, match="^Stop tenant anna: this earlier edit was cut off") as error:
@@ -345,15 +363,10 @@ def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, monk
     assert not (path / DESK).exists()
 
 
-def test_an_edit_killed_before_its_commit_is_committed_by_the_next(path, git, monkeypatch):
-    child = os.fork()
-    if child == 0:
-        monkeypatch.setattr(Inventory, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
-        Inventory.open(path).set_state("anna", "stopped")
-        os._exit(1)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+def test_an_edit_killed_before_its_commit_is_committed_by_the_next(path, git, start_cut_off, read_by_ansible):
+    assert os.WTERMSIG(os.waitpid(start_cut_off(), 0)[1]) == signal.SIGKILL
     assert (path / DESK).exists()
-    assert "|--anna" in read_by_ansible(path)
+    assert "|--anna" in read_by_ansible()
     inventory = Inventory.open(path)
     assert inventory.tenants()["anna"].settings["tenant_state"] == "stopped"
     inventory.create("hans", email=MAIL, plan="small")
@@ -564,19 +577,19 @@ def test_an_inventory_that_cannot_be_read_is_told_and_left_alone(inventory, writ
     assert sentence in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
 
 
-def test_what_is_encrypted_for_the_platform_is_opened_as_ansible_does(path, inventory, write, monkeypatch):
-    write("group_vars/all/vault.yml", "tenant_time_zone: Europe/Rome\n")
+def test_what_is_encrypted_for_the_platform_is_opened_as_ansible_does(path, inventory, write, monkeypatch, unforked):
+    sealed = VaultLib([("default", VaultSecret(b"secret"))]).encrypt("tenant_time_zone: Europe/Rome\n")
+    write("group_vars/all/vault.yml", sealed.decode())
     write("../password", "secret\n")
     monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
     monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(path / "../password"))
-    subprocess.run(["ansible-vault", "encrypt", path / "group_vars/all/vault.yml"], cwd=ROOT, check=True)
     assert inventory.fleet().tenants["anna"].settings["tenant_time_zone"] == "Europe/Rome"
     write("../password", "wrong\n")
     sentence = "Ansible could not read it: Decryption failed"
     assert sentence in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
 
 
-def test_an_ansible_that_ends_or_hangs_is_told(inventory, monkeypatch, write, path):
+def test_an_ansible_that_ends_or_hangs_is_told(inventory, monkeypatch, write, path, unforked):
     write("../tool", "#!/bin/sh\necho no space left >&2\n")
     (path / "../tool").chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(path / "../tool"))

@@ -2,11 +2,12 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from silo.inventory import document
 from silo.inventory.errors import InventoryError
+from tests.unit.examples import examples
 
 FILE = """\
 # Written before the document, which a round trip loses.
@@ -112,7 +113,7 @@ VALUES = st.one_of(
 COMMENTS = st.lists(st.text("abc #:'\"-{}", max_size=12).map(lambda text: f"# {text}"), max_size=2)
 
 
-@settings(max_examples=150)
+@examples(50, 150)
 @given(st.dictionaries(KEYS, st.tuples(COMMENTS, VALUES)), KEYS, VALUES, st.sampled_from(["\n", "\r\n"]))
 def test_whatever_is_written_is_read_again_and_all_lines_of_others_stay(entries, key, value, line_end):
     lines = ["---"]

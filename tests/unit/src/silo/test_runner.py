@@ -68,7 +68,7 @@ def test_one_that_was_told_nothing_ends_with_us(playbook):
 def test_a_run_holds_the_lock_that_it_was_given_until_it_ends(playbook, tmp_path):
     state = State(tmp_path)
     with state.turn() as lock:
-        events = runner.events(*playbook("ansible.builtin.pause: {seconds: 3}"), lock=lock)
+        events = runner.events(*playbook("ansible.builtin.pause: {seconds: 1}"), lock=lock)
         next(events)
     with pytest.raises(BusyError), state.turn(wait_seconds=0):
         pytest.fail("two runs at once")

@@ -14,6 +14,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.examples import examples
+
 GIB = 2**30
 HANS = Tenant("hans", 1, 200001, 200001, 100 * GIB)
 
@@ -267,6 +269,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
+@examples(40, 100)
 @given(JSON | st.fixed_dictionaries({"qgroup-show": st.lists(ROWS, max_size=4) | JSON}), st.sampled_from(["/", "/nas"]))
 def test_any_json_is_groups_or_one_of_the_named_errors(document: Any, mounted: str) -> None:
     try:

@@ -33,6 +33,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unit.examples import examples
+
 GIB = 2**30
 HANS = Tenant("hans", 1, 200001, 200001, 100 * GIB)
 DOCUMENTED = Path(__file__).with_name("sessions") / "zfs-documented-list.txt"
@@ -368,6 +370,7 @@ def printed(dataset: Dataset, unlimited: str) -> str:
     return "\t".join([dataset.name, mounted, dataset.mountpoint, limit, str(dataset.used), number])
 
 
+@examples(40, 100)
 @given(st.lists(DATASETS, max_size=10), st.sampled_from(["0", "-", "none"]))
 def test_reads_what_zfs_prints_of_any_datasets(datasets: list[Dataset], unlimited: str) -> None:
     text = "".join(f"{printed(dataset, unlimited)}\n" for dataset in datasets)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silo.billing.events import MalformedError, parse
+from tests.unit.examples import examples
 
 SUBSCRIPTION = {"subscription": "sub_1"}
 
@@ -58,6 +59,7 @@ def test_what_is_no_event_is_named_and_not_quoted(body, said):
     assert "drop" not in str(caught.value)
 
 
+@examples(30, 100)
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), lambda one: st.dictionaries(st.text(), one)))
 def test_whatever_lies_in_an_event_breaks_nothing(about):
     assert parse(event("invoice.paid", about).encode()).id == "evt_1"

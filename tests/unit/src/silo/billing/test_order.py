@@ -1,10 +1,11 @@
 """In whatever order events come, twice or not at all: with one look a day, all end in the same state."""
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from silo.edits import Edits
+from tests.unit.examples import examples
 
 NAMES = ("anna", "bruno")
 ACTIONS = ("break_card", "mend_card", "pay", "cancel", "change_large", "change_small", "dispute", "order_again")
@@ -58,7 +59,7 @@ def picture(company):
 
 
 @pytest.mark.fault(15, 16)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(2, 8, HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 @given(steps, st.randoms(use_true_random=False))
 @example([("anna", "break_card", 31), ("anna", "pay", 0), ("anna", "mend_card", 1)], None)
 @example([("anna", "break_card", 31), ("bruno", "cancel", 31), ("anna", "pay", 1), ("bruno", "order_again", 1)], None)

@@ -9,6 +9,8 @@ from silo import answers
 from silo.ground import check as ground
 from silo.runner import ROOT
 
+pytestmark = pytest.mark.usefixtures("forked_playbooks")
+
 
 def write(path, values):
     path.parent.mkdir(parents=True, exist_ok=True)

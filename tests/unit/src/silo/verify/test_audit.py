@@ -105,7 +105,7 @@ def write(path, values):
     path.write_text(yaml.safe_dump(values, explicit_start=True))
 
 
-def test_the_real_playbook(tmp_path, monkeypatch):
+def test_the_real_playbook(tmp_path, monkeypatch, forked_playbooks):
     (tmp_path / "password").write_text("of the test\n")
     monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(tmp_path / "password"))
     inventory = tmp_path / "inventory"
