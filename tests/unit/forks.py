@@ -7,6 +7,7 @@ code, and can be killed.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -23,6 +24,7 @@ from typing import IO
 
 ROOT = Path(__file__).parents[2]
 LIMIT_BYTES = 1 << 20
+PR_SET_PDEATHSIG = 1
 File = IO[bytes] | socket.socket
 Target = Callable[[list[str]], object]
 
@@ -152,6 +154,8 @@ def serve(targets: Mapping[str, Target]) -> None:
 
 def _be(targets: Mapping[str, Target], command: list[str], environment: dict[str, str], files: list[int]) -> None:
     """Be the command, with its environment and its files; does not return."""
+    # It ends with the process that it comes from, as that one does with the tests.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     *standard, status = files
     os.write(status, f"{os.getpid()}\n".encode())
     os.environ.clear()
