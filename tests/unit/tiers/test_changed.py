@@ -43,7 +43,7 @@ def test_without_any_they_are_those_of_the_last_commit(repository):
 def test_storage_is_proved_until_something_of_it_changes(repository, capsys):
     (repository / "tests" / "vm").mkdir(parents=True)
     assert changed.storage(repository)
-    changed.prove(repository, ["lint", "storage"])
+    changed.prove(repository, ["lint", "storage", "platform"])
     assert "commit it" in capsys.readouterr().out
     assert not changed.storage(repository)
     commit(repository)
@@ -55,7 +55,7 @@ def test_storage_is_proved_until_something_of_it_changes(repository, capsys):
 
 def test_a_file_that_no_commit_has_counts_and_one_that_is_gone(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
-    changed.prove(repository, ["storage"])
+    changed.prove(repository, ["storage", "platform"])
     new = repository / "roles" / "nas" / "handlers.yml"
     new.write_text("new")
     assert changed.storage(repository)
@@ -67,7 +67,8 @@ def test_a_file_that_no_commit_has_counts_and_one_that_is_gone(repository):
 
 def test_nothing_is_proved_where_the_machines_failed_or_did_not_run(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
-    changed.prove(repository, ["lint", "unit"])
+    for passed in (["lint", "unit", "platform"], ["storage", "unit"]):
+        changed.prove(repository, passed)
     assert changed.storage(repository)
     assert not (repository / changed.PROVED).exists()
 
