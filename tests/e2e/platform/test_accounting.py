@@ -59,6 +59,7 @@ def loaded(lab):
         assert process.wait(60) == 0
 
 
+@pytest.mark.slow("loads that last a minute")
 @pytest.mark.needs_property("python")
 def test_known_loads_make_known_numbers(lab, operator, ledger, customer):
     cloud = customer("hans")

@@ -136,6 +136,7 @@ def test_from_the_letter_to_the_photos(lab, operator, tenant, issue):
     assert tickets(lab) == ""
 
 
+@pytest.mark.slow("three links; test_life replaces a forgotten password by one")
 def test_a_password_that_was_forgotten_is_replaced(lab, issue, tmp_path):
     before = issue()
     before.choose("le mot de passe oublié")
@@ -203,6 +204,7 @@ def test_a_link_ends_with_its_time(lab, issue):
     wait_for(lambda: tickets(lab) == "")
 
 
+@pytest.mark.slow("restarts of a service and a photo server, which unit tests of tickets have without waiting")
 def test_a_link_outlives_the_service_and_the_photo_server(lab, issue):
     customer = issue()
     lab.shell("kill -9 $(systemctl show --value --property MainPID silo-access)")

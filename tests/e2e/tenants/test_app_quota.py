@@ -51,6 +51,7 @@ def test_the_customer_reads_a_sentence_before_the_wall_and_more_is_no_restart(la
     assert set(operator.apply("--limit", small).changed.values()) == {0}
 
 
+@pytest.mark.slow("applies with a database that is away; unit tests have the same answers of it")
 def test_an_app_quota_that_cannot_be_set_is_told_and_repeated(lab, operator, small):
     lab.psql(small, 'UPDATE "user" SET "isAdmin" = false')
     operator.edit(small, app_quota_share=0.5)

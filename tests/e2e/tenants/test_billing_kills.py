@@ -35,6 +35,7 @@ def test_who_paid_has_one_cloud_and_one_letter_however_often_the_worker_is_kille
     assert link(relay.to(EMAIL)[0]).startswith(f"https://{NAME}.{lab.domain}/silo/welcome/")
 
 
+@pytest.mark.slow("a second story of kills; the first one is told here")
 def test_who_does_not_pay_is_suspended_once_and_back_once(lab, billing, relay, subscription):
     account = billing.stripe.account
     account.break_card(subscription)

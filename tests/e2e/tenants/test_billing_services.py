@@ -282,6 +282,7 @@ def test_a_kill_costs_no_event(running, internet):
     wait_for(lambda: events(running)["evt_3"]["attempts"], 90)
 
 
+@pytest.mark.slow("three more runs of the role; unit tests of the intake have two secrets")
 def test_another_secret_takes_the_place_of_one(running, internet, role):
     before = process(running, SERVICES[0])
     write(running, "/root/stripe-secrets", f"{SECRET}\n{NEXT_SECRET}\n")
@@ -305,6 +306,7 @@ def test_a_key_that_others_read_is_refused_before_anything_is_done(running, oper
     assert "/root/stripe-key is to be a file of mode 0600" in re.sub(r"\s+", " ", result.output)
 
 
+@pytest.mark.slow("three more runs of the role")
 def test_where_stripe_is_not_listened_to_any_more_the_events_stay(running, role):
     assert role("--check", billing_enabled=False) > 0
     assert running.run("systemctl", "is-active", SERVICES[0]).strip() == "active"

@@ -121,6 +121,7 @@ def test_uploads_work_while_the_machine_learning_is_away(lab, customer):
         lab.run("docker", "start", container)
 
 
+@pytest.mark.slow("test_recovery boots with a NAS that is late, and each lab begins by a boot")
 @pytest.mark.fault(1)
 def test_after_a_reboot_runs_what_ran_and_rests_what_rested(lab, operator, customer, resting):
     data, cloud = picture(), customer("hans")
