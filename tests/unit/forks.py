@@ -169,7 +169,8 @@ def _be(targets: Mapping[str, Target], command: list[str], environment: dict[str
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        print("" if isinstance(ended.code, int | None) else ended.code, end="", file=sys.stderr)
+        if not isinstance(ended.code, int | None):
+            print(ended.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     with contextlib.suppress(OSError):

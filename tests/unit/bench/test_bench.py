@@ -119,7 +119,6 @@ LAB = {
     **dict.fromkeys(("name", "container", "registry", "resolver", "ssh_key", "known_hosts", "address"), "none"),
     **dict.fromkeys(("ca_file", "lab_ca_file", "acme_directory"), "none"),
     "domain": "swissphoto.test",
-    "vector_extension": "pgvector",
     "images": {name: f"r/{name}:1" for name in ("immich_server", "postgres", "valkey", "traefik", "pages")},
 }
 
