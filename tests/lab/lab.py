@@ -188,6 +188,7 @@ class Laboratory:
         step("identity of its file system", lambda: self._rename_file_system(snapshot.image))
         lab = self.up(snapshot.image)
         server = Server(self.machine, self.hosts, self.directory, lab.container, lab.address)
+        step("mount point of its NAS", server.seal_mount_point)
         step("certificates of its tenants", lambda: server.wait_for_certificates(lab.domain))
         return True
 

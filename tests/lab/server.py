@@ -24,6 +24,17 @@ command -v docker >/dev/null || exit 0
 proxies=$(docker ps --quiet --filter label=com.docker.compose.service=traefik)
 [ -z "$proxies" ] || docker restart -t 10 $proxies >/dev/null
 """
+# An image keeps no attributes of files. The role of the NAS has made its bare mount point immutable, below what is
+# mounted there by now.
+MOUNT_POINT = "/instances"
+SEAL = f"""
+set -eu
+below=$(mktemp -d)
+mount --bind / "$below"
+chattr +i "$below{MOUNT_POINT}"
+umount "$below"
+rmdir "$below"
+"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,11 @@ class Server:
                 return True
         except OSError:
             return None
+
+    def seal_mount_point(self) -> str:
+        """Make the bare mount point of the NAS immutable again, as it was before the server became an image."""
+        self.hosts.execute(self.container, "sh", "-c", SEAL)
+        return "immutable"
 
     def forget_certificates(self) -> None:
         """Let Traefik, if there is one, ask the authority for everything anew."""

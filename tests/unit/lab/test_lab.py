@@ -8,7 +8,7 @@ from tests.lab.hosts import Hosts
 from tests.lab.images import STAND_INS
 from tests.lab.internet import Internet
 from tests.lab.lab import NAS_IMAGE, REPOSITORY, Laboratory
-from tests.lab.server import Server
+from tests.lab.server import MOUNT_POINT, Server
 from tests.lab.snapshot import Inventory, Snapshot
 
 
@@ -166,6 +166,7 @@ def test_restore_starts_the_server_that_was_kept_with_a_file_system_of_its_own(
     assert renamed < server
     assert machine.calls[renamed].endswith(" btrfstune -f -m /var/lib/silo/nas.img")
     assert "silo-lab-snapshot:0123" in machine.calls[server]
+    assert machine.asked("chattr +i")
 
 
 def test_without_a_snapshot_nothing_is_restored_and_nothing_made(laboratory, machine, inventory, monkeypatch):
@@ -178,6 +179,8 @@ def test_without_a_snapshot_nothing_is_restored_and_nothing_made(laboratory, mac
 def test_the_file_system_is_where_the_demo_has_it():
     policy = REPOSITORY / "inventory" / "demo" / "group_vars" / "all" / "policy.yml"
     assert f"nas_image_path: {NAS_IMAGE}\n" in policy.read_text()
+    platform = yaml.safe_load((REPOSITORY / "group_vars" / "all" / "platform.yml").read_text())
+    assert platform["silo_storage_root"] == MOUNT_POINT
 
 
 def test_it_is_there_as_long_as_a_file_or_a_container_is(laboratory, machine):
