@@ -8,6 +8,8 @@ import re
 import typing as t
 from collections.abc import Mapping
 
+from silo.identifiers import SUBSCRIPTION
+
 # Where Stripe posts them.
 PATH = "/stripe/webhook"
 # The types that the endpoint subscribes to; others that come are kept, and ask for nothing.
@@ -31,7 +33,6 @@ WANTED = frozenset(
 )
 ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 TYPE = re.compile(r"[a-z0-9_.]{1,255}")
-SUBSCRIPTION = re.compile(r"sub_[A-Za-z0-9_]{1,250}")
 
 
 class MalformedError(ValueError):

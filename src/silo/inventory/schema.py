@@ -20,6 +20,7 @@ from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema impo
     options,
 )
 
+from silo.identifiers import SUBSCRIPTION
 from silo.inventory.document import Scalar
 from silo.inventory.errors import InventoryError, foreign_letter, shown
 
@@ -54,7 +55,6 @@ SETTINGS = (
 )
 STATES: tuple[str, ...] = tuple(options()["tenant_state"]["choices"])
 LONGEST = 254
-SUBSCRIPTION = re.compile(r"sub_[A-Za-z0-9]{1,250}")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXAMPLES = {
     "tenant_email": "an address such as hans@example.ch",

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silo.billing.events import MalformedError, parse
+from silo.inventory.schema import new_values
 from tests.unit.examples import examples
 
 SUBSCRIPTION = {"subscription": "sub_1"}
@@ -37,6 +38,13 @@ def test_the_subscription_is_found_where_each_version_has_it(kind, about, subscr
     found = parse(event(kind, about).encode())
     assert (found.subscription, found.line) == (subscription, subscription or "evt_1")
     assert (found.id, found.type, found.created) == ("evt_1", kind, 7.0)
+
+
+@given(st.from_regex(r"sub_[A-Za-z0-9_]{1,250}", fullmatch=True))
+def test_a_subscription_that_an_event_may_name_is_one_that_a_tenant_may_have(name):
+    found = parse(event("customer.subscription.updated", {"id": name}).encode())
+    assert found.subscription == name
+    assert new_values("hans", {"subscription": name}, ()) == {"tenant_subscription": name}
 
 
 @pytest.mark.parametrize(
