@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
@@ -164,6 +164,11 @@ def _environment(html: bool) -> Environment:
 
 
 @cache
+def _template(source: str, html: bool) -> Template:
+    return _environment(html).from_string(source)
+
+
+@cache
 def _source(name: str) -> str:
     return files("silo.letters").joinpath("templates", name).read_text(encoding="utf-8")
 
@@ -203,22 +208,18 @@ def render(letter: Letter, language: Language) -> Rendered:
     entry = catalogue[letter.kind]
 
     def fill(source: str, html: bool) -> str:
-        filled = _environment(html).from_string(source).render(words)
+        filled = _template(source, html).render(words)
         return Markup(filled) if html else filled  # noqa: S704 (filled with autoescape)
 
     def layout(html: bool) -> str:
-        return (
-            _environment(html)
-            .from_string(_source("layout.html.j2" if html else "layout.txt.j2"))
-            .render(
-                language=language,
-                subject=fill(str(entry["subject"]), html),
-                greeting=fill(str(catalogue["common"]["greeting"]), html),
-                closing=fill(str(catalogue["common"]["closing"]), html),
-                paragraphs=[fill(each, html) for each in entry["paragraphs"]],
-                button=entry["button"],
-                link=words.get("link", words["address"]),
-            )
+        return _template(_source("layout.html.j2" if html else "layout.txt.j2"), html).render(
+            language=language,
+            subject=fill(str(entry["subject"]), html),
+            greeting=fill(str(catalogue["common"]["greeting"]), html),
+            closing=fill(str(catalogue["common"]["closing"]), html),
+            paragraphs=[fill(each, html) for each in entry["paragraphs"]],
+            button=entry["button"],
+            link=words.get("link", words["address"]),
         )
 
     return Rendered(fill(str(entry["subject"]), False), layout(False) + "\n", layout(True) + "\n")

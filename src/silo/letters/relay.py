@@ -59,13 +59,13 @@ class Relay:
         address = mailbox("recipient", recipient).addr_spec
         password = settings.password()
         try:
-            context = ssl.create_default_context(cafile=settings.ca_file)
             if settings.security == "tls":
+                context = ssl.create_default_context(cafile=settings.ca_file)
                 client = smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout, context=context)
             else:
                 client = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout)
             if settings.security == "starttls":
-                client.starttls(context=context)
+                client.starttls(context=ssl.create_default_context(cafile=settings.ca_file))
             client.ehlo_or_helo_if_needed()
             if settings.user:
                 client.login(settings.user, password)
