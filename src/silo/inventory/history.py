@@ -93,22 +93,25 @@ class History:
         if self.is_product:
             return None
         kept = self._kept(self._files(edit))
-        if not self._differ(kept):
+        if not (changed := self._changed(kept)):
             return None
         try:
-            if new := self._lines("ls-files", "-z", "--others", "--exclude-standard", "--", *kept):
+            if any(entry.startswith("??") for entry in changed):
+                new = self._lines("ls-files", "-z", "--others", "--exclude-standard", "--", *kept)
                 self._git("add", "--", *new)
             self._git("commit", "--quiet", "--only", "--file=-", "--", *kept, text=edit.message)
         except InventoryError:
             # What fails after the commit, such as a hook, does not undo it.
-            if self._differ(kept):
+            if self._changed(kept):
                 self._forget(kept)
                 raise
         code, commit = self._run("log", "-1", "--format=%H", "--", *kept)
         return None if code else commit.strip()
 
-    def _differ(self, files: Sequence[str]) -> bool:
-        return bool(files and self._git("status", "--porcelain=v1", "--untracked-files=all", "--", *files))
+    def _changed(self, files: Sequence[str]) -> list[str]:
+        """Return the entries of git's status on these files: `??` and the path in the work tree for a new one."""
+        status = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
+        return self._lines(*status, "--", *files) if files else []
 
     def _forget(self, files: Sequence[str]) -> None:
         """Take new files out of the index again."""
@@ -125,8 +128,9 @@ class History:
             for file in self._lines("ls-files", "-z", "--", step.source):
                 target = f"{step.target}{file.removeprefix(step.source)}"
                 files |= {file} if target.startswith(f"{DESK}/") else {file, target}
-        known = set(self._lines("ls-files", "-z", "--", *files)) if files else set()
-        return sorted(file for file in files if file in known or (self.root / file).is_file())
+        gone = {file for file in files if not (self.root / file).is_file()}
+        known = set(self._lines("ls-files", "-z", "--", *gone)) if gone else set()
+        return sorted((files - gone) | (gone & known))
 
     def _kept(self, files: Sequence[str]) -> list[str]:
         """Return those of `files` that git does not ignore."""
