@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from silo.billing.errors import Parked
 from silo.billing.model import PURGED, TRASHED, Notice, Tenant
@@ -16,15 +16,39 @@ from silo.inventory.schema import Tenant as Known
 SUBSCRIPTION = "tenant_subscription"
 NOTICE = re.compile(r"deletion_announced/([^/]+)/(\d{4}-\d{2}-\d{2})@(\d+)")
 REMINDER = re.compile(r"payment_failed/([^/]+)/(\d{4}-\d{2}-\d{2})")
-Letters = Mapping[str, tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Letters:
+    """What was written to the customers of all tenants, by tenant."""
+
+    notices: Mapping[str, Sequence[Notice]]
+    reminded: Mapping[str, Sequence[datetime.date]]
+
+    @classmethod
+    def of(cls, events: Mapping[str, tuple[str, str]]) -> Letters:
+        """Read the ids of all letters once: there are many more of them than of tenants."""
+        notices: dict[str, list[Notice]] = {}
+        reminded: dict[str, list[datetime.date]] = {}
+        for event, (state, _error) in events.items():
+            if found := NOTICE.fullmatch(event):
+                notice = Notice(datetime.date.fromisoformat(found[2]), int(found[3]), state == "sent")
+                notices.setdefault(found[1], []).append(notice)
+            elif found := REMINDER.fullmatch(event):
+                reminded.setdefault(found[1], []).append(datetime.date.fromisoformat(found[2]))
+        return cls(notices, reminded)
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """Every tenant that has, or had, a subscription, by it. `problems` are sentences on those that are left alone."""
+    """Every tenant that has, or had, a subscription, by it. `problems` are sentences on those that are left alone.
+
+    `alive` is the name of the tenant that has it now.
+    """
 
     tenants: Mapping[str, Tenant]
     problems: Mapping[str, str]
+    alive: Mapping[str, str]
 
     def of(self, subscription: str) -> Tenant | None:
         """Return the tenant of a subscription, None for none; raises Parked where it is not clear."""
@@ -36,7 +60,7 @@ class Facts:
 def read(edits: Edits) -> Facts:
     """Read the inventory, which takes a second, and the outbox; raises InventoryError, LetterError."""
     known = edits.tenants()
-    letters = edits.outbox.states() if edits.outbox else {}
+    letters = Letters.of(edits.outbox.states() if edits.outbox else {})
     found: dict[str, Tenant] = {}
     for stone in sorted(edits.inventory.tombstones(), key=lambda stone: stone.when):
         if stone.subscription:
@@ -55,12 +79,7 @@ def read(edits: Edits) -> Facts:
         else:
             found[subscription] = _alive(known[name], letters)
         alive[subscription] = name
-    return Facts(found, problems)
-
-
-def linked(known: Known) -> str:
-    """Return the subscription of a tenant, empty for none."""
-    return str(known.settings.get(SUBSCRIPTION, ""))
+    return Facts(found, problems, alive)
 
 
 def _alive(known: Known, letters: Letters) -> Tenant:
@@ -70,27 +89,14 @@ def _alive(known: Known, letters: Letters) -> Tenant:
         known.state,
         str(known.settings.get("tenant_plan", "")),
         datetime.date.fromisoformat(str(until)) if until else None,
-        tuple(notices(known.name, letters)),
-        tuple(_reminded(known.name, letters)),
+        tuple(letters.notices.get(known.name, ())),
+        tuple(letters.reminded.get(known.name, ())),
     )
 
 
 def _deleted(stone: Tombstone, letters: Letters) -> Tenant:
     state = PURGED if stone.purged else TRASHED
-    return Tenant(stone.name, state, notices=tuple(notices(stone.name, letters)))
-
-
-def notices(name: str, letters: Letters) -> Iterable[Notice]:
-    """Yield the announcements that were written to a tenant's customer."""
-    for event, (state, _error) in letters.items():
-        if (found := NOTICE.fullmatch(event)) and found[1] == name:
-            yield Notice(datetime.date.fromisoformat(found[2]), int(found[3]), state == "sent")
-
-
-def _reminded(name: str, letters: Letters) -> Iterable[datetime.date]:
-    for event in letters:
-        if (found := REMINDER.fullmatch(event)) and found[1] == name:
-            yield datetime.date.fromisoformat(found[2])
+    return Tenant(stone.name, state, notices=tuple(letters.notices.get(stone.name, ())))
 
 
 def name_of(tenant: Tenant | None, wished: str) -> str:

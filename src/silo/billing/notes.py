@@ -55,10 +55,10 @@ class Notes:
         with self.open() as kept:
             kept.setdefault("begun", {})[subscription] = tenant
 
-    def begun(self, subscription: str) -> str:
-        """Return the tenant of a change that was not brought to its end; empty for none."""
+    def begun(self) -> dict[str, str]:
+        """Return the changes that were not brought to their end: subscription to tenant."""
         with self.open() as kept:
-            return str(kept.get("begun", {}).get(subscription, ""))
+            return dict(kept.get("begun", {}))
 
     def end(self, subscription: str) -> None:
         """Forget a change that is made."""

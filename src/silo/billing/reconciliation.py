@@ -41,39 +41,38 @@ class Difference:
     tenant: str = ""
 
 
-def cases(edits: Edits, gateway: Gateway) -> list[Case]:
+def cases(known: facts.Facts, gateway: Gateway) -> list[Case]:
     """Return every subscription with its unpaid invoices and its tenant, the oldest first; three requests or more.
 
     Those whose tenant is not clear are left out.
     """
-    with sentences():
-        known = facts.read(edits)
-        unpaid = gateway.unpaid()
-        some = sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))
-        clear = (one for one in some if one.id not in known.problems)
-        return [Case(one, unpaid.get(one.id, ()), known.of(one.id)) for one in clear]
+    unpaid = gateway.unpaid()
+    some = sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))
+    clear = (one for one in some if one.id not in known.problems)
+    return [Case(one, unpaid.get(one.id, ()), known.of(one.id)) for one in clear]
 
 
-def differences(found: Sequence[Case], edits: Edits, policy: Policy, now: datetime.datetime) -> list[Difference]:
+def differences(
+    found: Sequence[Case], known: facts.Facts, edits: Edits, policy: Policy, now: datetime.datetime
+) -> list[Difference]:
     """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
-    begun = Notes(edits.state.folder)
+    begun = Notes(edits.state.folder).begun()
     result = []
     for case in found:
         made = decide(case.subscription, case.invoices, case.tenant, policy, now)
         if one := _of(case, made, edits):
             result.append(one)
-        elif name := begun.begun(case.subscription.id):
+        elif name := begun.get(case.subscription.id):
             result.append(Difference(f"{name}: a change was cut off", "settle", case.subscription.id, name))
     asked = {one.subscription for one in result}
     for stone in edits.unfinished():
         if stone.subscription and stone.subscription not in asked:
             text = f"{stone.name}: its deletion was cut off"
             result.append(Difference(text, "settle", stone.subscription, stone.name))
-    problems = facts.read(edits).problems
-    result += [Difference(text, "operator", subscription) for subscription, text in problems.items()]
-    known = {case.subscription.id for case in found} | problems.keys()
-    for name, tenant in sorted(edits.tenants().items()):
-        if (subscription := facts.linked(tenant)) and subscription not in known:
+    result += [Difference(text, "operator", subscription) for subscription, text in known.problems.items()]
+    clear = {case.subscription.id for case in found} | known.problems.keys()
+    for subscription, name in sorted(known.alive.items(), key=lambda pair: pair[1]):
+        if subscription not in clear:
             text = f"{name} is of {subscription}, which Stripe does not know; it is left as it is"
             result.append(Difference(text, "operator", subscription, name))
     return result
@@ -144,9 +143,10 @@ class Reconciliation:
     def compare(self) -> list[Difference]:
         """Return what does not agree between Stripe and the inventory; raises TryLater, Parked."""
         edits = self._operator.edits
-        found = cases(edits, self._gateway)
         with sentences():
-            return differences(found, edits, self._settlement().policy, self._clock())
+            known = facts.read(edits)
+            found = cases(known, self._gateway)
+            return differences(found, known, edits, self._settlement().policy, self._clock())
 
     def look(self) -> list[Difference]:
         """Return all that does not agree, on the machines too; raises TryLater, Parked."""

@@ -153,7 +153,7 @@ class Settlement:
         for stone in self._edits.unfinished():
             if stone.subscription == name:
                 self._operator.delete(stone.name, by=BY)
-        if (begun := self._notes.begun(name)) and begun in self._edits.inventory.tenants():
+        if (begun := self._notes.begun().get(name)) and begun in self._edits.inventory.tenants():
             self._operator.apply([begun])
         self._notes.end(name)
 

@@ -83,6 +83,7 @@ def dunning(call: Call, days: int, release: bool, as_json: bool) -> None:
 
     It asks Stripe and the inventory now, and decides by the same rules as an event does. Nothing is changed.
     """
+    from silo.billing import facts
     from silo.billing.brakes import Brakes
     from silo.billing.notes import Notes
     from silo.billing.reconciliation import cases
@@ -95,7 +96,7 @@ def dunning(call: Call, days: int, release: bool, as_json: bool) -> None:
     if release:
         brakes.release()
         click.echo("The brakes are off; 'silo reconcile --fix' goes on now, or the next event or night does.", err=True)
-    coming = forecast(cases(edits, stripe), policy, datetime.datetime.now(datetime.UTC), days)
+    coming = forecast(cases(facts.read(edits), stripe), policy, datetime.datetime.now(datetime.UTC), days)
     closed = {step.value: day for step, day in brakes.closed().items()}
     if as_json:
         found = [{**dataclasses.asdict(one), "day": one.day.isoformat()} for one in coming]

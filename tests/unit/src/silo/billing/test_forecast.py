@@ -2,6 +2,7 @@
 
 import datetime
 
+from silo.billing import facts
 from silo.billing.facts import NOTICE
 from silo.billing.forecast import Case, forecast
 from silo.billing.model import Notice
@@ -100,7 +101,7 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
     told = forecast(
-        cases(Edits(company.path), company.gateway), company.settlement().policy, company.account.time, DAYS
+        cases(facts.read(Edits(company.path)), company.gateway), company.settlement().policy, company.account.time, DAYS
     )
     expected = {}
     for one in told:
