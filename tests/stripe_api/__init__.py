@@ -8,7 +8,8 @@ currencies, taxes, proration or checkout page, and no limit of requests.
 """
 
 from tests.stripe_api.account import DAY, Account
+from tests.stripe_api.direct import Direct
 from tests.stripe_api.events import post, signed
 from tests.stripe_api.server import API_VERSION, Server
 
-__all__ = ["API_VERSION", "DAY", "Account", "Server", "post", "signed"]
+__all__ = ["API_VERSION", "DAY", "Account", "Direct", "Server", "post", "signed"]

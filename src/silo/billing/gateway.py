@@ -22,13 +22,13 @@ EVENT_DAYS = 30
 Object = Mapping[str, t.Any]
 
 
-def connect(key: str, api: str = "") -> stripe.StripeClient:
-    """Return a client with this key; `api` is another address than Stripe's own, for tests."""
+def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> stripe.StripeClient:
+    """Return a client with this key; `api` is another address than Stripe's own and `http` another way, for tests."""
     return stripe.StripeClient(
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": api} if api else {},
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        http_client=http or stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         max_network_retries=RETRIES,
     )
 
@@ -36,9 +36,9 @@ def connect(key: str, api: str = "") -> stripe.StripeClient:
 class Gateway:
     """Reads one account. What fails raises TryLater; what Stripe does not know raises Parked."""
 
-    def __init__(self, key: str, *, api: str = "") -> None:
-        """Ask with a restricted key; `api` is another address than Stripe's own, for tests."""
-        self._client = connect(key, api)
+    def __init__(self, key: str, *, api: str = "", http: stripe.HTTPClient | None = None) -> None:
+        """Ask with a restricted key; `api` and `http` are those of `connect`."""
+        self._client = connect(key, api, http)
 
     def subscription(self, name: str) -> Subscription:
         """Return the subscription sub_... as it is at this moment."""

@@ -15,7 +15,7 @@ from silo.billing.gateway import Gateway
 from silo.billing.model import Invoice, Subscription, Tenant
 from silo.billing.policy import Policy
 from silo.inventory import document, editor, survey
-from tests.stripe_api import Account, Server
+from tests.stripe_api import Account, Direct, Server
 from tests.stripe_api.server import KEY
 
 from .world import PLANS, Machines, Post, Reader, World, write
@@ -102,7 +102,7 @@ def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
         stripe.account, stripe.away, stripe.before = Account(), False, lambda _path: None
         for price, plan in PLANS.items():
             stripe.account.sell(price, plan.title())
-        return World(path, stripe.account, Gateway(KEY, api=stripe.url), relay, machines)
+        return World(path, stripe.account, Gateway(KEY, http=Direct(stripe)), relay, machines)
 
     return make
 

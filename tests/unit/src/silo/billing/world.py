@@ -1,7 +1,8 @@
 """A whole small company: an inventory, its machines, its relay and its account at Stripe, with one clock.
 
-The inventory, its edits, the outbox, SMTP and HTTP are real. The machines are a list of what runs and what is stored;
-Ansible merges once for each plan, and what it made of a plan holds for all tenants of it.
+The inventory, its edits, the outbox and SMTP are real; Stripe's library asks the stand-in without a socket. The
+machines are a list of what runs and what is stored; Ansible merges once for each plan, and what it made of a plan holds
+for all tenants of it.
 """
 
 from __future__ import annotations
