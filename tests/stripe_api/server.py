@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.stripe_api.account import API_VERSION, Account, Object, _parent
+from tests.stripe_api.account import API_VERSION, Account, Object
 
 KEY = "rk_test_of_a_test_account"
 
@@ -101,7 +101,8 @@ class Server:
         elif status != "all":
             found = [one for one in found if one["status"] == status]
         if "subscription" in asked:
-            found = [one for one in found if _parent(one) == asked["subscription"]]
+            bills = {one["id"] for one in self.account.of(asked["subscription"])}
+            found = [one for one in found if one["id"] in bills]
         if "customer" in asked:
             found = [one for one in found if one["customer"] == asked["customer"]]
         if types := [value for key, value in asked.multi_items() if key.startswith("types[")]:

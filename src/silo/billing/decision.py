@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from silo.billing.model import (
     ENDED,
@@ -13,7 +13,10 @@ from silo.billing.model import (
     PURGED,
     TRASHED,
     ZONE_NAME,
+    Case,
+    Contest,
     Decision,
+    Holder,
     Invoice,
     Notice,
     Step,
@@ -25,25 +28,22 @@ from silo.billing.policy import Policy
 ZONE = zoneinfo.ZoneInfo(ZONE_NAME)
 
 
-def decide(
-    subscription: Subscription,
-    invoices: Sequence[Invoice],
-    tenant: Tenant | None,
-    policy: Policy,
-    now: datetime.datetime,
-) -> Decision:
-    """Return the next step for the tenant of a subscription; None is a customer who never had one.
+def decide(case: Case, policy: Policy, now: datetime.datetime) -> Decision:
+    """Return the next step for the tenant of a subscription.
 
-    It looks at what is, not at what happened, so no event that is late, doubled or missing changes it.
+    It looks at what is, not at what happened, so no event that is late, doubled or missing changes it. Nothing is taken
+    away from a tenant while another subscription pays for its name.
     """
-    clock = _clock(subscription, invoices, now)
+    subscription, tenant = case.subscription, case.tenant
+    clock = _clock(subscription, case.invoices, now)
     if clock is not None:
-        return _unpaid(subscription, invoices, tenant, policy, clock, now)
+        return _unpaid(case, policy, clock, now)
     if subscription.status in PAID:
-        return _paid(subscription, tenant, policy)
+        return _paid(case, policy)
     extended = tenant and tenant.extended_until and today(now) < tenant.extended_until
     if subscription.status == "paused" and tenant and tenant.state == "running" and not extended:
-        return Decision(Step.SUSPEND, "its trial is over, and no way to pay is known")
+        made = Decision(Step.SUSPEND, "its trial is over, and no way to pay is known")
+        return _contested(case, tenant, made, policy, now) or made
     return Decision(Step.NOTHING, f"its subscription is {subscription.status}, and no invoice of it is overdue")
 
 
@@ -66,12 +66,17 @@ def _clock(subscription: Subscription, invoices: Iterable[Invoice], now: datetim
     return min(times, default=None)
 
 
-def _paid(subscription: Subscription, tenant: Tenant | None, policy: Policy) -> Decision:
+def _paid(case: Case, policy: Policy) -> Decision:
+    subscription, tenant = case.subscription, case.tenant
     plan = plan_of(subscription, policy)
     if tenant is None:
         if not subscription.name:
             return Decision(Step.PARK, "it is paid, and its metadata has no 'tenant' with the name that was wished")
-        return Decision(Step.CREATE, "it is paid", plan) if plan else _unknown(subscription)
+        if not plan:
+            return _unknown(subscription)
+        if case.holder and not _succeeds(subscription, case.holder.name, case.holder.subscription):
+            return _taken(subscription, case.holder)
+        return Decision(Step.CREATE, "it is paid", plan)
     if tenant.state == TRASHED:
         return Decision(Step.RESTORE, "it is paid again, and its data is in the trash still")
     if tenant.state == PURGED:
@@ -94,14 +99,49 @@ def _unknown(subscription: Subscription) -> Decision:
     return Decision(Step.PARK, f"it is for {prices}, and billing_plans names no plan, or several, for that")
 
 
-def _unpaid(
-    subscription: Subscription,
-    invoices: Iterable[Invoice],
-    tenant: Tenant | None,
-    policy: Policy,
-    clock: datetime.datetime,
-    now: datetime.datetime,
-) -> Decision:
+def _succeeds(subscription: Subscription, name: str, former: Subscription | None) -> bool:
+    """Tell whether a paid subscription may take a tenant over: one of the same customer, whose former one ended."""
+    return bool(
+        former and former.status in ENDED and former.customer == subscription.customer and subscription.name == name
+    )
+
+
+def _taken(subscription: Subscription, holder: Holder) -> Decision:
+    """Park an order whose name somebody else has."""
+    taken = "its name is in the trash already" if holder.state == TRASHED else "its name is another tenant's already"
+    if not holder.linked:
+        give = f"'silo set {holder.name} --subscription {subscription.id}' gives it to it"
+        return Decision(Step.PARK, f"{taken}, of no subscription; {give}")
+    former = holder.subscription
+    status = former.status if former else "not known to Stripe"
+    because = f"{taken}, of {holder.linked} ({status}); refund it, or create another tenant by hand"
+    if former is None or former.status in PAID or holder.state != "suspended":
+        return Decision(Step.PARK, because)
+    contest = Contest(holder.name, holder.state, former, (subscription,))
+    return Decision(Step.PARK, f"{because}. That tenant is suspended, though this one pays for it", contest=contest)
+
+
+def _contested(case: Case, tenant: Tenant, made: Decision, policy: Policy, now: datetime.datetime) -> Decision | None:
+    """Return what replaces a decision that takes something away while others pay for the name; None where none do."""
+    claimed = (claim.subscription for claim in case.claims if _clock(claim.subscription, claim.invoices, now) is None)
+    payers = tuple(sorted((one for one in claimed if one.status in PAID), key=lambda one: one.id))
+    if not payers:
+        return None
+    for payer in payers:
+        if plan_of(payer, policy) and _succeeds(payer, tenant.name, case.subscription):
+            because = f"{made.because}, and {payer.id} of the same customer takes it over"
+            return Decision(Step.NOTHING, because, clock=made.clock)
+    names = " and ".join(f"{payer.id} of {payer.customer}" for payer in payers)
+    because = (
+        f"{made.because}, but its name is paid for by {names}; it stays {tenant.state} until you say whose it is: "
+        f"'silo set {tenant.name} --subscription {payers[0].id}' gives it to that one"
+    )
+    contest = Contest(tenant.name, tenant.state, case.subscription, payers)
+    return Decision(Step.PARK, because, clock=made.clock, contest=contest)
+
+
+def _unpaid(case: Case, policy: Policy, clock: datetime.datetime, now: datetime.datetime) -> Decision:
+    subscription, tenant = case.subscription, case.tenant
     start, day = today(clock), today(now)
     because = f"nothing is paid since {start}"
     over = subscription.status in ENDED and clock == (subscription.ended or now)
@@ -117,16 +157,19 @@ def _unpaid(
     extended = tenant.extended_until
     if extended is not None:
         suspends = max(suspends, extended)
-        # After an extension there is still the time of all announcements.
-        deletes = max(deletes, extended + _days(policy.notices[0]))
+    # After an extension, or another's payment, there is still the time of all announcements.
+    for held in filter(None, (extended, tenant.spared_until)):
+        deletes = max(deletes, held + _days(policy.notices[0]))
     # A later day that a letter has named holds.
     deletes = max([deletes, *(notice.on for notice in tenant.notices)])
     if day >= deletes and not (tenant.state != "running" and _announced(tenant, deletes)):
         deletes = day + _days(policy.notices[0])
-    made = Decision(Step.NOTHING, because, "", start, suspends, deletes, link=_link(invoices, now))
+    made = Decision(Step.NOTHING, because, "", start, suspends, deletes, link=_link(case.invoices, now))
     if extended is not None and day < extended:
         step = Step.START if tenant.state == "suspended" else Step.NOTHING
         return dataclasses.replace(made, step=step, because=f"{because}, and it is extended until {extended}")
+    if contested := _contested(case, tenant, made, policy, now):
+        return contested
     made = dataclasses.replace(made, notice=_due(tenant, policy, deletes, day))
     if tenant.state == "running":
         if day < suspends:

@@ -11,3 +11,7 @@ class TryLater(BillingError):
 
 class Parked(BillingError):
     """Nothing can be done without guessing, as for an unknown customer or price; the operator is told the sentence."""
+
+
+class Told(Parked):
+    """Parked, and the operator has a letter of its own on it, so that the sentence needs no other."""

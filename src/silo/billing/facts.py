@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from silo.billing.errors import Parked
-from silo.billing.model import PURGED, TRASHED, Notice, Tenant
+from silo.billing.model import PURGED, TRASHED, Holder, Notice, Subscription, Tenant
+from silo.billing.notes import Notes
 from silo.edits import Edits
 from silo.inventory import Tombstone
 from silo.inventory.schema import Tenant as Known
@@ -43,12 +44,14 @@ class Letters:
 class Facts:
     """Every tenant that has, or had, a subscription, by it. `problems` are sentences on those that are left alone.
 
-    `alive` is the name of the tenant that has it now.
+    `alive` is the name of the tenant that has it now. `holders` are all tenants by name, of the deleted ones those that
+    can come back.
     """
 
     tenants: Mapping[str, Tenant]
     problems: Mapping[str, str]
     alive: Mapping[str, str]
+    holders: Mapping[str, Holder]
 
     def of(self, subscription: str) -> Tenant | None:
         """Return the tenant of a subscription, None for none; raises Parked where it is not clear."""
@@ -56,19 +59,29 @@ class Facts:
             raise Parked(problem)
         return self.tenants.get(subscription)
 
+    def claims(self, name: str, subscriptions: Iterable[Subscription]) -> list[Subscription]:
+        """Return the subscriptions that name a tenant, in large letters too, and are no living tenant's."""
+        return [one for one in subscriptions if one.name.lower() == name and one.id not in self.alive]
+
 
 def read(edits: Edits) -> Facts:
     """Read the inventory, which takes a second, and the outbox; raises InventoryError, LetterError."""
     known = edits.tenants()
     letters = Letters.of(edits.outbox.states() if edits.outbox else {})
+    spared = Notes(edits.state.folder).spared()
     found: dict[str, Tenant] = {}
+    holders: dict[str, Holder] = {}
     for stone in sorted(edits.inventory.tombstones(), key=lambda stone: stone.when):
+        if not stone.purged:
+            holders[stone.name] = Holder(stone.name, TRASHED, stone.subscription)
         if stone.subscription:
             found[stone.subscription] = _deleted(stone, letters)
     alive: dict[str, str] = {}
     problems: dict[str, str] = {}
     for name, file in edits.inventory.tenants().items():
-        if not (subscription := str(file.settings.get(SUBSCRIPTION, ""))):
+        subscription = str(file.settings.get(SUBSCRIPTION, ""))
+        holders[name] = Holder(name, known[name].state if name in known else "", subscription)
+        if not subscription:
             continue
         if subscription in alive:
             problems[subscription] = f"{alive[subscription]} and {name} both have {subscription}; one of them is right"
@@ -77,12 +90,12 @@ def read(edits: Edits) -> Facts:
             why = f"'silo plan {name}' says what is wrong"
             problems[subscription] = f"{name}: its settings are not right, so its bill is left alone; {why}"
         else:
-            found[subscription] = _alive(known[name], letters)
+            found[subscription] = _alive(known[name], letters, spared.get(subscription))
         alive[subscription] = name
-    return Facts(found, problems, alive)
+    return Facts(found, problems, alive, holders)
 
 
-def _alive(known: Known, letters: Letters) -> Tenant:
+def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> Tenant:
     until = known.settings.get("tenant_extended_until")
     return Tenant(
         known.name,
@@ -91,6 +104,7 @@ def _alive(known: Known, letters: Letters) -> Tenant:
         datetime.date.fromisoformat(str(until)) if until else None,
         tuple(letters.notices.get(known.name, ())),
         tuple(letters.reminded.get(known.name, ())),
+        spared,
     )
 
 

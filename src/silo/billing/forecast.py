@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 
 from silo.billing.decision import ZONE, decide, today
-from silo.billing.model import TRASHED, Decision, Invoice, Step, Subscription, Tenant
+from silo.billing.model import TRASHED, Case, Claim, Decision, Step, Subscription, Tenant
 from silo.billing.policy import Policy
 
 DAYS = 45
@@ -17,18 +17,10 @@ WAITS = (Step.NOTHING, Step.PARK)
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
-    """A subscription with its invoices and its tenant, as they are now."""
-
-    subscription: Subscription
-    invoices: tuple[Invoice, ...]
-    tenant: Tenant | None
-
-
-@dataclasses.dataclass(frozen=True)
 class Coming:
     """What happens to a tenant on a day: a step, or a letter (`deletion_announced`, `payment_failed`).
 
+    What is parked is told on the day on which that begins.
     `asked` says that it is more of its kind than one day allows, so that the operator is asked before.
     """
 
@@ -48,19 +40,19 @@ def forecast(cases: Iterable[Case], policy: Policy, now: datetime.datetime, days
 
 
 def _of(case: Case, policy: Policy, now: datetime.datetime, days: int) -> Iterator[Coming]:
-    tenant = case.tenant
-    told = set(tenant.reminded if tenant else ())
+    told = set(case.tenant.reminded if case.tenant else ())
+    parked = False
     for offset in range(days):
         at = _end_of_day(today(now) + datetime.timedelta(days=offset)) if offset else now
-        subscription = _then(case.subscription, at)
         for _again in range(STEPS):
-            made = decide(subscription, case.invoices, tenant, policy, at)
-            if made.step is Step.PARK and offset:
-                return
-            for what, because in _told(made, told):
-                name = tenant.name if tenant else subscription.name
-                yield Coming(today(at), name, subscription.id, what, because)
-            tenant = after(made, subscription, tenant)
+            then = _then(case, at)
+            made = decide(then, policy, at)
+            name = case.tenant.name if case.tenant else case.subscription.name
+            if made.step is not Step.PARK or not parked:
+                for what, because in _told(made, told):
+                    yield Coming(today(at), name, case.subscription.id, what, because)
+            parked = made.step is Step.PARK
+            case = dataclasses.replace(case, tenant=after(made, then, today(at)))
             if made.step in WAITS:
                 break
 
@@ -75,12 +67,15 @@ def _told(made: Decision, told: set[datetime.date]) -> Iterator[tuple[str, str]]
         yield made.step.value, made.because
 
 
-def after(made: Decision, subscription: Subscription, tenant: Tenant | None) -> Tenant | None:
-    """Return the tenant as it is once a decision is carried out."""
+def after(made: Decision, case: Case, day: datetime.date) -> Tenant | None:
+    """Return the tenant as it is once a decision is carried out on a day."""
+    tenant = case.tenant
     if made.step is Step.CREATE:
-        return Tenant(subscription.name, "running", made.plan)
+        return Tenant(case.subscription.name, "running", made.plan)
     if tenant is None:
         return None
+    if made.contest:
+        return dataclasses.replace(tenant, spared_until=day + datetime.timedelta(days=1))
     if made.notice:
         notice = dataclasses.replace(made.notice, sent=True)
         tenant = dataclasses.replace(tenant, notices=(*tenant.notices, notice))
@@ -90,8 +85,16 @@ def after(made: Decision, subscription: Subscription, tenant: Tenant | None) -> 
     return dataclasses.replace(tenant, state=states.get(made.step, tenant.state))
 
 
-def _then(subscription: Subscription, at: datetime.datetime) -> Subscription:
-    """Return a subscription as it will be: ended, where its end is known."""
+def _then(case: Case, at: datetime.datetime) -> Case:
+    """Return a case as it will be: each subscription ended, where its end is known."""
+    holder = case.holder
+    if holder and holder.subscription:
+        holder = dataclasses.replace(holder, subscription=_ended(holder.subscription, at))
+    claims = tuple(Claim(_ended(claim.subscription, at), claim.invoices) for claim in case.claims)
+    return dataclasses.replace(case, subscription=_ended(case.subscription, at), claims=claims, holder=holder)
+
+
+def _ended(subscription: Subscription, at: datetime.datetime) -> Subscription:
     ends = subscription.ends
     if ends is None or ends > at or subscription.ended:
         return subscription

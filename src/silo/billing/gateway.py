@@ -52,10 +52,11 @@ class Gateway:
             listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
             return tuple(_invoice(one.to_dict()) for one in listed.auto_paging_iter())
 
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        """Return all subscriptions of the account, ended ones too."""
+    def subscriptions(self, *, ended: bool = True) -> tuple[Subscription, ...]:
+        """Return all subscriptions of the account; those that were canceled only where `ended` asks for them."""
+        asked: dict[str, t.Any] = {"limit": PAGE, "expand": ["data.customer"]} | ({"status": "all"} if ended else {})
         with failures("subscriptions"):
-            listed = self._client.v1.subscriptions.list({"status": "all", "limit": PAGE, "expand": ["data.customer"]})
+            listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
             return tuple(_subscription(one.to_dict()) for one in listed.auto_paging_iter())
 
     def unpaid(self) -> dict[str, tuple[Invoice, ...]]:

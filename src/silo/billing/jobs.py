@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from silo.billing.errors import BillingError, Parked, TryLater
+from silo.billing.errors import BillingError, Parked, Told, TryLater
 from silo.billing.inbox import Inbox, Row
 from silo.billing.seam import Rules
 from silo.inventory.errors import shown
@@ -145,7 +145,8 @@ class Worker:
         except Parked as error:
             self._inbox.end(row.id, "parked", str(error))
             _log.warning("%s (%s): parked: %s", row.id, row.type, error)
-            self._trouble(row, "parked", f"An event of Stripe needs you: {error}", str(error))
+            if not isinstance(error, Told):
+                self._trouble(row, "parked", f"An event of Stripe needs you: {error}", str(error))
         except Exception as error:  # a mistake of ours; the event outlives it
             told = f"{type(error).__name__}: {shown(str(error))}"
             _log.exception("%s (%s): attempt %d failed", row.id, row.type, attempts)

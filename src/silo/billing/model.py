@@ -75,7 +75,8 @@ class Tenant:
     """The tenant of a subscription: `state` is the inventory's, TRASHED or PURGED once it is deleted.
 
     `plan` is empty where the operator gave it a quota of its own. `notices` are the announcements that were written,
-    `reminded` the days that letters on failed payments have named.
+    `reminded` the days that letters on failed payments have named. `spared_until` is the day after the last one on
+    which another subscription was seen to pay for the name.
     """
 
     name: str
@@ -84,6 +85,52 @@ class Tenant:
     extended_until: datetime.date | None = None
     notices: tuple[Notice, ...] = ()
     reminded: tuple[datetime.date, ...] = ()
+    spared_until: datetime.date | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A subscription that names a tenant and has none itself, with its unpaid invoices."""
+
+    subscription: Subscription
+    invoices: tuple[Invoice, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """The tenant, living or in the trash, that already has the name of an order.
+
+    `linked` is the id of its subscription, empty for none; `subscription` is None where Stripe does not know that one.
+    """
+
+    name: str
+    state: str
+    linked: str = ""
+    subscription: Subscription | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A subscription with its invoices and its tenant as they are now, and the others that want the same name.
+
+    `tenant` is None for a customer who never had one: `holder` may have its name. `claims` are on the tenant's name.
+    """
+
+    subscription: Subscription
+    invoices: tuple[Invoice, ...] = ()
+    tenant: Tenant | None = None
+    claims: tuple[Claim, ...] = ()
+    holder: Holder | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Contest:
+    """A tenant whose own subscription is not paid while others name it and are; only the operator knows whose it is."""
+
+    tenant: str
+    state: str
+    own: Subscription
+    payers: tuple[Subscription, ...]
 
 
 class Step(enum.Enum):
@@ -104,7 +151,8 @@ class Decision:
     """What is to be done now, and why, in half a sentence; with the days on which more will be.
 
     `clock` is the day since which nothing is paid; `suspends` and `deletes` follow from it. `notice` is a letter that
-    is due, `pay_by` the day that a letter on a failed payment names, `link` where the customer can pay.
+    is due, `pay_by` the day that a letter on a failed payment names, `link` where the customer can pay. `contest` is
+    why it is parked, where several subscriptions want one tenant.
     """
 
     step: Step
@@ -116,3 +164,9 @@ class Decision:
     notice: Notice | None = None
     pay_by: datetime.date | None = None
     link: str = ""
+    contest: Contest | None = None
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether a tenant loses something by it, now or on a day that it names."""
+        return self.step in (Step.SUSPEND, Step.DELETE) or self.deletes is not None

@@ -1,6 +1,7 @@
 """What billing keeps beside an inventory: what it has begun, which orders wait for room, and the day's brakes.
 
-Nothing in it says what should be; that is Stripe's and the inventory's. Lost, at most a customer waits for a sweep.
+Nothing in it says what should be; that is Stripe's and the inventory's. Lost, at most a customer waits for a sweep. The
+sweep also notes anew who is spared, and a day that a letter has named holds without this file.
 """
 
 from __future__ import annotations
@@ -57,8 +58,7 @@ class Notes:
 
     def begun(self) -> dict[str, str]:
         """Return the changes that were not brought to their end: subscription to tenant."""
-        with self.open() as kept:
-            return dict(kept.get("begun", {}))
+        return dict(self._read().get("begun", {}))
 
     def end(self, subscription: str) -> None:
         """Forget a change that is made."""
@@ -76,14 +76,22 @@ class Notes:
 
     def waiting(self) -> tuple[Order, ...]:
         """Return the orders that wait, the oldest first."""
-        with self.open() as kept:
-            orders = [Order(**one) for one in kept.get("orders", {}).values()]
+        orders = [Order(**one) for one in self._read().get("orders", {}).values()]
         return tuple(sorted(orders, key=lambda one: (one.since, one.subscription)))
 
     def made(self, subscription: str) -> None:
         """Take an order out of the queue: it is made, or not wanted any more."""
         with self.open() as kept:
             kept.get("orders", {}).pop(subscription, None)
+
+    def spare(self, subscription: str, until: datetime.date) -> None:
+        """Remember that another subscription pays for the tenant's name; its own counts again from this day on."""
+        with self.open() as kept:
+            kept.setdefault("spared", {})[subscription] = until.isoformat()
+
+    def spared(self) -> dict[str, datetime.date]:
+        """Return the subscriptions whose tenant another one paid for, each with the day after the last such look."""
+        return {one: datetime.date.fromisoformat(day) for one, day in self._read().get("spared", {}).items()}
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Kept]:
@@ -96,6 +104,7 @@ class Notes:
                 self._write(kept)
 
     def _read(self) -> Kept:
+        """Read what was written last; needs no lock, as a file is whole or not there."""
         try:
             return dict(json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:

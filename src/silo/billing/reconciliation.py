@@ -14,9 +14,8 @@ from silo.billing import facts
 from silo.billing.decision import decide, today
 from silo.billing.errors import Parked, TryLater
 from silo.billing.events import WANTED, Event, parse
-from silo.billing.forecast import Case
 from silo.billing.gateway import EVENT_DAYS, Gateway
-from silo.billing.model import TRASHED, Decision, Step
+from silo.billing.model import TRASHED, Case, Claim, Decision, Holder, Invoice, Step, Subscription
 from silo.billing.notes import Notes
 from silo.billing.policy import Policy
 from silo.billing.settling import Settlement, sentences
@@ -32,11 +31,12 @@ from silo.runner import Results
 class Difference:
     """Something that does not agree. `remedy` is what settles it: "settle" and "apply" are done by --fix.
 
+    "park" needs the operator, and --fix settles it again, for its letter and its place in the queue.
     `subscription` and `tenant` are empty where there is none.
     """
 
     text: str
-    remedy: t.Literal["settle", "apply", "operator"]
+    remedy: t.Literal["settle", "apply", "park", "operator"]
     subscription: str = ""
     tenant: str = ""
 
@@ -47,9 +47,26 @@ def cases(known: facts.Facts, gateway: Gateway) -> list[Case]:
     Those whose tenant is not clear are left out.
     """
     unpaid = gateway.unpaid()
-    some = sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))
-    clear = (one for one in some if one.id not in known.problems)
-    return [Case(one, unpaid.get(one.id, ()), known.of(one.id)) for one in clear]
+    account = {one.id: one for one in sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))}
+    return [_case(one, account, unpaid, known) for one in account.values() if one.id not in known.problems]
+
+
+def _case(
+    subscription: Subscription,
+    account: Mapping[str, Subscription],
+    unpaid: Mapping[str, tuple[Invoice, ...]],
+    known: facts.Facts,
+) -> Case:
+    invoices, tenant = unpaid.get(subscription.id, ()), known.of(subscription.id)
+    if tenant is None:
+        holder = known.holders.get(subscription.name)
+        return Case(subscription, invoices, holder=holder and _with_subscription(holder, account))
+    claims = known.claims(tenant.name, account.values())
+    return Case(subscription, invoices, tenant, tuple(Claim(one, unpaid.get(one.id, ())) for one in claims))
+
+
+def _with_subscription(holder: Holder, account: Mapping[str, Subscription]) -> Holder:
+    return dataclasses.replace(holder, subscription=account.get(holder.linked))
 
 
 def differences(
@@ -59,7 +76,7 @@ def differences(
     begun = Notes(edits.state.folder).begun()
     result = []
     for case in found:
-        made = decide(case.subscription, case.invoices, case.tenant, policy, now)
+        made = decide(case, policy, now)
         if one := _of(case, made, edits):
             result.append(one)
         elif name := begun.get(case.subscription.id):
@@ -82,7 +99,8 @@ def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
     """Return what a subscription asks for that is not so."""
     name = facts.name_of(case.tenant, case.subscription.name)
     if made.step is Step.PARK:
-        return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
+        remedy: t.Literal["park", "operator"] = "park" if made.contest or case.holder else "operator"
+        return Difference(f"{name}: {made.because}", remedy, case.subscription.id, name)
     if made.step is Step.NOTHING and case.tenant and case.tenant.state in ("stopped", "absent") and made.clock is None:
         return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
     if made.step is not Step.NOTHING:
@@ -163,7 +181,7 @@ class Reconciliation:
         """Do what can be done about these differences; the operator gets a letter on the rest, where it is new."""
         done, left, later = [], [one.text for one in found if one.remedy == "operator"], []
         for one in found:
-            if one.remedy == "settle":
+            if one.remedy in ("settle", "park"):
                 try:
                     done.append(self._settlement().settle(one.subscription).told)
                 except Parked as error:

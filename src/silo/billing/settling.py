@@ -7,6 +7,7 @@ cut off is brought to its end by the next call.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import functools
 import typing as t
@@ -16,9 +17,9 @@ from silo.admission import AdmissionError
 from silo.billing import facts
 from silo.billing.brakes import Brakes
 from silo.billing.decision import decide, today
-from silo.billing.errors import BillingError, Parked, TryLater
+from silo.billing.errors import BillingError, Parked, Told, TryLater
 from silo.billing.gateway import Gateway
-from silo.billing.model import ENDED, PURGED, TRASHED, Decision, Step, Subscription, Tenant
+from silo.billing.model import PAID, PURGED, TRASHED, Case, Claim, Contest, Decision, Holder, Step, Subscription, Tenant
 from silo.billing.notes import Notes
 from silo.billing.policy import Policy
 from silo.billing.seam import Outcome
@@ -125,10 +126,10 @@ class Settlement:
         self._complete(name)
         told: list[str] = []
         for _again in range(STEPS):
-            subscription, tenant, made = self._look(name)
-            called = facts.name_of(tenant, subscription.name)
+            case, made = self._look(name)
+            tenant, called = case.tenant, facts.name_of(case.tenant, case.subscription.name)
             try:
-                self._do(subscription, tenant, made)
+                self._do(case, made)
             except Held as error:
                 return "; ".join([*told, str(error)])
             if made.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
@@ -140,13 +141,35 @@ class Settlement:
             told.append(f"{called} {DONE[made.step]}: {made.because}")
         return "; ".join(told)
 
-    def _look(self, name: str) -> tuple[Subscription, Tenant | None, Decision]:
+    def _look(self, name: str) -> tuple[Case, Decision]:
         """Read all of it at this moment, and decide."""
         subscription = self._gateway.subscription(name)
         invoices = self._gateway.invoices(name)
         # One look at the inventory, which takes a second, serves for its tenants and its rules.
-        tenant = facts.read(self._edits).of(name)
-        return subscription, tenant, decide(subscription, invoices, tenant, self.policy, self._clock())
+        known = facts.read(self._edits)
+        case = Case(subscription, invoices, known.of(name))
+        made = decide(case, self.policy, self._clock())
+        # Both are asked last and only where they count: a list of all subscriptions is a request for each hundred.
+        if case.tenant and made.takes_away:
+            case = dataclasses.replace(case, claims=self._claims(case.tenant.name, known))
+        elif made.step is Step.CREATE and (holder := known.holders.get(subscription.name)):
+            case = dataclasses.replace(case, holder=self._with_subscription(holder))
+        else:
+            return case, made
+        return case, decide(case, self.policy, self._clock())
+
+    def _claims(self, tenant: str, known: facts.Facts) -> tuple[Claim, ...]:
+        """Return the other subscriptions that pay for a name.
+
+        They are listed, because Stripe's search index lags behind the account and does not exist in all regions.
+        """
+        named = known.claims(tenant, self._gateway.subscriptions(ended=False))
+        return tuple(Claim(one, self._gateway.invoices(one.id)) for one in named if one.status in PAID)
+
+    def _with_subscription(self, holder: Holder) -> Holder:
+        if not holder.linked:
+            return holder
+        return dataclasses.replace(holder, subscription=self._gateway.subscription(holder.linked))
 
     def _complete(self, name: str) -> None:
         """Bring to its end what an earlier call began and did not."""
@@ -157,25 +180,40 @@ class Settlement:
             self._operator.apply([begun])
         self._notes.end(name)
 
-    def _do(self, subscription: Subscription, tenant: Tenant | None, made: Decision) -> None:
-        """Do one step; raises Held, and what an operator's command raises."""
+    def _do(self, case: Case, made: Decision) -> None:
+        """Do one step; raises Held, Parked, and what an operator's command raises."""
         if made.step is Step.NOTHING:
             return
-        called = facts.name_of(tenant, subscription.name)
+        subscription, called = case.subscription, facts.name_of(case.tenant, case.subscription.name)
+        if made.step is Step.DELETE:
+            case, again = self._look(subscription.id)
+            if again.step is Step.PARK:
+                made = again
+            elif again.step is not Step.DELETE:
+                raise Held(f"{called} is not deleted: {again.because}")
         if made.step is Step.PARK:
-            raise Parked(f"{called} ({subscription.id}): {made.because}")
+            self._park(f"{called} ({subscription.id}): {made.because}", made)
         if made.step in (Step.SUSPEND, Step.DELETE):
             self._brake(made, called)
-        if made.step is Step.DELETE:
-            _subscription, tenant, again = self._look(subscription.id)
-            if again.step is not Step.DELETE:
-                raise Held(f"{called} is not deleted: {again.because}")
-        work = functools.partial(self._work, subscription, tenant, made)
+        work = functools.partial(self._work, case, made)
         try:
             self._marked(subscription.id, called, work)
         except AdmissionError as error:
             self._notes.end(subscription.id)
             self._queue(subscription, called, made, str(error))
+
+    def _park(self, text: str, made: Decision) -> t.NoReturn:
+        if made.contest is None:
+            raise Parked(text)
+        self._spare(made.contest)
+        raise Told(text)
+
+    def _spare(self, contest: Contest) -> None:
+        """Leave a tenant as it is while others pay for it: withdraw letters that say otherwise, tell the operator."""
+        until = today(self._clock()) + datetime.timedelta(days=1)
+        self._notes.spare(contest.own.id, until)
+        self._writer.take_back(contest.tenant)
+        self._writer.contested(contest)
 
     def _marked(self, subscription: str, called: str, work: Callable[[], object]) -> None:
         self._notes.begin(subscription, called)
@@ -188,10 +226,12 @@ class Settlement:
         self._notes.end(subscription)
         self._notes.made(subscription)
 
-    def _work(self, subscription: Subscription, tenant: Tenant | None, made: Decision) -> None:
-        if tenant is None:
-            if not self._taken_over(subscription):
-                self._create(subscription, made)
+    def _work(self, case: Case, made: Decision) -> None:
+        subscription, tenant = case.subscription, case.tenant
+        if case.holder:
+            self._take_over(case.holder, subscription)
+        elif tenant is None:
+            self._create(subscription, made)
         elif made.step is Step.RESTORE:
             if self._edits.inventory.buried(tenant.name).subscription != subscription.id:
                 raise Parked(f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you")
@@ -217,29 +257,11 @@ class Settlement:
             name, email=subscription.email, plan=made.plan, language=wished, subscription=subscription.id
         )
 
-    def _taken_over(self, subscription: Subscription) -> bool:
-        """Give the tenant of a subscription that ended to the next one of the same customer, where that wishes it.
-
-        Raises Parked where somebody else has the name.
-        """
-        name = subscription.name
-        alive = self._edits.inventory.tenants().get(name)
-        trashed = [one for one in self._edits.inventory.tombstones() if one.name == name and not one.purged]
-        if alive is None and not trashed:
-            return False
-        former = str(alive.settings.get(facts.SUBSCRIPTION, "")) if alive else trashed[-1].subscription
-        taken = f"{name} is wished by {subscription.id}, and is {'another tenant' if alive else 'in the trash'} already"
-        if not former:
-            raise Parked(
-                f"{taken}, of no subscription; 'silo set {name} --subscription {subscription.id}' gives it to it"
-            )
-        before = self._gateway.subscription(former)
-        if before.customer != subscription.customer or before.status not in ENDED:
-            raise Parked(f"{taken}, of {former} ({before.status}); give it back, or make another by hand")
-        if alive is None:
-            self._operator.undelete(name)
-        self._operator.change(name, subscription=subscription.id)
-        return True
+    def _take_over(self, holder: Holder, subscription: Subscription) -> None:
+        """Give the tenant of a subscription that ended to the next one of the same customer."""
+        if holder.state == TRASHED:
+            self._operator.undelete(holder.name)
+        self._operator.change(holder.name, subscription=subscription.id)
 
     def _change(self, tenant: Tenant, made: Decision) -> None:
         """Give another plan; one that is smaller than what is stored is told, not forced."""

@@ -7,7 +7,7 @@ import typing as t
 
 from silo import letters
 from silo.billing.decision import today
-from silo.billing.model import Decision, Subscription
+from silo.billing.model import Contest, Decision, Subscription
 from silo.billing.notes import Order
 from silo.billing.telling import tell_operator
 from silo.edits import Edits
@@ -73,6 +73,35 @@ class Writer:
             "It is made by itself as soon as there is room; 'silo dunning' lists what waits."
         )
         self.operator(f"billing/operator/{event}", f"An order waits for room: {order.tenant}", text)
+
+    def contested(self, contest: Contest) -> None:
+        """Tell the operator that others pay for a tenant whose own subscription is not paid."""
+        name, own, payers = contest.tenant, contest.own, contest.payers
+        suspended = (
+            " It is suspended although somebody pays for it. It is not started automatically, because a stranger may "
+            "have ordered this name."
+        )
+        text = "\n".join(
+            [
+                f"{name} belongs to subscription {own.id} (customer {own.customer}, {own.status}), which is not paid. "
+                "Its name is paid for by another one:",
+                "",
+                *(f"- {one.id} (customer {one.customer}, {one.status})" for one in payers),
+                "",
+                f"{name} is {contest.state} and stays so: while this lasts it is neither suspended nor deleted, and "
+                f"its customer gets no letter about either.{suspended if contest.state == 'suspended' else ''}",
+                "",
+                "Compare the customers in Stripe's dashboard.",
+                "",
+                f"- The same person: 'silo set {name} --subscription {payers[0].id}' moves {name} to the subscription "
+                f"that is paid; the next event or night then starts it. Cancel {own.id} unless it has ended.",
+                "- A stranger: change 'tenant' in the metadata of that subscription, or cancel it and refund the "
+                f"payment. {own.id} then counts again, and a deletion is announced again by all of its letters.",
+            ]
+        )
+        ids = "+".join(payer.id for payer in payers)
+        event = f"billing/operator/contested/{name}/{own.id}/{ids}/{contest.state}"
+        self.operator(event, f"Another subscription pays for {name}", text)
 
     def operator(self, event: str, subject: str, text: str) -> None:
         """Tell the operator, once under this event; all that waits is then given to the relay."""

@@ -139,7 +139,7 @@ def reconcile(call: Call, fix: bool, inbox: Path, as_json: bool) -> None:
         output.as_json({"differences": [dataclasses.asdict(one) for one in found]})
     else:
         for difference in found:
-            hint = {"settle": " --fix does it.", "apply": " --fix applies it.", "operator": ""}[difference.remedy]
+            hint = {"settle": " --fix does it.", "apply": " --fix applies it."}.get(difference.remedy, "")
             click.echo(f"{difference.text}.{hint}")
     if found:
         raise output.Failure(f"{len(found)} differences.")

@@ -8,7 +8,7 @@ import pytest
 
 from silo import report
 from silo.billing.decision import decide
-from silo.billing.model import Invoice, Notice, Step, Subscription, Tenant
+from silo.billing.model import Case, Invoice, Notice, Step, Subscription, Tenant
 from silo.billing.policy import Policy
 from silo.edits import Edits
 from silo.letters.letter import render
@@ -44,7 +44,7 @@ def deletion(failed, now):
     last = (failed + datetime.timedelta(days=30)).date()
     told = tuple(Notice(last, days, True) for days in (14, 7, 1))
     tenant = dataclasses.replace(Tenant("hans", "suspended", "small"), notices=told)
-    return decide(subscription, [invoice], tenant, Policy({"price_small": "small"}), now)
+    return decide(Case(subscription, (invoice,), tenant), Policy({"price_small": "small"}), now)
 
 
 @pytest.mark.fault(27)

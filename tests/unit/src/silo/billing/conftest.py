@@ -12,7 +12,7 @@ import pytest
 
 from silo import runner
 from silo.billing.gateway import Gateway
-from silo.billing.model import Invoice, Subscription, Tenant
+from silo.billing.model import Case, Claim, Invoice, Subscription, Tenant
 from silo.billing.policy import Policy
 from silo.inventory import document, editor, survey
 from tests.stripe_api import Account, Direct, Server
@@ -32,8 +32,12 @@ class Customer:
         begun = FAILED - datetime.timedelta(days=31)
         self.subscription = Subscription("sub_hans", "cus_hans", "active", ("price_small",), begun, "hans", "de")
         self.invoices = [Invoice("in_1", "paid", True, begun, begun)]
-        self.tenant = Tenant("hans", "running", "small")
+        self.tenant, self.holder, self.claims = Tenant("hans", "running", "small"), None, []
         self.policy = Policy({"price_small": "small", "price_large": "large"})
+
+    @property
+    def case(self):
+        return Case(self.subscription, tuple(self.invoices), self.tenant, tuple(self.claims), self.holder)
 
     def says(self, **changes):
         self.subscription = dataclasses.replace(self.subscription, **changes)
@@ -48,6 +52,13 @@ class Customer:
         self.says(status=status)
         when = FAILED + datetime.timedelta(days=at)
         self.invoices.append(Invoice(f"in_{len(self.invoices) + 1}", "open", True, when, when, link=link))
+
+    def others(self, *invoices, **changes):
+        """Somebody orders the same name anew: a subscription of another customer, which is paid."""
+        other = {"id": "sub_9", "customer": "cus_9", "status": "active", **changes}
+        self.claims.append(
+            Claim(dataclasses.replace(self.subscription, **{"ended": None, "ends": None, **other}), invoices)
+        )
 
 
 @pytest.fixture

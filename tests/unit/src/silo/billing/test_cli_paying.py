@@ -61,6 +61,20 @@ def test_dunning_shows_what_comes(silo, unpaid, company):
     assert company.state("hans") == "running"
 
 
+def test_dunning_and_reconcile_show_who_is_spared_and_which_subscription_pays(silo, unpaid, company):
+    new = company.order("hans")
+    found = json.loads(silo("dunning", "--json").stdout)["coming"]
+    assert {(one["what"], one["subscription"]) for one in found} == {("park", unpaid), ("park", new)}
+    assert f"its name is paid for by {new} of cus_" in " ".join(silo("dunning").output.split())
+    result = silo("reconcile")
+    assert result.exit_code == 1
+    assert f"its name is paid for by {new} of cus_" in result.output
+    assert "--fix" not in result.output
+    fixed = silo("reconcile", "--fix")
+    assert (fixed.exit_code, company.state("hans")) == (0, "running")
+    assert f"left: hans ({unpaid}): nothing is paid since" in fixed.output
+
+
 def test_dunning_names_what_waits_and_which_brake_is_on_and_releases_it(silo, company):
     company.set(silo_memory_of_server="37G", billing_suspensions_per_day=1)
     company.account.now -= 31 * 86400 + 3600

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from silo.billing.brakes import Brakes
+from silo.billing.errors import Told
 from silo.billing.gateway import Gateway
 from silo.billing.notes import Notes
 from silo.edits import Edits
@@ -13,12 +14,14 @@ from silo.inventory.folder import Folder
 from silo.letters import Outbox
 from silo.letters.relay import Relay
 
+from .world import OPERATOR
+
 POINTS = {
     Brakes: ("admit",),
     Edits: ("put_aside",),
     Folder: ("make", "finish"),
-    Gateway: ("subscription", "invoices"),
-    Notes: ("begin", "end", "wait", "made"),
+    Gateway: ("subscription", "subscriptions", "invoices"),
+    Notes: ("begin", "end", "wait", "made", "spare"),
     Outbox: ("owe", "forget", "enqueue", "tell", "withdraw"),
     Relay: ("send",),
 }
@@ -125,6 +128,35 @@ def test_suspended_and_started_again_with_one_letter_each(company, fuse):
     failed = [event for event, (state, _why) in Edits(company.path).outbox.states().items() if state == "failed"]
     assert len(letters(company, "hans")) + len(failed) == 1 + 2 * point
     assert company.machines.data == {"hans": "photos 1"}
+
+
+def test_what_another_pays_for_is_left_as_it_is_and_told_once(company, fuse):
+    company.set(silo_memory_of_server="1T")
+    for point in itertools.count(1):
+        name = f"k{point}"
+        subscription = company.order(name)
+        company.work()
+        company.account.cancel(subscription)
+        company.order(name)
+        fuse.left = point
+        with pytest.raises((Killed, Told)) as first:
+            company.settlement().settle(subscription)
+        fuse.left = 0
+        with pytest.raises(Told):
+            company.settlement().settle(subscription)
+        Edits(company.path).outbox.deliver(at_once=True)
+        assert company.machines.running[name] == "running", point
+        # As above, one that was cut off in the relay's hands is not sent again.
+        letters = [
+            state for event, (state, _why) in Edits(company.path).outbox.states().items() if f"/{name}/sub" in event
+        ]
+        assert letters in (["sent"], ["failed"]), point
+        told = company.post.subjects(OPERATOR).count(f"Another subscription pays for {name}")
+        assert told == letters.count("sent"), point
+        if first.type is Told:
+            break
+        assert point < MOST
+    assert point > 10
 
 
 @pytest.mark.fault(21)

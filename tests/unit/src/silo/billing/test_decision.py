@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silo.billing.decision import decide, today
-from silo.billing.model import PURGED, TRASHED, Invoice, Notice, Step, Subscription, Tenant
+from silo.billing.model import PURGED, TRASHED, Case, Claim, Holder, Invoice, Notice, Step, Subscription, Tenant
 from silo.billing.policy import Policy
 
 from .conftest import FAILED
@@ -18,8 +18,12 @@ FIRST = datetime.date(2026, 12, 1)
 LAST = datetime.date(2026, 12, 31)
 
 
+OTHER = Subscription("sub_1", "cus_1", "active", ("price_small",), FAILED, "hans")
+ENDED = dataclasses.replace(OTHER, status="canceled", ended=FAILED)
+
+
 def made(hans, at=0.0):
-    return decide(hans.subscription, hans.invoices, hans.tenant, hans.policy, FAILED + at * DAY)
+    return decide(hans.case, hans.policy, FAILED + at * DAY)
 
 
 def step(hans, at=0.0):
@@ -302,6 +306,155 @@ def test_where_stripe_names_no_unpaid_invoice_nothing_is_done(hans, status):
     assert step(hans) is Step.NOTHING
 
 
+UNPAID = {
+    "a payment failed": {"status": "past_due"},
+    "it ended": {"status": "canceled", "ended": FAILED},
+    "its trial is over": {"status": "paused"},
+}
+
+
+@pytest.fixture(params=UNPAID)
+def stranger(request, hans):
+    """Hans, who does not pay, and another subscription that pays for his name."""
+    if request.param == "a payment failed":
+        hans.fails()
+    hans.says(**UNPAID[request.param])
+    hans.others()
+    return hans
+
+
+@pytest.mark.parametrize("status", ["active", "trialing"])
+@pytest.mark.parametrize("at", [0, 3, 16, 29, 30, 300])
+@pytest.mark.parametrize("grace", [0, 5])
+def test_while_another_pays_for_the_name_nothing_is_taken_away_and_no_letter_says_so(stranger, status, at, grace):
+    stranger.rules(grace_days=grace)
+    stranger.claims[0] = dataclasses.replace(stranger.claims[0], subscription=with_status(stranger, status))
+    for state in ("running", "suspended", "absent"):
+        stranger.holds(state=state, notices=sent(14, 7, 1))
+        found = made(stranger, at)
+        if stranger.subscription.status == "paused" and state != "running":
+            assert found.step is Step.NOTHING
+            continue
+        assert (found.step, found.notice, found.pay_by, found.deletes) == (Step.PARK, None, None, None)
+        assert f"its name is paid for by sub_9 of cus_9; it stays {state} until you say whose it is" in found.because
+        assert (found.contest.own.id, found.contest.state) == ("sub_hans", state)
+        assert [payer.id for payer in found.contest.payers] == ["sub_9"]
+
+
+def with_status(hans, status):
+    return dataclasses.replace(hans.claims[0].subscription, status=status)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "past_due",
+        "unpaid",
+        "incomplete",
+        "incomplete_expired",
+        "canceled",
+        "paused",
+        "active, and an invoice is not paid",
+    ],
+)
+def test_another_that_is_not_paid_itself_spares_nobody(hans, other):
+    hans.fails()
+    unpaid = (Invoice("in_9", "open", True, FAILED, FAILED),) if "," in other else ()
+    hans.others(*unpaid, status=other.split(",")[0], ended=FAILED)
+    assert step(hans) is Step.SUSPEND
+    hans.holds(state="suspended", notices=sent(14, 7, 1))
+    assert step(hans, 30) is Step.DELETE
+
+
+def test_of_several_that_claim_it_those_that_pay_are_named(stranger):
+    stranger.others(id="sub_8", customer="cus_8")
+    stranger.others(id="sub_7", status="canceled", ended=FAILED)
+    assert "sub_8 of cus_8 and sub_9 of cus_9;" in made(stranger).because
+    assert [payer.id for payer in made(stranger).contest.payers] == ["sub_8", "sub_9"]
+
+
+def test_who_pays_their_own_is_not_touched_by_what_others_claim(hans):
+    hans.others()
+    assert step(hans) is Step.NOTHING
+    hans.holds(state="suspended")
+    assert step(hans) is Step.START
+    hans.holds(state="running", plan="large")
+    assert step(hans) is Step.CHANGE
+
+
+def test_an_extension_and_what_the_operator_stopped_count_more_than_another_payment(hans):
+    hans.fails()
+    hans.others()
+    hans.holds(state="stopped")
+    assert step(hans, 40) is Step.NOTHING
+    hans.holds(state="suspended", extended_until=FIRST + 10 * DAY)
+    assert [step(hans, at) for at in (9, 10)] == [Step.START, Step.PARK]
+
+
+@pytest.mark.parametrize(("last", "deletes"), [(0, 30), (15, 30), (16, 31), (28, 43), (40, 55)])
+def test_once_the_other_is_not_paid_either_the_clock_goes_on_with_time_for_all_letters(hans, last, deletes):
+    hans.fails()
+    hans.holds(state="suspended", notices=sent(14, 7, 1) if last > 15 else (), spared_until=FIRST + (last + 1) * DAY)
+    days = {}
+    for at in range(last + 1, 60):
+        found = made(hans, at)
+        if found.notice:
+            days[found.notice.days] = (FIRST + at * DAY, found.notice.on)
+            hans.holds(notices=(*hans.tenant.notices, dataclasses.replace(found.notice, sent=True)))
+        if found.step is Step.DELETE:
+            break
+    on = FIRST + deletes * DAY
+    assert FIRST + at * DAY == on
+    assert days == {before: (on - before * DAY, on) for before in (14, 7, 1)}
+
+
+def test_the_next_order_of_the_same_customer_takes_over_by_itself(hans):
+    hans.says(status="canceled", ended=FAILED)
+    hans.others(customer="cus_hans")
+    assert (step(hans), made(hans).contest) == (Step.NOTHING, None)
+    assert "sub_9 of the same customer takes it over" in made(hans).because
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ({"status": "past_due"}, {}),
+        ({"status": "canceled"}, {"name": "Hans"}),
+        ({"status": "canceled"}, {"prices": ("price_other",)}),
+    ],
+)
+def test_what_cannot_take_over_by_itself_is_for_the_operator(hans, own, other):
+    hans.fails()
+    hans.says(ended=FAILED, **own)
+    hans.others(customer="cus_hans", **other)
+    assert step(hans) is Step.PARK
+
+
+@pytest.mark.parametrize(
+    ("holder", "words", "contested"),
+    [
+        (Holder("hans", "running", "sub_1", OTHER), "another tenant's already, of sub_1 (active); refund it", False),
+        (Holder("hans", "suspended", "sub_1", OTHER), "another tenant's already, of sub_1 (active); refund it", False),
+        (Holder("hans", "running", "sub_1", ENDED), "another tenant's already, of sub_1 (canceled); refund it", False),
+        (Holder("hans", "suspended", "sub_1", ENDED), "is suspended, though this one pays for it", True),
+        (Holder("hans", TRASHED, "sub_1", ENDED), "in the trash already, of sub_1 (canceled); refund it", False),
+        (Holder("hans", "running", "sub_1"), "of sub_1 (not known to Stripe)", False),
+        (Holder("hans", "suspended"), "'silo set hans --subscription sub_hans' gives it to it", False),
+    ],
+)
+def test_an_order_of_a_name_that_somebody_has_is_parked(hans, holder, words, contested):
+    hans.tenant, hans.holder = None, holder
+    assert step(hans) is Step.PARK
+    assert words in made(hans).because
+    assert bool(made(hans).contest) is contested
+
+
+@pytest.mark.parametrize("state", ["running", "suspended", TRASHED])
+def test_an_order_of_a_name_that_the_same_customer_had_is_carried_out(hans, state):
+    hans.tenant, hans.holder = None, Holder("hans", state, "sub_1", dataclasses.replace(ENDED, customer="cus_hans"))
+    assert step(hans) is Step.CREATE
+
+
 times = st.datetimes(datetime.datetime(2026, 1, 1), datetime.datetime(2027, 12, 31), timezones=st.just(datetime.UTC))
 dates = st.dates(datetime.date(2026, 1, 1), datetime.date(2027, 12, 31))
 invoices = st.builds(
@@ -316,8 +469,8 @@ invoices = st.builds(
 )
 subscriptions = st.builds(
     Subscription,
-    id=st.just("sub_1"),
-    customer=st.just("cus_1"),
+    id=st.sampled_from(["sub_1", "sub_2", "sub_3", "sub_4"]),
+    customer=st.sampled_from(["cus_1", "cus_2"]),
     status=st.sampled_from("incomplete incomplete_expired trialing active past_due unpaid canceled paused".split()),
     prices=st.lists(st.sampled_from(["price_a", "price_b", "price_c"]), max_size=2).map(tuple),
     created=times,
@@ -333,6 +486,23 @@ tenants = st.none() | st.builds(
     plan=st.sampled_from(["", "a", "b"]),
     extended_until=st.none() | dates,
     notices=st.lists(notices, max_size=4).map(tuple),
+    spared_until=st.none() | dates,
+)
+claims = st.builds(Claim, subscriptions, st.lists(invoices, max_size=2).map(tuple))
+holders = st.none() | st.builds(
+    Holder,
+    name=st.just("hans"),
+    state=st.sampled_from(["running", "stopped", "suspended", "absent", TRASHED, ""]),
+    linked=st.sampled_from(["", "sub_2"]),
+    subscription=st.none() | subscriptions,
+)
+cases = st.builds(
+    Case,
+    subscription=subscriptions,
+    invoices=st.lists(invoices, max_size=4).map(tuple),
+    tenant=tenants,
+    claims=st.lists(claims, max_size=3, unique_by=lambda claim: claim.subscription.id).map(tuple),
+    holder=holders,
 )
 policies = st.builds(
     Policy,
@@ -342,31 +512,60 @@ policies = st.builds(
 )
 
 
-@given(subscriptions, st.lists(invoices, max_size=4), tenants, policies, times)
-def test_nobody_is_deleted_who_paid_or_was_not_told_or_has_an_extension(subscription, some, tenant, policy, now):
-    found = decide(subscription, some, tenant, policy, now)
-    unpaid = any(one.unpaid_since(now) for one in some) or subscription.status in ("canceled", "incomplete_expired")
+def pays(one, now):
+    """Tell whether a subscription with its invoices is paid, in the test's own words."""
+    return one.subscription.status in ("active", "trialing") and not any(
+        bill.unpaid_since(now) for bill in one.invoices
+    )
+
+
+@given(cases, policies, times)
+def test_nobody_is_deleted_who_paid_or_was_not_told_or_has_an_extension(case, policy, now):
+    found, tenant = decide(case, policy, now), case.tenant
+    status = case.subscription.status
+    unpaid = any(one.unpaid_since(now) for one in case.invoices) or status in ("canceled", "incomplete_expired")
     if found.step is Step.DELETE:
         assert unpaid
         assert tenant.state in ("suspended", "absent")
         assert found.clock + policy.deletion_days * DAY <= today(now)
         assert any(notice.sent and notice.on == found.deletes <= today(now) for notice in tenant.notices)
         assert not tenant.extended_until or tenant.extended_until <= today(now)
+        # There was time for all letters since the last day on which another one paid.
+        assert not tenant.spared_until or tenant.spared_until + policy.notices[0] * DAY <= today(now)
     if found.step is Step.SUSPEND:
         assert tenant.state == "running"
-        assert unpaid or subscription.status == "paused"
+        assert unpaid or status == "paused"
     if tenant and tenant.state in ("stopped", "absent", PURGED):
         assert found.step in (Step.NOTHING, Step.PARK, Step.DELETE)
     if found.step is Step.CREATE:
         assert tenant is None
-        assert subscription.status in ("active", "trialing")
+        assert status in ("active", "trialing")
     if found.notice:
         assert found.notice.on > today(now)
 
 
-@given(subscriptions, st.lists(invoices, max_size=4), tenants, policies, times, st.randoms())
-def test_the_order_of_what_stripe_lists_counts_nothing(subscription, some, tenant, policy, now, chance):
-    first = decide(subscription, some, tenant, policy, now)
-    chance.shuffle(some)
-    second = decide(subscription, some, tenant, policy, now)
+@given(cases, policies, times)
+def test_nothing_is_taken_away_while_any_claim_is_paid(case, policy, now):
+    found = decide(case, policy, now)
+    if any(pays(claim, now) for claim in case.claims):
+        assert found.step not in (Step.SUSPEND, Step.DELETE)
+        assert found.notice is found.pay_by is None
+    if found.contest:
+        assert found.step is Step.PARK
+        assert not pays(case, now) or case.tenant is None
+        assert found.contest.payers
+    # Claims and holders never start, make or bring back anything that would not be without them.
+    alone = decide(dataclasses.replace(case, claims=(), holder=None), policy, now)
+    assert found.step in (alone.step, Step.PARK, Step.NOTHING)
+    if not found.takes_away and not alone.takes_away and case.holder is None:
+        assert found == alone
+
+
+@given(cases, policies, times, st.randoms())
+def test_the_order_of_what_stripe_lists_counts_nothing(case, policy, now, chance):
+    first = decide(case, policy, now)
+    invoices, claims = list(case.invoices), list(case.claims)
+    chance.shuffle(invoices)
+    chance.shuffle(claims)
+    second = decide(dataclasses.replace(case, invoices=tuple(invoices), claims=tuple(claims)), policy, now)
     assert dataclasses.replace(first, link="") == dataclasses.replace(second, link="")

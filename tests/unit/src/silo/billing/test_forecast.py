@@ -1,23 +1,26 @@
 """What dunning says is what then happens, day by day."""
 
+import collections
+import dataclasses
 import datetime
+import re
 
 from silo.billing import facts
 from silo.billing.facts import NOTICE
-from silo.billing.forecast import Case, forecast
-from silo.billing.model import Notice
+from silo.billing.forecast import forecast
+from silo.billing.model import Holder, Notice
 from silo.billing.reconciliation import cases
 from silo.edits import Edits
 from silo.operation import Operator
 
-from .conftest import FAILED
+from .conftest import FAILED, Customer
 
 DAYS = 45
+PARKED = re.compile(r"\w+ \(sub_\w+\)")
 
 
 def coming(hans, days=DAYS):
-    case = Case(hans.subscription, tuple(hans.invoices), hans.tenant)
-    found = forecast([case], hans.policy, FAILED, days)
+    found = forecast([hans.case], hans.policy, FAILED, days)
     return [(one.day.isoformat(), one.what) for one in found]
 
 
@@ -61,42 +64,101 @@ def test_an_order_that_nobody_can_carry_out_is_told_today(hans):
     assert coming(hans) == [("2026-12-01", "park")]
 
 
+def test_one_whose_name_another_pays_for_is_parked_until_that_ends_and_then_told_anew(hans):
+    hans.fails()
+    hans.others(ends=FAILED + datetime.timedelta(days=10))
+    assert coming(hans) == [
+        ("2026-12-01", "park"),
+        ("2026-12-11", "suspend"),
+        ("2026-12-17", "deletion_announced"),
+        ("2026-12-24", "deletion_announced"),
+        ("2026-12-30", "deletion_announced"),
+        ("2026-12-31", "delete"),
+    ]
+    hans.claims.clear()
+    hans.others(ends=FAILED + datetime.timedelta(days=20))
+    hans.holds(state="suspended")
+    assert coming(hans) == [
+        ("2026-12-01", "park"),
+        ("2026-12-21", "deletion_announced"),
+        ("2026-12-28", "deletion_announced"),
+        ("2027-01-03", "deletion_announced"),
+        ("2027-01-04", "delete"),
+    ]
+
+
+def test_one_who_is_about_to_leave_is_parked_on_that_day(hans):
+    hans.says(ends=FAILED + datetime.timedelta(days=20))
+    hans.others()
+    assert coming(hans) == [("2026-12-21", "park")]
+
+
+def test_an_order_of_a_taken_name_is_parked_until_the_same_customer_is_free_to_take_over(hans):
+    before = dataclasses.replace(hans.subscription, id="sub_1", ends=FAILED + datetime.timedelta(days=3))
+    hans.tenant, hans.holder = None, Holder("hans", "running", "sub_1", before)
+    assert coming(hans) == [("2026-12-01", "park"), ("2026-12-04", "create")]
+    hans.holder = Holder("hans", "running", "sub_1", dataclasses.replace(before, customer="cus_1"))
+    assert coming(hans) == [("2026-12-01", "park")]
+
+
+def test_what_is_parked_counts_on_no_brake(hans):
+    hans.fails()
+    spared = Customer()
+    spared.fails()
+    spared.others()
+    some = [*[spared.case] * 7, *[hans.case] * 5]
+    assert [one for one in forecast(some, hans.policy, FAILED, 1) if one.asked] == []
+
+
 def test_more_than_one_day_allows_is_marked(hans):
     hans.fails()
-    some = [Case(hans.subscription, tuple(hans.invoices), hans.tenant)] * 7
+    some = [hans.case] * 7
     found = [one.asked for one in forecast(some, hans.policy, FAILED, 1) if one.what == "suspend"]
     assert found == [False] * 5 + [True] * 2
 
 
 def happened(company):
-    """Return what is so now, by tenant: its state and plan, and the letters on payments that its customer was sent."""
+    """Return the state, the plan and the subscription of each tenant, and the letters on payments that were sent."""
     found = {}
     edits = Edits(company.path)
     for name, tenant in edits.tenants().items():
-        found[name] = (tenant.state, tenant.settings.get("tenant_plan"))
+        found[name] = (tenant.state, tenant.settings.get("tenant_plan"), tenant.settings["tenant_subscription"])
     letters = {event for event in edits.outbox.states() if NOTICE.fullmatch(event) or event.startswith("payment_fail")}
     return found, letters
 
 
 def test_what_is_told_is_what_happens_then_day_by_day(company):
     company.set(billing_grace_days=3)
-    names = {name: company.order(name) for name in ("anton", "berta", "carla", "dora", "emil", "franz", "gerda")}
+    people = ("anton", "berta", "carla", "dora", "emil", "franz", "gerda", "ida", "jana", "kurt")
+    names = {name: company.order(name) for name in people}
     company.work()
     # So that each day is looked at once, late on it.
     company.account.advance(13 / 24)
     for name in ("anton", "berta", "carla", "dora"):
         company.account.break_card(names[name])
-    company.account.cancel(names["emil"], at_period_end=True)
+    for name in ("emil", "ida"):
+        company.account.cancel(names[name], at_period_end=True)
+    company.account.break_card(names["jana"])
     company.days(9)
     helga = company.order("helga")
     company.work()
     company.account.break_card(helga)
-    company.days(30)
+    company.days(10)
+    # Before hers ends, and at Stripe she is another customer; Jana does so after she was suspended.
+    anew = {"ida": company.order("ida")}
+    company.days(20)
     # Her payment fails today, and nobody has looked yet.
     company.account.advance(1)
     company.account.mend_card(names["berta"])
     company.account.pay(names["berta"])
     company.account.change(names["franz"], "price_large")
+    anew["jana"] = company.order("jana")
+    for name in anew.values():
+        company.account.cancel(name, at_period_end=True)
+    # Kurt leaves today, and his next order takes over.
+    company.account.cancel(names["kurt"])
+    customer = company.account.subscriptions[names["kurt"]]["customer"]
+    company.account.subscribe(customer, "price_small", {"tenant": "kurt", "language": "de"})
     operator = Operator(Edits(company.path))
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
@@ -106,17 +168,19 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     expected = {}
     for one in told:
         expected.setdefault(one.day, set()).add((one.tenant, one.what))
-    seen = {}
+    seen, parked = {}, set()
     company.delivered = len(company.account.events)
     for day in range(DAYS):
         before, letters = happened(company)
         if day:
             company.account.advance(1)
             company.work()
-        company.reconciliation().sweep()
+        left = {PARKED.match(text)[0] for text in company.reconciliation().sweep().left}
         after, more = happened(company)
         found = seen.setdefault(company.account.time.date(), set())
         found |= {(event.split("/")[1], event.split("/")[0]) for event in more - letters}
+        found |= {(one.split()[0], "park") for one in left - parked}
+        parked = left
         for name in before.keys() | after.keys():
             was, now = before.get(name), after.get(name)
             if was and not now:
@@ -125,11 +189,15 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
                 found.add((name, {"running": "start", "suspended": "suspend"}[now[0]]))
             if was and now and was[1] != now[1]:
                 found.add((name, "change"))
+            if was and now and was[2] != now[2]:
+                found.add((name, "create"))
     assert {day: found for day, found in seen.items() if found} == expected
     assert sorted({what for _name, what in set().union(*expected.values())}) == [
         "change",
+        "create",
         "delete",
         "deletion_announced",
+        "park",
         "payment_failed",
         "start",
         "suspend",
@@ -141,7 +209,13 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
         "emil",
         "franz",
         "helga",
+        "ida",
+        "jana",
+        "kurt",
     }
+    for name, suspended in (("ida", 1), ("jana", 0)):
+        whats = collections.Counter(one.what for one in told if one.tenant == name)
+        assert whats == collections.Counter(park=2, suspend=suspended, deletion_announced=3, delete=1)
 
 
 def test_a_notice_is_an_event_of_its_own():

@@ -67,6 +67,8 @@ def test_all_pages_are_read(gateway, account, server):
     account.cancel(min(names))
     assert {one.id for one in gateway.subscriptions()} == names
     assert server.asked.count("GET /v1/subscriptions") == 3
+    assert {one.id for one in gateway.subscriptions(ended=False)} == names - {min(names)}
+    assert server.asked.count("GET /v1/subscriptions") == 6
     found = list(gateway.events(["checkout.session.completed"], account.time))
     assert len(found) == 230
     assert found[0]["data"]["object"]["subscription"] == min(names)

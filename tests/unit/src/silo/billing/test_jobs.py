@@ -12,7 +12,7 @@ import time
 import pytest
 
 from silo.billing import jobs
-from silo.billing.errors import Parked, TryLater
+from silo.billing.errors import Parked, Told, TryLater
 from silo.billing.events import Event
 from silo.billing.inbox import Inbox
 from silo.billing.jobs import TakenError, Worker, alone, wait_seconds
@@ -127,6 +127,14 @@ def test_what_cannot_be_without_guessing_is_parked_and_told_once_a_day(worker, i
     assert len({trouble.key for trouble in told}) == 2
     assert "silo billing retry evt_0" in told[0].text
     assert inbox.due(9) == []
+
+
+def test_what_has_a_letter_of_its_own_is_parked_without_another(worker, inbox, rules, told):
+    rules.answers["sub_1"] = [Told("sub_2 pays for hans")]
+    inbox.keep([event(1)])
+    work(worker, inbox)
+    assert states(inbox)["evt_1"] == ("parked", 1, "sub_2 pays for hans")
+    assert told == []
 
 
 def test_what_fails_by_a_mistake_of_ours_is_tried_and_then_told(worker, inbox, rules, clock, told):

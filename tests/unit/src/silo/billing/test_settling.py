@@ -225,7 +225,7 @@ def test_ordered_anew_while_it_is_in_the_trash_it_comes_back(company, hans):
 @pytest.mark.parametrize(
     ("wished", "words"),
     [
-        ("hans", "hans is wished by sub_.*, and is another tenant already, of sub_.* \\(active\\)"),
+        ("hans", "its name is another tenant's already, of sub_.* \\(active\\); refund it"),
         ("www", "this name is reserved for the platform"),
         ("Ha ns", "this name cannot be used"),
         ("", "its metadata has no 'tenant'"),
@@ -344,7 +344,7 @@ def test_an_order_that_became_unclear_holds_up_no_other(company):
     # By hand, the operator gives somebody else the name that waits.
     Operator(Edits(company.path)).create("maria", email="other@example.ch", quota="10G")
     left = company.days(1)
-    assert [text.split(", ")[0].split(" (")[0][:18] for text in left] == ["maria is wished by"]
+    assert ["maria" in text and "of no subscription" in text for text in left] == [True]
     company.days(1)
     assert company.machines.running == {"hans": "running", "maria": "running", "peter": "running"}
 
