@@ -29,7 +29,7 @@ demo: lab ## three customers from nothing, on the lab
 lint: setup ## every gate that reads and does not run
 	@tools/lint
 
-check: setup ## before a commit: lint of what changed, types, unit and contract tests; two minutes
+check: setup ## before a commit: lint of what changed, types, unit and contract tests
 	@python -m tests.tiers check
 
 test: setup ## everything that is claimed, proved on labs of its own, but for what takes long
