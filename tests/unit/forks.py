@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,7 @@ class Forks:
         self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._mouth: socket.socket | None = None
+        self._starting = threading.Lock()  # threads that ask at once share one process
 
     def __enter__(self) -> Forks:
         """Return it."""
@@ -118,7 +120,8 @@ class Forks:
             return subprocess.CompletedProcess(list(command), code, told.read().decode(), said.read().decode())
 
     def _fork(self, command: Sequence[str], files: Sequence[File], env: Mapping[str, str] | None = None) -> int:
-        mouth = self._mouth = self._mouth or self._start()
+        with self._starting:
+            mouth = self._mouth = self._mouth or self._start()
         status, its_status = os.pipe()
         message = json.dumps([list(command), dict(os.environ if env is None else env)]).encode()
         socket.send_fds(mouth, [message], [*(file.fileno() for file in files), its_status])

@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from silo.inventory import Inventory, InventoryError, merged
+from tests.unit.forks import Forks
 
 
 def test_a_fork_makes_the_same_of_an_inventory(path, request):
@@ -52,3 +55,17 @@ def test_a_fork_that_is_killed_is_told(path, monkeypatch):
     monkeypatch.setattr(merged.Reader, "_start", start_and_kill)
     with pytest.raises(InventoryError, match="Ansible could not read it: no answer"):
         Inventory.open(path).fleet()
+
+
+def test_threads_that_ask_at_once_share_one_process(monkeypatch):
+    start, starts = Forks._start, []
+
+    def start_slowly(forks):
+        starts.append(forks)
+        time.sleep(0.1)
+        return start(forks)
+
+    monkeypatch.setattr(Forks, "_start", start_slowly)
+    with Forks("tests.unit.ansible_forks") as forks, ThreadPoolExecutor(4) as pool:
+        codes = {done.returncode for done in pool.map(lambda _thread: forks.run(["ansible", "--version"]), range(4))}
+    assert (len(starts), codes) == (1, {0})
