@@ -101,6 +101,18 @@ def test_who_is_suspended_and_orders_again_is_neither_started_nor_given_away_nor
     assert len(bodies(company)) == 1
 
 
+def test_a_tenant_that_was_suspended_in_between_is_told_of_again(company, unpaid):
+    new = anew(company)
+    company.work()
+    company.account.subscriptions[new]["status"] = "past_due"
+    company.settlement().settle(unpaid)
+    company.account.subscriptions[new]["status"] = "active"
+    for _again in range(2):
+        with pytest.raises(Told):
+            company.settlement().settle(new)
+    assert ["although somebody pays for it" in body for body in bodies(company)] == [False, True]
+
+
 def test_what_the_letter_says_next_is_what_helps(company, suspended):
     new = anew(company)
     company.days(40)
