@@ -15,9 +15,9 @@ from .state import DEFAULT, Directory, only_one
 NOTHING_KEPT = 3
 EPILOG = """
 SILO_LAB names the lab (default: silo-lab). IMAGES=official runs the official images, IMAGES=FILE those of a file:
-tests/lab/images/README.md says how it looks. `keep` makes a snapshot of a converged lab and of its inventory
-(SILO_INVENTORY, SILO_VAULT_PASSWORD_FILE); `restore` makes a lab from it, and exits with 3 where none fits; `forget`
-removes it.
+tests/lab/images/README.md says how it looks. `keep` turns a converged lab, with its inventory (SILO_INVENTORY,
+SILO_VAULT_PASSWORD_FILE), into a snapshot, and the lab is gone then; `restore` makes a lab from it, and exits with 3
+where none fits; `forget` removes it.
 """
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import typing as t
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .command import LabError, Machine
-from .images import digest_of
 from .state import Directory
 
 # All that decides what a converged lab is: what is run, on which policy and inventory, by which Ansible, in which lab.
@@ -42,14 +42,25 @@ class Inventory:
     folder: Path
     vault_password: Path
 
+    def refuse_use(self) -> None:
+        """Refuse to be replaced where somebody works with it, by a LabError: it has vaults, or a history."""
+        if (self.folder / ".git").exists() or any(self.folder.glob("host_vars/*/vault.yml")):
+            raise LabError(f"{self.folder} is in use, and would be replaced; name another folder, or remove it first")
+
 
 def key_of(repository: Path, *more: str) -> str:
     """Twelve hex digits over all that goes into a converged lab; `more` is what else decides."""
     summary = hashlib.sha256("\0".join(more).encode())
-    for source in SOURCES:
-        path = repository / source
-        part = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else digest_of(path)
-        summary.update(f"\0{source}\0{part}".encode())
+    # What git knows or would add: not what tools leave beside it, such as bytecode and the metadata of an installation.
+    listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES)
+    listed = subprocess.run(listing, cwd=repository, capture_output=True, text=True, check=True).stdout
+    for name in sorted({*listed.split("\0")} - {""}):
+        path = repository / name
+        # A link counts by where it leads, and a file that is deleted and still known not at all.
+        if path.is_symlink() or path.is_file():
+            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+            executable = bool(path.lstat().st_mode & 0o100)
+            summary.update(f"\0{name}\0{executable}\0{hashlib.sha256(content).hexdigest()}".encode())
     return summary.hexdigest()[:12]
 
 
@@ -103,6 +114,7 @@ class Snapshot:
         with _alone(shared=True):
             if not self.exists():
                 return False
+            inventory.refuse_use()
             files = self._place(self.files)
             for path in _files_of(directory):
                 directory.write(path, (files / path.name).read_text())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from .parts import LANES, NOTHING, ROOT, Part, Place, check, test
 from .run import Ended, Runner
 
 REPORTS = ROOT / ".cache" / "tests"
+LOCK = Path("/run/silo-test.lock")
 # Program, and the Debian package that brings it: the official client of the photo server, and a customer's browser.
 NEEDED = (
     ("npm", "npm"),
@@ -55,7 +58,23 @@ def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let one run at a time have labs on this machine: their names are the same in each clone."""
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError("another run of the tests has its labs on this machine; wait until it has ended") from error
+        yield
+
+
 def _run(tier: str) -> int:
+    with contextlib.nullcontext() if tier == "check" else _alone():
+        return _run_alone(tier)
+
+
+def _run_alone(tier: str) -> int:
     reports = results.clear(REPORTS)
     with tempfile.TemporaryDirectory(prefix="silo-test-") as work:
         place = Place(Path(work), reports, slow=tier == "all")
@@ -113,7 +132,8 @@ def _labs_removed(parts: Sequence[Part], place: Place) -> Iterator[list[Ended]]:
 def _tell_how_to_look(name: str, place: Place, lab: Laboratory) -> None:
     kept = REPORTS / "kept" / name
     kept.parent.mkdir(parents=True, exist_ok=True)
-    (place.work / name).rename(kept)
+    # The temporary directory may lie on another file system.
+    shutil.move(place.work / name, kept)
     print(f"test: the lab of {name} is kept: docker exec -it {lab.server_name} bash")
     print(f"      its inventory: {kept}/inventory, with SILO_VAULT_PASSWORD_FILE={kept}/vault-password")
     print(f"      and SILO_LAB_FILE={lab.directory.lab_json}; `SILO_LAB={lab.server_name} make lab-down` removes it")

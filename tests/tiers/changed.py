@@ -34,7 +34,7 @@ def files(root: Path) -> list[str]:
     """Return the files that differ from the last commit; those of the last commit where none does."""
     changed = _git(root, "diff", "--name-only", "--diff-filter=d", "HEAD")
     changed += _git(root, "ls-files", "--others", "--exclude-standard")
-    return changed or _git(root, "diff", "--name-only", "--diff-filter=d", "HEAD~1", "HEAD")
+    return changed or _git(root, "show", "--name-only", "--format=", "--diff-filter=d", "HEAD")
 
 
 def storage(root: Path) -> bool:

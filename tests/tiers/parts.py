@@ -85,7 +85,9 @@ def _contract(place: Place, *, behind: Iterable[str]) -> Part:
 
 
 def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), more: Mapping[str, str] | None = None) -> Part:
-    command = ("molecule", "test", "--scenario-name", scenario)
+    # Molecule would remove the lab of a test that failed; what a run leaves is removed by the run.
+    kept = ("--destroy=never",) if os.environ.get("KEEP") == "1" else ()
+    command = ("molecule", "test", "--scenario-name", scenario, *kept)
     # Molecule looks for its scenarios below its working directory.
     commands = [("env", "--chdir", "tests", *command)]
     env = {**place.of_lab(scenario), **(more or {})}

@@ -124,7 +124,7 @@ def left_out(seen: Iterable[Tried], *, is_run: bool, storage: bool) -> str:
     slow = sorted({(tried.test, tried.slow) for tried in seen if tried.slow})
     lines = [f"  {test}: {why}\n" for test, why in slow]
     if is_run or not storage:
-        lines.append("  tests/vm and tests/integration on XFS: virtual machines, as storage has not changed\n")
+        lines.append("  tests/vm and tests/integration on XFS: virtual machines, and storage is as proved last\n")
     verb = "Only `make test-all` runs these, and it has:" if is_run else "Left to `make test-all`:"
     return f"\n{verb}\n{''.join(lines)}" if lines else ""
 

@@ -97,6 +97,7 @@ def keep(engine, lab, key="a"):
 def unpack(engine, root, key="a"):
     """Make another lab from a snapshot; its files where there was one."""
     directory, inventory = _files(root, "new")
+    (inventory.folder / "host_vars" / "hans" / "vault.yml").unlink()
     volumes = {part: f"silo-other-{part}" for part in VOLUMES}
     return (directory, inventory) if Snapshot(engine, key).unpack(volumes, directory, inventory) else None
 
@@ -112,6 +113,20 @@ def test_another_lab_gets_the_volumes_the_certificates_and_the_inventory(engine,
     assert (inventory.folder / "host_vars" / "hans" / "vault.yml").read_text() == "old vault"
     assert inventory.vault_password.read_text() == "old password"
     assert inventory.vault_password.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("used", [".git/HEAD", "host_vars/maria/vault.yml"])
+def test_an_inventory_that_somebody_works_with_is_not_replaced(engine, lab, tmp_path, used):
+    keep(engine, lab)
+    directory, inventory = _files(tmp_path / "new", "new")
+    (inventory.folder / "host_vars" / "hans" / "vault.yml").unlink()
+    (inventory.folder / used).parent.mkdir(parents=True)
+    (inventory.folder / used).write_text("mine")
+    with pytest.raises(LabError, match="is in use, and would be replaced"):
+        Snapshot(engine, "a").unpack({part: f"silo-other-{part}" for part in VOLUMES}, directory, inventory)
+    assert (inventory.folder / used).read_text() == "mine"
+    assert inventory.vault_password.read_text() == "new password"
+    assert not (engine.root / "silo-other-srv").exists()
 
 
 def test_without_a_snapshot_of_that_key_nothing_is_touched(engine, lab, tmp_path):
@@ -174,6 +189,8 @@ def repository(tmp_path):
         else:
             path.mkdir(parents=True)
             (path / "file").write_text(source)
+    (tmp_path / "repository" / ".gitignore").write_text("*.egg-info/\n__pycache__/\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path / "repository", check=True)
     return tmp_path / "repository"
 
 
@@ -190,7 +207,11 @@ def test_the_key_follows_from_all_that_goes_in_and_from_nothing_else(repository)
     (repository / "docs" / "storage.md").write_text("not of a lab")
     (repository / "roles" / "__pycache__").mkdir()
     (repository / "roles" / "__pycache__" / "x.pyc").write_text("compiled")
+    (repository / "src" / "silo.egg-info").mkdir()
+    (repository / "src" / "silo.egg-info" / "SOURCES.txt").write_text("of an installation")
     assert key_of(repository) == last
+    (repository / "roles" / "file").chmod(0o755)
+    assert key_of(repository) != last
 
 
 def test_all_that_the_key_is_made_of_is_there():

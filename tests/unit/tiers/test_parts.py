@@ -1,5 +1,7 @@
 """What belongs to which tier."""
 
+import subprocess
+
 import pytest
 
 from tests.integration.storage_quota.conftest import PROVED
@@ -47,6 +49,13 @@ def test_file_systems_are_tried_where_storage_has_changed(place):
         assert [bool(part.env.get(PROVED)) for part in lanes] == [is_proved] * len(LANES)
 
 
+@pytest.mark.parametrize(("keep", "is_kept"), [("1", True), ("", False)])
+def test_the_lab_of_a_test_that_failed_is_left_when_asked(place, monkeypatch, keep, is_kept):
+    monkeypatch.setenv("KEEP", keep)
+    lanes = [part for part in parts.test(place, is_kept=True, storage=False) if part.name in LANES]
+    assert ["--destroy=never" in part.commands[0] for part in lanes] == [is_kept] * len(LANES)
+
+
 def test_each_lab_has_a_name_an_inventory_and_a_password_of_its_own(place):
     found = [part for part in parts.test(place, is_kept=False, storage=True) if part.lab]
     for variable in ("SILO_LAB", "SILO_LAB_FILE", "SILO_INVENTORY", "SILO_VAULT_PASSWORD_FILE", "SILO_QUOTA_HOST"):
@@ -65,13 +74,13 @@ def test_all_runs_what_is_slow_with_all_examples_and_keeps_what_faults_have_show
     assert unit.env["SILO_TEST_EXAMPLES"] == "all"
 
 
-def test_an_inventory_is_what_git_knows_of_the_demo(place):
-    stray = ROOT / "inventory" / "demo" / "host_vars" / "of-a-unit-test.yml"
-    stray.write_text("tenant_index: 1\n")
-    try:
-        place.make_inventory("tenants")
-    finally:
-        stray.unlink()
+def test_an_inventory_is_what_git_knows_of_the_demo(place, tmp_path, monkeypatch):
+    # In a clone: a file that comes and goes here would change what a snapshot is of, while another part makes one.
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    (clone / "inventory" / "demo" / "host_vars" / "of-a-unit-test.yml").write_text("tenant_index: 1\n")
+    monkeypatch.setattr(parts, "ROOT", clone)
+    place.make_inventory("tenants")
     environment = place.of_lab("tenants")
     folder = place.work / "tenants" / "inventory"
     assert environment["SILO_INVENTORY"] == str(folder)
