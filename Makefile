@@ -3,18 +3,19 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# A run of Ansible starts many a Python: where none may keep its bytecode, each compiles the same modules again.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.complete ## the Python environment of the controller
 
-.venv/.complete: pyproject.toml constraints.txt tools/setup tools/packages.py
+.venv/.complete: pyproject.toml constraints.txt tools/setup tools/debian tools/packages.py
 	@tools/setup
 
-lab: setup ## a throw-away server that looks to Ansible like a rented one
-	@python -m tests.lab up
-	@tools/inventory make
+lab: ## a throw-away server that looks to Ansible like a rented one
+	@tools/lab
 
 nas-vm: setup ## a virtual machine as NAS, with a kernel that has quotas of XFS and NFS
 	@python -m tests.lab.vm up nas

@@ -67,8 +67,7 @@ def main() -> int:
     environment = uv_environment(pip_settings(listed))
     pip = (*PIP, "install", "--quiet", "--disable-pip-version-check")
     if environment is not None and run("uv", [*pip, "--constraint", "constraints.txt", "uv"]):
-        # Compiled once: where Python writes no bytecode, each process of Ansible would compile its modules anew.
-        uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--compile-bytecode")
+        uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable)
         if run("Python packages, by uv", [*uv, *WANTED], environment):
             return 0
     return 0 if run("Python packages, by pip", [*pip, *WANTED]) else 1

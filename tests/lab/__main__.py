@@ -1,4 +1,4 @@
-"""Command line of the lab: `python -m tests.lab up | down | reboot | status | keep | restore | forget`."""
+"""Command line of the lab: `python -m tests.lab up`, and the other commands below."""
 
 import argparse
 import os
@@ -12,12 +12,14 @@ from .lab import REPOSITORY, Laboratory
 from .snapshot import Inventory
 from .state import DEFAULT, Directory, only_one
 
-NOTHING_KEPT = 3
+NO = 3
+COMMANDS = ("up", "down", "reboot", "status", "mark-converged", "is-converged", "keep", "restore", "forget")
 EPILOG = """
 SILO_LAB names the lab (default: silo-lab). IMAGES=official runs the official images, IMAGES=FILE those of a file:
 tests/lab/images/README.md says how it looks. `keep` turns a converged lab, with its inventory (SILO_INVENTORY,
 SILO_VAULT_PASSWORD_FILE), into a snapshot, and the lab is gone then; `restore` makes a lab from it, and exits with 3
-where none fits; `forget` removes it.
+where none fits; `forget` removes it. `mark-converged` notes that site.yml has ended well; `is-converged` exits with 3
+where it has not, or where what it ran with has changed since: roles, images, or the inventory but for its tenants.
 """
 
 
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="A throw-away server that looks to Ansible like a rented one.",
         epilog=EPILOG,
     )
-    parser.add_argument("command", choices=("up", "down", "reboot", "status", "keep", "restore", "forget"))
+    parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments).command
     try:
         directory = Directory(REPOSITORY / ".lab", os.environ.get("SILO_LAB") or DEFAULT)
@@ -46,8 +48,12 @@ def _do(lab: Laboratory, command: str) -> int:
     if command == "status":
         return 0 if lab.status() else 1
     if command == "restore":
-        return 0 if lab.restore(_inventory()) else NOTHING_KEPT
-    if command == "keep":
+        return 0 if lab.restore(_inventory()) else NO
+    if command == "is-converged":
+        return 0 if lab.is_converged(_named("SILO_INVENTORY")) else NO
+    if command == "mark-converged":
+        lab.mark_converged(_named("SILO_INVENTORY"))
+    elif command == "keep":
         lab.keep(_inventory())
     else:
         work: Callable[[], object] = getattr(lab, command)
@@ -57,11 +63,14 @@ def _do(lab: Laboratory, command: str) -> int:
 
 def _inventory() -> Inventory:
     """The inventory that the environment names, as for Ansible."""
-    names = ("SILO_INVENTORY", "SILO_VAULT_PASSWORD_FILE")
-    folder, password = (os.environ.get(name, "") for name in names)
-    if not folder or not password:
-        raise LabError(f"{' and '.join(names)} name the inventory of a lab that is kept; set both")
-    return Inventory(Path(folder), Path(password))
+    return Inventory(_named("SILO_INVENTORY"), _named("SILO_VAULT_PASSWORD_FILE"))
+
+
+def _named(variable: str) -> Path:
+    path = os.environ.get(variable)
+    if not path:
+        raise LabError(f"SILO_INVENTORY and SILO_VAULT_PASSWORD_FILE name the inventory of a lab; {variable} is not set")
+    return Path(path)
 
 
 if __name__ == "__main__":

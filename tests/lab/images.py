@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .command import LabError, Machine
+from .progress import step
 
 SOURCES = Path(__file__).parent / "images"
+HOSTS = ("server", "internet")
 # What a tenant and the shared services run; the keys are those of lab.json.
 STAND_INS = {
     "immich_server": "immich-server",
@@ -62,6 +64,12 @@ class Builder:
     def image(self, name: str) -> Image:
         """The image as its build directory is now, built or not."""
         return Image(name, digest_of(self.sources / name, self.base.tag))
+
+    def ensure(self, name: str) -> str:
+        """Build an image where it is missing, and say so; its tag."""
+        image = self.image(name)
+        step(f"image {name}", lambda: self.make(image))
+        return image.tag
 
     def is_built(self, image: Image) -> bool:
         """Whether the machine's engine has it."""

@@ -10,11 +10,11 @@ from .command import LabError, Machine
 from .engine import Engine
 from .hosts import Host, Hosts
 from .image_set import ImageSet
-from .images import STAND_INS, Builder, Image
+from .images import HOSTS, STAND_INS, Builder, Image
 from .internet import ACME_PORT, Internet
 from .progress import step
 from .server import Server
-from .snapshot import Inventory, Snapshot, key_of
+from .snapshot import Inventory, Snapshot, key_of, policy_of
 from .state import DOMAIN, Directory, Lab
 from .vm.machines import MACHINES, Machines
 
@@ -24,6 +24,8 @@ INTERNET_VOLUMES = {"/var/lib/docker-registry": "registry"}
 BUILDERS = 3  # at a time: some load packages while another unpacks
 # nas_image_path of the demo's inventory: where its file system lies on the server.
 NAS_IMAGE = "/var/lib/silo/nas.img"
+# On the server's own disk, so that a server that is made anew has none.
+CONVERGED = "/etc/silo-lab-converged"
 
 
 class Laboratory:
@@ -50,10 +52,10 @@ class Laboratory:
         self.directory.make()
         step("image base", self.builder.make_base)
         with ThreadPoolExecutor(BUILDERS) as workers:
-            hosts = [workers.submit(self._build, name) for name in ("server", "internet")]
+            hosts = [workers.submit(self.builder.ensure, name) for name in HOSTS]
             # Where there is a registry it is asked first what it has.
             is_new = self.hosts.state(self.internet_name) == "absent"
-            early = [workers.submit(self._build, name) for name in self.images.stand_ins.values() if is_new]
+            early = [workers.submit(self.builder.ensure, name) for name in self.images.stand_ins.values() if is_new]
             own_image, internet_image = (build.result() for build in hosts)
             network = step("network", self.hosts.network)
             address, resolver = str(network[2]), str(network[3])
@@ -84,12 +86,6 @@ class Laboratory:
         step("ssh", server.ensure_ssh)
         return server
 
-    def _build(self, name: str) -> str:
-        """Build an image where it is missing; its tag."""
-        image = self.builder.image(name)
-        step(f"image {name}", lambda: self.builder.make(image))
-        return image.tag
-
     def _images(self, internet: Internet, workers: ThreadPoolExecutor, early: list[Future[str]]) -> dict[str, str]:
         """Have all images where the server finds them; their references by the key of lab.json."""
 
@@ -102,7 +98,7 @@ class Laboratory:
 
             def push() -> str:
                 if not early:
-                    self._build(name)
+                    self.builder.ensure(name)
                 return internet.push(image)
 
             return publish(image, push)
@@ -173,6 +169,16 @@ class Laboratory:
             step(f"stop of {name}", partial(self.hosts.stop, name))
         step("snapshot", lambda: snapshot.keep(self.server_name, self.volumes, self.directory, inventory))
         self.down()
+
+    def mark_converged(self, inventory: Path) -> None:
+        """Note on the server that `site.yml` has ended well, and from what."""
+        key = key_of(REPOSITORY, self.images.key, policy_of(inventory))
+        self.hosts.put(self.known().container, {CONVERGED: (key, 0o644)})
+
+    def is_converged(self, inventory: Path) -> bool:
+        """Whether `site.yml` has ended well on this server, and nothing that it was made from has changed since."""
+        key = key_of(REPOSITORY, self.images.key, policy_of(inventory))
+        return self.hosts.execute(self.known().container, "cat", CONVERGED, check=False) == key
 
     def is_kept(self) -> bool:
         """Whether there is a snapshot of what is here now."""

@@ -48,6 +48,17 @@ class Inventory:
             raise LabError(f"{self.folder} is in use, and would be replaced; name another folder, or remove it first")
 
 
+def policy_of(inventory: Path) -> str:
+    """A hash of an inventory but for its tenants: of what decides how servers and shared services are."""
+    summary = hashlib.sha256()
+    tenants = {path.parent for path in inventory.glob("host_vars/*/tenant.yml")}
+    for path in sorted(inventory.rglob("*")):
+        if path.is_file() and path.parent not in tenants and ".git" not in path.parts:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            summary.update(f"{path.relative_to(inventory)}\0{content}\0".encode())
+    return summary.hexdigest()
+
+
 def key_of(repository: Path, *more: str) -> str:
     """Twelve hex digits over all that goes into a converged lab; `more` is what else decides."""
     summary = hashlib.sha256("\0".join(more).encode())
