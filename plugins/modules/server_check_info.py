@@ -103,7 +103,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
-from ..module_utils.ground import look, ssh
+from ..module_utils.diagnostics import snapshot, ssh
 from ..module_utils.tenant import probe
 
 ARGUMENTS = {
@@ -121,16 +121,16 @@ def main() -> None:
     values, runner = module.params, module_runner(module)
     try:
         storage = probe.look(Path(values["sentinel"]))
-        guard = look.guard_problem(runner, Path(values["guard"]))
-        network = look.network_problem(runner, values["pool"])
-        opened = look.input_problem(runner) if values["closed"] else ""
+        guard = snapshot.guard_problem(runner, Path(values["guard"]))
+        network = snapshot.network_problem(runner, values["pool"])
+        opened = snapshot.input_problem(runner) if values["closed"] else ""
         keyless = ssh.problem(runner) if values["ssh_keys_only"] else ""
-        disks = look.disks([*values["directories"], look.docker_directory(runner)])
+        disks = snapshot.disks([*values["directories"], snapshot.docker_directory(runner)])
     except (CommandError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=False,
-        synchronised=look.synchronised(),
+        synchronised=snapshot.synchronised(),
         storage_problem=storage.problem,
         guard_problem=guard,
         network_problem=network,

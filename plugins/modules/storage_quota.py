@@ -171,7 +171,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Com
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.fresh import Fresh
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.missing_root import Fresh
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
 
 TENANT = {

@@ -208,9 +208,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
+from ..module_utils.diagnostics import audit, expected
 from ..module_utils.size import SizeError, parse_size
 from ..module_utils.tenant.stack import StackError
-from ..module_utils.verify import audit, wanted
 
 
 def _argument_spec() -> dict[str, t.Any]:
@@ -261,7 +261,7 @@ def main() -> None:
     module = AnsibleModule(_argument_spec(), supports_check_mode=True)
     try:
         shared = [{**item, "memory": parse_size(item["memory"])} for item in module.params["shared"]]
-        checks = audit.audit(wanted.parse({**module.params, "shared": shared}), module_runner(module))
+        checks = audit.audit(expected.parse({**module.params, "shared": shared}), module_runner(module))
     except SizeError as error:
         module.fail_json(msg=f"shared: memory: {error}")
     except (StackError, CommandError, OSError, LookupError, ValueError, TypeError) as error:

@@ -10,10 +10,10 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import letters
+from silo import notifications
 from silo.inventory import Change, Fleet, Inventory, InventoryError, Policy, Tombstone
 from silo.inventory.editor import Pools
-from silo.inventory.schema import Tenant
+from silo.inventory.validation import Tenant
 from silo.state import State
 
 
@@ -55,10 +55,10 @@ class Edits:
         return fleet, policy
 
     @functools.cached_property
-    def outbox(self) -> letters.Outbox | None:
+    def outbox(self) -> notifications.Outbox | None:
         """The letters that wait; None where no relay is set. Raises LetterError."""
-        settings = letters.Settings.of(self.policy.letters, self.state.outbox)
-        return letters.Outbox(settings) if settings else None
+        settings = notifications.Settings.of(self.policy.letters, self.state.outbox)
+        return notifications.Outbox(settings) if settings else None
 
     def create(
         self,
@@ -147,15 +147,15 @@ class Edits:
         # An earlier run, which was cut off, may have kept it already.
         if self.outbox and recipient and event not in self.outbox.states():
             letter = self._deleted(dataclasses.replace(stone, files=files, used=used))
-            self.outbox.enqueue(event, str(recipient), letter, t.cast("letters.Language", stone.language))
+            self.outbox.enqueue(event, str(recipient), letter, t.cast("notifications.Language", stone.language))
         return self.inventory.record(stone, files=files, used=used)
 
-    def _deleted(self, stone: Tombstone) -> letters.Letter:
+    def _deleted(self, stone: Tombstone) -> notifications.Letter:
         at = datetime.datetime.fromisoformat(stone.when)
         # The day is the customer's, as the time in the letter is.
-        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(letters.ZONE).date()
+        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
         address = f"https://{stone.name}.{self.policy.domain}"
-        return letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
+        return notifications.Deleted(stone.name, address, stone.files, stone.used, at, until)
 
     def _owing(self, name: str, kind: Callable[[str], str], pools: Pools | None = None, link: str = "") -> Inventory:
         """The inventory, whose next edit owes a letter of that kind, by the state before, from before it is written.

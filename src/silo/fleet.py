@@ -8,7 +8,8 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from silo import certificate, runner
+from silo import certificate
+from silo.ansible import runner
 
 PLAYBOOK = "list.yml"
 TENANTS, QUOTAS, STACKS, POLICY = "Read the tenants", "Read the quotas", "Read the stacks", "Read the policy"
@@ -128,5 +129,5 @@ def tenants(results: runner.Results) -> tuple[Tenant, ...]:
 
 
 def read(inventory: Path) -> tuple[Tenant, ...]:
-    """Read all tenants of `inventory`, as `tenants` returns them; raises silo.runner.RunError."""
+    """Read all tenants of `inventory`, as `tenants` returns them; raises silo.ansible.runner.RunError."""
     return tenants(runner.results(PLAYBOOK, inventory))

@@ -13,12 +13,14 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import answers, fleet, runner, usage
+from silo import fleet
+from silo.ansible import results, runner
+from silo.ansible.runner import Event, Results, RunError
+from silo.diagnostics.verify import changed
+from silo.diagnostics.verify.check import Check
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, Tombstone
-from silo.runner import Event, Results, RunError
-from silo.verify import changed
-from silo.verify.check import Check
+from silo.reports import usage
 
 LINKS = "links"
 ACCESS = "tenant-access.yml"
@@ -121,7 +123,7 @@ class Operator:
         return int(directories.get(name, {}).get("used") or 0)
 
     def stats(self) -> Results:
-        """Return what silo.usage reads; raises RunError."""
+        """Return what silo.reports.usage reads; raises RunError."""
         return self._run(usage.PLAYBOOK, ())
 
     def delete(self, name: str, *, by: str | None = None) -> Tombstone:
@@ -232,12 +234,12 @@ class Operator:
     def _run(self, playbooks: str | Sequence[str], arguments: Sequence[str], **facts: t.Any) -> Results:
         with self.edits.state.turn(self._tell) as lock, _given(facts) as given:
             found: Results = {}
-            book: answers.Book = {}
+            book: results.Book = {}
             for event in runner.events(playbooks, self.edits.path, [*arguments, *given], lock):
                 self._listen(event)
                 runner.collect(event, found)
                 if VERIFY in playbooks:
-                    answers.add(event, book)
+                    results.add(event, book)
             self.broken += changed.broken(book)
             return found
 

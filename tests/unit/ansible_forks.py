@@ -16,7 +16,7 @@ from ansible.cli.inventory import InventoryCLI
 from tests.unit.forks import ROOT, Target, serve
 
 PROGRAMS = {
-    "merge": ROOT / "src" / "silo" / "inventory" / "_merge.py",
+    "merge": ROOT / "src" / "silo" / "inventory" / "_reader.py",
     "vault": ROOT / "src" / "silo" / "ground" / "_vault.py",
     "playbook": ROOT / "src" / "silo" / "ansible_playbook.py",
 }

@@ -18,7 +18,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Usage,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder, write_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import (
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (
     only_one,
     read_register,
     write_register,

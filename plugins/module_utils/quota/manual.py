@@ -13,7 +13,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 TOLERANCE = 0.02

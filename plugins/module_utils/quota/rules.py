@@ -17,7 +17,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Survey,
     Tenant,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import Entry, entries
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash_entry import Entry, entries
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
 
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")

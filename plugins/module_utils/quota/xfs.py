@@ -27,7 +27,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 
 # The same number on every architecture; by file descriptor, so that no device node is needed.
 SYS_QUOTACTL_FD = 443

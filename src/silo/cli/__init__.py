@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from silo import runner
-from silo.cli.call import Call
+from silo.cli.context import Call
 from silo.cli.output import EXIT_CODES
+from silo.repository import root
 
 # In the order in which they are shown: the command, its module and its name there.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -70,7 +70,7 @@ class Commands(click.Group):
     "-i",
     "--inventory",
     type=click.Path(path_type=Path),
-    default=runner.ROOT / ".lab" / "inventory",
+    default=lambda: root() / ".lab" / "inventory",
     envvar=["SILO_INVENTORY", "ANSIBLE_INVENTORY"],
     help="The folder with hosts.yml and host_vars; else the demo's. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from silo.admission import Pool
 from silo.capacity import Ledger
-from silo.inventory.schema import Tenant
+from silo.inventory.validation import Tenant
 
 
 @dataclasses.dataclass(frozen=True)

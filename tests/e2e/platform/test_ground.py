@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from silo.ground import check as ground
-from silo.letters import Settings
+from silo.diagnostics.preflight import check as ground
+from silo.notifications import Settings
 
 from ..relay import Relay
 from ..waiting import wait_for

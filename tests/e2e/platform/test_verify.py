@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from silo.verify import audit
+from silo.diagnostics.verify import audit
 
 from ..waiting import wait_for
 

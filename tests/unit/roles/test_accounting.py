@@ -5,13 +5,13 @@ import json
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history, metrics, survey
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history, metrics
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import Service, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.group import Group, Network
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.survey import Service, Tenant
 from prometheus_client.parser import text_string_to_metric_families
 
 from silo_accounting import __main__ as program
@@ -76,7 +76,7 @@ def host(monkeypatch, tmp_path):
         def read():
             return Survey(Host.directories, {})
 
-    monkeypatch.setattr(survey, "read", part("docker", lambda: Host.tenants))
+    monkeypatch.setattr(collector, "read", part("docker", lambda: Host.tenants))
     monkeypatch.setattr(metrics, "read", part("traefik", lambda: Host.served))
     monkeypatch.setattr(collector, "open_backend", part("storage", lambda: Backend))
     return Host

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pack
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file
 from jinja2.nativetypes import NativeEnvironment
 
 import silo_recovery as recovery
+from silo.tenant.render import compose_file
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("server", "database", "cache")

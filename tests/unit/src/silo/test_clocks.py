@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from silo import report
 from silo.billing.decision import decide
 from silo.billing.model import Case, Invoice, Notice, Step, Subscription, Tenant
 from silo.billing.policy import Policy
 from silo.edits import Edits
-from silo.letters.letter import render
+from silo.notifications.letter import render
 from silo.operation import Operator
+from silo.reports import report
 
 UTC = datetime.UTC
 HALF_HOUR = datetime.timedelta(minutes=30)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from silo.inventory import Inventory, InventoryError, merged
+from silo.inventory import Inventory, InventoryError, reader
 from tests.unit.forks import Forks
 
 
@@ -45,14 +45,14 @@ def test_a_fork_ends_with_the_code_and_the_words_of_its_command(ansible, argumen
 
 
 def test_a_fork_that_is_killed_is_told(path, monkeypatch):
-    start = merged.Reader._start
+    start = reader.Reader._start
 
     def start_and_kill(reader):
         process = start(reader)
         process.kill()
         return process
 
-    monkeypatch.setattr(merged.Reader, "_start", start_and_kill)
+    monkeypatch.setattr(reader.Reader, "_start", start_and_kill)
     with pytest.raises(InventoryError, match="Ansible could not read it: no answer"):
         Inventory.open(path).fleet()
 

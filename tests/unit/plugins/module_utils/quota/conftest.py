@@ -12,7 +12,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Com
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, State, Survey, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 
 SESSIONS = Path(__file__).with_name("sessions")
 SHOW = ["btrfs", "--format", "json", "qgroup", "show", "-pcre", "--raw"]

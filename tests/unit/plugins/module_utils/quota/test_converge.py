@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge as module
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota import register
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import id_registry
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import only_one, read_register
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import only_one, read_register
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
 
 GIB = 2**30
@@ -61,7 +61,7 @@ def test_a_new_limit_is_shown_before_and_after(memory: Any) -> None:
 
 def test_a_tenant_of_before_the_register_is_put_on_record(memory: Any) -> None:
     run(memory, wanted("hans", 1))
-    (memory.root / register.FILE).unlink()
+    (memory.root / id_registry.FILE).unlink()
     assert run(memory, wanted("hans", 1))["hans"].changes() == ["quota id 1, not on record -> 1"]
     assert read_register(memory.root) == {1: "hans"}
     assert not run(memory, wanted("hans", 1))["hans"].changed

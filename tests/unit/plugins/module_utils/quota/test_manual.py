@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, State, Survey, Tenant, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import FILE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import FILE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from hypothesis import given

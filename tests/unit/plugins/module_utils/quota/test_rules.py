@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import read_register, write_register
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import read_register, write_register
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy, parse_tenant
 from hypothesis import given
 from hypothesis import strategies as st

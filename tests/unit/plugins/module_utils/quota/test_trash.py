@@ -12,7 +12,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota import trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaError, State, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import (
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (
     FILE,
     only_one,
     read_register,

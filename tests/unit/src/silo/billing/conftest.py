@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from silo import runner
-from silo.billing.gateway import Gateway
+from silo.ansible import runner
 from silo.billing.model import Case, Claim, Invoice, Subscription, Tenant
 from silo.billing.policy import Policy
-from silo.inventory import document, editor, survey
+from silo.billing.stripe.client import Gateway
+from silo.inventory import document, editor, fleet_builder
 from tests.stripe_api import Account, Direct, Server
 from tests.stripe_api.server import KEY
 
@@ -97,7 +97,7 @@ def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
     monkeypatch.setattr(editor, "Reader", Reader)
     # The same text reads the same, and makes the same tenant; a year has many days on which nothing is edited.
     monkeypatch.setattr(document, "read", functools.cache(document.read))
-    monkeypatch.setattr(survey, "derive", remembering(survey.derive))
+    monkeypatch.setattr(fleet_builder, "derive", remembering(fleet_builder.derive))
 
     def make():
         path = tmp_path_factory.mktemp("company") / "inv"

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.billing.errors import Parked, Told, TryLater
-from silo.billing.facts import NOTICE
-from silo.billing.notes import Notes
+from silo.billing.state_store import Notes
+from silo.billing.tenant_lookup import NOTICE
 from silo.edits import Edits
 from silo.operation import Operator
 

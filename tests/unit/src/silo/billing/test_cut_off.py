@@ -5,14 +5,14 @@ import itertools
 
 import pytest
 
-from silo.billing.brakes import Brakes
 from silo.billing.errors import Told
-from silo.billing.gateway import Gateway
-from silo.billing.notes import Notes
+from silo.billing.rate_limits import Brakes
+from silo.billing.state_store import Notes
+from silo.billing.stripe.client import Gateway
 from silo.edits import Edits
-from silo.inventory.folder import Folder
-from silo.letters import Outbox
-from silo.letters.relay import Relay
+from silo.inventory.transaction import Folder
+from silo.notifications import Outbox
+from silo.notifications.relay import Relay
 
 from .world import OPERATOR
 
