@@ -32,7 +32,7 @@ WARNING, NOTICE = "<4>", "<5>"
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant:
+class TenantStack:
     """One who should run. `uploads` is the directory on the NAS, `services` are those of the Compose file."""
 
     name: str
@@ -42,7 +42,7 @@ class Tenant:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tools:
+class RecoveryTools:
     """What is done to the server; tests bring their own."""
 
     containers: Callable[[], list[Container]] = engine.containers
@@ -61,7 +61,7 @@ class Report:
     problems: tuple[str, ...] = ()
 
 
-def wanted(directory: Path) -> list[Tenant]:
+def wanted(directory: Path) -> list[TenantStack]:
     """Return the tenants below `directory` that should run; who is not set up to the end is left to the next apply."""
     tenants = []
     for path in sorted(directory.glob("*/.env")):
@@ -70,7 +70,7 @@ def wanted(directory: Path) -> list[Tenant]:
         if values.get("TENANT_STATE") == "running" and (path.parent / ".admin-created").exists():
             services = (key.removesuffix("_DIGEST").lower() for key in values if key.endswith("_DIGEST"))
             uploads = Path(values.get("TENANT_STORAGE", ""))
-            tenants.append(Tenant(path.parent.name, path.parent, uploads, frozenset(services)))
+            tenants.append(TenantStack(path.parent.name, path.parent, uploads, frozenset(services)))
     return tenants
 
 
@@ -84,7 +84,7 @@ def _mount(root: Path, run: Runner) -> str:
     return " ".join(result.stderr.split()) if result.returncode else ""
 
 
-def _storage(sentinel: Path, tenants: Iterable[Tenant], tools: Tools) -> Storage:
+def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTools) -> Storage:
     """Look at the NAS, and once more when it had to be mounted."""
     uploads = [tenant.uploads for tenant in tenants]
     storage = tools.look(sentinel, uploads)
@@ -95,7 +95,7 @@ def _storage(sentinel: Path, tenants: Iterable[Tenant], tools: Tools) -> Storage
     return Storage(f"{storage.problem}: {reason}") if storage.problem and reason else storage
 
 
-def _resume(tenant: Tenant, storage: Storage, run: Runner) -> str:
+def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
     """Start a tenant; return why it could not be, or nothing."""
     if tenant.uploads not in storage.directories:
         return f"{tenant.name}: {tenant.uploads} is missing on the NAS; the storage part of an apply makes it"
@@ -106,7 +106,7 @@ def _resume(tenant: Tenant, storage: Storage, run: Runner) -> str:
     return ""
 
 
-def recover(directory: Path, sentinel: Path, tools: Tools) -> Report:
+def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
     """Start the tenants below `directory` that should run and do not; nothing on a NAS that is not there."""
     tenants = wanted(directory)
     storage = _storage(sentinel, tenants, tools)
@@ -142,7 +142,7 @@ def tell(report: Report, memory: Path) -> None:
         print(f"{WARNING if problems else NOTICE}{line}")
 
 
-def main(arguments: Sequence[str] | None = None, tools: Tools | None = None, lock: Path = APPLY) -> int:
+def main(arguments: Sequence[str] | None = None, tools: RecoveryTools | None = None, lock: Path = APPLY) -> int:
     """Recover and tell; return the exit code, 0 also where something is wrong, since the timer tries again."""
     parser = argparse.ArgumentParser(prog="recovery", description="Starts the tenants that should run and do not.")
     parser.add_argument("directory", type=Path, help="directory that holds one directory per tenant")
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None, loc
     parser.add_argument("routes", type=Path, help="directory of the proxy's routes")
     parser.add_argument("certificates", type=Path, help="file of the proxy's certificates")
     options = parser.parse_args(arguments)
-    tools = tools or Tools()
+    tools = tools or RecoveryTools()
     # An apply that waits for an address may wait for just this.
     cared = care(Proxy(options.container, options.routes, options.certificates, tools.proxy))
     try:

@@ -43,7 +43,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         result = super().run(tmp, variables) | {"changed": False, "summary": []}
         folder = Path(variables["inventory_dir"])
         try:
-            settings = notifications.Settings.of(self._task.args["relay"], State(folder).outbox)
+            settings = notifications.MailSettings.of(self._task.args["relay"], State(folder).outbox)
             if settings is None:
                 return result
             outbox = notifications.Outbox(settings)

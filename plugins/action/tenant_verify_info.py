@@ -23,7 +23,7 @@ else:
 POLICY = {
     "sentinel": "recovery_sentinel",
     "machine_learning_port": "silo_machine_learning_port",
-    "closed": "host_guard_input_enabled",
+    "closed": "host_firewall_input_enabled",
     "ssh_keys_only": "host_ssh_keys_only",
 }
 

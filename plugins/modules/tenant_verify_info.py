@@ -152,10 +152,10 @@ options:
     description: A file that exists on the NAS alone, where it is mounted.
     type: path
     default: /instances/.silo-nas
-  guard:
+  firewall:
     description: The file with the rules that keep tenants away from each other.
     type: path
-    default: /etc/silo/guard.nft
+    default: /etc/silo/firewall.nft
   closed:
     description: Whether the server should be closed to new connections, but for what it offers.
     type: bool
@@ -248,7 +248,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "shared": {"type": "list", "elements": "dict", "options": shared, "default": []},
         "tenants": {"type": "list", "elements": "dict", "options": tenant, "default": []},
         "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
-        "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
+        "firewall": {"type": "path", "default": "/etc/silo/firewall.nft"},
         "closed": {"type": "bool", "default": True},
         "ssh_keys_only": {"type": "bool", "default": True},
         "seccomp": {"type": "path", "default": "/etc/silo/seccomp-1.json"},

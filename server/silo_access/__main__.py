@@ -12,13 +12,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .pages import Settings
+from .pages import PageSettings
 from .website import Website
 
 GRACE_SECONDS = 30
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: PageSettings) -> None:
     """Serve until SIGTERM; requests that are under way get their answer."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Its messages quote requests, and these hold tokens.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
-    asyncio.run(serve(Settings.read(Path(arguments[0]))))
+    asyncio.run(serve(PageSettings.read(Path(arguments[0]))))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ MOST_BYTES = 72
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class PageSettings:
     """What the role writes for the service. `texts`: language to the texts of the pages."""
 
     address: str
@@ -31,7 +31,7 @@ class Settings:
     texts: Mapping[str, Mapping[str, t.Any]]
 
     @classmethod
-    def read(cls, path: Path) -> Settings:
+    def read(cls, path: Path) -> PageSettings:
         """Return the settings of a JSON file; raises OSError, ValueError or TypeError."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
@@ -39,7 +39,7 @@ class Settings:
 class Pages:
     """The pages, rendered. A page takes its language, its name among the texts, and what it shows."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PageSettings) -> None:
         """Read the template."""
         loader = jinja2.PackageLoader(__package__, ".")
         environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from .limits import Limiter, source_of
-from .pages import Pages, Settings, mistakes_in
+from .pages import Pages, PageSettings, mistakes_in
 from .photo_server import PhotoServer, Unavailable
 from .tickets import Ticket, Tickets
 
@@ -34,7 +34,7 @@ SWEEP_SECONDS = 600
 class Website:
     """The handlers. `clock` gives seconds since 1970."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: PageSettings, clock: Callable[[], float] = time.time) -> None:
         """Open nothing yet."""
         self._pages = Pages(settings)
         self._languages = list(settings.texts)

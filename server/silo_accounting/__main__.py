@@ -13,13 +13,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger impor
 
 from . import exposition
 from .collector import collect
-from .settings import Settings, SettingsError, load
+from .settings import AccountingSettings, SettingsError, load
 
 # A priority as systemd reads it from the beginning of a line.
 WARNING = "<4>"
 
 
-def look(settings: Settings) -> tuple[str, ...]:
+def look(settings: AccountingSettings) -> tuple[str, ...]:
     """Look once and keep what was found; return what could not be read. Raises LedgerError or OSError."""
     with contextlib.closing(Ledger(settings.ledger, settings.rules)) as ledger:
         # Held before the first number is read: the looks of two that run at once are counted one after the other.

@@ -19,7 +19,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage import colle
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.snapshot import Containers, Counters, Look, now
 
-from .settings import Settings, Storage
+from .settings import AccountingSettings, Storage
 
 Part = t.TypeVar("Part")
 Counts = dict[str, int]
@@ -50,12 +50,12 @@ class Found:
     """The look, what it is made of, and a sentence for each part that could not be read."""
 
     look: Look
-    tenants: Mapping[str, collector.Tenant]
+    tenants: Mapping[str, collector.TenantSample]
     pool: Pool | None
     problems: tuple[str, ...]
 
 
-def collect(settings: Settings) -> Found:
+def collect(settings: AccountingSettings) -> Found:
     """Look at this host."""
     server, storage = settings.server, settings.storage
     trial = _Trial()
@@ -112,7 +112,7 @@ def served(text: str) -> Mapping[str, Counters]:
     return dict(found)
 
 
-def _containers(tenant: collector.Tenant) -> Containers:
+def _containers(tenant: collector.TenantSample) -> Containers:
     services, whole = tenant.services.values(), tenant.slice
     counters: dict[str, Counts] = {}
     for service in services:
@@ -146,7 +146,7 @@ def _of_network(network: Network) -> Counts:
     return {measure: count for measure, count in counts.items() if count is not None}
 
 
-def _databases(tenants: Mapping[str, collector.Tenant]) -> dict[str, int]:
+def _databases(tenants: Mapping[str, collector.TenantSample]) -> dict[str, int]:
     found = {name: tenant.disk.database_bytes for name, tenant in tenants.items()}
     return {name: size for name, size in found.items() if size is not None}
 

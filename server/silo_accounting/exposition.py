@@ -54,7 +54,7 @@ def _of(measure: str, tenant: str, value: float) -> Sample:
     return Sample(f"silo_tenant_{measure}", value, (("tenant", tenant),))
 
 
-def _gauges(name: str, tenant: collector.Tenant) -> Iterator[Sample]:
+def _gauges(name: str, tenant: collector.TenantSample) -> Iterator[Sample]:
     groups = [service.group for service in tenant.services.values()]
     yield _of("memory_bytes", name, sum(group.memory_bytes for group in groups))
     yield _of("memory_limit_bytes", name, sum(group.memory_limit_bytes for group in groups))

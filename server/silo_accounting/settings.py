@@ -33,7 +33,7 @@ class Storage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class AccountingSettings:
     """`exposition` is the file for Prometheus. A host is a server, a NAS, or both."""
 
     ledger: Path
@@ -43,12 +43,12 @@ class Settings:
     storage: Storage | None
 
 
-def load(path: Path) -> Settings:
+def load(path: Path) -> AccountingSettings:
     """Read the settings; raises SettingsError."""
     try:
         found: t.Any = json.loads(path.read_text(encoding="utf-8"))
         server, storage = found["server"], found["storage"]
-        return Settings(
+        return AccountingSettings(
             Path(found["ledger"]),
             Path(found["exposition"]),
             Rules(zoneinfo.ZoneInfo(found["time_zone"]), found["gap_seconds"], found["detail_days"]),

@@ -74,7 +74,7 @@ def catch_up(name: str, address: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tools:
+class CatchUpTools:
     """What is asked and told; tests bring their own."""
 
     metrics: Callable[[int], str] = lambda port: metrics.read(port, line=LINE)
@@ -83,7 +83,7 @@ class Tools:
     now: Callable[[], float] = time.time
 
 
-def look(memory: Memory, tenants: dict[str, str], port: int, url: str, tools: Tools) -> Memory:
+def look(memory: Memory, tenants: dict[str, str], port: int, url: str, tools: CatchUpTools) -> Memory:
     """See who has lost something, and where the machine learning is there, tell those who are due, one by one."""
     started, failed = failures(tools.metrics(port))
     memory = memory.look(started, failed, tenants, tools.now())
@@ -103,7 +103,7 @@ def look(memory: Memory, tenants: dict[str, str], port: int, url: str, tools: To
     return memory
 
 
-def main(arguments: Sequence[str] | None = None, tools: Tools | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, tools: CatchUpTools | None = None) -> int:
     """Look once and remember; the exit code is 0 also where nothing can be done now, since the timer tries again."""
     parser = argparse.ArgumentParser(prog="catch-up", description="Does again what the machine learning missed.")
     parser.add_argument("directory", type=Path, help="directory that holds one directory per tenant")
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None, tools: Tools | None = None) -> 
     options = parser.parse_args(arguments)
     before = Memory.read(options.memory)
     try:
-        after = look(before, addresses(options.directory), options.port, options.url, tools or Tools())
+        after = look(before, addresses(options.directory), options.port, options.url, tools or CatchUpTools())
     except (metrics.MetricsError, ValueError):
         # What fails while Traefik is away is found when it is back, as it is another one then.
         return 0

@@ -20,7 +20,7 @@ Services = Mapping[str, Mapping[str, t.Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant:
+class TenantStatus:
     """One tenant. Sizes in bytes.
 
     `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
@@ -71,8 +71,8 @@ def _tenant(
     facts: Mapping[str, t.Any],
     used: int,
     seen: certificate.Certificate | None,
-) -> Tenant:
-    return Tenant(
+) -> TenantStatus:
+    return TenantStatus(
         name=name,
         url=facts.get("url", ""),
         desired=facts.get("desired", ""),
@@ -104,7 +104,7 @@ def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, 
     return next((int(directory["used"] or 0) for directory in found if directory), 0)
 
 
-def tenants(results: runner.Results) -> tuple[Tenant, ...]:
+def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
     """Return all tenants by name, each as its own server and its own NAS tell it, and after them the orphans."""
     facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
     found, quotas = stacks(results), results.get(QUOTAS, {})
@@ -128,6 +128,6 @@ def tenants(results: runner.Results) -> tuple[Tenant, ...]:
     return (*own, *orphans)
 
 
-def read(inventory: Path) -> tuple[Tenant, ...]:
+def read(inventory: Path) -> tuple[TenantStatus, ...]:
     """Read all tenants of `inventory`, as `tenants` returns them; raises silo.ansible.runner.RunError."""
     return tenants(runner.results(PLAYBOOK, inventory))

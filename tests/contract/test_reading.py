@@ -147,7 +147,7 @@ def test_stats_add_up_what_all_machines_tell(inventory):
 def test_check_finds_what_is_wrong_on_either_server_and_the_size_of_either_nas(inventory, monkeypatch):
     monkeypatch.setattr(ground, "_outside", lambda *_arguments: [])
     found = ground.look(inventory)
-    assert sorted(one.place for one in found.findings if "has no guard" in one.text) == ["silo1", "silo2"]
+    assert sorted(one.place for one in found.findings if "has no firewall" in one.text) == ["silo1", "silo2"]
     assert found.pools == {"nas1": 4096 * GIB, "nas2": 4096 * GIB}
 
 

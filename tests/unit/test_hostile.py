@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from silo import cli
 from silo.ansible import runner
-from silo.inventory import Inventory, InventoryError, editor
+from silo.inventory import InventoryEditor, InventoryError, editor
 from silo.tenant.load import read
 from silo.tenant.model import derive
 from silo.tenant.render import compose_file, render
@@ -260,7 +260,7 @@ def test_a_file_is_refused_by_sentences_and_left_as_it_is(world, content):
     try:
         before = checksum(world)
         try:
-            found = Inventory.open(world / "inventory").tenants()
+            found = InventoryEditor.open(world / "inventory").tenants()
             assert set(found) == {"anna", "otto"}
         except InventoryError as error:
             for problem in error.problems:

@@ -15,12 +15,12 @@ from ..tenant.probe import Storage
 from . import connectivity, container_config, hardening, isolation, secrets, snapshot, ssh, state
 from .check import Check, none_of, same
 from .container import Ask, Found, Item, items, look_at
-from .expected import Service, Tenant, Wanted
+from .expected import ExpectedService, ExpectedTenant, Wanted
 
-Running = Mapping[Service, Found]
+Running = Mapping[ExpectedService, Found]
 
 
-def _running(services: Iterable[Service], found: Mapping[str, Found]) -> dict[Service, Found]:
+def _running(services: Iterable[ExpectedService], found: Mapping[str, Found]) -> dict[ExpectedService, Found]:
     return {
         service: found[service.container]
         for service in services
@@ -42,9 +42,9 @@ def _doors(wanted: Wanted, runner: Runner) -> Iterator[Check]:
 
 
 def _server(wanted: Wanted, runner: Runner, listed: Sequence[Item], storage: Storage, ask: Ask) -> Iterator[Check]:
-    expected = f"the rules of {wanted.guard}"
-    guard = snapshot.guard_problem(runner, wanted.guard)
-    yield Check("guard", wanted.server, not guard, guard or expected, expected)
+    expected = f"the rules of {wanted.firewall}"
+    firewall = snapshot.firewall_problem(runner, wanted.firewall)
+    yield Check("firewall", wanted.server, not firewall, firewall or expected, expected)
     seen = storage.problem or "it is mounted, and answers"
     yield Check("NAS", wanted.server, not storage.problem, seen, "it is mounted, and answers")
     strangers = {item.tenant for item in listed if item.tenant} - wanted.known
@@ -65,7 +65,7 @@ def _shared(wanted: Wanted, running: Running) -> Iterator[Check]:
         yield container_config.rights(service, container)
 
 
-def _tenant(tenant: Tenant, running: Running, wanted: Wanted, directories: Collection[Path]) -> Iterator[Check]:
+def _tenant(tenant: ExpectedTenant, running: Running, wanted: Wanted, directories: Collection[Path]) -> Iterator[Check]:
     for service, container in running.items():
         yield from hardening.checks(service, container)
         yield from container_config.of_tenant(tenant, service, container, wanted.seccomp)

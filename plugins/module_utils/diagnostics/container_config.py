@@ -11,14 +11,14 @@ from pathlib import Path
 
 from .check import Check, none_of
 from .container import Found, Item
-from .expected import Service, Tenant
+from .expected import ExpectedService, ExpectedTenant
 
 SECCOMP = "seccomp="
 # By which one is root of the server.
 SOCKETS = ("docker.sock", "containerd.sock")
 
 
-def image(service: Service, found: Found) -> Check:
+def image(service: ExpectedService, found: Found) -> Check:
     """Return whether the image is the pinned one, by its digest."""
     _name, at, digest = service.image.partition("@")
     seen = ", ".join(found.digests) or found.details["Image"]
@@ -26,7 +26,7 @@ def image(service: Service, found: Found) -> Check:
     return Check("image", service.label, ok, seen, service.image if at else f"{service.image}, pinned by its digest")
 
 
-def rights(service: Service, found: Found) -> Check:
+def rights(service: ExpectedService, found: Found) -> Check:
     """Return whether the engine gave nothing of the host: no privilege, no device, no namespace of its own."""
     host = found.details["HostConfig"]
     wrong = ["privileged"] if host.get("Privileged") else []
@@ -36,7 +36,7 @@ def rights(service: Service, found: Found) -> Check:
     return none_of("rights", service.label, wrong, "none", "none")
 
 
-def mounted(tenant: Tenant, service: Service, found: Found) -> Check:
+def mounted(tenant: ExpectedTenant, service: ExpectedService, found: Found) -> Check:
     """Return whether all that a tenant's container has of the server's files is that tenant's own."""
     sources = [Path(mount["Source"]) for mount in found.details.get("Mounts") or [] if mount.get("Source")]
     wrong = [str(path) for path in sources if not any(path.is_relative_to(folder) for folder in tenant.folders)]
@@ -53,7 +53,7 @@ def _profile(found: Found) -> t.Any:
         return text or "the engine's own"
 
 
-def profile(path: Path, service: Service, found: Found) -> Check:
+def profile(path: Path, service: ExpectedService, found: Found) -> Check:
     """Return whether the system calls are filtered by the rules of the file `path`."""
     expected = f"the rules of {path}"
     try:
@@ -65,7 +65,7 @@ def profile(path: Path, service: Service, found: Found) -> Check:
     return Check("seccomp profile", service.label, seen == rules, expected if seen == rules else text, expected)
 
 
-def of_tenant(tenant: Tenant, service: Service, found: Found, seccomp: Path) -> Iterator[Check]:
+def of_tenant(tenant: ExpectedTenant, service: ExpectedService, found: Found, seccomp: Path) -> Iterator[Check]:
     """Yield all of these, of a tenant's container that runs."""
     yield image(service, found)
     yield rights(service, found)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
-class Service:
+class ExpectedService:
     """A container as it should be. Sizes in bytes.
 
     `label` is how it is told. `writable`: where it may write. `memory_order`: who has more is ended first where the
@@ -31,7 +31,7 @@ class Service:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant:
+class ExpectedTenant:
     """A tenant as it should be; `folders` are those of which its containers get files."""
 
     name: str
@@ -41,14 +41,14 @@ class Tenant:
     storage: Path
     gateway: str
     bridge: str
-    services: tuple[Service, ...]
+    services: tuple[ExpectedService, ...]
 
     @property
     def folders(self) -> tuple[Path, Path]:
         """Where all lies that is this tenant's."""
         return self.directory, self.storage
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str) -> ExpectedService:
         """Return the service of this name."""
         return next(service for service in self.services if service.label == f"{self.name}/{name}")
 
@@ -58,11 +58,11 @@ class Wanted:
     """Everything on one server. `known`: all tenants that the inventory has here, also those that are not looked at."""
 
     server: str
-    tenants: tuple[Tenant, ...]
-    shared: tuple[Service, ...]
+    tenants: tuple[ExpectedTenant, ...]
+    shared: tuple[ExpectedService, ...]
     known: frozenset[str]
     sentinel: Path
-    guard: Path
+    firewall: Path
     seccomp: Path
     machine_learning_port: int
     closed: bool
@@ -70,10 +70,10 @@ class Wanted:
     patience: float
 
 
-def _tenant(item: Mapping[str, t.Any]) -> Tenant:
+def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
     name = item["name"]
     services = tuple(
-        Service(
+        ExpectedService(
             label=f"{name}/{service['name']}",
             container=f"silo-{name}-{service['name']}-1",
             image=service["image"],
@@ -88,13 +88,13 @@ def _tenant(item: Mapping[str, t.Any]) -> Tenant:
         for service in item["services"]
     )
     paths = (Path(item["directory"]), Path(item["storage"]))
-    return Tenant(name, item["state"], item["uid"], *paths, item["gateway"], item["bridge"], services)
+    return ExpectedTenant(name, item["state"], item["uid"], *paths, item["gateway"], item["bridge"], services)
 
 
 def parse(parameters: Mapping[str, t.Any]) -> Wanted:
     """Return what the module's parameters say."""
     shared = (
-        Service(
+        ExpectedService(
             label=item["name"],
             container=item["container"],
             image=item["image"],
@@ -113,7 +113,7 @@ def parse(parameters: Mapping[str, t.Any]) -> Wanted:
         shared=tuple(shared),
         known=frozenset(parameters["known"]),
         sentinel=Path(parameters["sentinel"]),
-        guard=Path(parameters["guard"]),
+        firewall=Path(parameters["firewall"]),
         seccomp=Path(parameters["seccomp"]),
         machine_learning_port=parameters["machine_learning_port"],
         closed=parameters["closed"],

@@ -15,7 +15,7 @@ from . import mounts
 from .check import Check, none_of
 from .connectivity import Reached, Target
 from .container import Found, Item
-from .expected import Service, Tenant, Wanted
+from .expected import ExpectedService, ExpectedTenant, Wanted
 
 # Photo server, machine learning, Postgres, Valkey, pages.
 OF_CONTAINERS = (2283, 3003, 5432, 6379, 8080)
@@ -63,7 +63,7 @@ def host(runner: Runner, root: Path, proc: Path = PROC) -> Host:
     return Host(addresses, listening(proc), tuple(nas))
 
 
-def own(tenant: Tenant, port: int) -> list[Target]:
+def own(tenant: ExpectedTenant, port: int) -> list[Target]:
     """Return what each container of a tenant may reach."""
     inside = [Target(service.address, service.port, service.label) for service in tenant.services]
     return [*inside, Target(tenant.gateway, port, "machine learning")]
@@ -83,7 +83,7 @@ def foreign(mine: Collection[Target], bridge: str, wanted: Wanted, others: Itera
     return [target for target in [*found, METADATA] if target not in mine]
 
 
-def _apart(service: Service, tried: Sequence[Target], reached: Reached) -> Check:
+def _apart(service: ExpectedService, tried: Sequence[Target], reached: Reached) -> Check:
     expected = "nothing but its own"
     if reached.error:
         return Check("isolation", service.label, False, f"its network cannot be entered: {reached.error}", expected)
@@ -93,14 +93,14 @@ def _apart(service: Service, tried: Sequence[Target], reached: Reached) -> Check
     return none_of("isolation", service.label, wrong, f"none of {len(tried)} ports of others", expected)
 
 
-def _together(service: Service, tried: Sequence[Target], reached: Reached) -> Check:
+def _together(service: ExpectedService, tried: Sequence[Target], reached: Reached) -> Check:
     """Return whether it reaches its own: by the same means, so that the check above can tell open from closed."""
     wrong = [f"not {target}" for target in tried if target not in reached.open]
     told = ", ".join(f"{target.owner or target.address}" for target in tried)
     return none_of("own network", service.label, wrong, told, told)
 
 
-def way_out(service: Service, found: Found, proc: Path = PROC) -> Check:
+def way_out(service: ExpectedService, found: Found, proc: Path = PROC) -> Check:
     """Return whether there is no route to anywhere but the own network."""
     try:
         text = (proc / str(found.pid) / "net" / "route").read_text(encoding="ascii")
@@ -110,14 +110,18 @@ def way_out(service: Service, found: Found, proc: Path = PROC) -> Check:
     return none_of("way out", service.label, (f"a default route by {gate}" for gate in gateways), "none", "none")
 
 
-def targets(tenant: Tenant, wanted: Wanted, items: Sequence[Item], here: Host) -> tuple[list[Target], list[Target]]:
+def targets(
+    tenant: ExpectedTenant, wanted: Wanted, items: Sequence[Item], here: Host
+) -> tuple[list[Target], list[Target]]:
     """Return what a tenant's containers may reach, and what they may not."""
     mine = own(tenant, wanted.machine_learning_port)
     others = [item for item in items if item.tenant != tenant.name]
     return mine, foreign(mine, tenant.bridge, wanted, others, here)
 
 
-def of_shared(service: Service, wanted: Wanted, items: Sequence[Item], here: Host) -> tuple[list[Target], list[Target]]:
+def of_shared(
+    service: ExpectedService, wanted: Wanted, items: Sequence[Item], here: Host
+) -> tuple[list[Target], list[Target]]:
     """Return the same of a shared service on a network of its own; some have a way to the internet."""
     addresses = [address for item in items if item.name == service.container for address in item.addresses]
     mine = [Target(address, service.port, service.label) for address in addresses]
@@ -125,7 +129,9 @@ def of_shared(service: Service, wanted: Wanted, items: Sequence[Item], here: Hos
     return mine, foreign(mine, "", wanted, others, here)
 
 
-def checks(service: Service, tried: tuple[Sequence[Target], Sequence[Target]], reached: Reached) -> Iterator[Check]:
+def checks(
+    service: ExpectedService, tried: tuple[Sequence[Target], Sequence[Target]], reached: Reached
+) -> Iterator[Check]:
     """Yield what was reached from a container, of what it may and of what it may not."""
     yield _apart(service, tried[1], reached)
     if not reached.error:

@@ -12,14 +12,14 @@ from pathlib import Path
 from ..tenant.payload import SECRET_SERVICES
 from .check import Check, none_of
 from .container import Found
-from .expected import Service, Tenant
+from .expected import ExpectedService, ExpectedTenant
 from .process import Process
 
 PASSWORDS = ("database_password", "cache_password")
 HIDDEN = "not in arguments, docker inspect, or the environment of another user's process"
 
 
-def _wanted(tenant: Tenant) -> Iterator[tuple[Path, int, int]]:
+def _wanted(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
     """Yield path, mode and owner of all that is secret of a tenant on its server."""
     folder = tenant.directory / "secrets"
     yield tenant.directory, 0o700, 0
@@ -45,14 +45,14 @@ def _problem(path: Path, mode: int, owner: int) -> str:
     return ""
 
 
-def files(tenant: Tenant) -> Check:
+def files(tenant: ExpectedTenant) -> Check:
     """Return whether the tenant's secrets and data are readable for who needs them, and for nobody else."""
     wanted = list(_wanted(tenant))
     wrong = [problem for path, mode, owner in wanted if (problem := _problem(path, mode, owner))]
     return none_of("secrets' files", tenant.name, wrong, f"{len(wanted)} as they should be", "their owner's alone")
 
 
-def passwords(tenant: Tenant) -> Mapping[str, bytes]:
+def passwords(tenant: ExpectedTenant) -> Mapping[str, bytes]:
     """Return the tenant's passwords by name; raises OSError where one is not there."""
     return {name: (tenant.directory / "secrets" / name).read_bytes().strip() for name in PASSWORDS}
 
@@ -70,7 +70,7 @@ def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:
         yield f"the environment of {label}, user {users}", process.environment
 
 
-def hidden(service: Service, found: Found, secrets: Mapping[str, bytes]) -> Check:
+def hidden(service: ExpectedService, found: Found, secrets: Mapping[str, bytes]) -> Check:
     """Return whether no password is where others than the tenant's own user and root can read it."""
     places = [("docker inspect", json.dumps(found.details).encode())]
     for process in found.processes:
@@ -81,7 +81,7 @@ def hidden(service: Service, found: Found, secrets: Mapping[str, bytes]) -> Chec
     return none_of("secrets hidden", service.label, wrong, HIDDEN, HIDDEN)
 
 
-def checks(tenant: Tenant, running: Mapping[Service, Found]) -> Iterator[Check]:
+def checks(tenant: ExpectedTenant, running: Mapping[ExpectedService, Found]) -> Iterator[Check]:
     """Yield all of these of a tenant that runs."""
     yield files(tenant)
     try:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Looks at the server on which this runs: its clock, its disks, its guard. Nothing is changed."""
+"""Looks at the server on which this runs: its clock, its disks, its firewall. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TIMEX_BYTES = 512
 ASK_DOCKER = ("timeout", "10", "docker", "info", "--format", "{{.DockerRootDir}}")
 DOCKER = "/var/lib/docker"
 
-TABLES = ("inet silo_guard", "bridge silo_guard")
+TABLES = ("inet silo_firewall", "bridge silo_firewall")
 LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
-INPUT = ("nft", "--stateless", "list", "chain", "inet", "silo_guard", "input")
+INPUT = ("nft", "--stateless", "list", "chain", "inet", "silo_firewall", "input")
 # What the file makes of an empty set of rules, in a network of its own that ends with the command.
 EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
 
@@ -70,7 +70,7 @@ def disks(paths: Iterable[str]) -> list[Disk]:
     return list(found.values())
 
 
-def guard_problem(runner: Runner, file: Path) -> str:
+def firewall_problem(runner: Runner, file: Path) -> str:
     """Return why the rules of `file` are not those that the kernel has; empty where they are."""
     if not file.is_file():
         return f"{file} is missing"
@@ -116,7 +116,7 @@ def input_problem(runner: Runner) -> str:
     try:
         chain = run(runner, INPUT)
     except CommandError as error:
-        return f"the chain input of silo_guard is not loaded ({_first_line(error)})"
+        return f"the chain input of silo_firewall is not loaded ({_first_line(error)})"
     return "" if "policy drop;" in chain else "what listens is open to everybody"
 
 

@@ -34,7 +34,7 @@ class Session:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class SshSettings:
     """What `sshd -T` tells: name to its values, one for each time that it is set."""
 
     values: Mapping[str, tuple[str, ...]]
@@ -77,7 +77,7 @@ def _has_line(path: Path) -> bool:
     return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
 
 
-def settings(runner: Runner) -> Settings | None:
+def settings(runner: Runner) -> SshSettings | None:
     """Return how SSH is set; None where there is none. Raises CommandError where it does not take its own settings."""
     if not Path(SSHD).exists():
         return None
@@ -85,7 +85,7 @@ def settings(runner: Runner) -> Settings | None:
     for line in run(runner, (SSHD, "-T")).splitlines():
         name, _space, text = line.partition(" ")
         values[name.lower()] = (*values.get(name.lower(), ()), text)
-    return Settings(values)
+    return SshSettings(values)
 
 
 def session(proc: Path = PROC, number: int | None = None) -> Session | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..tenant import engine
 from .check import Check, none_of, same
 from .container import Found, Item
-from .expected import Service, Tenant
+from .expected import ExpectedService, ExpectedTenant
 
 SECONDS = 5
 LARGEST = 64 * 1024
@@ -33,7 +33,7 @@ def _get(address: str, port: int) -> t.Any:
         connection.close()
 
 
-def _running(service: Service, items: Mapping[str, Item]) -> Check:
+def _running(service: ExpectedService, items: Mapping[str, Item]) -> Check:
     item = items.get(service.container)
     if item is None:
         seen = "no container"
@@ -43,7 +43,7 @@ def _running(service: Service, items: Mapping[str, Item]) -> Check:
     return same("state", service.label, seen, "running, healthy")
 
 
-def _resting(tenant: Tenant, items: Iterable[Item]) -> Check:
+def _resting(tenant: ExpectedTenant, items: Iterable[Item]) -> Check:
     """Return whether nothing takes memory; where the tenant is to be absent, not even a container is there."""
     rests = ("exited", "created", "dead") if tenant.state != "absent" else ()
     wrong = [f"{item.name} is {item.state}" for item in items if item.tenant == tenant.name and item.state not in rests]
@@ -51,7 +51,7 @@ def _resting(tenant: Tenant, items: Iterable[Item]) -> Check:
     return none_of("state", tenant.name, wrong, expected, expected)
 
 
-def closed(service: Service, found: Found, get: Get = _get) -> Check:
+def closed(service: ExpectedService, found: Found, get: Get = _get) -> Check:
     """Return whether a visitor cannot make themselves the admin: set-up is off, and there is an admin."""
     expected = "closed, with an admin"
     told = [part for process in found.processes for part in process.environment.split(b"\0") if part.startswith(OPEN)]
@@ -66,7 +66,7 @@ def closed(service: Service, found: Found, get: Get = _get) -> Check:
     return same("set-up", service.label, expected if is_there else "closed, without an admin", expected)
 
 
-def ran(tenant: Tenant, directories: Collection[Path]) -> bool:
+def ran(tenant: ExpectedTenant, directories: Collection[Path]) -> bool:
     """Whether a tenant ever had to run; who was made at rest has no files on the server, and no photos.
 
     `directories` are those that the NAS has. A photo server marks each of its folders.
@@ -76,7 +76,7 @@ def ran(tenant: Tenant, directories: Collection[Path]) -> bool:
     return tenant.state == "running" or tenant.directory.is_dir() or is_used
 
 
-def data(tenant: Tenant, directories: Collection[Path]) -> Check:
+def data(tenant: ExpectedTenant, directories: Collection[Path]) -> Check:
     """Return whether the uploads and the database are there; `directories` are those that the NAS has."""
     if not ran(tenant, directories):
         return Check("data", tenant.name, True, "none yet, it never ran", "uploads and database are there")
@@ -88,7 +88,7 @@ def data(tenant: Tenant, directories: Collection[Path]) -> Check:
     return none_of("data", tenant.name, wrong, "uploads and database are there", "uploads and database are there")
 
 
-def checks(tenant: Tenant, items: Mapping[str, Item], directories: Collection[Path]) -> Iterator[Check]:
+def checks(tenant: ExpectedTenant, items: Mapping[str, Item], directories: Collection[Path]) -> Iterator[Check]:
     """Yield what a tenant's state asks for."""
     if tenant.state == "running":
         for service in tenant.services:

@@ -9,8 +9,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Backend,
     Mount,
     QuotaError,
+    QuotaTenant,
     Survey,
-    Tenant,
 )
 
 
@@ -34,7 +34,7 @@ class Fresh(Backend):
         """Find nothing."""
         return Survey({}, {})
 
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Refuse: in check mode nothing is applied."""
         raise QuotaError(f"nothing is mounted at {self.root}")
 

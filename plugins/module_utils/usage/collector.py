@@ -26,7 +26,7 @@ WORKERS = 2 * (os.cpu_count() or 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Service:
+class ServiceSample:
     """One container. `started` is the engine's, in UTC; where nothing runs it is empty, and nothing is used.
 
     `restarts` by the engine itself, since somebody started it by hand. `cpu_cores`: how many it kept busy just now.
@@ -43,10 +43,10 @@ class Service:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant:
+class TenantSample:
     """What a tenant uses on this server. `slice`: all its containers, where systemd keeps them in one group."""
 
-    services: Mapping[str, Service]
+    services: Mapping[str, ServiceSample]
     database: Database
     disk: Disk
     slice: Group | None = None
@@ -83,11 +83,11 @@ def _process(container: Container, watched: bool) -> _Process | None:
     return _Process(pid, started, restarts, cgroup.read(pid) if watched else None) if pid > 0 else None
 
 
-def _service(container: Container, process: _Process | None) -> Service:
+def _service(container: Container, process: _Process | None) -> ServiceSample:
     used = cgroup.read(process.pid) if process else None
     if process is None or used is None:
-        return Service(container.state, container.health, container.identity)
-    return Service(
+        return ServiceSample(container.state, container.health, container.identity)
+    return ServiceSample(
         container.state,
         container.health,
         container.identity,
@@ -113,7 +113,7 @@ def _folders(directory: Path) -> dict[str, Path]:
     return {path.name: path for path in found if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()}
 
 
-def read(directory: Path, interval: float, seconds: int, *, databases: bool = True) -> dict[str, Tenant]:
+def read(directory: Path, interval: float, seconds: int, *, databases: bool = True) -> dict[str, TenantSample]:
     """Return what every tenant uses that has a container or a folder in `directory`; raises StackError.
 
     CPU is watched for `interval` seconds, in all containers at once, and not where that is 0; each database, where
@@ -124,7 +124,7 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
         processes = list(pool.map(lambda container: _process(container, interval > 0), containers))
         # Nothing of ours runs in a tenant's containers meanwhile.
         time.sleep(interval)
-        services: dict[str, dict[str, Service]] = {}
+        services: dict[str, dict[str, ServiceSample]] = {}
         for container, process in zip(containers, processes, strict=True):
             # The half of a replacement that was cut off counts beside the other half.
             service = container.name if container.stray else container.service
@@ -135,7 +135,7 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
         told = dict(zip(asked, pool.map(lambda name: database.read(name, seconds), asked), strict=True))
         taken = dict(zip(folders, disks, strict=True))
     return {
-        name: Tenant(
+        name: TenantSample(
             services.get(name, {}),
             told.get(name, Database()),
             taken.get(name, Disk()),
@@ -150,10 +150,10 @@ def slice_of(name: str) -> Path:
     return cgroup.CGROUP / "silo.slice" / f"silo-{name}.slice"
 
 
-def _answers(services: Mapping[str, Service]) -> bool:
+def _answers(services: Mapping[str, ServiceSample]) -> bool:
     return "database" in services and services["database"].state == "running"
 
 
-def as_facts(tenants: Mapping[str, Tenant]) -> dict[str, t.Any]:
+def as_facts(tenants: Mapping[str, TenantSample]) -> dict[str, t.Any]:
     """Return what a module may return of `tenants`."""
     return {name: dataclasses.asdict(tenant) for name, tenant in tenants.items()}

@@ -12,7 +12,7 @@ from silo.ansible import runner
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
+class TaskResult:
     """The answer of a host to a task, which ran between `begin` and `end` (seconds since 1970, by this machine)."""
 
     values: Mapping[str, t.Any]
@@ -28,7 +28,7 @@ class Told:
         return ""
 
 
-Book = dict[str, dict[str, Told]]
+Book = dict[str, dict[str, TaskResult]]
 
 
 def _seconds(text: str) -> float:
@@ -47,5 +47,5 @@ def add(event: runner.Event, book: Book) -> None:
     """Add the answers of an event to `book`; a task has its own name, without that of its role."""
     for host, values in runner.host_results(event).items():
         lasted = event["task"]["duration"]
-        told = Told(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
+        told = TaskResult(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
         book.setdefault(runner.own_name(event["task"]["name"]), {})[host] = told

@@ -13,11 +13,11 @@ from silo import fleet
 from silo.ansible import runner
 from silo.ansible.runner import Results
 from silo.billing import tenant_lookup
-from silo.billing.customer_mail import Writer
+from silo.billing.customer_mail import CustomerMail
 from silo.billing.decision import decide, today
-from silo.billing.errors import Parked, TryLater
+from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import TRASHED, Case, Claim, Decision, Holder, Invoice, Step, Subscription
-from silo.billing.policy import Policy
+from silo.billing.policy import BillingPolicy
 from silo.billing.reconciler import Settlement, sentences
 from silo.billing.reconciler import clock as silo_clock
 from silo.billing.state_store import Notes
@@ -71,7 +71,7 @@ def _with_subscription(holder: Holder, account: Mapping[str, Subscription]) -> H
 
 
 def differences(
-    found: Sequence[Case], known: tenant_lookup.Facts, edits: Edits, policy: Policy, now: datetime.datetime
+    found: Sequence[Case], known: tenant_lookup.Facts, edits: Edits, policy: BillingPolicy, now: datetime.datetime
 ) -> list[Difference]:
     """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
     begun = Notes(edits.state.folder).begun()
@@ -185,7 +185,7 @@ class Reconciliation:
             if one.remedy in ("settle", "park"):
                 try:
                     done.append(self._settlement().settle(one.subscription).told)
-                except Parked as error:
+                except NeedsAttention as error:
                     left.append(str(error))
                 except TryLater as error:
                     later.append(str(error))
@@ -206,4 +206,4 @@ class Reconciliation:
         what = hashlib.sha256("\n".join(sorted(left)).encode()).hexdigest()[:16]
         event = f"billing/operator/reconciliation/{today(self._clock()):%Y-%m}/{what}"
         with sentences():
-            Writer(self._operator.edits).operator(event, "Stripe, inventory and machines differ", text)
+            CustomerMail(self._operator.edits).operator(event, "Stripe, inventory and machines differ", text)

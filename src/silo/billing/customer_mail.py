@@ -16,7 +16,7 @@ from silo.notifications.letter import LOCALES
 DEFAULT_LANGUAGE = "de"
 
 
-class Writer:
+class CustomerMail:
     """Writes for one inventory; each letter once, under an event that is the same each time. Raises LetterError."""
 
     def __init__(self, edits: Edits) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class EventOutcome:
     """What an event came to. `told` is a sentence for the log, such as "hans is suspended"; it names no secret."""
 
     told: str
@@ -20,8 +20,8 @@ class Rules(t.Protocol):
     They raise TryLater where it may go better later, and Parked where nothing can be done without the operator.
     """
 
-    def settle(self, subscription: str) -> Outcome:
+    def settle(self, subscription: str) -> EventOutcome:
         """Bring the tenant of a subscription (sub_...) to what Stripe says of it now."""
 
-    def consider(self, event: Mapping[str, t.Any]) -> Outcome:
+    def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
         """See what an event without a subscription asks for, such as a dispute."""

@@ -6,14 +6,14 @@ import datetime
 from collections.abc import Mapping
 
 from silo.billing.model import Step
-from silo.billing.policy import Policy
+from silo.billing.policy import BillingPolicy
 from silo.billing.state_store import Notes
 
 KEY = "brakes"
 BRAKED = (Step.SUSPEND, Step.DELETE)
 
 
-def most(policy: Policy) -> Mapping[Step, int]:
+def most(policy: BillingPolicy) -> Mapping[Step, int]:
     """Return how many of each step one day allows."""
     return {Step.SUSPEND: policy.suspensions_per_day, Step.DELETE: policy.deletions_per_day}
 
@@ -21,7 +21,7 @@ def most(policy: Policy) -> Mapping[Step, int]:
 class Brakes:
     """Counts by day; one more than a day allows closes the brake, until the operator opens it."""
 
-    def __init__(self, notes: Notes, policy: Policy) -> None:
+    def __init__(self, notes: Notes, policy: BillingPolicy) -> None:
         """Keep the counts in `notes`."""
         self._notes, self._most = notes, most(policy)
 

@@ -16,12 +16,24 @@ from collections.abc import Callable, Iterator, Mapping
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing import tenant_lookup
-from silo.billing.customer_mail import Writer
+from silo.billing.customer_mail import CustomerMail
 from silo.billing.decision import decide, today
-from silo.billing.errors import BillingError, Parked, Told, TryLater
-from silo.billing.model import PAID, PURGED, TRASHED, Case, Claim, Contest, Decision, Holder, Step, Subscription, Tenant
-from silo.billing.policy import Policy
-from silo.billing.protocols import Outcome
+from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
+from silo.billing.model import (
+    PAID,
+    PURGED,
+    TRASHED,
+    BillingTenant,
+    Case,
+    Claim,
+    Contest,
+    Decision,
+    Holder,
+    Step,
+    Subscription,
+)
+from silo.billing.policy import BillingPolicy
+from silo.billing.protocols import EventOutcome
 from silo.billing.rate_limits import Brakes
 from silo.billing.state_store import Notes
 from silo.billing.stripe.client import Gateway
@@ -60,7 +72,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except InventoryError as error:
-        raise Parked(str(error)) from error
+        raise NeedsAttention(str(error)) from error
     except (NotReachedError, RunError, BusyError, LetterError) as error:
         raise TryLater(str(error)) from error
 
@@ -73,33 +85,33 @@ class Settlement:
         self._operator, self._gateway, self._clock = operator, gateway, clock
         self._edits = operator.edits
         self._notes = Notes(self._edits.state.folder)
-        self._writer = Writer(self._edits)
+        self._writer = CustomerMail(self._edits)
 
     @functools.cached_property
-    def policy(self) -> Policy:
+    def policy(self) -> BillingPolicy:
         """The rules of this inventory; raises TryLater where they are wrong."""
         try:
-            return Policy.of(self._edits.policy.billing)
+            return BillingPolicy.of(self._edits.policy.billing)
         except BillingError as error:
             raise TryLater(str(error)) from error
 
-    def settle(self, subscription: str) -> Outcome:
+    def settle(self, subscription: str) -> EventOutcome:
         """Bring the tenant of a subscription to what Stripe says now; raises TryLater, Parked."""
         with sentences(), self._notes.line(subscription):
             try:
-                outcome = Outcome(self._settle(subscription))
-            except (InventoryError, Parked):
+                outcome = EventOutcome(self._settle(subscription))
+            except (InventoryError, NeedsAttention):
                 # Who waits for the operator holds up nobody who waits for room.
                 self._notes.made(subscription)
                 raise
             self._tell_broken(subscription)
             return outcome
 
-    def consider(self, event: Mapping[str, t.Any]) -> Outcome:
+    def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
         """Tell the operator of a dispute or a refund; nothing is done to anybody by it."""
         kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
         if kind not in ("charge.dispute.created", "charge.refunded"):
-            return Outcome(f"{kind} asks for nothing")
+            return EventOutcome(f"{kind} asks for nothing")
         what = "disputes a payment at their bank" if kind == "charge.dispute.created" else "was given a payment back"
         charge = str(about.get("charge") or about.get("id", ""))
         text = (
@@ -108,7 +120,7 @@ class Settlement:
         )
         with sentences():
             self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
-        return Outcome(f"the operator is told that a customer {what}")
+        return EventOutcome(f"the operator is told that a customer {what}")
 
     def _tell_broken(self, subscription: str) -> None:
         """Tell the operator of promises that do not hold for a tenant that was changed."""
@@ -204,9 +216,9 @@ class Settlement:
 
     def _park(self, text: str, made: Decision) -> t.NoReturn:
         if made.contest is None:
-            raise Parked(text)
+            raise NeedsAttention(text)
         self._spare(made.contest)
-        raise Told(text)
+        raise NeedsAttentionReported(text)
 
     def _spare(self, contest: Contest) -> None:
         """Leave a tenant as it is while others pay for it: withdraw letters that say otherwise, tell the operator."""
@@ -234,7 +246,9 @@ class Settlement:
             self._create(subscription, made)
         elif made.step is Step.RESTORE:
             if self._edits.inventory.buried(tenant.name).subscription != subscription.id:
-                raise Parked(f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you")
+                raise NeedsAttention(
+                    f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you"
+                )
             self._operator.undelete(tenant.name)
         elif made.step is Step.START:
             self._operator.set_state(tenant.name, "running")
@@ -248,7 +262,7 @@ class Settlement:
     def _create(self, subscription: Subscription, made: Decision) -> None:
         name = subscription.name
         if not subscription.email:
-            raise Parked(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
+            raise NeedsAttention(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
         before = [one for one in self._notes.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
         if before and before[0].subscription != subscription.id:
             raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
@@ -263,11 +277,11 @@ class Settlement:
             self._operator.undelete(holder.name)
         self._operator.change(holder.name, subscription=subscription.id)
 
-    def _change(self, tenant: Tenant, made: Decision) -> None:
+    def _change(self, tenant: BillingTenant, made: Decision) -> None:
         """Give another plan; one that is smaller than what is stored is told, not forced."""
         offer = self._edits.inventory.offers().get(made.plan)
         if offer is None:
-            raise Parked(
+            raise NeedsAttention(
                 f"{tenant.name}: billing_plans names the plan {made.plan}, and there is no plan_{made.plan}.yml"
             )
         if offer.quota < self._edits.tenants()[tenant.name].quota:
@@ -282,7 +296,7 @@ class Settlement:
                 raise Held(text)
         self._operator.change(tenant.name, told=True, plan=made.plan)
 
-    def _delete(self, subscription: Subscription, tenant: Tenant, made: Decision) -> None:
+    def _delete(self, subscription: Subscription, tenant: BillingTenant, made: Decision) -> None:
         stone = self._operator.delete(tenant.name, by=BY)
         self._writer.take_back(tenant.name)
         text = (

@@ -7,11 +7,11 @@ import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from silo.billing.errors import Parked
-from silo.billing.model import PURGED, TRASHED, Holder, Notice, Subscription, Tenant
+from silo.billing.errors import NeedsAttention
+from silo.billing.model import PURGED, TRASHED, BillingTenant, Holder, Notice, Subscription
 from silo.billing.state_store import Notes
 from silo.edits import Edits
-from silo.inventory import Tombstone
+from silo.inventory import DeletionRecord
 from silo.inventory.validation import Tenant as Known
 
 SUBSCRIPTION = "tenant_subscription"
@@ -48,15 +48,15 @@ class Facts:
     can come back.
     """
 
-    tenants: Mapping[str, Tenant]
+    tenants: Mapping[str, BillingTenant]
     problems: Mapping[str, str]
     alive: Mapping[str, str]
     holders: Mapping[str, Holder]
 
-    def of(self, subscription: str) -> Tenant | None:
+    def of(self, subscription: str) -> BillingTenant | None:
         """Return the tenant of a subscription, None for none; raises Parked where it is not clear."""
         if problem := self.problems.get(subscription):
-            raise Parked(problem)
+            raise NeedsAttention(problem)
         return self.tenants.get(subscription)
 
     def claims(self, name: str, subscriptions: Iterable[Subscription]) -> list[Subscription]:
@@ -69,7 +69,7 @@ def read(edits: Edits) -> Facts:
     known = edits.tenants()
     letters = Letters.of(edits.outbox.states() if edits.outbox else {})
     spared = Notes(edits.state.folder).spared()
-    found: dict[str, Tenant] = {}
+    found: dict[str, BillingTenant] = {}
     holders: dict[str, Holder] = {}
     for stone in sorted(edits.inventory.tombstones(), key=lambda stone: stone.when):
         if not stone.purged:
@@ -95,9 +95,9 @@ def read(edits: Edits) -> Facts:
     return Facts(found, problems, alive, holders)
 
 
-def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> Tenant:
+def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> BillingTenant:
     until = known.settings.get("tenant_extended_until")
-    return Tenant(
+    return BillingTenant(
         known.name,
         known.state,
         str(known.settings.get("tenant_plan", "")),
@@ -108,11 +108,11 @@ def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> Tena
     )
 
 
-def _deleted(stone: Tombstone, letters: Letters) -> Tenant:
+def _deleted(stone: DeletionRecord, letters: Letters) -> BillingTenant:
     state = PURGED if stone.purged else TRASHED
-    return Tenant(stone.name, state, notices=tuple(letters.notices.get(stone.name, ())))
+    return BillingTenant(stone.name, state, notices=tuple(letters.notices.get(stone.name, ())))
 
 
-def name_of(tenant: Tenant | None, wished: str) -> str:
+def name_of(tenant: BillingTenant | None, wished: str) -> str:
     """Return how a customer's tenant is called, or would be."""
     return tenant.name if tenant else wished or "nobody"

@@ -35,7 +35,7 @@ TOGETHER = 64
 _log = logging.getLogger(__name__)
 
 
-class Writer:
+class InboxWriter:
     """Writes events to the inbox, those that come together in one write to the disk."""
 
     def __init__(self, inbox: Inbox) -> None:
@@ -94,7 +94,7 @@ class Intake:
     def __init__(self, inbox: Inbox, verifier: Verifier, *, largest_bytes: int = LARGEST_BYTES) -> None:
         """Take in what `verifier` lets pass."""
         self._inbox, self._verifier, self._largest = inbox, verifier, largest_bytes
-        self._writer = Writer(inbox)
+        self._writer = InboxWriter(inbox)
         self._registry = CollectorRegistry()
         self._registry.register(Waiting(inbox))
         self._answers = Counter(

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from silo.billing.errors import BillingError, Parked, Told, TryLater
+from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
 from silo.billing.inbox import Inbox, Row
 from silo.billing.protocols import Rules
 from silo.inventory.errors import shown
@@ -142,10 +142,10 @@ class Worker:
             outcome = rules.settle(row.subscription) if row.subscription else rules.consider(json.loads(row.body))
         except TryLater as error:
             self._postpone(row, attempts, str(error))
-        except Parked as error:
+        except NeedsAttention as error:
             self._inbox.end(row.id, "parked", str(error))
             _log.warning("%s (%s): parked: %s", row.id, row.type, error)
-            if not isinstance(error, Told):
+            if not isinstance(error, NeedsAttentionReported):
                 self._trouble(row, "parked", f"An event of Stripe needs you: {error}", str(error))
         except Exception as error:  # a mistake of ours; the event outlives it
             told = f"{type(error).__name__}: {shown(str(error))}"

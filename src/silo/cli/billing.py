@@ -14,7 +14,7 @@ import click
 from silo.billing.errors import BillingError, TryLater
 from silo.billing.inbox import STATES, Inbox, Row
 from silo.billing.operator_mail import tell_operator
-from silo.billing.policy import CA_FILE, HOST, Policy
+from silo.billing.policy import CA_FILE, HOST, BillingPolicy
 from silo.billing.protocols import Rules
 from silo.billing.stripe import credentials
 from silo.billing.stripe.events import PATH
@@ -138,7 +138,7 @@ def check(call: Call, as_json: bool) -> None:
 
     edits = call.edits()
     variables = edits.policy.billing
-    plans = Policy.of(variables).plans
+    plans = BillingPolicy.of(variables).plans
     setup = setup_check.Setup(f"https://{variables[HOST]}{PATH}", plans, edits.inventory.offers())
     found = [
         setup_check.lies("stripe-key", credentials.key),

@@ -9,7 +9,7 @@ import click
 from silo.capacity import rough
 from silo.cli import output
 from silo.cli.context import Call, agree, changing, operator, show, verified
-from silo.inventory import Tombstone
+from silo.inventory import DeletionRecord
 from silo.inventory.errors import shown
 from silo.operation import Operator
 from silo.reports import usage
@@ -44,13 +44,13 @@ def delete(call: Call, customer: str, confirm: str | None, no_verify: bool, dry_
         _tell_record(one.delete(customer, by=call.author or getpass.getuser()))
 
 
-def _loss(one: Operator, customer: str) -> usage.Tenant:
+def _loss(one: Operator, customer: str) -> usage.TenantUsage:
     """Return what would be lost with a tenant."""
     found = usage.of(one.stats()).tenants
     return next(tenant for tenant in found if tenant.name == customer and not tenant.orphan)
 
 
-def _holds(tenant: usage.Tenant) -> str:
+def _holds(tenant: usage.TenantUsage) -> str:
     """Say it in a sentence."""
     photos = "an unknown number of photos" if tenant.photos is None else f"{tenant.photos} photos"
     videos = "" if tenant.videos is None else f" and {tenant.videos} videos"
@@ -59,7 +59,7 @@ def _holds(tenant: usage.Tenant) -> str:
     return f"{tenant.name} holds {photos}{videos}, {used}; {login}."
 
 
-def _tell_record(stone: Tombstone) -> None:
+def _tell_record(stone: DeletionRecord) -> None:
     click.echo(f"{stone.name} was deleted at {stone.when} by {stone.by}: {stone.files} files, {rough(stone.used)}.")
     click.echo(f"The record is {stone.path}; 'silo undelete {stone.name}' brings it back until it is purged.")
 

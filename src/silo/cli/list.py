@@ -9,7 +9,7 @@ import click
 
 from silo import fleet
 from silo.admission import Pool
-from silo.capacity import GIB, Ledger, Server, rough, size
+from silo.capacity import GIB, MemoryBudget, Server, rough, size
 from silo.cli import output
 from silo.cli.context import Call, operator
 from silo.diagnostics.preflight import check as ground
@@ -71,13 +71,13 @@ def show_tenant(call: Call, customer: str, as_json: bool) -> None:
     output.show(table)
 
 
-def _certificate(tenant: fleet.Tenant) -> str:
+def _certificate(tenant: fleet.TenantStatus) -> str:
     if not tenant.certificate_issuer:
         return "none"
     return f"to {tenant.certificate_until}" if tenant.certificate_trusted else "not trusted"
 
 
-def _wish(tenant: fleet.Tenant) -> str:
+def _wish(tenant: fleet.TenantStatus) -> str:
     return f"should be {tenant.desired}" if tenant.desired else "orphan: not in the inventory there"
 
 
@@ -99,7 +99,7 @@ def capacity(call: Call, count: int | None, as_json: bool) -> None:
         ledgers = known.ledgers
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
     else:
-        ledgers = {"128 GiB": Ledger(Server(), (TENANT,) * count)}
+        ledgers = {"128 GiB": MemoryBudget(Server(), (TENANT,) * count)}
     if as_json:
         servers = [_server(name, ledger, offers, pools) for name, ledger in ledgers.items()]
         output.as_json({"servers": servers, "nas": [_nas(name, pool) for name, pool in pools.items()]})
@@ -118,7 +118,7 @@ def capacity(call: Call, count: int | None, as_json: bool) -> None:
         output.show(table)
 
 
-def _rows(ledgers: list[Ledger]) -> list[tuple[str, list[str]]]:
+def _rows(ledgers: list[MemoryBudget]) -> list[tuple[str, list[str]]]:
     return [
         ("machine learning", [size(ledger.server.machine_learning) for ledger in ledgers]),
         ("Traefik", [size(ledger.server.traefik) for ledger in ledgers]),
@@ -129,7 +129,9 @@ def _rows(ledgers: list[Ledger]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _server(name: str, ledger: Ledger, offers: Mapping[str, Offer], pools: Mapping[str, Pool]) -> dict[str, object]:
+def _server(
+    name: str, ledger: MemoryBudget, offers: Mapping[str, Offer], pools: Mapping[str, Pool]
+) -> dict[str, object]:
     return {
         "name": name,
         **{f"{key}_bytes": value for key, value in dataclasses.asdict(ledger.server).items()},

@@ -94,16 +94,16 @@ def follow(look: Callable[[], Table], seconds: float, console: Console | None = 
                 live.update(look(), refresh=True)
 
 
-def sorted_by(key: str, tenants: Sequence[usage.Tenant]) -> list[usage.Tenant]:
+def sorted_by(key: str, tenants: Sequence[usage.TenantUsage]) -> list[usage.TenantUsage]:
     """Return the tenants by a number, most first and the unknown last; by name where that is the key, or equal."""
     if key == "name":
         return sorted(tenants, key=lambda tenant: tenant.name)
     return sorted(tenants, key=lambda tenant: (-(getattr(tenant, key) or 0), tenant.name))
 
 
-def write_csv(tenants: Sequence[usage.Tenant]) -> None:
+def write_csv(tenants: Sequence[usage.TenantUsage]) -> None:
     """Print a line each tenant; what is unknown is empty."""
-    names = [field.name for field in dataclasses.fields(usage.Tenant)]
+    names = [field.name for field in dataclasses.fields(usage.TenantUsage)]
     # The name and the state first, since these are what a line is found by.
     names.sort(key=lambda name: name not in ("name", "server", "desired", "observed"))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")

@@ -21,7 +21,7 @@ NUMBERS = ("quota", "uid", "files", "used")
 
 
 @dataclasses.dataclass(frozen=True)
-class Tombstone:
+class DeletionRecord:
     """A tenant that was deleted: the record of it, kept for ever. All times are in UTC as ISO 8601.
 
     `subscription` is its customer's at Stripe, empty where there was none.
@@ -68,7 +68,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def read(folder: Folder) -> tuple[Tombstone, ...]:
+def read(folder: Folder) -> tuple[DeletionRecord, ...]:
     """Return all tombstones by index; raises InventoryError where one cannot be read, as its index must be known."""
     names = [name for name in folder.names(FOLDER) if not name.startswith(".")]
     stones = [_read(folder, f"{FOLDER}/{name}") for name in names if not folder.path(f"{FOLDER}/{name}").is_dir()]
@@ -79,7 +79,7 @@ def read(folder: Folder) -> tuple[Tombstone, ...]:
     return tuple(sorted(stones, key=lambda stone: stone.index))
 
 
-def _read(folder: Folder, path: str) -> Tombstone:
+def _read(folder: Folder, path: str) -> DeletionRecord:
     values = document.read(path, folder.read(path) or "").settings
     named = FILE.fullmatch(Path(path).name)
     if not named or values.get("index") != int(named[1]) or values.get("name") != named[2]:
@@ -92,4 +92,4 @@ def _read(folder: Folder, path: str) -> Tombstone:
         known[key] = values.get(key, 0)
         if not isinstance(known[key], int):
             raise InventoryError(f"{path}: {key} is {shown(known[key])}; a number is right")
-    return Tombstone(values["index"], values["name"], **known)
+    return DeletionRecord(values["index"], values["name"], **known)

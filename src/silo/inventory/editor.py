@@ -20,24 +20,24 @@ from types import MappingProxyType
 from silo.admission import roomiest
 from silo.inventory import deleted, document, fleet_builder, validation
 from silo.inventory.commit_messages import diff, said
-from silo.inventory.deleted import Tombstone
+from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.history import Author, History
 from silo.inventory.model import Change, Fleet, Offer, TenantFile, memory
-from silo.inventory.reader import Merged, Policy, Reader
+from silo.inventory.reader import Merged, PlatformPolicy, Reader
 from silo.inventory.transaction import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.validation import SETTINGS, Tenant
 
-Pools = Mapping[str, int] | Callable[[Policy], Mapping[str, int]]
-Around = Callable[[Tenant | None, Callable[[], Policy]], AbstractContextManager[None]]
+Pools = Mapping[str, int] | Callable[[PlatformPolicy], Mapping[str, int]]
+Around = Callable[[Tenant | None, Callable[[], PlatformPolicy]], AbstractContextManager[None]]
 
 WAIT_SECONDS = 60
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
 
 
 @dataclasses.dataclass(frozen=True)
-class Inventory:
+class InventoryEditor:
     """An inventory's folder, open for edits. Every edit holds its one lock from the first look to the commit.
 
     All edits raise InventoryError where something is not right, and silo.admission.AdmissionError where there is no
@@ -66,7 +66,7 @@ class Inventory:
         commit: bool = True,
         wait_seconds: float = WAIT_SECONDS,
         notify: Callable[[str], None] = lambda _text: None,
-    ) -> Inventory:
+    ) -> InventoryEditor:
         """Open the inventory at `path`; raises InventoryError where it is none.
 
         `author` ("Maria <maria@example.ch>") signs the commits in place of git's own identity. Without `commit`, git is
@@ -88,7 +88,7 @@ class Inventory:
                 found[name] = TenantFile(name, path, MappingProxyType(dict(document_.settings)))
         return found
 
-    def tombstones(self) -> tuple[Tombstone, ...]:
+    def tombstones(self) -> tuple[DeletionRecord, ...]:
         """Return what is left of every deleted tenant, by index."""
         return deleted.read(self.folder)
 
@@ -97,7 +97,7 @@ class Inventory:
         with Reader(self.folder.root) as reader:
             return fleet_builder.fleet(reader.merge(), self.tombstones())
 
-    def look(self) -> tuple[Fleet, Policy]:
+    def look(self) -> tuple[Fleet, PlatformPolicy]:
         """Return all tenants as they should be, and what holds for the whole platform; takes about a second."""
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
@@ -125,11 +125,11 @@ class Inventory:
         validation.check_name(name)
         self._existing(name)
 
-    def buried(self, name: str) -> Tombstone:
+    def buried(self, name: str) -> DeletionRecord:
         """Return the tombstone of the tenant of this name that was deleted last and can be restored."""
         return self._buried(name)
 
-    def former(self, stone: Tombstone) -> Mapping[str, Scalar]:
+    def former(self, stone: DeletionRecord) -> Mapping[str, Scalar]:
         """Return the settings of a deleted tenant's own tenant.yml; none where it is purged."""
         where = f"{stone.folder}/tenant.yml"
         text = self.folder.read(where)
@@ -201,7 +201,7 @@ class Inventory:
             before = self._existing(name)
             self._check_committed(f"host_vars/{name}")
             tenant = fleet_builder.tenant(reader.merge(), name)
-            stone = Tombstone(
+            stone = DeletionRecord(
                 tenant.index,
                 name,
                 deleted.now(),
@@ -223,7 +223,7 @@ class Inventory:
             )
             return self._make(name, before.settings, None, edit, dry_run)
 
-    def record(self, stone: Tombstone, *, files: int, used: int) -> Tombstone:
+    def record(self, stone: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
         """Write into a tombstone that the tenant's data, so many files and bytes, was put aside just now."""
         with self._session(False):
             if stone not in self.tombstones():
@@ -258,7 +258,7 @@ class Inventory:
             edit = Edit(f"Restore tenant {name} (index {stone.index})", tuple(steps))
             return self._make(name, None, file.settings, edit, dry_run, self.around(None, merged.policy))
 
-    def purge(self, stone: Tombstone) -> Change:
+    def purge(self, stone: DeletionRecord) -> Change:
         """Remove the files of a deleted tenant; its tombstone stays for ever."""
         with self._session(False):
             if stone not in self.tombstones() or stone.purged or not self.folder.path(stone.folder).is_dir():
@@ -344,7 +344,7 @@ class Inventory:
             raise InventoryError(f"tenant {shown(name)}: there is none of this name; {meant}")
         return found
 
-    def _buried(self, name: str) -> Tombstone:
+    def _buried(self, name: str) -> DeletionRecord:
         validation.check_name(name)
         stones = [stone for stone in self.tombstones() if stone.name == name and not stone.purged]
         stones = [stone for stone in stones if self.folder.path(stone.folder).is_dir()]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from silo import repository
 from silo.admission import admit_memory, admit_storage, place
-from silo.capacity import Ledger
-from silo.inventory.deleted import Tombstone
+from silo.capacity import MemoryBudget
+from silo.inventory.deleted import DeletionRecord
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.model import Fleet, memory
 from silo.inventory.reader import MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
@@ -45,7 +45,7 @@ def tenant(merged: Merged, name: str) -> Tenant:
     return made
 
 
-def fleet(merged: Merged, stones: Sequence[Tombstone]) -> Fleet:
+def fleet(merged: Merged, stones: Sequence[DeletionRecord]) -> Fleet:
     """Return all tenants with what is promised; raises InventoryError where the policy of a machine cannot be read."""
     tenants: dict[str, Tenant] = {}
     problems: list[str] = []
@@ -81,9 +81,9 @@ def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list
     return {f"imagined{index + n}": [text.format(plan, index + n) + where] for n, plan in enumerate(plans)}
 
 
-def _ledger(merged: Merged, server: str, tenants: Iterable[Tenant]) -> Ledger:
+def _ledger(merged: Merged, server: str, tenants: Iterable[Tenant]) -> MemoryBudget:
     limits = tuple(memory(one) for one in tenants if one.server == server and memory(one))
-    return Ledger(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT))
+    return MemoryBudget(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT))
 
 
 def clashes(tenants: Iterable[Tenant]) -> Sequence[str]:
@@ -95,7 +95,7 @@ def clashes(tenants: Iterable[Tenant]) -> Sequence[str]:
     return ()
 
 
-def free_index(tenants: Iterable[Tenant], stones: Iterable[Tombstone]) -> int:
+def free_index(tenants: Iterable[Tenant], stones: Iterable[DeletionRecord]) -> int:
     """Return the lowest index that no tenant has or ever had, and whose network nobody was given by hand."""
     used = {stone.index for stone in stones}
     for one in tenants:

@@ -40,7 +40,7 @@ PLATFORM = ("silo_domain", PAYMENT_URL, TRASH_DAYS, TRASH_PURGES, *LETTERS, *bil
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
+class PlatformPolicy:
     """What holds for the whole platform. `letters` are the variables of relay, sender and operator.
 
     `billing` are those of the rules; silo.billing.policy reads them. `payment_url` is where anybody can pay.
@@ -81,7 +81,7 @@ class Merged:
             raise InventoryError(f"{host}: {key} is {shown(value)}; a factor such as 1.0 or 1.2 is right")
         return factor
 
-    def policy(self) -> Policy:
+    def policy(self) -> PlatformPolicy:
         """Return what holds for the whole platform, as its first server has it; raises InventoryError."""
         servers = sorted(self.groups.get("servers", ()))
         if not servers:
@@ -93,7 +93,7 @@ class Merged:
         letters = {key: self._policy(servers[0], key) for key in LETTERS}
         domain = str(self._policy(servers[0], "silo_domain"))
         rules = {key: self._policy(servers[0], key) for key in billing.VARIABLES}
-        return Policy(
+        return PlatformPolicy(
             domain,
             numbers[TRASH_DAYS],
             numbers[TRASH_PURGES],

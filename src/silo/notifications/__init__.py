@@ -3,7 +3,7 @@
 from silo.notifications.errors import LetterError
 from silo.notifications.letter import ZONE, Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed
 from silo.notifications.outbox import Debt, Outbox
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 from silo.notifications.templates_for_event import TRUE_WHEN, of_state, told, with_link
 
 __all__ = [
@@ -15,10 +15,10 @@ __all__ = [
     "Language",
     "Letter",
     "LetterError",
+    "MailSettings",
     "OrderWaits",
     "Outbox",
     "PaymentFailed",
-    "Settings",
     "of_state",
     "told",
     "with_link",

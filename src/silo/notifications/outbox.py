@@ -15,7 +15,7 @@ from silo.notifications.errors import LetterError, PermanentError, TemporaryErro
 from silo.notifications.letter import Language, Letter, Rendered, render
 from silo.notifications.message import compose, mailbox
 from silo.notifications.relay import Relay, UncertainError
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 ATTEMPTS = 12  # with the back-off below, about a day and a half
 _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
@@ -47,7 +47,7 @@ class Debt:
 class Outbox:
     """Letters by event id in a file that only its owner reads."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: MailSettings, clock: Callable[[], float] = time.time) -> None:
         """Make the file where it is missing; clock gives seconds since 1970."""
         self.settings, self._clock = settings, clock
         os.close(os.open(settings.outbox, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from silo.notifications.errors import LetterError, PermanentError, TemporaryError
 from silo.notifications.message import mailbox
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 
 class UncertainError(LetterError):
@@ -17,7 +17,7 @@ class UncertainError(LetterError):
 class Relay:
     """Sends by the settings; every refusal is a LetterError."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: MailSettings) -> None:
         """Nothing is connected yet."""
         self.settings = settings
 

@@ -26,7 +26,7 @@ OPERATOR = "letters_operator"
 
 
 @dataclass(frozen=True)
-class Settings:
+class MailSettings:
     """The operator's relay, the sender, and the outbox; the password is only ever in a file."""
 
     host: str
@@ -42,7 +42,7 @@ class Settings:
     timeout: float = 30.0  # seconds
 
     @classmethod
-    def of(cls, variables: Mapping[str, Any], outbox: Path) -> "Settings | None":
+    def of(cls, variables: Mapping[str, Any], outbox: Path) -> "MailSettings | None":
         """The settings that the inventory's variables give, or None where no relay is set. Raise LetterError."""
         if not variables.get(VARIABLES["host"]):
             return None

@@ -102,7 +102,7 @@ class Numbers:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant(Numbers):
+class TenantUsage(Numbers):
     """One tenant on one server.
 
     An orphan is in no inventory, or in it with another server; it has no `desired`, and no `server` where only its
@@ -132,7 +132,7 @@ class Totals(Numbers):
 class Usage:
     """All tenants by name, their sums, and in a sentence each what could not be read."""
 
-    tenants: tuple[Tenant, ...]
+    tenants: tuple[TenantUsage, ...]
     totals: Totals
     problems: tuple[str, ...]
 
@@ -204,7 +204,7 @@ def _storage(found: Mapping[str, t.Any]) -> dict[str, int | None]:
     }
 
 
-def _totals(tenants: Sequence[Tenant]) -> Totals:
+def _totals(tenants: Sequence[TenantUsage]) -> Totals:
     names = [field.name for field in dataclasses.fields(Numbers)]
     sums = {name: _sum(getattr(tenant, name) for tenant in tenants) for name in names}
     partly = (name for name in names if any(getattr(tenant, name) is None for tenant in tenants))
@@ -251,13 +251,13 @@ class _Rows:
     def _orphan(self, name: str, server: str) -> bool:
         return name not in self._facts or self._facts[name]["server"] != server
 
-    def tenants(self) -> tuple[Tenant, ...]:
+    def tenants(self) -> tuple[TenantUsage, ...]:
         return tuple(self._tenant(name, server, row) for (name, server), row in sorted(self._found.items()))
 
-    def _tenant(self, name: str, server: str, row: Mapping[str, t.Any]) -> Tenant:
+    def _tenant(self, name: str, server: str, row: Mapping[str, t.Any]) -> TenantUsage:
         orphan = self._orphan(name, server)
         desired = "" if orphan else self._facts[name]["desired"]
-        return Tenant(**{"observed": "absent", **row}, name=name, server=server, desired=desired, orphan=orphan)
+        return TenantUsage(**{"observed": "absent", **row}, name=name, server=server, desired=desired, orphan=orphan)
 
 
 def usage(

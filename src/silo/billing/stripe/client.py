@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import stripe
 
-from silo.billing.errors import Parked, TryLater
+from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import ENDED, Invoice, Subscription
 
 API_VERSION = "2026-10-28.endive"
@@ -88,7 +88,7 @@ def failures(what: str) -> Iterator[None]:
         yield
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
-            raise Parked(f"Stripe knows no {what}; it may be of another account, or of its test mode") from None
+            raise NeedsAttention(f"Stripe knows no {what}; it may be of another account, or of its test mode") from None
         raise TryLater(f"Stripe refuses to tell {what}: {error.user_message or error.code}") from None
     except (stripe.AuthenticationError, stripe.PermissionError):
         told = "the key is not valid, or may not read this; 'silo billing check' says which rights it needs"

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from silo.ansible import results, runner
-from silo.ansible.results import Told
+from silo.ansible.results import TaskResult
 from silo.diagnostics.preflight import dns, http_ports, mail, server, vault
 from silo.diagnostics.preflight.finding import Finding
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 PLAYBOOK = "check.yml"
 POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Look at the server", "Read the quotas"
@@ -27,7 +27,7 @@ class Ground:
     pools: Mapping[str, int]
 
 
-def _away(subject: str, host: str, told: Told) -> Finding:
+def _away(subject: str, host: str, told: TaskResult) -> Finding:
     if told.values.get("unreachable"):
         remedy = f"see that {host} runs, and that `ansible {host} -m ping` reaches it: ansible_host, ansible_user, keys"
         return Finding(subject, host, "wrong", f"it cannot be reached over SSH: {told.problem}", remedy)
@@ -35,7 +35,7 @@ def _away(subject: str, host: str, told: Told) -> Finding:
     return Finding(subject, host, "unknown", f"it could not be looked at: {told.problem}", remedy)
 
 
-def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Finding]:
+def _server(host: str, told: TaskResult, thresholds: server.Thresholds) -> Iterator[Finding]:
     if told.problem:
         yield _away("server", host, told)
         return
@@ -43,13 +43,13 @@ def _server(host: str, told: Told, thresholds: server.Thresholds) -> Iterator[Fi
     yield server.storage(host, seen["storage_problem"])
     yield server.clock(host, seen["time"], told.begin, told.end, seen["synchronised"])
     yield from server.disks(host, seen["disks"], thresholds)
-    yield server.guard(host, seen["guard_problem"])
+    yield server.firewall(host, seen["firewall_problem"])
     yield server.network(host, seen["network_problem"])
     yield server.opened(host, seen["input_problem"])
     yield server.keyless(host, seen["ssh_problem"])
 
 
-def _storage(nas: str, told: Told, tenants: Mapping[str, t.Any], thresholds: server.Thresholds) -> list[Finding]:
+def _storage(nas: str, told: TaskResult, tenants: Mapping[str, t.Any], thresholds: server.Thresholds) -> list[Finding]:
     if told.values.get("unreachable"):
         return [_away("quota", nas, told)]
     if told.problem:
@@ -62,7 +62,7 @@ def _storage(nas: str, told: Told, tenants: Mapping[str, t.Any], thresholds: ser
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
+class PreflightPolicy:
     """What a server's variables say of these looks; `addresses` are those by which customers reach it."""
 
     domain: str
@@ -81,16 +81,16 @@ def _percent(values: Mapping[str, t.Any], key: str) -> float:
     return number
 
 
-def _policy(values: Mapping[str, t.Any]) -> Policy:
+def _policy(values: Mapping[str, t.Any]) -> PreflightPolicy:
     """Return the policy of a server; raises ValueError with a sentence."""
     addresses = values["addresses"]
     if not isinstance(addresses, list) or not all(isinstance(one, str) and one for one in addresses) or not addresses:
         raise ValueError(f"silo_check_addresses is {addresses!r}; a list such as [192.0.2.10] is right")
     thresholds = server.Thresholds(_percent(values, "disk_warning"), _percent(values, "disk_wrong"))
-    return Policy(str(values["domain"]), tuple(addresses), str(values["resolver"]), thresholds)
+    return PreflightPolicy(str(values["domain"]), tuple(addresses), str(values["resolver"]), thresholds)
 
 
-def _policies(told: Mapping[str, Told]) -> tuple[dict[str, Policy], list[Finding]]:
+def _policies(told: Mapping[str, TaskResult]) -> tuple[dict[str, PreflightPolicy], list[Finding]]:
     policies, findings = {}, []
     for host, answer in sorted(told.items()):
         if answer.problem:
@@ -104,7 +104,7 @@ def _policies(told: Mapping[str, Told]) -> tuple[dict[str, Policy], list[Finding
     return policies, findings
 
 
-def _outside(policies: Mapping[str, Policy], tenants: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
+def _outside(policies: Mapping[str, PreflightPolicy], tenants: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
     """Ask for the names and knock at the doors, all side by side."""
     if not policies:
         return []
@@ -155,7 +155,7 @@ def _machines(inventory: Path) -> tuple[list[Finding], dict[str, int]]:
     return findings, {nas: int(pool["size"]) for nas, pool in told_pools.items()}
 
 
-def look(inventory: Path, settings: Settings | None = None, recipient: str = "") -> Ground:
+def look(inventory: Path, settings: MailSettings | None = None, recipient: str = "") -> Ground:
     """Look at everything on which the tenants of `inventory` stand; nothing is changed.
 
     `settings` are of the operator's relay, None where none is set; `recipient` is whom it would write to, the sender
@@ -169,6 +169,6 @@ def look(inventory: Path, settings: Settings | None = None, recipient: str = "")
         return Ground((*findings, *secrets.result(), letters.result()), pools)
 
 
-def check(inventory: Path, settings: Settings | None = None, recipient: str = "") -> tuple[Finding, ...]:
+def check(inventory: Path, settings: MailSettings | None = None, recipient: str = "") -> tuple[Finding, ...]:
     """Return the findings of a look."""
     return look(inventory, settings, recipient).findings

@@ -7,13 +7,13 @@ import dataclasses
 from silo.diagnostics.preflight.finding import Finding
 from silo.notifications.errors import LetterError, TemporaryError
 from silo.notifications.relay import Relay
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 SUBJECT = "letters"
 SECONDS = 10.0
 
 
-def look(settings: Settings | None, recipient: str = "", seconds: float = SECONDS) -> Finding:
+def look(settings: MailSettings | None, recipient: str = "", seconds: float = SECONDS) -> Finding:
     """Connect, log in and name a recipient (the sender where there is none); nothing is sent."""
     if settings is None:
         text = "no relay is set, so no letter is sent, and one-time links are left in files for you to hand over"

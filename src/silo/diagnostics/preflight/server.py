@@ -86,12 +86,12 @@ def storage(server: str, problem: str) -> Finding:
     return Finding("NAS", server, "wrong", problem, remedy)
 
 
-def guard(server: str, problem: str) -> Finding:
+def firewall(server: str, problem: str) -> Finding:
     """Return whether the rules that keep tenants apart are loaded on a server."""
     if not problem:
-        return Finding("guard", server, "ok", "its rules are loaded, and are those of the file")
-    remedy = f"`systemctl restart silo-guard` on {server}, or run playbooks/site.yml"
-    return Finding("guard", server, "wrong", f"tenants may reach each other: {problem}", remedy)
+        return Finding("firewall", server, "ok", "its rules are loaded, and are those of the file")
+    remedy = f"`systemctl restart silo-firewall` on {server}, or run playbooks/site.yml"
+    return Finding("firewall", server, "wrong", f"tenants may reach each other: {problem}", remedy)
 
 
 def network(server: str, problem: str) -> Finding:
@@ -109,7 +109,9 @@ def opened(server: str, problem: str) -> Finding:
     """Return whether a server is closed but for what it offers."""
     if not problem:
         return Finding("open ports", server, "ok", "no more than it offers, or as you chose")
-    remedy = "run playbooks/site.yml; with a firewall of your own in its place, set host_guard_input_enabled to false"
+    remedy = (
+        "run playbooks/site.yml; with a firewall of your own in its place, set host_firewall_input_enabled to false"
+    )
     return Finding("open ports", server, "wrong", problem, remedy)
 
 

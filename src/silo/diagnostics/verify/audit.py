@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from silo.ansible import results, runner
-from silo.ansible.results import Told
+from silo.ansible.results import TaskResult
 from silo.diagnostics.verify import address, quota
 from silo.diagnostics.verify.check import Check, away
 from silo.inventory import InventoryError
@@ -21,7 +21,7 @@ WORKERS = 16
 Facts = Mapping[str, Mapping[str, t.Any]]
 
 
-def _servers(book: Mapping[str, Told], wanted: Facts, everything: bool) -> list[Check]:
+def _servers(book: Mapping[str, TaskResult], wanted: Facts, everything: bool) -> list[Check]:
     """Return what the servers found; of those that nobody asked for, nothing."""
     asked = {facts["server"] for facts in wanted.values()}
     checks = []
@@ -35,7 +35,7 @@ def _servers(book: Mapping[str, Told], wanted: Facts, everything: bool) -> list[
     return checks
 
 
-def _quotas(book: Mapping[str, Told], wanted: Facts) -> list[Check]:
+def _quotas(book: Mapping[str, TaskResult], wanted: Facts) -> list[Check]:
     checks = []
     for host, told in sorted(book.items()):
         here = {name: facts for name, facts in wanted.items() if facts["nas"] == host}
@@ -51,7 +51,7 @@ def _quotas(book: Mapping[str, Told], wanted: Facts) -> list[Check]:
     return checks
 
 
-def _outside(policies: Mapping[str, Told], wanted: Facts) -> list[Check]:
+def _outside(policies: Mapping[str, TaskResult], wanted: Facts) -> list[Check]:
     """Ask at the addresses of all tenants, side by side."""
     places = {
         name: policies[facts["server"]].values["msg"]

@@ -7,7 +7,7 @@ import time
 import typing as t
 from collections.abc import Callable, Mapping
 
-from silo.ansible.results import Book, Told
+from silo.ansible.results import Book, TaskResult
 from silo.diagnostics.verify import address, quota
 from silo.diagnostics.verify.check import Check, away
 
@@ -32,7 +32,7 @@ def broken(book: Book) -> list[Check]:
     return [check for check in checks if not check.ok]
 
 
-def _on_servers(answers: Mapping[str, Told], facts: Facts) -> list[Check]:
+def _on_servers(answers: Mapping[str, TaskResult], facts: Facts) -> list[Check]:
     checks = []
     for speaker, told in answers.items():
         if told.problem:
@@ -42,7 +42,7 @@ def _on_servers(answers: Mapping[str, Told], facts: Facts) -> list[Check]:
     return checks
 
 
-def _on_storage(answers: Mapping[str, Told], stored: Mapping[str, Told], facts: Facts) -> list[Check]:
+def _on_storage(answers: Mapping[str, TaskResult], stored: Mapping[str, TaskResult], facts: Facts) -> list[Check]:
     checks = []
     for speaker, told in answers.items():
         if told.problem:
@@ -56,7 +56,7 @@ def _on_storage(answers: Mapping[str, Told], stored: Mapping[str, Told], facts: 
     return checks
 
 
-def _outside(answers: Mapping[str, Told], facts: Facts) -> list[Check]:
+def _outside(answers: Mapping[str, TaskResult], facts: Facts) -> list[Check]:
     checks = []
     for told in answers.values():
         # A task that is skipped names nobody, and one that fails is of a machine that does not answer either.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from silo.ansible.results import Told
+from silo.ansible.results import TaskResult
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Check:
     expected: str
 
 
-def away(subject: str, told: Told) -> Check:
+def away(subject: str, told: TaskResult) -> Check:
     """Return the check that fails where a host told nothing."""
     seen = "away" if told.values.get("unreachable") else "not looked at"
     return Check("host", subject, False, f"{seen}: {told.problem}", "it answers")

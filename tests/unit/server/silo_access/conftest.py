@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from silo.tenant import access_link
-from silo_access.pages import Settings
+from silo_access.pages import PageSettings
 from silo_access.website import Website
 
 ROLE = Path(__file__).parents[4] / "roles" / "access"
@@ -87,7 +87,7 @@ class World:
         self.now, self.photos = NOW, PhotoServer()
         self.tickets = directory / "tickets"
         self.tickets.mkdir(exist_ok=True)
-        self.settings = Settings(
+        self.settings = PageSettings(
             address="127.0.0.1",
             port=0,
             tickets_directory=str(self.tickets),

@@ -29,7 +29,7 @@ class Given:
             "shared": [self.shared_item("traefik", port=0), self.shared_item("pages", port=8080)],
             "tenants": [self.tenant_item("hans", 1), self.tenant_item("maria", 2)],
             "sentinel": str(root / "nas" / ".silo-nas"),
-            "guard": str(root / "guard.nft"),
+            "firewall": str(root / "firewall.nft"),
             "seccomp": str(self.seccomp),
             "machine_learning_port": 3003,
             "closed": True,

@@ -63,7 +63,7 @@ def engine(given, monkeypatch):
     monkeypatch.setattr(container.mounts, "read", lambda *_where: found.mounts)
     monkeypatch.setattr(container.limits, "read", lambda _pid: found.limits)
     monkeypatch.setattr(audit.probe, "look", lambda _sentinel, directories: Storage("", frozenset(directories)))
-    monkeypatch.setattr(audit.look, "guard_problem", lambda _runner, _file: "")
+    monkeypatch.setattr(audit.look, "firewall_problem", lambda _runner, _file: "")
     monkeypatch.setattr(audit.look, "input_problem", lambda _runner: "")
     monkeypatch.setattr(audit.ssh, "problem", lambda _runner: "")
     monkeypatch.setattr(audit.reach, "from_inside", lambda ways, _seconds: dict.fromkeys(ways, Reached()))
@@ -96,7 +96,7 @@ def test_each_container_is_looked_at_in_every_way(run):
     assert "set-up" in found["hans/server"]
     assert "set-up" not in found["hans/cache"]
     assert set(found["hans"]) >= {"secrets' files", "data"}
-    assert set(found["silo1"]) == {"guard", "NAS", "tenants", "published ports", "engine's socket"} | DOORS
+    assert set(found["silo1"]) == {"firewall", "NAS", "tenants", "published ports", "engine's socket"} | DOORS
     assert {"state", "memory", "image"} < set(found["traefik"])
     # Who is on a network of its own is kept there; what is promised to a tenant alone is not asked of the shared.
     assert {"isolation", "own network", "user", "processes", "places to write", "memory order"} < set(found["pages"])
@@ -143,11 +143,11 @@ def test_one_of_the_shared_that_does_not_run(run, engine):
     assert (check.ok, check.seen) == (False, "not running")
 
 
-def test_a_guard_and_a_nas_that_are_not_there(run, monkeypatch):
-    monkeypatch.setattr(audit.look, "guard_problem", lambda _runner, _file: "it is missing")
+def test_a_firewall_and_a_nas_that_are_not_there(run, monkeypatch):
+    monkeypatch.setattr(audit.look, "firewall_problem", lambda _runner, _file: "it is missing")
     monkeypatch.setattr(audit.probe, "look", lambda _sentinel, _directories: Storage("the NAS is not mounted"))
     found = by_subject(run())
-    assert (found["silo1"]["guard"].ok, found["silo1"]["NAS"].ok, found["hans"]["data"].ok) == (False, False, False)
+    assert (found["silo1"]["firewall"].ok, found["silo1"]["NAS"].ok, found["hans"]["data"].ok) == (False, False, False)
     assert found["silo1"]["NAS"].seen == "the NAS is not mounted"
 
 

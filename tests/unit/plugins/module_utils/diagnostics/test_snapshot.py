@@ -1,4 +1,4 @@
-"""Clock, disks and guard of a machine; what nft says is recorded."""
+"""Clock, disks and firewall of a machine; what nft says is recorded."""
 
 import ctypes
 import json
@@ -22,7 +22,7 @@ class Kernel:
             raise CommandError(argv, Completed(127, err=f"{argv[0]} is not installed on this host"))
         if argv[0] == "nft":
             table = " ".join(argv[-2:])
-            error = "Error: No such file or directory\nlist table inet silo_guard\n           ^^^^^^^^^^\n"
+            error = "Error: No such file or directory\nlist table inet silo_firewall\n           ^^^^^^^^^^\n"
             return Completed(0, self.loaded[table]) if table in self.loaded else Completed(1, err=error)
         if argv[0] == "unshare":
             return Completed(0, self.file) if self.file else Completed(1, err="unshare: Operation not permitted\n")
@@ -30,42 +30,42 @@ class Kernel:
 
 
 @pytest.fixture
-def guard(tmp_path):
-    path = tmp_path / "guard.nft"
+def firewall(tmp_path):
+    path = tmp_path / "firewall.nft"
     path.touch()
     return path
 
 
-def test_a_guard_that_holds(guard):
-    assert snapshot.guard_problem(Kernel(), guard) == ""
+def test_a_firewall_that_holds(firewall):
+    assert snapshot.firewall_problem(Kernel(), firewall) == ""
 
 
-def test_a_guard_without_its_file(tmp_path):
-    assert snapshot.guard_problem(Kernel(), tmp_path / "none") == f"{tmp_path}/none is missing"
+def test_a_firewall_without_its_file(tmp_path):
+    assert snapshot.firewall_problem(Kernel(), tmp_path / "none") == f"{tmp_path}/none is missing"
 
 
 @pytest.mark.parametrize("table", snapshot.TABLES)
-def test_a_table_that_is_gone(guard, table):
+def test_a_table_that_is_gone(firewall, table):
     loaded = {name: rules for name, rules in RULES.items() if name != table}
     reason = "Error: No such file or directory"
-    assert snapshot.guard_problem(Kernel(loaded), guard) == f"its table {table} is not loaded ({reason})"
+    assert snapshot.firewall_problem(Kernel(loaded), firewall) == f"its table {table} is not loaded ({reason})"
 
 
-def test_rules_that_are_others(guard):
-    loaded = {**RULES, "inet silo_guard": "table inet silo_guard {\n  chain input { }\n}\n"}
-    assert snapshot.guard_problem(Kernel(loaded), guard) == (
-        f"its tables are loaded, and their rules are not those of {guard}"
+def test_rules_that_are_others(firewall):
+    loaded = {**RULES, "inet silo_firewall": "table inet silo_firewall {\n  chain input { }\n}\n"}
+    assert snapshot.firewall_problem(Kernel(loaded), firewall) == (
+        f"its tables are loaded, and their rules are not those of {firewall}"
     )
 
 
-def test_rules_that_cannot_be_compared(guard):
-    assert snapshot.guard_problem(Kernel(file=""), guard) == (
-        f"its tables are loaded, and could not be compared with {guard} (unshare: Operation not permitted)"
+def test_rules_that_cannot_be_compared(firewall):
+    assert snapshot.firewall_problem(Kernel(file=""), firewall) == (
+        f"its tables are loaded, and could not be compared with {firewall} (unshare: Operation not permitted)"
     )
 
 
-def test_a_machine_without_nft(guard):
-    assert "nft is not installed" in snapshot.guard_problem(Kernel(missing=("nft",)), guard)
+def test_a_machine_without_nft(firewall):
+    assert "nft is not installed" in snapshot.firewall_problem(Kernel(missing=("nft",)), firewall)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,10 @@ def test_a_machine_without_nft(guard):
             Completed(0, "chain input {\n  type filter hook input priority -10; policy accept;\n"),
             "what listens is open",
         ),
-        (Completed(1, err="Error: No such file"), "the chain input of silo_guard is not loaded (Error: No such file)"),
+        (
+            Completed(1, err="Error: No such file"),
+            "the chain input of silo_firewall is not loaded (Error: No such file)",
+        ),
     ],
 )
 def test_a_server_that_is_open(answer, problem):

@@ -8,7 +8,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engi
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import Service
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 
@@ -63,7 +63,7 @@ def test_who_runs_is_measured(server):
 
 def test_who_is_stopped_uses_disk_alone(server):
     found = server(container("hans", "database", "exited"), folders=["hans"])["hans"]
-    assert found.services == {"database": Service("exited", "healthy", "hans-database")}
+    assert found.services == {"database": ServiceSample("exited", "healthy", "hans-database")}
     assert (found.database, found.disk) == (Database(), Disk(7))
 
 
@@ -88,7 +88,7 @@ def test_the_half_of_a_replacement_counts_beside_the_other(server):
 def test_who_vanishes_meanwhile_is_no_error(server, monkeypatch, answer):
     monkeypatch.setattr(engine, "get", lambda _path, _query: answer)
     assert server(container("hans", "server"))["hans"].services == {
-        "server": Service("running", "healthy", "hans-server")
+        "server": ServiceSample("running", "healthy", "hans-server")
     }
 
 
@@ -98,7 +98,7 @@ def test_a_container_that_the_engine_does_not_know_any_more_is_no_error(server, 
 
     monkeypatch.setattr(engine, "get", gone)
     assert server(container("hans", "server"))["hans"].services == {
-        "server": Service("running", "healthy", "hans-server")
+        "server": ServiceSample("running", "healthy", "hans-server")
     }
 
 
@@ -106,7 +106,7 @@ def test_a_group_that_is_gone_at_the_second_look_uses_nothing(server, monkeypatc
     looks = iter([used(10.0), None])
     monkeypatch.setattr(collector.group, "read", lambda _pid: next(looks))
     service = server(container("hans", "server"))["hans"].services["server"]
-    assert service == Service("running", "healthy", "hans-server")
+    assert service == ServiceSample("running", "healthy", "hans-server")
 
 
 def test_a_container_that_started_anew_meanwhile_has_no_negative_share(server, monkeypatch):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from silo.ansible import runner
-from silo.billing.model import Case, Claim, Invoice, Subscription, Tenant
-from silo.billing.policy import Policy
+from silo.billing.model import BillingTenant, Case, Claim, Invoice, Subscription
+from silo.billing.policy import BillingPolicy
 from silo.billing.stripe.client import Gateway
 from silo.inventory import document, editor, fleet_builder
 from tests.stripe_api import Account, Direct, Server
@@ -32,8 +32,8 @@ class Customer:
         begun = FAILED - datetime.timedelta(days=31)
         self.subscription = Subscription("sub_hans", "cus_hans", "active", ("price_small",), begun, "hans", "de")
         self.invoices = [Invoice("in_1", "paid", True, begun, begun)]
-        self.tenant, self.holder, self.claims = Tenant("hans", "running", "small"), None, []
-        self.policy = Policy({"price_small": "small", "price_large": "large"})
+        self.tenant, self.holder, self.claims = BillingTenant("hans", "running", "small"), None, []
+        self.policy = BillingPolicy({"price_small": "small", "price_large": "large"})
 
     @property
     def case(self):

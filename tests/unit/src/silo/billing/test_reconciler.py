@@ -7,7 +7,7 @@ import yaml
 from click.testing import CliRunner
 
 from silo import cli
-from silo.billing.errors import Parked, TryLater
+from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.rate_limits import Brakes
 from silo.billing.reconciler import Settlement
 from silo.billing.state_store import Notes
@@ -122,7 +122,9 @@ def test_paid_after_all_was_removed_for_good_is_parked(company, unpaid):
     operator.purge(operator.kept())
     company.account.mend_card(unpaid)
     company.account.pay(unpaid)
-    with pytest.raises(Parked, match=r"hans \(sub_\d+\): it is paid again, and the data of hans was removed for good"):
+    with pytest.raises(
+        NeedsAttention, match=r"hans \(sub_\d+\): it is paid again, and the data of hans was removed for good"
+    ):
         company.settlement().settle(unpaid)
     assert company.machines.running == {}
 
@@ -233,7 +235,7 @@ def test_ordered_anew_while_it_is_in_the_trash_it_comes_back(company, hans):
 )
 def test_a_name_that_cannot_be_is_parked(company, hans, wished, words):
     other = company.account.order(wished, "other@example.ch", "price_small")
-    with pytest.raises(Parked, match=words):
+    with pytest.raises(NeedsAttention, match=words):
         company.settlement().settle(other)
     assert list(company.machines.running) == ["hans"]
 
@@ -241,7 +243,7 @@ def test_a_name_that_cannot_be_is_parked(company, hans, wished, words):
 def test_a_price_that_is_nobodys_is_parked(company):
     company.account.sell("price_other", "Another product")
     name = company.order("hans", "price_other")
-    with pytest.raises(Parked, match="billing_plans names no plan"):
+    with pytest.raises(NeedsAttention, match="billing_plans names no plan"):
         company.settlement().settle(name)
     assert company.machines.running == {}
 
@@ -249,7 +251,7 @@ def test_a_price_that_is_nobodys_is_parked(company):
 def test_a_tenant_that_others_have_by_hand_is_nobodys_by_guess(company):
     Operator(Edits(company.path)).create("hans", email="other@example.ch", quota="10G")
     name = company.order("hans")
-    with pytest.raises(Parked, match="'silo set hans --subscription sub_"):
+    with pytest.raises(NeedsAttention, match="'silo set hans --subscription sub_"):
         company.settlement().settle(name)
     linked = CliRunner().invoke(cli.main, ["-i", str(company.path), "set", "hans", "--subscription", name])
     assert linked.exit_code == 0, linked.output
@@ -427,7 +429,7 @@ def test_a_tenant_whose_file_is_wrong_is_left_alone(company, hans):
     file = company.path / "host_vars" / "hans" / "tenant.yml"
     file.write_text(file.read_text().replace("tenant_plan: small", "tenant_plan: small\ntenant_state: odd"))
     company.account.cancel(hans)
-    with pytest.raises(Parked, match="hans: its settings are not right, so its bill is left alone"):
+    with pytest.raises(NeedsAttention, match="hans: its settings are not right, so its bill is left alone"):
         company.settlement().settle(hans)
     assert company.reconciliation().sweep().left[0].startswith("hans: its settings are not right")
 
@@ -438,7 +440,7 @@ def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(
     Operator(Edits(company.path)).create("peter", email="p@example.ch", quota="10G", subscription=hans)
     company.account.cancel(hans)
     company.account.cancel(maria)
-    with pytest.raises(Parked, match=f"hans and peter both have {hans}; one of them is right"):
+    with pytest.raises(NeedsAttention, match=f"hans and peter both have {hans}; one of them is right"):
         company.settlement().settle(hans)
     repair = company.reconciliation().sweep()
     assert repair.left == (f"hans and peter both have {hans}; one of them is right",)

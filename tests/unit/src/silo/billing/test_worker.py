@@ -12,9 +12,9 @@ import time
 import pytest
 
 from silo.billing import worker as jobs
-from silo.billing.errors import Parked, Told, TryLater
+from silo.billing.errors import NeedsAttention, NeedsAttentionReported, TryLater
 from silo.billing.inbox import Inbox
-from silo.billing.protocols import Outcome
+from silo.billing.protocols import EventOutcome
 from silo.billing.stripe.events import Event
 from silo.billing.worker import TakenError, Worker, alone, wait_seconds
 
@@ -40,11 +40,11 @@ class Rules:
         self.asked.append(subscription)
         if self.answers[subscription]:
             raise self.answers[subscription].pop(0)
-        return Outcome(f"{subscription} is as it should be")
+        return EventOutcome(f"{subscription} is as it should be")
 
     def consider(self, event):
         self.asked.append(event["id"])
-        return Outcome("nothing is asked")
+        return EventOutcome("nothing is asked")
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_may_go_better_later_waits_longer_each_time_and_never_ends(worker, 
 
 
 def test_what_cannot_be_without_guessing_is_parked_and_told_once_a_day(worker, inbox, rules, clock, told):
-    rules.answers["sub_1"] = [Parked("price_9 is no plan of ours")] * 3
+    rules.answers["sub_1"] = [NeedsAttention("price_9 is no plan of ours")] * 3
     for number in range(3):
         inbox.keep([event(number)])
         work(worker, inbox)
@@ -130,7 +130,7 @@ def test_what_cannot_be_without_guessing_is_parked_and_told_once_a_day(worker, i
 
 
 def test_what_has_a_letter_of_its_own_is_parked_without_another(worker, inbox, rules, told):
-    rules.answers["sub_1"] = [Told("sub_2 pays for hans")]
+    rules.answers["sub_1"] = [NeedsAttentionReported("sub_2 pays for hans")]
     inbox.keep([event(1)])
     work(worker, inbox)
     assert states(inbox)["evt_1"] == ("parked", 1, "sub_2 pays for hans")
@@ -157,7 +157,7 @@ def test_a_letter_that_cannot_be_written_stops_nobody(inbox, rules):
         raise OSError("no relay")
 
     inbox.keep([event(1), event(2)])
-    rules.answers["sub_1"] = [Parked("price_9 is no plan of ours")]
+    rules.answers["sub_1"] = [NeedsAttention("price_9 is no plan of ours")]
     worker = Worker(inbox, rules.open, no_relay)
     work(worker, inbox)
     work(worker, inbox)

@@ -22,7 +22,7 @@ from aiosmtpd.controller import Controller
 
 from silo.ansible import runner
 from silo.billing.compare import Reconciliation
-from silo.billing.errors import Parked
+from silo.billing.errors import NeedsAttention
 from silo.billing.reconciler import Settlement
 from silo.billing.stripe.events import parse
 from silo.capacity import GIB
@@ -224,7 +224,7 @@ class World:
         """Do with an event what the worker does."""
         found = parse(json.dumps(event).encode())
         rules = self.settlement()
-        with contextlib.suppress(Parked):
+        with contextlib.suppress(NeedsAttention):
             return rules.settle(found.subscription) if found.subscription else rules.consider(event)
 
     def events(self):

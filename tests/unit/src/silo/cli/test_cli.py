@@ -9,7 +9,7 @@ from silo import cli, fleet
 from silo.ansible import runner
 from silo.capacity import GIB
 
-HANS = fleet.Tenant(
+HANS = fleet.TenantStatus(
     name="hans",
     url="https://hans.swissphoto.ch",
     desired="running",

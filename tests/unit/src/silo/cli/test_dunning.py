@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli
-from silo.billing.errors import Parked
+from silo.billing.errors import NeedsAttention
 from silo.billing.inbox import Inbox
 from silo.billing.stripe import credentials
 from silo.cli import billing
@@ -178,7 +178,7 @@ def test_stripe_that_is_away_is_a_sentence(silo, stripe):
 
 def test_what_asks_for_the_operator_ends_with_a_sentence(silo, unpaid, company, monkeypatch):
     def parks(*_arguments):
-        raise Parked("hans and maria both have sub_1")
+        raise NeedsAttention("hans and maria both have sub_1")
 
     monkeypatch.setattr("silo.billing.tenant_lookup.read", parks)
     result = silo("dunning")

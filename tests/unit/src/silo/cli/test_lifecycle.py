@@ -18,7 +18,7 @@ from silo.operation import Operator
 from ..conftest import ROOT, event
 
 SOUND = Finding("DNS", "*.swissphoto.ch", "ok", "it answers")
-BROKEN = Finding("guard", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
+BROKEN = Finding("firewall", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_nothing_is_created_on_unsound_ground_but_by_will(silo, path, findings):
     findings.append(BROKEN)
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 1
-    assert "wrong    guard, silo1: its rules are not loaded\n         -> run playbooks/site.yml\n" in result.output
+    assert "wrong    firewall, silo1: its rules are not loaded\n         -> run playbooks/site.yml\n" in result.output
     assert not (path / "host_vars" / "hans").exists()
     assert silo("create", "hans", "100", "hans@email.ch", "--no-check").exit_code == 0
 

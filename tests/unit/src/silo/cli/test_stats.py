@@ -17,7 +17,7 @@ from silo.reports import usage
 
 
 def tenant(name, **numbers):
-    return usage.Tenant(name=name, server="silo1", desired="running", observed="running", **numbers)
+    return usage.TenantUsage(name=name, server="silo1", desired="running", observed="running", **numbers)
 
 
 ANNA = tenant("anna", memory_bytes=GIB, memory_limit_bytes=4 * GIB, cpu_cores=0.1, storage_bytes=None)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import Inventory, InventoryError, editor, reader
+from silo.inventory import InventoryEditor, InventoryError, editor, reader
 from silo.inventory.transaction import DESK
 
 ROOT = Path(__file__).parents[5]
@@ -37,7 +37,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def inventory(path):
-    return Inventory.open(path)
+    return InventoryEditor.open(path)
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ def start_cut_off(path, monkeypatch):
 
     def start_one(author=None):
         def edit():
-            monkeypatch.setattr(Inventory, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
-            Inventory.open(path, author=author).set_state("anna", "stopped")
+            monkeypatch.setattr(InventoryEditor, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+            InventoryEditor.open(path, author=author).set_state("anna", "stopped")
 
         return start(edit)
 
@@ -199,7 +199,7 @@ def test_the_demo_is_edited_where_its_lab_is_there(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "inventory" / "demo", path, ignore=shutil.ignore_patterns("vault.yml"))
     for file in path.glob("host_vars/*/tenant.yml"):
         file.with_name("vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\nnobody has to open this\n")
-    inventory = Inventory.open(path)
+    inventory = InventoryEditor.open(path)
     monkeypatch.setenv("SILO_LAB_FILE", str(tmp_path / "lab.json"))
     message = refused(inventory, lambda: inventory.set_state("hans", "stopped"))
     assert "hans: tenant_domain cannot be worked out: " in message
@@ -221,7 +221,7 @@ def test_what_is_said_already_changes_nothing(path, inventory):
 def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write, read_by_ansible):
     write("host_vars/anna/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n3333\n")
     files = {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()}
-    change = Inventory.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
+    change = InventoryEditor.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
     assert change.after is None
     assert inventory.tenants() == {}
     (stone,) = inventory.tombstones()
@@ -261,14 +261,14 @@ def test_two_at_the_same_moment_get_different_indexes(path, git):
     names = [f"kunde{number}" for number in range(6)]
 
     def create(name):
-        inventory = Inventory.open(path, wait_seconds=120)
+        inventory = InventoryEditor.open(path, wait_seconds=120)
         ready.wait(20)
         inventory.create(name, email=MAIL, plan="small")
 
     ready = multiprocessing.get_context("fork").Barrier(len(names))
     runs = [start(lambda name=name: create(name)) for name in names]
     assert [os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]) for run in runs] == [0] * len(names)
-    indexes = [tenant.settings["tenant_index"] for tenant in Inventory.open(path).tenants().values()]
+    indexes = [tenant.settings["tenant_index"] for tenant in InventoryEditor.open(path).tenants().values()]
     assert sorted(indexes) == [1, 2, 3, 4, 5, 6, 7]
     assert git("status", "--porcelain") == ""
     assert sorted(git("log", "--format=%s").split("\n")[:-2]) == [
@@ -280,7 +280,7 @@ def test_two_at_the_same_moment_get_different_indexes(path, git):
 
 
 def test_each_change_is_one_commit_with_a_clear_message(path, git):
-    inventory = Inventory.open(path, author="Maria Muster <maria@example.ch>")
+    inventory = InventoryEditor.open(path, author="Maria Muster <maria@example.ch>")
     changes = [
         inventory.create("hans", email=MAIL, quota="100G", plan="small"),
         inventory.change("hans", email="h@example.ch", quota="200G", language="it"),
@@ -311,7 +311,7 @@ def test_a_git_that_refuses_leaves_the_edit_undone(path, git):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
     hook.chmod(0o755)
-    inventory = Inventory.open(path)
+    inventory = InventoryEditor.open(path)
     for work in (
         lambda: inventory.create("hans", email=MAIL, plan="small"),
         lambda: inventory.set_state("anna", "stopped"),
@@ -321,11 +321,11 @@ def test_a_git_that_refuses_leaves_the_edit_undone(path, git):
             work()
         assert git("status", "--porcelain") == ""
         assert list(inventory.tenants()) == ["anna"]
-    assert Inventory.open(path, commit=False).set_state("anna", "stopped").commit is None
+    assert InventoryEditor.open(path, commit=False).set_state("anna", "stopped").commit is None
 
 
 def test_an_edit_of_the_operator_in_the_same_file_is_left_alone(path, git):
-    inventory = Inventory.open(path)
+    inventory = InventoryEditor.open(path)
     file = path / "host_vars" / "anna" / "tenant.yml"
     file.write_text(file.read_text() + "tenant_quota: 300G\n")
     for work in (lambda: inventory.set_state("anna", "stopped"), lambda: inventory.remove("anna")):
@@ -341,12 +341,12 @@ def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nrm -f \"$0\"\nkill -9 $(cut -d' ' -f4 /proc/$PPID/stat)\n")
     hook.chmod(0o755)
-    child = start(lambda: Inventory.open(path).set_state("anna", "stopped"))
+    child = start(lambda: InventoryEditor.open(path).set_state("anna", "stopped"))
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     until = time.monotonic() + 20
     while (path / ".git" / "index.lock").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    Inventory.open(path).set_state("anna", "suspended")
+    InventoryEditor.open(path).set_state("anna", "suspended")
     assert git("log", "--format=%s").split("\n")[:-1] == ["Suspend tenant anna", "Stop tenant anna", "first"]
     assert git("status", "--porcelain") == ""
     assert not (path / DESK).exists()
@@ -357,7 +357,7 @@ def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, star
     git("config", "--unset", "user.name")
     git("config", "user.useConfigOnly", "true")
     with pytest.raises(InventoryError, match="^Stop tenant anna: this earlier edit was cut off") as error:
-        Inventory.open(path).set_state("anna", "suspended")
+        InventoryEditor.open(path).set_state("anna", "suspended")
     assert "Please tell me who you are" in error.value.problems[1]
     assert git("status", "--porcelain") == ""
     assert not (path / DESK).exists()
@@ -367,7 +367,7 @@ def test_an_edit_killed_before_its_commit_is_committed_by_the_next(path, git, st
     assert os.WTERMSIG(os.waitpid(start_cut_off(), 0)[1]) == signal.SIGKILL
     assert (path / DESK).exists()
     assert "|--anna" in read_by_ansible()
-    inventory = Inventory.open(path)
+    inventory = InventoryEditor.open(path)
     assert inventory.tenants()["anna"].settings["tenant_state"] == "stopped"
     inventory.create("hans", email=MAIL, plan="small")
     assert git("log", "--format=%s").split("\n")[:2] == ["Create tenant hans (100G, small)", "Stop tenant anna"]
@@ -382,7 +382,7 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
     write("hosts.yml", "servers:\n  hosts:\n    silo1:\n    silo2:\nnas:\n  hosts:\n    silo1:\n")
     write("host_vars/anna/overrides.yml", "tenant_server: silo1\n")
     write("group_vars/all/policy.yml", "silo_memory_of_server: 38G\nsilo_memory_reserve: 8G\n")
-    inventory = Inventory.open(path, pools={"silo1": 500 * GIB})
+    inventory = InventoryEditor.open(path, pools={"silo1": 500 * GIB})
     placed = [inventory.create(name, email=MAIL, plan="small").after["tenant_server"] for name in ("aa", "bb", "cc")]
     assert placed == ["silo2", "silo1", "silo2"]
     before = checksum(path)
@@ -613,7 +613,7 @@ def test_a_link_out_of_the_inventory_is_refused(path, inventory, link, tmp_path)
 
 def test_a_folder_that_is_no_inventory_is_told(tmp_path):
     with pytest.raises(InventoryError, match="it is no inventory; a folder with hosts.yml and tenants.yml is right"):
-        Inventory.open(tmp_path)
+        InventoryEditor.open(tmp_path)
 
 
 @BOUNDED
@@ -621,7 +621,7 @@ def test_a_folder_that_is_no_inventory_is_told(tmp_path):
 @example("\u0430nna")
 @given(st.one_of(st.text(max_size=40), LONG))
 def test_no_name_of_any_letters_harms(path, unmerged, name):
-    inventory = Inventory.open(path)
+    inventory = InventoryEditor.open(path)
     if editor.schema.name_problem(name) is None:
         with pytest.raises(AssertionError, match="Ansible was asked"):
             inventory.create(name, email=MAIL, plan="small")
@@ -636,7 +636,7 @@ def test_no_name_of_any_letters_harms(path, unmerged, name):
     st.one_of(st.text("{}%#\r\n\0\u0430a@.ch: ", max_size=30), st.text(max_size=40), LONG),
 )
 def test_no_value_of_any_letters_harms_or_becomes_a_template(path, unmerged, key, value):
-    inventory = Inventory.open(path)
+    inventory = InventoryEditor.open(path)
     before = checksum(path)
     try:
         inventory.change("anna", **{key: value})

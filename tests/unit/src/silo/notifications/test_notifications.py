@@ -17,7 +17,7 @@ from silo.notifications.errors import LetterError
 from silo.notifications.letter import render
 from silo.notifications.message import mailbox
 from silo.notifications.outbox import Outbox
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 WHEN = datetime(2026, 7, 4, 12, 30, tzinfo=UTC)
 WHO = ("Hans", "https://hans.example.ch")
@@ -70,7 +70,7 @@ def test_a_domain_beyond_ascii_is_written_as_servers_know_it():
 
 def test_no_encryption_is_refused_beyond_this_machine(tmp_path):
     with pytest.raises(LetterError, match="^security: none"):
-        Settings("smtp.example.ch", 25, "a@b.ch", tmp_path / "o", security="none")
+        MailSettings("smtp.example.ch", 25, "a@b.ch", tmp_path / "o", security="none")
 
 
 class Post:
@@ -95,7 +95,7 @@ def post(tmp_path):
         controller = Controller(handler, hostname="127.0.0.1", port=port)
         controller.start()
         started.append(controller)
-        return handler, Settings("127.0.0.1", port, "silo@example.ch", tmp_path / "outbox.db", security="none")
+        return handler, MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "outbox.db", security="none")
 
     yield start
     for controller in started:
@@ -143,7 +143,7 @@ def test_what_waits_is_tried_at_once_where_somebody_asks(post):
 
 
 def test_a_debt_is_one_until_it_is_forgotten(tmp_path):
-    outbox = Outbox(Settings("127.0.0.1", 25, "silo@example.ch", tmp_path / "outbox.db", security="none"))
+    outbox = Outbox(MailSettings("127.0.0.1", 25, "silo@example.ch", tmp_path / "outbox.db", security="none"))
     assert outbox.owe("hans", "created")
     assert not outbox.owe("hans", "created")
     assert outbox.owe("hans", "access")
@@ -166,9 +166,9 @@ VARIABLES = {
 
 
 def test_settings_come_from_the_inventory(tmp_path):
-    settings = Settings.of(VARIABLES, tmp_path / "outbox.db")
+    settings = MailSettings.of(VARIABLES, tmp_path / "outbox.db")
     assert (settings.host, settings.port, settings.sender) == ("smtp.example.ch", 587, "photos@example.ch")
-    assert Settings.of({**VARIABLES, "letters_relay_host": ""}, tmp_path / "outbox.db") is None
+    assert MailSettings.of({**VARIABLES, "letters_relay_host": ""}, tmp_path / "outbox.db") is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_settings_come_from_the_inventory(tmp_path):
 )
 def test_wrong_settings_are_told(tmp_path, wrong, problem):
     with pytest.raises(LetterError, match=problem):
-        Settings.of({**VARIABLES, **wrong}, tmp_path / "outbox.db")
+        MailSettings.of({**VARIABLES, **wrong}, tmp_path / "outbox.db")
 
 
 @pytest.mark.parametrize("language", kinds.LOCALES)
@@ -195,7 +195,7 @@ def test_what_happens_to_a_tenant_has_a_letter(kind, language):
 
 
 def test_a_letter_that_tells_what_is_true_no_more_is_taken_back_while_it_waits(tmp_path):
-    outbox = Outbox(Settings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none"))
+    outbox = Outbox(MailSettings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none"))
     outbox.enqueue("deletion_announced/hans/2026-12-31@14", "h@b.ch", kinds.Restored(*WHO), "de")
     assert outbox.withdraw("deletion_announced/hans/2026-12-31@14")
     assert not outbox.withdraw("deletion_announced/hans/2026-12-31@14")
@@ -203,7 +203,7 @@ def test_a_letter_that_tells_what_is_true_no_more_is_taken_back_while_it_waits(t
 
 
 def test_a_debt_keeps_where_its_customer_can_pay_and_an_outbox_of_before_learns_it(tmp_path):
-    settings = Settings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none")
+    settings = MailSettings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none")
     with closing(sqlite3.connect(settings.outbox)) as old:
         old.execute("CREATE TABLE owed (tenant TEXT, kind TEXT, since TEXT NOT NULL, PRIMARY KEY (tenant, kind))")
         old.execute("INSERT INTO owed VALUES ('anna', 'suspended', '2026-01-01')")

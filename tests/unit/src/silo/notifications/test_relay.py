@@ -9,7 +9,7 @@ from aiosmtpd.controller import Controller
 
 from silo.notifications.errors import LetterError
 from silo.notifications.relay import Relay
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -26,9 +26,9 @@ def test_a_certificate_holds_by_its_own_authority_alone(security, tmp_path):
     controller = Controller(object(), hostname="127.0.0.1", port=port, **how)
     controller.start()
     try:
-        known = Settings("127.0.0.1", port, "silo@example.ch", tmp_path / "o", security=security, ca_file=cert)
+        known = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "o", security=security, ca_file=cert)
         assert "takes our mail" in Relay(known).check("hans@example.ch")
-        unknown = Settings("127.0.0.1", port, "silo@example.ch", tmp_path / "o", security=security)
+        unknown = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "o", security=security)
         with pytest.raises(LetterError, match="certificate does not hold"):
             Relay(unknown).check("hans@example.ch")
     finally:

@@ -2,7 +2,11 @@
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import Service, Tenant, as_facts
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import (
+    ServiceSample,
+    TenantSample,
+    as_facts,
+)
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 from hypothesis import example, given
@@ -28,13 +32,13 @@ def line(key, router, value, method="GET"):
 
 
 GROUP = Group(100, 80, 1000, 2, 1, 1.5, 30, 40, 5)
-RUNNING = Service("running", "healthy", "7f3a", "2026-11-23T16:57:05Z", 1, GROUP, Network(10, 20), 0.25)
+RUNNING = ServiceSample("running", "healthy", "7f3a", "2026-11-23T16:57:05Z", 1, GROUP, Network(10, 20), 0.25)
 
 
 def found(service=RUNNING, size=5000, photos=12):
     """What the module returns of a tenant."""
     services = dict.fromkeys(("server", "database", "cache"), service)
-    return as_facts({"hans": Tenant(services, Database(size, photos, 1, 2), Disk(70, 20))})["hans"]
+    return as_facts({"hans": TenantSample(services, Database(size, photos, 1, 2), Disk(70, 20))})["hans"]
 
 
 def server(metrics=STARTED, problem="", **tenants):
@@ -66,7 +70,7 @@ def test_who_runs():
 
 
 def test_who_is_stopped_uses_no_memory_and_no_cpu():
-    stopped = found(Service("exited", ""), size=None)
+    stopped = found(ServiceSample("exited", ""), size=None)
     (hans,) = usage.usage({"hans": {**FACT, "desired": "stopped"}}, {"silo1": server(hans=stopped)}, {}).tenants
     assert (hans.desired, hans.observed) == ("stopped", "stopped")
     assert (hans.memory_bytes, hans.cpu_seconds, hans.cpu_cores, hans.requests) == (0, 0, 0, 0)

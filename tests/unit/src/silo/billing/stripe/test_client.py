@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from silo.billing.errors import Parked, TryLater
+from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.stripe.client import Gateway
 from tests.stripe_api import DAY, Account, Server
 from tests.stripe_api.server import KEY
@@ -83,7 +83,7 @@ def test_events_of_other_types_and_times_are_not_asked_for(gateway, account):
 
 
 def test_what_stripe_does_not_know_is_parked(gateway):
-    with pytest.raises(Parked, match="Stripe knows no subscription sub_other; it may be of another account"):
+    with pytest.raises(NeedsAttention, match="Stripe knows no subscription sub_other; it may be of another account"):
         gateway.subscription("sub_other")
 
 

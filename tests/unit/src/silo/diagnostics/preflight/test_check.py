@@ -57,7 +57,7 @@ def test_a_server_that_is_away_does_not_hide_the_others(inventory, zone, closed_
     assert [one.state for one in of(findings, "quota", "silo2")] == ["wrong"]
     (policy,) = of(findings, "policy", "silo2")
     assert policy.text == "silo_check_disk_wrong is 'much'; a number from 0 to 100, in percent, is right"
-    assert len(of(findings, "guard", "silo1")) == len(of(findings, "clock", "silo1")) == 1
+    assert len(of(findings, "firewall", "silo1")) == len(of(findings, "clock", "silo1")) == 1
     assert of(findings, "disk", "silo1")
     assert [one.state for one in of(findings, "NAS", "silo1")] == ["wrong"]
     (quota,) = of(findings, "quota", "silo1")
@@ -107,6 +107,6 @@ def test_a_look_knows_the_size_of_each_nas_that_tells_it(inventory, monkeypatch)
         "silo1": {"pool": pool, "backend": "btrfs", "tenants": {}},
         "silo2": {"failed": True, "msg": "nothing is mounted"},
     }
-    told = {host: results.Told(values, 0, 1) for host, values in said.items()}
+    told = {host: results.TaskResult(values, 0, 1) for host, values in said.items()}
     monkeypatch.setattr(results, "read", lambda _playbook, _inventory: {ground.QUOTAS: told})
     assert ground.look(inventory).pools == {"silo1": 4 << 40}

@@ -7,7 +7,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from silo.diagnostics.preflight import mail
-from silo.notifications.settings import Settings
+from silo.notifications.settings import MailSettings
 
 
 class Handler:
@@ -43,7 +43,7 @@ def relay(closed_port, tmp_path):
 
 
 def settings(port, folder, **changes):
-    return Settings("127.0.0.1", port, "silo@swissphoto.ch", folder / "outbox", security="none", **changes)
+    return MailSettings("127.0.0.1", port, "silo@swissphoto.ch", folder / "outbox", security="none", **changes)
 
 
 def test_a_relay_that_takes_us_gets_no_letter(relay):

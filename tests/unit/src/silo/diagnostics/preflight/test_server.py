@@ -89,12 +89,12 @@ def test_thresholds_are_the_operators():
     ("look", "subject"),
     [
         (server.storage, "NAS"),
-        (server.guard, "guard"),
+        (server.firewall, "firewall"),
         (server.opened, "open ports"),
         (server.keyless, "SSH"),
     ],
 )
-def test_storage_guard_and_doors(look, subject):
+def test_storage_firewall_and_doors(look, subject):
     good, bad = look("silo1", ""), look("silo1", "it is not there")
     assert (good.subject, good.state, good.remedy) == (subject, "ok", "")
     assert (bad.subject, bad.place, bad.state) == (subject, "silo1", "wrong")

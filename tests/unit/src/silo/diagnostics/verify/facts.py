@@ -1,6 +1,6 @@
 """What a run knows of a tenant, and how a machine answers."""
 
-from silo.ansible.results import Told
+from silo.ansible.results import TaskResult
 
 HANS = {
     "host_name": "hans.swissphoto.ch",
@@ -13,4 +13,4 @@ HANS = {
 
 
 def told(**values):
-    return Told(values, 0.0, 1.0)
+    return TaskResult(values, 0.0, 1.0)
