@@ -36,7 +36,7 @@ class _Process:
         self._mouth, ear = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ear:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(Path(__file__).with_name("ansible_playbook.py"))],
+                [sys.executable, "-P", str(Path(__file__).with_name("playbook_process.py"))],
                 cwd=root(),
                 env=_environment(),
                 stdin=ear.fileno(),

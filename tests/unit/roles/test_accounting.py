@@ -76,7 +76,7 @@ def host(monkeypatch, tmp_path):
         def read():
             return Survey(Host.directories, {})
 
-    monkeypatch.setattr(collector, "read", part("docker", lambda: Host.tenants))
+    monkeypatch.setattr(usage_collector, "read", part("docker", lambda: Host.tenants))
     monkeypatch.setattr(metrics, "read", part("traefik", lambda: Host.served))
     monkeypatch.setattr(collector, "open_backend", part("storage", lambda: Backend))
     return Host

@@ -63,8 +63,8 @@ def engine(given, monkeypatch):
     monkeypatch.setattr(container.mounts, "read", lambda *_where: found.mounts)
     monkeypatch.setattr(container.limits, "read", lambda _pid: found.limits)
     monkeypatch.setattr(audit.probe, "look", lambda _sentinel, directories: Storage("", frozenset(directories)))
-    monkeypatch.setattr(audit.look, "firewall_problem", lambda _runner, _file: "")
-    monkeypatch.setattr(audit.look, "input_problem", lambda _runner: "")
+    monkeypatch.setattr(audit.snapshot, "firewall_problem", lambda _runner, _file: "")
+    monkeypatch.setattr(audit.snapshot, "input_problem", lambda _runner: "")
     monkeypatch.setattr(audit.ssh, "problem", lambda _runner: "")
     monkeypatch.setattr(audit.reach, "from_inside", lambda ways, _seconds: dict.fromkeys(ways, Reached()))
     return Engine(given)
@@ -144,7 +144,7 @@ def test_one_of_the_shared_that_does_not_run(run, engine):
 
 
 def test_a_firewall_and_a_nas_that_are_not_there(run, monkeypatch):
-    monkeypatch.setattr(audit.look, "firewall_problem", lambda _runner, _file: "it is missing")
+    monkeypatch.setattr(audit.snapshot, "firewall_problem", lambda _runner, _file: "it is missing")
     monkeypatch.setattr(audit.probe, "look", lambda _sentinel, _directories: Storage("the NAS is not mounted"))
     found = by_subject(run())
     assert (found["silo1"]["firewall"].ok, found["silo1"]["NAS"].ok, found["hans"]["data"].ok) == (False, False, False)
@@ -152,7 +152,7 @@ def test_a_firewall_and_a_nas_that_are_not_there(run, monkeypatch):
 
 
 def test_a_server_that_lets_in_more_than_it_should(run, engine, monkeypatch):
-    monkeypatch.setattr(audit.look, "input_problem", lambda _runner: "what listens is open")
+    monkeypatch.setattr(audit.snapshot, "input_problem", lambda _runner: "what listens is open")
     monkeypatch.setattr(audit.ssh, "problem", lambda _runner: "it has passwordauthentication yes")
     engine.keeps = False
     found = by_subject(run())["silo1"]

@@ -32,9 +32,9 @@ def container(tenant, service, state="running", name=None):
 def server(monkeypatch, tmp_path):
     """A server with some containers; their processes have used 10 seconds, and 0.1 more at each look."""
     looks = itertools.count()
-    monkeypatch.setattr(collector.group, "read", lambda _pid: used(10 + next(looks) / 10))
-    monkeypatch.setattr(collector.group, "network", lambda _pid: Network(3, 4))
-    monkeypatch.setattr(collector.group, "CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(collector.cgroup, "read", lambda _pid: used(10 + next(looks) / 10))
+    monkeypatch.setattr(collector.cgroup, "network", lambda _pid: Network(3, 4))
+    monkeypatch.setattr(collector.cgroup, "CGROUP", tmp_path / "cgroup")
     monkeypatch.setattr(engine, "get", lambda _path, _query: INSPECTED)
     monkeypatch.setattr(collector.database, "read", lambda _name, _seconds: Database(5))
     monkeypatch.setattr(collector.disk, "read", lambda _folder, _seconds: Disk(7))
@@ -104,20 +104,20 @@ def test_a_container_that_the_engine_does_not_know_any_more_is_no_error(server, 
 
 def test_a_group_that_is_gone_at_the_second_look_uses_nothing(server, monkeypatch):
     looks = iter([used(10.0), None])
-    monkeypatch.setattr(collector.group, "read", lambda _pid: next(looks))
+    monkeypatch.setattr(collector.cgroup, "read", lambda _pid: next(looks))
     service = server(container("hans", "server"))["hans"].services["server"]
     assert service == ServiceSample("running", "healthy", "hans-server")
 
 
 def test_a_container_that_started_anew_meanwhile_has_no_negative_share(server, monkeypatch):
     looks = iter([10.0, 0.5])
-    monkeypatch.setattr(collector.group, "read", lambda _pid: used(next(looks)))
+    monkeypatch.setattr(collector.cgroup, "read", lambda _pid: used(next(looks)))
     assert server(container("hans", "server"))["hans"].services["server"].cpu_cores == 0
 
 
 def test_where_nothing_is_watched_each_group_is_read_once(server, monkeypatch):
     reads = []
-    monkeypatch.setattr(collector.group, "read", lambda pid: reads.append(pid) or used(10.0))
+    monkeypatch.setattr(collector.cgroup, "read", lambda pid: reads.append(pid) or used(10.0))
     server.interval = 0
     assert server(container("hans", "server"))["hans"].services["server"].cpu_cores is None
     assert reads == [42]

@@ -18,7 +18,7 @@ def playbook(tmp_path, monkeypatch):
     (tmp_path / "playbooks").mkdir()
     (tmp_path / "hosts").write_text(INVENTORY)
     (tmp_path / "ansible.cfg").write_text("")
-    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "root", lambda: tmp_path)
 
     def write(tasks):
         text = f"- hosts: localhost\n  gather_facts: false\n  tasks:\n    - name: The task\n      {tasks}\n"

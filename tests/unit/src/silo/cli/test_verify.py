@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli
+from silo.cli import verify as command
 from silo.diagnostics.verify.check import Check
 from silo.inventory import InventoryError
 
@@ -24,7 +25,7 @@ def run(monkeypatch, path):
                 raise checks
             return tuple(checks)
 
-        monkeypatch.setattr(verify.audit, "verify", verify)
+        monkeypatch.setattr(command.audit, "verify", verify)
         return CliRunner().invoke(cli.main, ["-i", str(path), "verify", *arguments], env={"COLUMNS": "200"})
 
     of.asked = asked

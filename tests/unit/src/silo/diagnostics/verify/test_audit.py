@@ -36,7 +36,7 @@ def book(monkeypatch):
         found["arguments"] = list(arguments)
         return found
 
-    monkeypatch.setattr(audit.answers, "read", read)
+    monkeypatch.setattr(audit.results, "read", read)
     monkeypatch.setattr(address, "answers", lambda name, _at, state: Check("address", name, True, state, state))
     monkeypatch.setattr(address, "trusted", lambda name, _at, _file: Check("TLS", name, True, "", ""))
     return found
