@@ -195,14 +195,14 @@ def test_an_image_is_told_beside_its_registry_and_what_runs():
         "traefik": Reference.parse(f"docker.io/library/traefik:v1.0@{DIGEST}"),
         "pages": Reference.parse("docker.io/a/b:1"),
     }
-    traefik, pages = collector(images, RUNNING, Known())
+    traefik, pages = survey(images, RUNNING, Known())
     assert (traefik.current, traefik.newer, traefik.problem) == (OTHER, ("v1.1",), "")
     assert traefik.runs == {"silo1": (DIGEST,), "silo2": (OTHER,)}
     assert (pages.current, pages.runs, pages.problem) == ("", {}, "away")
 
 
 def test_without_a_registry_nobody_is_asked():
-    (row,) = collector({"traefik": Reference.parse("docker.io/library/traefik:v1.0")}, RUNNING, None)
+    (row,) = survey({"traefik": Reference.parse("docker.io/library/traefik:v1.0")}, RUNNING, None)
     assert (row.current, row.newer, row.problem) == ("", (), "")
 
 

@@ -622,7 +622,7 @@ def test_a_folder_that_is_no_inventory_is_told(tmp_path):
 @given(st.one_of(st.text(max_size=40), LONG))
 def test_no_name_of_any_letters_harms(path, unmerged, name):
     inventory = InventoryEditor.open(path)
-    if editor.schema.name_problem(name) is None:
+    if editor.validation.name_problem(name) is None:
         with pytest.raises(AssertionError, match="Ansible was asked"):
             inventory.create(name, email=MAIL, plan="small")
     else:
