@@ -9,11 +9,18 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link, secrets
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+try:
+    from silo.tenant import access_link, secrets
+    from silo.tenant.load import read
+    from silo.tenant.model import Tenant
+    from silo.tenant.schema import TenantError
+except ImportError as error:
+    SILO_ERROR: ImportError | None = error
+else:
+    SILO_ERROR = None
 
 
 def _when(seconds: int) -> str:
@@ -29,11 +36,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result with a summary; the link itself is in its file alone."""
         variables = task_vars or {}
+        if SILO_ERROR:
+            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
         result = super().run(tmp, variables)
         try:
             tenant = read(variables["inventory_hostname"], variables["hostvars"])
             path = Path(self._task.args["links_directory"]).expanduser() / tenant.name
-            new, known = link.make(), link.read(path, tenant.host_name)
+            new, known = access_link.make(), access_link.read(path, tenant.host_name)
             arguments = {**self._task.args, **self._parameters(tenant, new, known)}
             result.update(self._execute_module("swissphoto.silo.access_link", arguments, task_vars=variables))
             # What the module was called with holds passwords.
@@ -41,12 +50,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             if result.get("failed"):
                 return result
             if result["changed"] and not self._task.check_mode:
-                link.write(path, new, tenant.host_name)
+                access_link.write(path, new, tenant.host_name)
         except TenantError as error:
             raise AnsibleActionFail(str(error)) from error
         return result | {"summary": self._summary(tenant.name, path, result)}
 
-    def _parameters(self, tenant: Tenant, new: link.Link, known: link.Link | None) -> dict[str, t.Any]:
+    def _parameters(self, tenant: Tenant, new: access_link.Link, known: access_link.Link | None) -> dict[str, t.Any]:
         if int(self._task.args["hours"]) < 1:
             hours = self._task.args["hours"]
             raise TenantError([f"{tenant.name}: access_link_hours is {hours}; a number of hours from 1 up is right"])

@@ -9,15 +9,18 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
 try:
     from silo.admission import AdmissionError
     from silo.edits import Edits, in_the_trash
     from silo.inventory import Change, InventoryError
-    from silo.letters import LetterError
-except ImportError:
-    Edits = None  # type: ignore[assignment, misc]
+    from silo.notifications import LetterError
+except ImportError as error:
+    SILO_ERROR: ImportError | None = error
+else:
+    SILO_ERROR = None
 
 Result = dict[str, t.Any]
 ARGUMENTS = {
@@ -41,9 +44,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         """Return what was edited, with the difference."""
+        if SILO_ERROR:
+            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
         result = super().run(tmp, task_vars)
-        if Edits is None:
-            raise AnsibleActionFail("silo's own Python package is not installed beside Ansible; 'make setup' does it")
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         # localhost, which needs to be in no inventory, has no inventory_dir.
         inventory = (task_vars or {})["ansible_inventory_sources"][0]

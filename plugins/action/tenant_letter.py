@@ -9,17 +9,21 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
 
 try:
-    from silo import letters
+    from silo import notifications
     from silo.state import State
-except ImportError:
-    letters = None  # type: ignore[assignment]
+    from silo.tenant import access_link
+    from silo.tenant.load import read
+    from silo.tenant.model import Tenant
+    from silo.tenant.schema import TenantError
+except ImportError as error:
+    SILO_ERROR: ImportError | None = error
+else:
+    SILO_ERROR = None
+
 
 Result = dict[str, t.Any]
 LINKS = "links"
@@ -34,36 +38,36 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         """Return what was written, and how far the letters are; nothing is asked of a server where nothing is owed."""
         variables = task_vars or {}
+        if SILO_ERROR:
+            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
         result = super().run(tmp, variables) | {"changed": False, "summary": []}
-        if letters is None:
-            raise AnsibleActionFail("silo's own Python package is not installed beside Ansible; 'make setup' does it")
         folder = Path(variables["inventory_dir"])
         try:
-            settings = letters.Settings.of(self._task.args["relay"], State(folder).outbox)
+            settings = notifications.MailSettings.of(self._task.args["relay"], State(folder).outbox)
             if settings is None:
                 return result
-            outbox = letters.Outbox(settings)
+            outbox = notifications.Outbox(settings)
             tenant = read(variables["inventory_hostname"], variables["hostvars"])
             for debt in outbox.owed(tenant.name):
                 self._pay(debt, tenant, outbox, folder, variables, result)
             if result["changed"] and not self._task.check_mode:
                 outbox.deliver()
-                result["summary"] = [letters.told(outbox, event) for event in result["summary"]]
-        except (letters.LetterError, TenantError) as error:
+                result["summary"] = [notifications.told(outbox, event) for event in result["summary"]]
+        except (notifications.LetterError, TenantError) as error:
             raise AnsibleActionFail(str(error)) from error
         return result
 
     def _pay(
         self,
-        debt: letters.Debt,
+        debt: notifications.Debt,
         tenant: Tenant,
-        outbox: letters.Outbox,
+        outbox: notifications.Outbox,
         folder: Path,
         variables: dict[str, t.Any],
         result: Result,
     ) -> None:
         """Keep the letter of one debt in the outbox, once what it tells is true."""
-        if tenant.state != letters.TRUE_WHEN[debt.kind]:
+        if tenant.state != notifications.TRUE_WHEN[debt.kind]:
             # Suspended and paid since, or created and stopped since: the letter would tell what is not so.
             if not self._task.check_mode:
                 outbox.forget(debt.tenant, debt.kind)
@@ -76,12 +80,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         file = State(folder).folder / LINKS / tenant.name
         if debt.kind in ("created", "access"):
             until = self._link(file.parent, variables)
-            if (issued := link.read(file, tenant.host_name)) is None:
+            if (issued := access_link.read(file, tenant.host_name)) is None:
                 raise TenantError([f"{file}: the link that was just left there is gone; run again"])
-            letter = letters.with_link(debt.kind, tenant.name, address, issued.url(tenant.host_name), until)
+            letter = notifications.with_link(debt.kind, tenant.name, address, issued.url(tenant.host_name), until)
         else:
             pay = debt.link or self._task.args["payment_url"]
-            letter = letters.of_state(debt.kind, tenant.name, address, pay, tenant.quota)
+            letter = notifications.of_state(debt.kind, tenant.name, address, pay, tenant.quota)
         outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
         outbox.forget(debt.tenant, debt.kind)
         file.unlink(missing_ok=True)

@@ -7,10 +7,18 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read_all
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import Tenant
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+try:
+    from silo.tenant.load import read_all
+    from silo.tenant.model import Tenant
+    from silo.tenant.schema import TenantError
+except ImportError as error:
+    SILO_ERROR: ImportError | None = error
+else:
+    SILO_ERROR = None
 
 
 def _by(key: str, tenants: Iterable[Tenant]) -> dict[str, list[str]]:
@@ -62,6 +70,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the scope, or fail with one sentence for each problem of any tenant, in scope or not."""
         variables = task_vars or {}
+        if SILO_ERROR:
+            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
         result = super().run(tmp, variables)
         groups = variables["groups"]
         try:

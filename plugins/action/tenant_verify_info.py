@@ -7,16 +7,23 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read_all
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.promise import promise, seccomp
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError
+
+try:
+    from silo.tenant.expectations import promise, seccomp
+    from silo.tenant.load import read_all
+    from silo.tenant.schema import TenantError
+except ImportError as error:
+    SILO_ERROR: ImportError | None = error
+else:
+    SILO_ERROR = None
 
 # What the roles of a server say, and its audit needs: the option, and the variable.
 POLICY = {
     "sentinel": "recovery_sentinel",
     "machine_learning_port": "silo_machine_learning_port",
-    "closed": "host_guard_input_enabled",
+    "closed": "host_firewall_input_enabled",
     "ssh_keys_only": "host_ssh_keys_only",
 }
 
@@ -29,6 +36,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result; one call for all tenants of a server."""
         variables = task_vars or {}
+        if SILO_ERROR:
+            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
         result = super().run(tmp, variables)
         server = self._task.args.get("server") or variables["inventory_hostname"]
         try:

@@ -42,11 +42,11 @@ def _calls(hostvars: Values, speakers: Iterable[str], place: str, name: str) -> 
 
 
 def _on_servers(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("speak_for_server", []), "server", "__tenant_stacks")
+    return _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "__tenant_stacks")
 
 
 def _on_storages(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("speak_for_nas", []), "nas", "__tenant_storage")
+    return _calls(hostvars, groups.get("one_tenant_per_nas", []), "nas", "__tenant_storage")
 
 
 def _outcome(error: str = "") -> dict[str, t.Any]:

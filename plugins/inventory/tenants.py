@@ -37,7 +37,7 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
 # Filled by an apply while it runs; they are here, empty, so that a play on them is no surprise to Ansible.
-GROUPS_OF_A_RUN = ("speak_for_nas", "speak_for_server", "failed_tenants")
+GROUPS_OF_A_RUN = ("one_tenant_per_nas", "one_tenant_per_server", "failed_tenants")
 
 
 def _open_vaults(loader: t.Any, files: Iterable[Path]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: server_check_info
-short_description: Whether a server can carry tenants - clock, disks, storage, guard, network, SSH
+short_description: Whether a server can carry tenants - clock, disks, storage, firewall, network, SSH
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads the clock and who keeps it, the room of the disks, whether the NAS is there, whether the guard is loaded, and
-    who gets in.
+  - Reads the clock and who keeps it, the room of the disks, whether the NAS is there, whether the firewall is
+    loaded, and who gets in.
   - Compares the tenants' addresses with the server's routes, where a LAN or a VPN may have them already.
   - A NAS that hangs is given up after 5 seconds.
 extends_documentation_fragment: swissphoto.silo.reads
@@ -25,10 +25,10 @@ options:
     type: list
     elements: path
     default: [/]
-  guard:
+  firewall:
     description: The file with the rules that keep tenants away from each other.
     type: path
-    default: /etc/silo/guard.nft
+    default: /etc/silo/firewall.nft
   pool:
     description: The network out of which tenants get theirs, such as V(10.83.0.0/16); empty where it is not compared.
     type: str
@@ -67,8 +67,8 @@ storage_problem:
   description: Why the NAS cannot be used; empty where it can.
   returned: always
   type: str
-guard_problem:
-  description: Why the guard does not hold; empty where it does.
+firewall_problem:
+  description: Why the firewall does not hold; empty where it does.
   returned: always
   type: str
 network_problem:
@@ -103,13 +103,13 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
-from ..module_utils.ground import look, ssh
+from ..module_utils.diagnostics import snapshot, ssh
 from ..module_utils.tenant import probe
 
 ARGUMENTS = {
     "sentinel": {"type": "path", "required": True},
     "directories": {"type": "list", "elements": "path", "default": ["/"]},
-    "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
+    "firewall": {"type": "path", "default": "/etc/silo/firewall.nft"},
     "pool": {"type": "str", "default": ""},
     "closed": {"type": "bool", "default": True},
     "ssh_keys_only": {"type": "bool", "default": True},
@@ -121,18 +121,18 @@ def main() -> None:
     values, runner = module.params, module_runner(module)
     try:
         storage = probe.look(Path(values["sentinel"]))
-        guard = look.guard_problem(runner, Path(values["guard"]))
-        network = look.network_problem(runner, values["pool"])
-        opened = look.input_problem(runner) if values["closed"] else ""
+        firewall = snapshot.firewall_problem(runner, Path(values["firewall"]))
+        network = snapshot.network_problem(runner, values["pool"])
+        opened = snapshot.input_problem(runner) if values["closed"] else ""
         keyless = ssh.problem(runner) if values["ssh_keys_only"] else ""
-        disks = look.disks([*values["directories"], look.docker_directory(runner)])
+        disks = snapshot.disks([*values["directories"], snapshot.docker_directory(runner)])
     except (CommandError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=False,
-        synchronised=look.synchronised(),
+        synchronised=snapshot.synchronised(),
         storage_problem=storage.problem,
-        guard_problem=guard,
+        firewall_problem=firewall,
         network_problem=network,
         input_problem=opened,
         ssh_problem=keyless,

@@ -62,7 +62,7 @@ import pwd
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
-from ..module_utils.ground import ssh
+from ..module_utils.diagnostics import ssh
 
 
 def main() -> None:

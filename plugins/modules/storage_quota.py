@@ -169,10 +169,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Runner, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.fresh import Fresh
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.missing_root import Fresh
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 
 TENANT = {
     "name": {"type": "str", "required": True},
@@ -190,7 +190,7 @@ ARGUMENTS = {
 }
 
 
-def diff_of(outcome: Outcome) -> dict[str, str]:
+def diff_of(outcome: QuotaOutcome) -> dict[str, str]:
     """Return one tenant's difference as Ansible prints it."""
     texts = {
         side: "".join(f"{key}: {value}\n" for key, value in (words or {}).items())
@@ -212,7 +212,7 @@ def main() -> None:
     values = module.params
     try:
         backend = open_root(module, module_runner(module))
-        policy = Policy(values["force"], values["overcommit"], tuple(values["mount_points"]))
+        policy = QuotaPolicy(values["force"], values["overcommit"], tuple(values["mount_points"]))
         outcomes = converge(backend, values["tenants"], policy, module.check_mode)
     except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))

@@ -140,7 +140,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import entries
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash_entry import entries
 
 
 def main() -> None:

@@ -173,7 +173,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.tenant import engine
 from ..module_utils.tenant.compose import Compose
-from ..module_utils.tenant.converge import Outcome, Tools, converge
+from ..module_utils.tenant.converge import StackOutcome, StackTools, converge
 from ..module_utils.tenant.lock import APPLY, held
 from ..module_utils.tenant.payload import stack
 from ..module_utils.tenant.plan import Plan, plan
@@ -227,7 +227,7 @@ def _plans(parameters: dict[str, t.Any], containers: list[Container]) -> list[Pl
     ]
 
 
-def _result(outcomes: list[Outcome], orphans: set[str], with_diff: bool) -> dict[str, t.Any]:
+def _result(outcomes: list[StackOutcome], orphans: set[str], with_diff: bool) -> dict[str, t.Any]:
     tenants = {
         outcome.plan.stack.name: {
             "observed": outcome.plan.observed,
@@ -253,7 +253,7 @@ def main() -> None:
     # The parameters hold every tenant's files: none of it goes to the server's journal.
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True, no_log=True)
     parameters = module.params
-    tools = Tools(
+    tools = StackTools(
         lambda directory: Compose(directory, parameters["wait_seconds"]),
         lambda directories: look(Path(parameters["sentinel"]), directories),
     )
@@ -262,7 +262,7 @@ def main() -> None:
         with lock:
             containers = _containers(module.check_mode)
             plans = _plans(parameters, containers)
-            outcomes = [Outcome(item) for item in plans] if module.check_mode else converge(plans, tools)
+            outcomes = [StackOutcome(item) for item in plans] if module.check_mode else converge(plans, tools)
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
     orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])

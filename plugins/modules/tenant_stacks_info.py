@@ -41,7 +41,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.tenant import engine
 from ..module_utils.tenant.stack import StackError
-from ..module_utils.usage import group
+from ..module_utils.usage import cgroup
 
 
 def main() -> None:
@@ -49,8 +49,8 @@ def main() -> None:
     tenants: dict[str, dict[str, dict[str, object]]] = {}
     try:
         for container in engine.containers():
-            used = group.read(engine.main_process(container)) if container.running else None
-            memory = used or group.Group()
+            used = cgroup.read(engine.main_process(container)) if container.running else None
+            memory = used or cgroup.Group()
             tenants.setdefault(container.tenant, {})[container.service] = {
                 "state": container.state,
                 "health": container.health,

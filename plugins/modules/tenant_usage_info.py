@@ -102,7 +102,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.tenant.stack import StackError
-from ..module_utils.usage import metrics, survey
+from ..module_utils.usage import collector, metrics
 
 ARGUMENTS = {
     "directory": {"type": "path", "required": True},
@@ -128,10 +128,10 @@ def main() -> None:
     if not 0 < values["seconds"] <= MOST_SECONDS:
         module.fail_json(msg=f"seconds is {values['seconds']}; it must be 1 to {MOST_SECONDS}")
     try:
-        tenants = survey.read(Path(values["directory"]), values["interval"], values["seconds"])
+        tenants = collector.read(Path(values["directory"]), values["interval"], values["seconds"])
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, tenants=survey.as_facts(tenants), **_served(values["metrics_port"]))
+    module.exit_json(changed=False, tenants=collector.as_facts(tenants), **_served(values["metrics_port"]))
 
 
 if __name__ == "__main__":

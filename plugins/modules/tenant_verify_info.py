@@ -152,10 +152,10 @@ options:
     description: A file that exists on the NAS alone, where it is mounted.
     type: path
     default: /instances/.silo-nas
-  guard:
+  firewall:
     description: The file with the rules that keep tenants away from each other.
     type: path
-    default: /etc/silo/guard.nft
+    default: /etc/silo/firewall.nft
   closed:
     description: Whether the server should be closed to new connections, but for what it offers.
     type: bool
@@ -208,9 +208,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
+from ..module_utils.diagnostics import audit, expected
 from ..module_utils.size import SizeError, parse_size
 from ..module_utils.tenant.stack import StackError
-from ..module_utils.verify import audit, wanted
 
 
 def _argument_spec() -> dict[str, t.Any]:
@@ -248,7 +248,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "shared": {"type": "list", "elements": "dict", "options": shared, "default": []},
         "tenants": {"type": "list", "elements": "dict", "options": tenant, "default": []},
         "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
-        "guard": {"type": "path", "default": "/etc/silo/guard.nft"},
+        "firewall": {"type": "path", "default": "/etc/silo/firewall.nft"},
         "closed": {"type": "bool", "default": True},
         "ssh_keys_only": {"type": "bool", "default": True},
         "seccomp": {"type": "path", "default": "/etc/silo/seccomp-1.json"},
@@ -261,7 +261,7 @@ def main() -> None:
     module = AnsibleModule(_argument_spec(), supports_check_mode=True)
     try:
         shared = [{**item, "memory": parse_size(item["memory"])} for item in module.params["shared"]]
-        checks = audit.audit(wanted.parse({**module.params, "shared": shared}), module_runner(module))
+        checks = audit.audit(expected.parse({**module.params, "shared": shared}), module_runner(module))
     except SizeError as error:
         module.fail_json(msg=f"shared: memory: {error}")
     except (StackError, CommandError, OSError, LookupError, ValueError, TypeError) as error:

@@ -42,7 +42,7 @@ EXAMPLES = r"""
   swissphoto.silo.zipapp:
     main: silo_accounting
     files:
-      silo_accounting: "{{ role_path }}/files/silo_accounting"
+      silo_accounting: "{{ role_path }}/../../server/silo_accounting"
     dest: /usr/local/lib/silo/accounting.pyz
 """
 

@@ -1,9 +1,6 @@
 """Private photo clouds, one per customer: inventory, capacity and command line."""
 
-import sys
+from silo.repository import make_collection_importable
 
-from silo.runner import ROOT
-
-# The collection of this repository, of which the schema of a tenant and the ledger's sums are used here too.
-if str(ROOT / "collections") not in sys.path:
-    sys.path.append(str(ROOT / "collections"))
+# What servers do is written once, in the collection, and used here too.
+make_collection_importable()

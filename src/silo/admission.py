@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from silo.capacity import Ledger, size
+from silo.capacity import MemoryBudget, size
 
 
 class AdmissionError(Exception):
@@ -32,7 +32,7 @@ class Pool:
         return int(self.size * self.overcommit) - sum(self.promised)
 
 
-def admit_memory(name: str, server: str, ledger: Ledger, asked: int, held: int = 0) -> None:
+def admit_memory(name: str, server: str, ledger: MemoryBudget, asked: int, held: int = 0) -> None:
     """Refuse where the limits of the tenant `name`, `asked` together, do not fit on `server`.
 
     `ledger` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
@@ -61,12 +61,12 @@ def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) ->
     )
 
 
-def roomiest(ledgers: Mapping[str, Ledger]) -> str | None:
+def roomiest(ledgers: Mapping[str, MemoryBudget]) -> str | None:
     """Return the server with the most memory left; of equals, the first by name; None where there is no server."""
     return min(ledgers, key=lambda server: (-ledgers[server].free, server), default=None)
 
 
-def place(name: str, ledgers: Mapping[str, Ledger], asked: int) -> str:
+def place(name: str, ledgers: Mapping[str, MemoryBudget], asked: int) -> str:
     """Return the server with the most memory left for the tenant `name`; of equals, the first by name.
 
     Raises AdmissionError where `asked` fits on none of them.
@@ -84,7 +84,7 @@ def place(name: str, ledgers: Mapping[str, Ledger], asked: int) -> str:
     return best
 
 
-def _where_it_goes(ledger: Ledger) -> str:
+def _where_it_goes(ledger: MemoryBudget) -> str:
     return (
         f"of its {size(ledger.server.total)}, {size(ledger.set_aside)} are set aside (machine learning, Traefik, "
         f"reserve), and of the rest{_stretched(ledger.overcommit)}, {size(sum(ledger.tenants))} are promised to "

@@ -33,7 +33,7 @@ class Server:
 
 
 @dataclasses.dataclass(frozen=True)
-class Ledger:
+class MemoryBudget:
     """Where the memory of a server goes. `tenants` holds the limit of each tenant that runs.
 
     `overcommit` is how much of the tenants' part may be promised: 1.0 is all of it, 1.2 a fifth more than there is.

@@ -10,14 +10,14 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import letters
-from silo.inventory import Change, Fleet, Inventory, InventoryError, Policy, Tombstone
+from silo import notifications
+from silo.inventory import Change, DeletionRecord, Fleet, InventoryEditor, InventoryError, PlatformPolicy
 from silo.inventory.editor import Pools
-from silo.inventory.schema import Tenant
+from silo.inventory.validation import Tenant
 from silo.state import State
 
 
-def in_the_trash(stones: Sequence[Tombstone]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
+def in_the_trash(stones: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
     """Return `databases` by server and `uploads` by NAS, each a list as the modules of the trash take it."""
     databases: dict[str, list[dict[str, t.Any]]] = {}
     uploads: dict[str, list[dict[str, t.Any]]] = {}
@@ -40,25 +40,25 @@ class Edits:
         notify: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Open the inventory at `path`; raises InventoryError where it is none. `notify` is that of Inventory."""
-        self.inventory = Inventory.open(path, author=author, commit=commit, notify=notify)
+        self.inventory = InventoryEditor.open(path, author=author, commit=commit, notify=notify)
         self.path = self.inventory.folder.root
         self.state = State(self.path)
 
     @functools.cached_property
-    def policy(self) -> Policy:
+    def policy(self) -> PlatformPolicy:
         """What holds for the whole platform."""
         return self._look()[1]
 
-    def _look(self) -> tuple[Fleet, Policy]:
+    def _look(self) -> tuple[Fleet, PlatformPolicy]:
         fleet, policy = self.inventory.look()
         self.__dict__["policy"] = policy  # the same look, which takes a second, serves for both
         return fleet, policy
 
     @functools.cached_property
-    def outbox(self) -> letters.Outbox | None:
+    def outbox(self) -> notifications.Outbox | None:
         """The letters that wait; None where no relay is set. Raises LetterError."""
-        settings = letters.Settings.of(self.policy.letters, self.state.outbox)
-        return letters.Outbox(settings) if settings else None
+        settings = notifications.MailSettings.of(self.policy.letters, self.state.outbox)
+        return notifications.Outbox(settings) if settings else None
 
     def create(
         self,
@@ -128,7 +128,7 @@ class Edits:
         """Return all tenants as they should be, by name."""
         return self._look()[0].tenants
 
-    def remove(self, name: str, *, by: str | None = None) -> Tombstone:
+    def remove(self, name: str, *, by: str | None = None) -> DeletionRecord:
         """Take a tenant out of the inventory; what it leaves on the machines is then to be put aside."""
         self.inventory.remove(name, by=by)
         return self.inventory.buried(name)
@@ -137,34 +137,36 @@ class Edits:
         """Bring the tenant of this name that was deleted last back, to run; its data is to be there by then."""
         return self._owing(name, lambda _was: "restored").restore(name, state="running", dry_run=dry_run)
 
-    def unfinished(self) -> tuple[Tombstone, ...]:
+    def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data nobody has put aside yet."""
         return tuple(stone for stone in self.inventory.tombstones() if not stone.trashed and not stone.purged)
 
-    def put_aside(self, stone: Tombstone, *, files: int, used: int) -> Tombstone:
+    def put_aside(self, stone: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
         """Record what a deleted tenant left, files and bytes, now that it is put aside, and tell its customer."""
         event, recipient = f"deleted/{stone.name}/{stone.when}", self.inventory.former(stone).get("tenant_email")
         # An earlier run, which was cut off, may have kept it already.
         if self.outbox and recipient and event not in self.outbox.states():
             letter = self._deleted(dataclasses.replace(stone, files=files, used=used))
-            self.outbox.enqueue(event, str(recipient), letter, t.cast("letters.Language", stone.language))
+            self.outbox.enqueue(event, str(recipient), letter, t.cast("notifications.Language", stone.language))
         return self.inventory.record(stone, files=files, used=used)
 
-    def _deleted(self, stone: Tombstone) -> letters.Letter:
+    def _deleted(self, stone: DeletionRecord) -> notifications.Letter:
         at = datetime.datetime.fromisoformat(stone.when)
         # The day is the customer's, as the time in the letter is.
-        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(letters.ZONE).date()
+        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
         address = f"https://{stone.name}.{self.policy.domain}"
-        return letters.Deleted(stone.name, address, stone.files, stone.used, at, until)
+        return notifications.Deleted(stone.name, address, stone.files, stone.used, at, until)
 
-    def _owing(self, name: str, kind: Callable[[str], str], pools: Pools | None = None, link: str = "") -> Inventory:
+    def _owing(
+        self, name: str, kind: Callable[[str], str], pools: Pools | None = None, link: str = ""
+    ) -> InventoryEditor:
         """The inventory, whose next edit owes a letter of that kind, by the state before, from before it is written.
 
         One that is refused owes none.
         """
 
         @contextlib.contextmanager
-        def around(before: Tenant | None, policy: Callable[[], Policy]) -> Iterator[None]:
+        def around(before: Tenant | None, policy: Callable[[], PlatformPolicy]) -> Iterator[None]:
             self.__dict__["policy"] = policy()
             owed = kind(before.state if before else "")
             outbox = self.outbox if owed else None
@@ -183,7 +185,7 @@ class Edits:
         if not callable(pools):
             return pools or {}
 
-        def told(policy: Policy) -> Mapping[str, int]:
+        def told(policy: PlatformPolicy) -> Mapping[str, int]:
             self.__dict__["policy"] = policy
             return pools(policy)
 

@@ -8,7 +8,8 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from silo import certificate, runner
+from silo import certificate
+from silo.ansible import runner
 
 PLAYBOOK = "list.yml"
 TENANTS, QUOTAS, STACKS, POLICY = "Read the tenants", "Read the quotas", "Read the stacks", "Read the policy"
@@ -19,7 +20,7 @@ Services = Mapping[str, Mapping[str, t.Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant:
+class TenantStatus:
     """One tenant. Sizes in bytes.
 
     `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
@@ -70,8 +71,8 @@ def _tenant(
     facts: Mapping[str, t.Any],
     used: int,
     seen: certificate.Certificate | None,
-) -> Tenant:
-    return Tenant(
+) -> TenantStatus:
+    return TenantStatus(
         name=name,
         url=facts.get("url", ""),
         desired=facts.get("desired", ""),
@@ -103,7 +104,7 @@ def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, 
     return next((int(directory["used"] or 0) for directory in found if directory), 0)
 
 
-def tenants(results: runner.Results) -> tuple[Tenant, ...]:
+def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
     """Return all tenants by name, each as its own server and its own NAS tell it, and after them the orphans."""
     facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
     found, quotas = stacks(results), results.get(QUOTAS, {})
@@ -127,6 +128,6 @@ def tenants(results: runner.Results) -> tuple[Tenant, ...]:
     return (*own, *orphans)
 
 
-def read(inventory: Path) -> tuple[Tenant, ...]:
-    """Read all tenants of `inventory`, as `tenants` returns them; raises silo.runner.RunError."""
+def read(inventory: Path) -> tuple[TenantStatus, ...]:
+    """Read all tenants of `inventory`, as `tenants` returns them; raises silo.ansible.runner.RunError."""
     return tenants(runner.results(PLAYBOOK, inventory))

@@ -13,12 +13,14 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import answers, fleet, runner, usage
+from silo import fleet
+from silo.ansible import results, runner
+from silo.ansible.runner import Event, Results, RunError
+from silo.diagnostics.verify import changed
+from silo.diagnostics.verify.check import Check
 from silo.edits import Edits, in_the_trash
-from silo.inventory import Change, Tombstone
-from silo.runner import Event, Results, RunError
-from silo.verify import changed
-from silo.verify.check import Check
+from silo.inventory import Change, DeletionRecord
+from silo.reports import usage
 
 LINKS = "links"
 ACCESS = "tenant-access.yml"
@@ -121,10 +123,10 @@ class Operator:
         return int(directories.get(name, {}).get("used") or 0)
 
     def stats(self) -> Results:
-        """Return what silo.usage reads; raises RunError."""
+        """Return what silo.reports.usage reads; raises RunError."""
         return self._run(usage.PLAYBOOK, ())
 
-    def delete(self, name: str, *, by: str | None = None) -> Tombstone:
+    def delete(self, name: str, *, by: str | None = None) -> DeletionRecord:
         """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""
         if name not in self.edits.inventory.tenants():
             # A deletion that was cut off goes on where it was.
@@ -145,17 +147,17 @@ class Operator:
             self._reach([name], f"{name} is back in the inventory, and does not run yet")
         return change
 
-    def due(self, now: datetime.datetime | None = None) -> tuple[Tombstone, ...]:
+    def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose time in the trash is over, the oldest first."""
         before = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=self.edits.policy.trash_days)
         return tuple(stone for stone in self.kept() if datetime.datetime.fromisoformat(stone.when) <= before)
 
-    def kept(self) -> tuple[Tombstone, ...]:
+    def kept(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data lies in the trash, the oldest first."""
         stones = [stone for stone in self.edits.inventory.tombstones() if stone.trashed and not stone.purged]
         return tuple(sorted(stones, key=lambda stone: stone.when))
 
-    def purge(self, stones: Sequence[Tombstone]) -> tuple[Tombstone, ...]:
+    def purge(self, stones: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
         """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose."""
         chosen = tuple(stones[: self.edits.policy.trash_purges])
         if chosen:
@@ -194,7 +196,7 @@ class Operator:
         # It only reads, and waits for nobody's turn: an edit asks for it while it holds the inventory.
         return runner.results(fleet.PLAYBOOK, self.edits.path, ["--tags", "storage"]).get(fleet.QUOTAS, {})
 
-    def _put_aside(self, stone: Tombstone) -> Tombstone:
+    def _put_aside(self, stone: DeletionRecord) -> DeletionRecord:
         """Move what a deleted tenant left into the trash, and record how much it was."""
         try:
             results = self._trash("trashed", [stone])
@@ -207,7 +209,7 @@ class Operator:
             self.edits.outbox.deliver()
         return after
 
-    def _trash(self, state: str, stones: Sequence[Tombstone]) -> Results:
+    def _trash(self, state: str, stones: Sequence[DeletionRecord]) -> Results:
         where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(stones).items()}
         return self._run(TRASH, [], trash_state=state, **where)
 
@@ -232,12 +234,12 @@ class Operator:
     def _run(self, playbooks: str | Sequence[str], arguments: Sequence[str], **facts: t.Any) -> Results:
         with self.edits.state.turn(self._tell) as lock, _given(facts) as given:
             found: Results = {}
-            book: answers.Book = {}
+            book: results.Book = {}
             for event in runner.events(playbooks, self.edits.path, [*arguments, *given], lock):
                 self._listen(event)
                 runner.collect(event, found)
                 if VERIFY in playbooks:
-                    answers.add(event, book)
+                    results.add(event, book)
             self.broken += changed.broken(book)
             return found
 

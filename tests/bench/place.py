@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from silo.inventory import Tombstone, retired
+from silo.inventory import DeletionRecord, deleted
 
 from .line import BenchError
 
@@ -118,8 +118,8 @@ class Place:
         """Keep the indexes of former runs on a lab that was kept: their tenants are in no inventory any more."""
         register = self.shell("if [ -f /instances/.silo-ids ]; then cat /instances/.silo-ids; fi")
         for index, name in (line.split() for line in register.splitlines()):
-            stone = Tombstone(int(index), name, retired.now(), "bench", "nas1", 0, purged=retired.now())
-            (inventory / retired.FOLDER).mkdir(exist_ok=True)
+            stone = DeletionRecord(int(index), name, deleted.now(), "bench", "nas1", 0, purged=deleted.now())
+            (inventory / deleted.FOLDER).mkdir(exist_ok=True)
             (inventory / stone.path).write_text(stone.text)
 
     def fresh_start(self, name: str) -> float:

@@ -94,9 +94,9 @@ def _ledger(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]
 
 
 def _server(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
-    problems = ("storage", "guard", "network", "input", "ssh")
+    problems = ("storage", "firewall", "network", "input", "ssh")
     disk = {"path": "/", "size": 100 * GIB, "free": 50 * GIB, "inodes": 65_536, "inodes_free": 60_000}
-    told = {f"{name}_problem": "" for name in problems} | {"guard_problem": f"{host} has no guard"}
+    told = {f"{name}_problem": "" for name in problems} | {"firewall_problem": f"{host} has no firewall"}
     return {**told, "time": 0.0, "synchronised": True, "disks": [disk]}
 
 

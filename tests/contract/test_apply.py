@@ -2,14 +2,14 @@
 
 import pytest
 
-from silo import answers
-from silo.cli import changing
-from silo.verify import address, changed
-from silo.verify.check import Check
+from silo.ansible import results
+from silo.cli import lifecycle
+from silo.diagnostics.verify import address, changed
+from silo.diagnostics.verify.check import Check
 
 from .world import STORAGES, TENANTS
 
-VERDICT, FOREIGN = changing.VERDICT
+VERDICT, FOREIGN = lifecycle.VERDICT
 ON_SERVERS = [("silo1", ["anna", "bruno"]), ("silo2", ["clara", "david"])]
 ON_STORAGES = [("nas1", ["anna", "bruno"]), ("nas2", ["clara", "david"])]
 
@@ -103,7 +103,7 @@ def test_what_changed_is_verified_on_each_server_and_each_nas(applied, monkeypat
     assert sorted(call.host for call in applied.calls if call.module == "storage_quota_info") == sorted(STORAGES)
     book = {}
     for event in applied.events:
-        answers.add(event, book)
+        results.add(event, book)
     assert [(one.check, one.subject) for one in changed.broken(book)] == [("memory", "david/server")]
 
 

@@ -4,10 +4,10 @@ import json
 import subprocess
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import secrets
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file, render
 
+from silo.tenant import secrets
+from silo.tenant.model import derive
+from silo.tenant.render import compose_file, render
 from tests import templates
 
 IMAGE = "example.ch/image@sha256:" + "0" * 64

@@ -9,12 +9,13 @@ import sys
 
 import pytest
 
-from silo import alerts, fleet, operation, report, usage
-from silo.cli import changing, progress, using
-from silo.ground import check as ground
+from silo import fleet, operation
+from silo.ansible.runner import own_name
+from silo.cli import lifecycle, progress, stats
+from silo.diagnostics.preflight import check as ground
+from silo.diagnostics.verify import audit, changed
 from silo.images import running
-from silo.runner import own_name
-from silo.verify import audit, changed
+from silo.reports import alerts, report, usage
 
 from . import load_playbooks
 from .world import ROOT
@@ -23,8 +24,8 @@ NAMES = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py"))
 # Playbook to the tasks of which silo reads the results.
 READ = [
-    ("apply.yml", (changed.TENANTS, changed.STORED, *changing.VERDICT)),
-    ("plan.yml", changing.VERDICT),
+    ("apply.yml", (changed.TENANTS, changed.STORED, *lifecycle.VERDICT)),
+    ("plan.yml", lifecycle.VERDICT),
     (operation.VERIFY, (changed.NAMED, changed.SERVER, changed.QUOTAS)),
     (operation.TRASH, (operation.UPLOADS,)),
     (fleet.PLAYBOOK, (fleet.TENANTS, fleet.QUOTAS, fleet.STACKS, fleet.POLICY)),
@@ -38,7 +39,7 @@ READ = [
 TASKS = [(playbook, task) for playbook, tasks in READ for task in tasks]
 # What runs in one process, where a name that is in two playbooks means both. The links of tenant-access.yml come
 # between these without a relay; it checks the same tenants again, with the same result.
-TOGETHER = [(*operation.APPLY, operation.VERIFY), using.READ]
+TOGETHER = [(*operation.APPLY, operation.VERIFY), stats.READ]
 # Actions that say, ask the inventory or choose, and do nothing on a machine.
 HARMLESS = {
     "ansible.builtin.add_host",

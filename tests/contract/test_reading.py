@@ -7,14 +7,16 @@ import threading
 
 import pytest
 
-from silo import alerts, fleet, report, runner, usage
-from silo.billing import reconciliation
+from silo import fleet
+from silo.ansible import runner
+from silo.billing import compare
+from silo.diagnostics.preflight import check as ground
+from silo.diagnostics.verify import address, audit
+from silo.diagnostics.verify.check import Check
 from silo.edits import Edits
-from silo.ground import check as ground
 from silo.images import running
 from silo.operation import Operator
-from silo.verify import address, audit
-from silo.verify.check import Check
+from silo.reports import alerts, report, usage
 
 from .stand_ins import GIB
 from .world import SERVERS, STORAGES, TENANTS
@@ -122,7 +124,7 @@ def test_list_shows_what_is_left_on_another_server_as_an_orphan(inventory):
 
 def test_what_is_left_on_another_server_is_no_state_of_the_tenant(inventory):
     tenants = Edits(inventory).tenants()
-    found = reconciliation.of_machines(runner.results(fleet.PLAYBOOK, inventory), tenants)
+    found = compare.of_machines(runner.results(fleet.PLAYBOOK, inventory), tenants)
     assert [(one.text, one.remedy) for one in found] == [
         ("anna: it is stopped on silo2, and its server in the inventory is silo1; it is left as it is", "operator")
     ]
@@ -145,7 +147,7 @@ def test_stats_add_up_what_all_machines_tell(inventory):
 def test_check_finds_what_is_wrong_on_either_server_and_the_size_of_either_nas(inventory, monkeypatch):
     monkeypatch.setattr(ground, "_outside", lambda *_arguments: [])
     found = ground.look(inventory)
-    assert sorted(one.place for one in found.findings if "has no guard" in one.text) == ["silo1", "silo2"]
+    assert sorted(one.place for one in found.findings if "has no firewall" in one.text) == ["silo1", "silo2"]
     assert found.pools == {"nas1": 4096 * GIB, "nas2": 4096 * GIB}
 
 

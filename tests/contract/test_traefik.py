@@ -2,10 +2,10 @@
 
 import pytest
 import yaml
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import secrets
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import render
 
+from silo.tenant import secrets
+from silo.tenant.model import derive
+from silo.tenant.render import render
 from tests import templates
 from tests.lab.command import LabError
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from silo import runner
+from silo.ansible import runner
 
 from . import modules, stand_ins
 

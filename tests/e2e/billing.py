@@ -12,8 +12,8 @@ from pathlib import Path
 import requests
 import yaml
 
-from silo.billing.events import PATH
 from silo.billing.inbox import Inbox
+from silo.billing.stripe.events import PATH
 from tests.stripe_api import DAY, Account, Server, signed
 from tests.stripe_api.events import SECRET
 from tests.stripe_api.server import KEY

@@ -16,9 +16,9 @@ from ansible.cli.inventory import InventoryCLI
 from tests.unit.forks import ROOT, Target, serve
 
 PROGRAMS = {
-    "merge": ROOT / "src" / "silo" / "inventory" / "_merge.py",
-    "vault": ROOT / "src" / "silo" / "ground" / "_vault.py",
-    "playbook": ROOT / "src" / "silo" / "ansible_playbook.py",
+    "merge": ROOT / "src" / "silo" / "inventory" / "_reader.py",
+    "vault": ROOT / "src" / "silo" / "diagnostics" / "preflight" / "_vault.py",
+    "playbook": ROOT / "src" / "silo" / "ansible" / "playbook_process.py",
 }
 
 

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import UNITS, stack
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.inventory import read
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.model import derive
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file, render
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.schema import TenantError, name_problem, options
 from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
-from silo import cli, runner
-from silo.inventory import Inventory, InventoryError, editor
+from silo import cli
+from silo.ansible import runner
+from silo.inventory import InventoryEditor, InventoryError, editor
+from silo.tenant.load import read
+from silo.tenant.model import derive
+from silo.tenant.render import compose_file, render
+from silo.tenant.schema import TenantError, name_problem, options
 from tests.unit.examples import examples
 
 ROOT = Path(__file__).parents[2]
@@ -259,7 +260,7 @@ def test_a_file_is_refused_by_sentences_and_left_as_it_is(world, content):
     try:
         before = checksum(world)
         try:
-            found = Inventory.open(world / "inventory").tenants()
+            found = InventoryEditor.open(world / "inventory").tenants()
             assert set(found) == {"anna", "otto"}
         except InventoryError as error:
             for problem in error.problems:

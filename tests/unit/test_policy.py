@@ -42,7 +42,7 @@ def value(tmp_path, ansible, monkeypatch):
     ("host", "name", "expected"),
     [
         ("silo1", "traefik_memory", "512M"),
-        ("silo1", "host_guard_tenant_ports", [3003]),
+        ("silo1", "host_firewall_tenant_ports", [3003]),
         ("silo1", "traefik_billing_url", ""),
         ("hans", "tenant_domain", "swissphoto.ch"),
         ("hans", "tenant_quota", "100G"),

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import slice_unit
 
+from silo.tenant.render import slice_unit
 from tests.lab.vm.guest import Guest
 
 from .storage import LOADS, Storage

@@ -127,10 +127,10 @@ def test_the_nas_is_open_to_its_clients_alone(server: Guest, nas: Guest) -> None
         nas.ssh("until ss -Hltn | grep -q :8099; do sleep 0.2; done")
         assert [server.ssh(from_server.format(port)).strip() for port in (2049, 8099)] == ["open", "closed"]
         assert [open_here(port) for port in (22, 2049, 8099)] == [True, False, False]
-        nas.ssh("nft delete table inet silo_guard")
+        nas.ssh("nft delete table inet silo_firewall")
         assert [open_here(port) for port in (2049, 8099)] == [True, True]
     finally:
-        nas.ssh("systemctl stop silo-door; systemctl reload silo-guard")
+        nas.ssh("systemctl stop silo-door; systemctl reload silo-firewall")
 
 
 def test_the_wall_holds_over_nfs_and_is_seen_there(server: Guest, nas: Guest) -> None:

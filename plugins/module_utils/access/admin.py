@@ -14,7 +14,7 @@ import urllib.error
 from ansible.module_utils.urls import open_url
 
 from ..tenant.stack import StackError
-from . import dialogue
+from . import pty_session
 
 TIMEOUT_SECONDS = 30
 QUESTION = "choose a new password (optional)"
@@ -41,7 +41,7 @@ def _post(url: str, body: dict[str, str], token: str) -> tuple[int, str]:
 
 
 def _ask(command: list[str], answer: str) -> str:
-    return dialogue.hold(command, QUESTION, answer, ENDS)
+    return pty_session.hold(command, QUESTION, answer, ENDS)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Mount:
 
 
 @dataclass(frozen=True)
-class Tenant:
+class QuotaTenant:
     """What one directory below the root should be. C(limit) is in bytes."""
 
     name: str
@@ -115,7 +115,7 @@ class Backend(ABC):
         """Whether the limit that was found is the one that was promised."""
         return found == limit
 
-    def refusal(self, tenant: Tenant, state: State | None) -> str:
+    def refusal(self, tenant: QuotaTenant, state: State | None) -> str:
         """Return why this back end cannot serve the tenant; empty where it can."""
         return state.problem if state else ""
 
@@ -128,7 +128,7 @@ class Backend(ABC):
         """Return what exists; raises CommandError or QuotaError where that cannot be read."""
 
     @abstractmethod
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Make the directory where it is missing, count it under the tenant's id, and set the limit.
 
         Safe to repeat after an interruption at any step. No step leaves a directory that can be filled without a wall.

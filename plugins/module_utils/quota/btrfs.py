@@ -21,9 +21,9 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     DELETED,
     Backend,
     QuotaError,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
     Usage,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
@@ -145,7 +145,7 @@ class Btrfs(Backend):
         }
         return self.survey({name: state_of(name, groups) for name in self.names()}, holders)
 
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Run what C(commands) lists, in its order: the wall stands before there is anything to fill."""
         for argv in commands(self.root, tenant, survey):
             run(self.run, argv)
@@ -209,7 +209,7 @@ def _make_writable(root: Path, path: str) -> None:
         os.close(descriptor)
 
 
-def commands(root: Path, tenant: Tenant, survey: Survey) -> Iterable[list[str]]:
+def commands(root: Path, tenant: QuotaTenant, survey: Survey) -> Iterable[list[str]]:
     """Yield what must run so that the tenant's directory exists and is limited; runs nothing."""
     group = f"{LEVEL}{tenant.id}"
     state = survey.directories.get(tenant.name)

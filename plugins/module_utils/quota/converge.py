@@ -12,20 +12,20 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Com
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
     QuotaError,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
     Usage,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder, write_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import (
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (
     only_one,
     read_register,
     write_register,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import (
-    Policy,
     Promises,
+    QuotaPolicy,
     parse_tenant,
     refuse,
     refuse_doubles,
@@ -39,7 +39,7 @@ THERE = "there"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class QuotaOutcome:
     """What became of one tenant. Sizes are in bytes; C(before) and C(after) are the same keys in words."""
 
     name: str
@@ -89,14 +89,14 @@ def exact_size(size: int) -> str:
 class Run:
     """One call for all tenants of a root: what was found, and what may be done about it."""
 
-    def __init__(self, backend: Backend, policy: Policy, check_mode: bool) -> None:
+    def __init__(self, backend: Backend, policy: QuotaPolicy, check_mode: bool) -> None:
         """Read the root once; raises CommandError or QuotaError where it cannot be read as a whole."""
         self.backend, self.policy, self.check_mode = backend, policy, check_mode
         self.survey = backend.read()
         self.promises = Promises(backend, self.survey, policy.overcommit)
         self.owners = read_register(backend.root) if backend.counts_by_id else {}
 
-    def converge(self, tenant: Tenant) -> Outcome:
+    def converge(self, tenant: QuotaTenant) -> QuotaOutcome:
         """Bring one tenant to what it should be; raises QuotaError, CommandError or OSError where that fails."""
         tenant = replace(tenant, limit=self.backend.rounded(tenant.limit))
         path = self.backend.root / tenant.name
@@ -107,9 +107,9 @@ class Run:
         after = self._wanted(tenant, state)
         if before != after and not self.check_mode:
             self._write(tenant, path)
-        return Outcome(tenant.name, str(path), tenant.limit, state.usage if state else Usage(), before, after)
+        return QuotaOutcome(tenant.name, str(path), tenant.limit, state.usage if state else Usage(), before, after)
 
-    def verify(self, outcome: Outcome, survey: Survey) -> Outcome:
+    def verify(self, outcome: QuotaOutcome, survey: Survey) -> QuotaOutcome:
         """Return the outcome with the use after the change, or an error where the limit is not there when read again.
 
         A limit that was promised, but that the file system does not hold, must not be believed.
@@ -120,7 +120,7 @@ class Run:
             return replace(outcome, error=error)
         return replace(outcome, usage=state.usage)
 
-    def _found(self, tenant: Tenant, path: Path) -> dict[str, str]:
+    def _found(self, tenant: QuotaTenant, path: Path) -> dict[str, str]:
         shell = read_folder(path)
         state = self.survey.directories.get(tenant.name)
         if state is None:
@@ -135,7 +135,7 @@ class Run:
         words[UPLOADS] = str(read_folder(path / UPLOADS) or "none")
         return words | {name: self._mount_point(path / UPLOADS / name) for name in self.policy.mount_points}
 
-    def _wanted(self, tenant: Tenant, state: State | None) -> dict[str, str]:
+    def _wanted(self, tenant: QuotaTenant, state: State | None) -> dict[str, str]:
         kept = state.limit if state and self.backend.grants(state.limit, tenant.limit) else tenant.limit
         words = {"limit": exact_size(kept or tenant.limit)}
         if self.backend.counts_by_id:
@@ -147,7 +147,7 @@ class Run:
         # Owner and mode are those of what is mounted on it, as far as anybody sees.
         return THERE if read_folder(path) else "none"
 
-    def _write(self, tenant: Tenant, path: Path) -> None:
+    def _write(self, tenant: QuotaTenant, path: Path) -> None:
         if self.backend.counts_by_id and tenant.id not in self.owners:
             # On record before it is in use: an id that was cut off in between is lost, and not given twice.
             self.owners[tenant.id] = tenant.name
@@ -160,11 +160,13 @@ class Run:
                 write_folder(path / UPLOADS / name, Folder(tenant.uid, tenant.gid, 0o700))
 
 
-def _uploads(tenant: Tenant) -> Folder:
+def _uploads(tenant: QuotaTenant) -> Folder:
     return Folder(tenant.uid, tenant.gid, 0o710)
 
 
-def converge(backend: Backend, wanted: Sequence[Mapping[str, Any]], policy: Policy, check_mode: bool) -> list[Outcome]:
+def converge(
+    backend: Backend, wanted: Sequence[Mapping[str, Any]], policy: QuotaPolicy, check_mode: bool
+) -> list[QuotaOutcome]:
     """Bring all tenants to what they should be; one that fails does not hold up the others.
 
     Raises CommandError or QuotaError only where the root as a whole cannot be read.
@@ -177,7 +179,7 @@ def converge(backend: Backend, wanted: Sequence[Mapping[str, Any]], policy: Poli
                 refuse_doubles(values, wanted)
                 outcomes.append(run.converge(parse_tenant(values)))
             except (QuotaError, CommandError, OSError) as error:
-                outcomes.append(Outcome(values["name"], str(Path(backend.root, values["name"])), error=str(error)))
+                outcomes.append(QuotaOutcome(values["name"], str(Path(backend.root, values["name"])), error=str(error)))
         if check_mode or not any(outcome.changed for outcome in outcomes):
             return outcomes
         survey = backend.read()

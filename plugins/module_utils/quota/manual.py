@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
     Mount,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 TOLERANCE = 0.02
@@ -33,7 +33,7 @@ class Manual(Backend):
         """Whether the size that was found is the promised one, but for what appliances round."""
         return found is not None and abs(found - limit) <= limit * TOLERANCE
 
-    def refusal(self, tenant: Tenant, state: State | None) -> str:
+    def refusal(self, tenant: QuotaTenant, state: State | None) -> str:
         """Return what somebody has to do on the appliance; empty where nothing is left to do."""
         path, limit = self.root / tenant.name, format_size(tenant.limit)
         if state is None:
@@ -47,7 +47,7 @@ class Manual(Backend):
         """Return size and use of each directory, as C(statvfs) tells them."""
         return self.survey({name: self._state(name) for name in self.names()}, {})
 
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Do nothing: what must be done on the appliance was refused before."""
 
     def obstacle(self, source: str, target: str, mounts: Sequence[Mount]) -> str:

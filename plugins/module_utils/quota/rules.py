@@ -13,11 +13,11 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     DELETED,
     Backend,
     QuotaError,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import Entry, entries
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash_entry import Entry, entries
 from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
 
 NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
@@ -25,7 +25,7 @@ MOUNT_POINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Policy:
+class QuotaPolicy:
     """What the operator allows.
 
     C(force): limits below what is used. C(overcommit): the sum of all limits, as a multiple of the pool's size.
@@ -57,7 +57,7 @@ def check_number(key: str, number: int) -> None:
         raise QuotaError(f"the {key} is {number}; it must be 1 or more, and fit into 32 bits")
 
 
-def parse_tenant(values: Mapping[str, Any]) -> Tenant:
+def parse_tenant(values: Mapping[str, Any]) -> QuotaTenant:
     """Return a tenant from the module's option; raises QuotaError with a sentence about what is wrong in it."""
     check_name(values["name"])
     try:
@@ -68,7 +68,7 @@ def parse_tenant(values: Mapping[str, Any]) -> Tenant:
         raise QuotaError("the limit is 0, which some file systems take for no limit")
     for key in ("id", "uid", "gid"):
         check_number(key, values[key])
-    return Tenant(values["name"], values["id"], values["uid"], values["gid"], limit)
+    return QuotaTenant(values["name"], values["id"], values["uid"], values["gid"], limit)
 
 
 def refuse_doubles(
@@ -81,7 +81,7 @@ def refuse_doubles(
             raise QuotaError(f"the {key} {values[key]} was given to {count} tenants")
 
 
-def refuse(backend: Backend, tenant: Tenant, survey: Survey, owners: Mapping[int, str], force: bool) -> None:
+def refuse(backend: Backend, tenant: QuotaTenant, survey: Survey, owners: Mapping[int, str], force: bool) -> None:
     """Raise QuotaError where the limit would not hold, or would hit somebody else."""
     if entry := next((entry for entry in entries(survey) if entry.id == tenant.id), None):
         raise QuotaError(in_trash(backend, entry))
@@ -124,7 +124,7 @@ class Promises:
         self.size, self.overcommit = size, overcommit
         self.allowed = None if size is None else int(size * overcommit)
 
-    def add(self, tenant: Tenant) -> None:
+    def add(self, tenant: QuotaTenant) -> None:
         """Promise a tenant its limit; raises QuotaError where it grows and the pool has no room for it."""
         limits = {**self.limits, tenant.name: tenant.limit}
         total = sum(limits.values())

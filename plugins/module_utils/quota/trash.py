@@ -21,9 +21,9 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     QuotaError,
     State,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.entry import Entry, entries, parse_when
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import count_tree
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder, write_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import (
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (
     only_one,
     read_register,
     write_register,
@@ -33,7 +33,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import
     check_number,
     refuse_doubles,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import count_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash_entry import Entry, entries, parse_when
 
 ROOT_ALONE = Folder(0, 0, 0o700)
 

@@ -22,12 +22,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     DELETED,
     Backend,
     QuotaError,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 
 # The same number on every architecture; by file descriptor, so that no device node is needed.
 SYS_QUOTACTL_FD = 443
@@ -174,7 +174,7 @@ class Xfs(Backend):
         holders |= {number: name for number, name in counted.items() if number}
         return self.survey({name: state_of(project, quotas) for name, project in projects.items()}, holders)
 
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Set the limit, then make the directory and count it: the wall stands before there is anything to fill."""
         state = survey.directories.get(tenant.name)
         if state is None or state.limit != tenant.limit:

@@ -12,9 +12,9 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     TRASH,
     Backend,
     QuotaError,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
     Usage,
 )
 
@@ -104,7 +104,7 @@ class Zfs(Backend):
         states = {name: state_of(self.root / name, datasets.get(name)) for name in names}
         return self.survey(states, {dataset.id: name for name, dataset in sorted(datasets.items()) if dataset.id})
 
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Run what C(commands) lists; a dataset has its limit from its first moment on."""
         for argv in commands(self.mount.source, tenant, survey.directories):
             run(self.run, argv)
@@ -141,7 +141,7 @@ def is_place(name: str) -> bool:
     return parent in ("", TRASH) and last != TRASH
 
 
-def commands(parent: str, tenant: Tenant, directories: Mapping[str, State]) -> Iterable[list[str]]:
+def commands(parent: str, tenant: QuotaTenant, directories: Mapping[str, State]) -> Iterable[list[str]]:
     """Yield what must run so that the tenant's dataset exists and is limited; runs nothing."""
     name = f"{parent}/{tenant.name}"
     state = directories.get(tenant.name)

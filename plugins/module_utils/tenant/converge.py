@@ -29,7 +29,7 @@ WORKERS = 2 * (os.cpu_count() or 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class StackOutcome:
     """How it went with one tenant; `error` is empty where it went well."""
 
     plan: Plan
@@ -44,7 +44,7 @@ def systemctl(*arguments: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tools:
+class StackTools:
     """What a plan is carried out with; tests bring their own."""
 
     compose: Callable[[Path], Compose]
@@ -55,7 +55,7 @@ class Tools:
     systemctl: Callable[..., None] = systemctl
 
 
-def _look(plans: Sequence[Plan], tools: Tools) -> Storage:
+def _look(plans: Sequence[Plan], tools: StackTools) -> Storage:
     """Look at the NAS once for all tenants with something to start; without such, it may be away."""
     uploads = [plan.stack.uploads for plan in plans if plan.up]
     return tools.look(uploads) if uploads else Storage()
@@ -79,7 +79,7 @@ def _check_password(plan: Plan) -> None:
         raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")
 
 
-def _start(plan: Plan, tools: Tools, storage: Storage) -> None:
+def _start(plan: Plan, tools: StackTools, storage: Storage) -> None:
     stack = plan.stack
     if plan.up:
         _check_storage(stack, storage)
@@ -98,7 +98,7 @@ def _start(plan: Plan, tools: Tools, storage: Storage) -> None:
         write_file(stack.granted)
 
 
-def _up(plan: Plan, compose: Compose, tools: Tools) -> None:
+def _up(plan: Plan, compose: Compose, tools: StackTools) -> None:
     if plan.strays:
         compose.remove(plan.strays)
     if plan.first:
@@ -130,7 +130,7 @@ def _announce(plan: Plan, storage: Storage) -> None:
         write_file(plan.stack.starting)
 
 
-def _rest(plan: Plan, tools: Tools) -> None:
+def _rest(plan: Plan, tools: StackTools) -> None:
     # First of all the record: nobody shall start again what is being stopped.
     for file in plan.files:
         write_file(file)
@@ -143,7 +143,7 @@ def _rest(plan: Plan, tools: Tools) -> None:
             remove_file(unit.path)
 
 
-def _work(plan: Plan, tools: Tools, storage: Storage) -> None:
+def _work(plan: Plan, tools: StackTools, storage: Storage) -> None:
     if plan.stack.state == "running":
         _start(plan, tools, storage)
     else:
@@ -157,25 +157,25 @@ def _open(plan: Plan) -> None:
         remove_file(plan.stack.starting.path)
 
 
-def _take_back(outcome: Outcome) -> Outcome:
+def _take_back(outcome: StackOutcome) -> StackOutcome:
     """Have no page promise a start that has failed."""
     if outcome.error and outcome.plan.announce:
         remove_file(outcome.plan.stack.starting.path)
     return outcome
 
 
-def _step(outcome: Outcome, work: Callable[[Plan], None]) -> Outcome:
+def _step(outcome: StackOutcome, work: Callable[[Plan], None]) -> StackOutcome:
     """Go on with a tenant with which it went well so far."""
     if outcome.error:
         return outcome
     try:
         work(outcome.plan)
     except (StackError, OSError) as error:
-        return Outcome(outcome.plan, str(error))
+        return StackOutcome(outcome.plan, str(error))
     return outcome
 
 
-def _await(outcomes: Sequence[Outcome], tools: Tools) -> list[Outcome]:
+def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOutcome]:
     """Have the addresses work when the run says that it is done."""
     opened = [outcome.plan.stack.host_name for outcome in outcomes if outcome.plan.open and not outcome.error]
     problems = tools.wait_for_addresses(opened)
@@ -190,7 +190,7 @@ def _await(outcomes: Sequence[Outcome], tools: Tools) -> list[Outcome]:
     return [_step(outcome, settle) for outcome in outcomes]
 
 
-def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
+def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Carry out `plans`; where they bring other images, one tenant tries these before the others."""
     first = pioneers(plans)
     # What they had is read before it is written over.
@@ -199,23 +199,23 @@ def converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
     failed = [outcome.plan for outcome in tried if outcome.error]
     done = {outcome.plan.stack.name: outcome for outcome in tried}
     others = [plan for plan in plans if plan.stack.name not in done]
-    done |= {plan.stack.name: Outcome(plan, reason) for plan in others if (reason := waits(plan, failed))}
+    done |= {plan.stack.name: StackOutcome(plan, reason) for plan in others if (reason := waits(plan, failed))}
     rest = _converge([plan for plan in others if plan.stack.name not in done], tools)
     done |= {outcome.plan.stack.name: outcome for outcome in rest}
     return [done[plan.stack.name] for plan in plans]
 
 
-def _add(outcome: Outcome, text: str) -> Outcome:
-    return Outcome(outcome.plan, outcome.error + text) if outcome.error else outcome
+def _add(outcome: StackOutcome, text: str) -> StackOutcome:
+    return StackOutcome(outcome.plan, outcome.error + text) if outcome.error else outcome
 
 
-def _converge(plans: Sequence[Plan], tools: Tools) -> list[Outcome]:
+def _converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Carry out `plans`: all routes that close at once, then the stacks, then all routes that open at once.
 
     Traefik reads every route at each change of one, so they are written together.
     """
     storage = _look(plans, tools)
-    outcomes = [_step(Outcome(plan), _close) for plan in plans]
+    outcomes = [_step(StackOutcome(plan), _close) for plan in plans]
     outcomes = [_step(outcome, lambda plan: _announce(plan, storage)) for outcome in outcomes]
     with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
         outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools, storage)), outcomes))

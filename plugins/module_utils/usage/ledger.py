@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import history
 from .amounts import COUNTERS, NAMED, NAMES, STATES, WHOLE, Amounts
-from .look import Containers, Counters, Look, Moment
+from .snapshot import Containers, Counters, Look, Moment
 
 NOTHING = Containers(False, 0, {})
 VERSION = 1

@@ -13,6 +13,7 @@ from silo.billing.model import (
     PURGED,
     TRASHED,
     ZONE_NAME,
+    BillingTenant,
     Case,
     Contest,
     Decision,
@@ -21,14 +22,13 @@ from silo.billing.model import (
     Notice,
     Step,
     Subscription,
-    Tenant,
 )
-from silo.billing.policy import Policy
+from silo.billing.policy import BillingPolicy
 
 ZONE = zoneinfo.ZoneInfo(ZONE_NAME)
 
 
-def decide(case: Case, policy: Policy, now: datetime.datetime) -> Decision:
+def decide(case: Case, policy: BillingPolicy, now: datetime.datetime) -> Decision:
     """Return the next step for the tenant of a subscription.
 
     It looks at what is, not at what happened, so no event that is late, doubled or missing changes it. Nothing is taken
@@ -52,7 +52,7 @@ def today(now: datetime.datetime) -> datetime.date:
     return now.astimezone(ZONE).date()
 
 
-def plan_of(subscription: Subscription, policy: Policy) -> str:
+def plan_of(subscription: Subscription, policy: BillingPolicy) -> str:
     """Return the plan that is bought; empty where no price, or prices of several plans, say so."""
     plans = {policy.plans[price] for price in subscription.prices if price in policy.plans}
     return plans.pop() if len(plans) == 1 else ""
@@ -66,7 +66,7 @@ def _clock(subscription: Subscription, invoices: Iterable[Invoice], now: datetim
     return min(times, default=None)
 
 
-def _paid(case: Case, policy: Policy) -> Decision:
+def _paid(case: Case, policy: BillingPolicy) -> Decision:
     subscription, tenant = case.subscription, case.tenant
     plan = plan_of(subscription, policy)
     if tenant is None:
@@ -121,7 +121,9 @@ def _taken(subscription: Subscription, holder: Holder) -> Decision:
     return Decision(Step.PARK, f"{because}. That tenant is suspended, though this one pays for it", contest=contest)
 
 
-def _contested(case: Case, tenant: Tenant, made: Decision, policy: Policy, now: datetime.datetime) -> Decision | None:
+def _contested(
+    case: Case, tenant: BillingTenant, made: Decision, policy: BillingPolicy, now: datetime.datetime
+) -> Decision | None:
     """Return what replaces a decision that takes something away while others pay for the name; None where none do."""
     claimed = (claim.subscription for claim in case.claims if _clock(claim.subscription, claim.invoices, now) is None)
     payers = tuple(sorted((one for one in claimed if one.status in PAID), key=lambda one: one.id))
@@ -140,7 +142,7 @@ def _contested(case: Case, tenant: Tenant, made: Decision, policy: Policy, now: 
     return Decision(Step.PARK, because, clock=made.clock, contest=contest)
 
 
-def _unpaid(case: Case, policy: Policy, clock: datetime.datetime, now: datetime.datetime) -> Decision:
+def _unpaid(case: Case, policy: BillingPolicy, clock: datetime.datetime, now: datetime.datetime) -> Decision:
     subscription, tenant = case.subscription, case.tenant
     start, day = today(clock), today(now)
     because = f"nothing is paid since {start}"
@@ -178,11 +180,11 @@ def _unpaid(case: Case, policy: Policy, clock: datetime.datetime, now: datetime.
     return dataclasses.replace(made, step=Step.DELETE) if day >= deletes else made
 
 
-def _announced(tenant: Tenant, on: datetime.date) -> bool:
+def _announced(tenant: BillingTenant, on: datetime.date) -> bool:
     return any(notice.sent and notice.on == on for notice in tenant.notices)
 
 
-def _due(tenant: Tenant, policy: Policy, on: datetime.date, day: datetime.date) -> Notice | None:
+def _due(tenant: BillingTenant, policy: BillingPolicy, on: datetime.date, day: datetime.date) -> Notice | None:
     """Return the announcement that is due; of several that were missed the last alone."""
     due = [days for days in policy.notices if on - _days(days) <= day < on]
     written = [notice.days for notice in tenant.notices if notice.on == on]

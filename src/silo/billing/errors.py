@@ -9,9 +9,9 @@ class TryLater(BillingError):
     """Stripe, Ansible or another run is in the way, and may not be later; the event is tried again."""
 
 
-class Parked(BillingError):
+class NeedsAttention(BillingError):
     """Nothing can be done without guessing, as for an unknown customer or price; the operator is told the sentence."""
 
 
-class Told(Parked):
+class NeedsAttentionReported(NeedsAttention):
     """Parked, and the operator has a letter of its own on it, so that the sentence needs no other."""

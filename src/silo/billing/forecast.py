@@ -7,8 +7,8 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 
 from silo.billing.decision import ZONE, decide, today
-from silo.billing.model import TRASHED, Case, Claim, Decision, Step, Subscription, Tenant
-from silo.billing.policy import Policy
+from silo.billing.model import TRASHED, BillingTenant, Case, Claim, Decision, Step, Subscription
+from silo.billing.policy import BillingPolicy
 
 DAYS = 45
 # More in a row on one day would be a circle.
@@ -32,14 +32,16 @@ class Coming:
     asked: bool = False
 
 
-def forecast(cases: Iterable[Case], policy: Policy, now: datetime.datetime, days: int = DAYS) -> tuple[Coming, ...]:
+def forecast(
+    cases: Iterable[Case], policy: BillingPolicy, now: datetime.datetime, days: int = DAYS
+) -> tuple[Coming, ...]:
     """Return what happens from today on, for as many days, by day and tenant."""
     coming = [one for case in cases for one in _of(case, policy, now, days)]
     coming.sort(key=lambda one: (one.day, one.tenant, one.subscription))
     return tuple(_braked(coming, policy))
 
 
-def _of(case: Case, policy: Policy, now: datetime.datetime, days: int) -> Iterator[Coming]:
+def _of(case: Case, policy: BillingPolicy, now: datetime.datetime, days: int) -> Iterator[Coming]:
     told = set(case.tenant.reminded if case.tenant else ())
     parked = False
     for offset in range(days):
@@ -67,11 +69,11 @@ def _told(made: Decision, told: set[datetime.date]) -> Iterator[tuple[str, str]]
         yield made.step.value, made.because
 
 
-def after(made: Decision, case: Case, day: datetime.date) -> Tenant | None:
+def after(made: Decision, case: Case, day: datetime.date) -> BillingTenant | None:
     """Return the tenant as it is once a decision is carried out on a day."""
     tenant = case.tenant
     if made.step is Step.CREATE:
-        return Tenant(case.subscription.name, "running", made.plan)
+        return BillingTenant(case.subscription.name, "running", made.plan)
     if tenant is None:
         return None
     if made.contest:
@@ -105,7 +107,7 @@ def _end_of_day(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time(23, 59, 59), ZONE)
 
 
-def _braked(coming: Sequence[Coming], policy: Policy) -> Iterator[Coming]:
+def _braked(coming: Sequence[Coming], policy: BillingPolicy) -> Iterator[Coming]:
     most = {Step.SUSPEND.value: policy.suspensions_per_day, Step.DELETE.value: policy.deletions_per_day}
     count: dict[tuple[datetime.date, str], int] = {}
     for one in coming:

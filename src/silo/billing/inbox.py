@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from silo.billing.events import WANTED, Event
+from silo.billing.stripe.events import WANTED, Event
 
 State = t.Literal["new", "done", "parked", "failed"]
 STATES: tuple[State, ...] = t.get_args(State)

@@ -71,7 +71,7 @@ class Notice:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tenant:
+class BillingTenant:
     """The tenant of a subscription: `state` is the inventory's, TRASHED or PURGED once it is deleted.
 
     `plan` is empty where the operator gave it a quota of its own. `notices` are the announcements that were written,
@@ -118,7 +118,7 @@ class Case:
 
     subscription: Subscription
     invoices: tuple[Invoice, ...] = ()
-    tenant: Tenant | None = None
+    tenant: BillingTenant | None = None
     claims: tuple[Claim, ...] = ()
     holder: Holder | None = None
 

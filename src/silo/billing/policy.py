@@ -24,7 +24,7 @@ VARIABLES = (PLANS, NOTICES, HOST, CA_FILE, *(variable for variable, _least in N
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
+class BillingPolicy:
     """The rules: `plans` is price (price_...) to plan; days count from the day since which nothing is paid.
 
     `notices` are the days before a deletion on which it is announced, the most first.
@@ -38,7 +38,7 @@ class Policy:
     deletions_per_day: int = 3
 
     @classmethod
-    def of(cls, variables: Mapping[str, t.Any]) -> Policy:
+    def of(cls, variables: Mapping[str, t.Any]) -> BillingPolicy:
         """Read the variables of an inventory; raises BillingError with a sentence on the first that is wrong."""
         plans = variables.get(PLANS)
         if not isinstance(plans, dict) or not all(isinstance(part, str) for pair in plans.items() for part in pair):

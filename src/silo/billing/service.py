@@ -13,10 +13,10 @@ from collections.abc import Callable
 import uvicorn
 
 from silo.billing.inbox import Inbox
-from silo.billing.intake import Intake
-from silo.billing.jobs import Trouble, Worker, alone
-from silo.billing.seam import Rules
-from silo.billing.verifying import Verifier
+from silo.billing.protocols import Rules
+from silo.billing.stripe.signature import Verifier
+from silo.billing.webhook_server import Intake
+from silo.billing.worker import Trouble, Worker, alone
 
 BEAT_SECONDS = 10.0
 # Stripe sends a few at once; what is more than this is not Stripe, and gets 503.

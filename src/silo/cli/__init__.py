@@ -9,38 +9,38 @@ from pathlib import Path
 
 import click
 
-from silo import runner
-from silo.cli.call import Call
+from silo.cli.context import Call
 from silo.cli.output import EXIT_CODES
+from silo.repository import root
 
 # In the order in which they are shown: the command, its module and its name there.
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "create": ("admitting", "create"),
-    "stop": ("changing", "stop"),
-    "start": ("changing", "start"),
-    "set": ("changing", "change"),
-    "delete": ("leaving", "delete"),
-    "undelete": ("leaving", "undelete"),
-    "purge": ("leaving", "purge"),
-    "reset-access": ("admitting", "reset_access"),
-    "letters": ("admitting", "letters"),
-    "apply": ("changing", "apply"),
-    "plan": ("changing", "plan"),
-    "list": ("reading", "list_tenants"),
-    "show": ("reading", "show_tenant"),
-    "capacity": ("reading", "capacity"),
-    "stats": ("using", "stats"),
-    "top": ("using", "top"),
-    "report": ("accounting", "report"),
-    "alerts": ("alerting", "alerts"),
-    "check": ("reading", "check"),
-    "verify": ("verifying", "verify"),
-    "images": ("supplying", "show_images"),
-    "extend": ("paying", "extend"),
-    "dunning": ("paying", "dunning"),
-    "reconcile": ("paying", "reconcile"),
-    "serve": ("serving", "serve"),
-    "billing": ("serving", "billing"),
+    "create": ("create", "create"),
+    "stop": ("lifecycle", "stop"),
+    "start": ("lifecycle", "start"),
+    "set": ("lifecycle", "change"),
+    "delete": ("delete", "delete"),
+    "undelete": ("delete", "undelete"),
+    "purge": ("delete", "purge"),
+    "reset-access": ("create", "reset_access"),
+    "letters": ("create", "letters"),
+    "apply": ("lifecycle", "apply"),
+    "plan": ("lifecycle", "plan"),
+    "list": ("list", "list_tenants"),
+    "show": ("list", "show_tenant"),
+    "capacity": ("list", "capacity"),
+    "stats": ("stats", "stats"),
+    "top": ("stats", "top"),
+    "report": ("report", "report"),
+    "alerts": ("alerts", "alerts"),
+    "check": ("list", "check"),
+    "verify": ("verify", "verify"),
+    "images": ("images", "show_images"),
+    "extend": ("dunning", "extend"),
+    "dunning": ("dunning", "dunning"),
+    "reconcile": ("dunning", "reconcile"),
+    "serve": ("billing", "serve"),
+    "billing": ("billing", "billing"),
 }
 
 EPILOG = f"""{EXIT_CODES}
@@ -70,7 +70,7 @@ class Commands(click.Group):
     "-i",
     "--inventory",
     type=click.Path(path_type=Path),
-    default=runner.ROOT / ".lab" / "inventory",
+    default=lambda: root() / ".lab" / "inventory",
     envvar=["SILO_INVENTORY", "ANSIBLE_INVENTORY"],
     help="The folder with hosts.yml and host_vars; else the demo's. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
 )

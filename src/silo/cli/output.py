@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from silo.admission import AdmissionError
+from silo.ansible.runner import RunError
 from silo.billing.errors import BillingError
-from silo.ground.finding import Finding
+from silo.diagnostics.preflight.finding import Finding
+from silo.diagnostics.verify.check import Check
 from silo.inventory import InventoryError
-from silo.letters import LetterError
+from silo.notifications import LetterError
 from silo.operation import NotReachedError
-from silo.runner import RunError
 from silo.state import BusyError
-from silo.verify.check import Check
 
 LINE = 160
 

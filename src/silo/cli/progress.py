@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.status import Status
 
-from silo.runner import Event, host_results, own_name
+from silo.ansible.runner import Event, host_results, own_name
 
 # Tasks that only look, or that tell what others found.
 QUIET = ("Say ", "Show ", "Name ", "Choose ", "Scope | Choose", "Verdict | ", "Check ", "Refuse ")

@@ -1,11 +1,11 @@
 """The images that run: what is pinned, what their registries have, what each server really runs, and the list of it."""
 
 from silo.images.bom import document
+from silo.images.collector import Row, survey
 from silo.images.pins import Pins
 from silo.images.reference import ImageError, Reference, newer
 from silo.images.registry import Registry, RegistryError
 from silo.images.running import Running, read
-from silo.images.survey import Row, survey
 
 __all__ = [
     "ImageError",

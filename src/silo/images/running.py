@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from silo import answers
+from silo.ansible import results
 from silo.images.reference import ImageError, Reference
 
 PLAYBOOK = "images.yml"
@@ -35,9 +35,9 @@ class Running:
 def read(inventory: Path) -> tuple[Mapping[str, str], tuple[Running, ...], tuple[str, ...]]:
     """Return the images that should run, by name; the containers; and a sentence for each server that is away.
 
-    Raises silo.runner.RunError where Ansible cannot read the inventory.
+    Raises silo.ansible.runner.RunError where Ansible cannot read the inventory.
     """
-    book = answers.read(PLAYBOOK, inventory)
+    book = results.read(PLAYBOOK, inventory)
     images: dict[str, str] = {}
     for _host, told in sorted(book.get(POLICY, {}).items()):
         images |= {} if told.problem else told.values["msg"]

@@ -18,26 +18,26 @@ from pathlib import Path
 from types import MappingProxyType
 
 from silo.admission import roomiest
-from silo.inventory import document, retired, schema, survey
+from silo.inventory import deleted, document, fleet_builder, validation
+from silo.inventory.commit_messages import diff, said
+from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown
-from silo.inventory.folder import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.history import Author, History
-from silo.inventory.merged import Merged, Policy, Reader
 from silo.inventory.model import Change, Fleet, Offer, TenantFile, memory
-from silo.inventory.retired import Tombstone
-from silo.inventory.schema import SETTINGS, Tenant
-from silo.inventory.wording import diff, said
+from silo.inventory.reader import Merged, PlatformPolicy, Reader
+from silo.inventory.transaction import DESK, Edit, Folder, Move, Step, Write
+from silo.inventory.validation import SETTINGS, Tenant
 
-Pools = Mapping[str, int] | Callable[[Policy], Mapping[str, int]]
-Around = Callable[[Tenant | None, Callable[[], Policy]], AbstractContextManager[None]]
+Pools = Mapping[str, int] | Callable[[PlatformPolicy], Mapping[str, int]]
+Around = Callable[[Tenant | None, Callable[[], PlatformPolicy]], AbstractContextManager[None]]
 
 WAIT_SECONDS = 60
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
 
 
 @dataclasses.dataclass(frozen=True)
-class Inventory:
+class InventoryEditor:
     """An inventory's folder, open for edits. Every edit holds its one lock from the first look to the commit.
 
     All edits raise InventoryError where something is not right, and silo.admission.AdmissionError where there is no
@@ -66,7 +66,7 @@ class Inventory:
         commit: bool = True,
         wait_seconds: float = WAIT_SECONDS,
         notify: Callable[[str], None] = lambda _text: None,
-    ) -> Inventory:
+    ) -> InventoryEditor:
         """Open the inventory at `path`; raises InventoryError where it is none.
 
         `author` ("Maria <maria@example.ch>") signs the commits in place of git's own identity. Without `commit`, git is
@@ -88,20 +88,20 @@ class Inventory:
                 found[name] = TenantFile(name, path, MappingProxyType(dict(document_.settings)))
         return found
 
-    def tombstones(self) -> tuple[Tombstone, ...]:
+    def tombstones(self) -> tuple[DeletionRecord, ...]:
         """Return what is left of every deleted tenant, by index."""
-        return retired.read(self.folder)
+        return deleted.read(self.folder)
 
     def fleet(self) -> Fleet:
         """Return all tenants as they should be and what is promised to them; takes about a second."""
         with Reader(self.folder.root) as reader:
-            return survey.fleet(reader.merge(), self.tombstones())
+            return fleet_builder.fleet(reader.merge(), self.tombstones())
 
-    def look(self) -> tuple[Fleet, Policy]:
+    def look(self) -> tuple[Fleet, PlatformPolicy]:
         """Return all tenants as they should be, and what holds for the whole platform; takes about a second."""
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
-            return survey.fleet(merged, self.tombstones()), merged.policy()
+            return fleet_builder.fleet(merged, self.tombstones()), merged.policy()
 
     def offers(self) -> Mapping[str, Offer]:
         """Return what a tenant of each plan takes; takes about a second."""
@@ -109,25 +109,27 @@ class Inventory:
 
     def outlook(self) -> tuple[Fleet, Mapping[str, Offer]]:
         """Return all tenants as they should be, and what one more of each plan takes; takes about a second."""
-        names = survey.plans(self.folder.root)
+        names = fleet_builder.plans(self.folder.root)
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
-            known = survey.fleet(merged, self.tombstones())
-            files = survey.imagined(merged, names, survey.free_index(known.tenants.values(), self.tombstones()))
+            known = fleet_builder.fleet(merged, self.tombstones())
+            files = fleet_builder.imagined(
+                merged, names, fleet_builder.free_index(known.tenants.values(), self.tombstones())
+            )
             after = reader.merge(files)
-            tenants = [survey.tenant(after, name) for name in files]
+            tenants = [fleet_builder.tenant(after, name) for name in files]
         return known, {plan: Offer(memory(one), one.quota) for plan, one in zip(names, tenants, strict=True)}
 
     def check_exists(self, name: str) -> None:
         """Raise InventoryError with the name that may be meant, where there is no tenant of this one."""
-        schema.check_name(name)
+        validation.check_name(name)
         self._existing(name)
 
-    def buried(self, name: str) -> Tombstone:
+    def buried(self, name: str) -> DeletionRecord:
         """Return the tombstone of the tenant of this name that was deleted last and can be restored."""
         return self._buried(name)
 
-    def former(self, stone: Tombstone) -> Mapping[str, Scalar]:
+    def former(self, stone: DeletionRecord) -> Mapping[str, Scalar]:
         """Return the settings of a deleted tenant's own tenant.yml; none where it is purged."""
         where = f"{stone.folder}/tenant.yml"
         text = self.folder.read(where)
@@ -138,20 +140,20 @@ class Inventory:
 
         `settings` are those of `change`; `plan` or `quota` must be among them, and None is as if not given.
         """
-        schema.check_name(name)
+        validation.check_name(name)
         given = {key: value for key, value in settings.items() if value is not None}
-        values = schema.new_values(name, {"email": email, **given}, survey.plans(self.folder.root))
+        values = validation.new_values(name, {"email": email, **given}, fleet_builder.plans(self.folder.root))
         with self._session(dry_run) as reader:
             merged = reader.merge()
             self._check_new(name, merged)
-            fleet = survey.fleet(merged, self.tombstones())
+            fleet = fleet_builder.fleet(merged, self.tombstones())
             if fleet.problems:
                 raise InventoryError(fleet.problems)
             placed = "tenant_server" not in values
             if placed and (server := roomiest(fleet.ledgers)):
                 values["tenant_server"] = server
             lines = {key: values[key] for key in SETTINGS if key in values}
-            lines["tenant_index"] = survey.free_index(fleet.tenants.values(), self.tombstones())
+            lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), self.tombstones())
             after = document.edit(document.read(_file(name), HEAD), lines)
             tenant = self._check(reader, name, [after.text], lines, fleet)
             self._admit(merged, fleet, None, tenant, placed)
@@ -169,8 +171,8 @@ class Inventory:
         They are `email`, `plan`, `quota`, `state`, `language`, `subscription`, `extended_until`, `extension_reason`,
         `server`, `nas`, `server_memory`, `database_memory` and `cache_memory`; sizes such as 512M, 100G or 1T.
         """
-        schema.check_name(name)
-        values = schema.new_values(name, settings, survey.plans(self.folder.root))
+        validation.check_name(name)
+        values = validation.new_values(name, settings, fleet_builder.plans(self.folder.root))
         with self._session(dry_run) as reader:
             before = self._existing(name)
             self._check_overrides(name, values)
@@ -179,7 +181,7 @@ class Inventory:
             if not values:
                 return Change(name, before.settings, before.settings, "")
             self._check_committed(before.where)
-            fleet = survey.fleet(merged, self.tombstones())
+            fleet = fleet_builder.fleet(merged, self.tombstones())
             after = document.edit(before, values)
             others = _without(fleet, name)
             tenant = self._check(reader, name, [after.text], values, others)
@@ -194,15 +196,15 @@ class Inventory:
 
         `by` is who did it; without it the author, or the user who runs this.
         """
-        schema.check_name(name)
+        validation.check_name(name)
         with self._session(dry_run) as reader:
             before = self._existing(name)
             self._check_committed(f"host_vars/{name}")
-            tenant = survey.tenant(reader.merge(), name)
-            stone = Tombstone(
+            tenant = fleet_builder.tenant(reader.merge(), name)
+            stone = DeletionRecord(
                 tenant.index,
                 name,
-                retired.now(),
+                deleted.now(),
                 by or self._who(),
                 tenant.nas,
                 tenant.quota,
@@ -221,12 +223,12 @@ class Inventory:
             )
             return self._make(name, before.settings, None, edit, dry_run)
 
-    def record(self, stone: Tombstone, *, files: int, used: int) -> Tombstone:
+    def record(self, stone: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
         """Write into a tombstone that the tenant's data, so many files and bytes, was put aside just now."""
         with self._session(False):
             if stone not in self.tombstones():
                 raise InventoryError(f"{stone.path}: it is not what it was a moment ago; look who else edits it")
-            after = dataclasses.replace(stone, trashed=retired.now(), files=files, used=used)
+            after = dataclasses.replace(stone, trashed=deleted.now(), files=files, used=used)
             steps = _as_written(self.folder, (Write(stone.path, stone.text, after.text),))
             edit = Edit(f"Record what deleted tenant {stone.name} left ({files} files)", steps)
             self._make(stone.name, None, None, edit, False)
@@ -237,7 +239,7 @@ class Inventory:
 
         It should then be as `state` says; without it, as it was.
         """
-        values = {} if state is None else schema.new_values(name, {"state": state}, ())
+        values = {} if state is None else validation.new_values(name, {"state": state}, ())
         with self._session(dry_run) as reader:
             stone = self._buried(name)
             self._check_committed(stone.folder)
@@ -245,7 +247,7 @@ class Inventory:
             self._check_new(name, merged)
             former = document.read(f"{stone.folder}/tenant.yml", self.folder.read(f"{stone.folder}/tenant.yml") or "")
             file = document.edit(former, values)
-            fleet = survey.fleet(merged, [other for other in self.tombstones() if other != stone])
+            fleet = fleet_builder.fleet(merged, [other for other in self.tombstones() if other != stone])
             overrides = self.folder.read(f"{stone.folder}/overrides.yml")
             tenant = self._check(reader, name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
             self._admit(merged, fleet, None, tenant, False)
@@ -256,13 +258,13 @@ class Inventory:
             edit = Edit(f"Restore tenant {name} (index {stone.index})", tuple(steps))
             return self._make(name, None, file.settings, edit, dry_run, self.around(None, merged.policy))
 
-    def purge(self, stone: Tombstone) -> Change:
+    def purge(self, stone: DeletionRecord) -> Change:
         """Remove the files of a deleted tenant; its tombstone stays for ever."""
         with self._session(False):
             if stone not in self.tombstones() or stone.purged or not self.folder.path(stone.folder).is_dir():
                 raise InventoryError(f"{stone.path}: it is not what it was a moment ago; look who else edits it")
             self._check_committed(stone.folder)
-            after = dataclasses.replace(stone, purged=retired.now())
+            after = dataclasses.replace(stone, purged=deleted.now())
             steps = (Write(stone.path, stone.text, after.text), Move(stone.folder, f"{DESK}/gone"))
             edit = Edit(f"Purge tenant {stone.name} (index {stone.index})", _as_written(self.folder, steps))
             return self._make(stone.name, None, None, edit, False)
@@ -278,9 +280,9 @@ class Inventory:
 
     def _admit(self, merged: Merged, before: Fleet, old: Tenant | None, new: Tenant, placed: bool) -> None:
         # A machine is asked for its size last: that takes seconds, and most that is wrong is known without.
-        survey.admit(before, old, new, placed, {})
+        fleet_builder.admit(before, old, new, placed, {})
         sizes = self.pools(merged.policy()) if callable(self.pools) else self.pools
-        survey.admit(before, old, new, placed, sizes)
+        fleet_builder.admit(before, old, new, placed, sizes)
 
     def _make(
         self,
@@ -342,8 +344,8 @@ class Inventory:
             raise InventoryError(f"tenant {shown(name)}: there is none of this name; {meant}")
         return found
 
-    def _buried(self, name: str) -> Tombstone:
-        schema.check_name(name)
+    def _buried(self, name: str) -> DeletionRecord:
+        validation.check_name(name)
         stones = [stone for stone in self.tombstones() if stone.name == name and not stone.purged]
         stones = [stone for stone in stones if self.folder.path(stone.folder).is_dir()]
         if not stones:
@@ -390,16 +392,18 @@ class Inventory:
     ) -> Tenant:
         """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
         merged = reader.merge({name: texts})
-        tenant = survey.tenant(merged, name)
-        schema.check_sizes(tenant, values)
+        tenant = fleet_builder.tenant(merged, name)
+        validation.check_sizes(tenant, values)
         problems = [
             f"{name}: {key} stays {shown(merged.tenants[name].get(key))} and does not become {shown(value)}, "
             f"as another file of host_vars/{name} says so; change it there"
             for key, value in values.items()
             if value is not None and merged.tenants[name].get(key) != value
         ]
-        known = survey.clashes(others.tenants.values())
-        problems += [problem for problem in survey.clashes([*others.tenants.values(), tenant]) if problem not in known]
+        known = fleet_builder.clashes(others.tenants.values())
+        problems += [
+            problem for problem in fleet_builder.clashes([*others.tenants.values(), tenant]) if problem not in known
+        ]
         if problems:
             raise InventoryError(problems)
         return tenant

@@ -21,7 +21,7 @@ from pathlib import Path
 import yaml
 
 from silo.inventory.errors import InventoryError, shown
-from silo.inventory.folder import DESK, Edit, Write
+from silo.inventory.transaction import DESK, Edit, Write
 
 # The collection that a clone of this software is, by its galaxy.yml.
 PRODUCT = {"namespace": "swissphoto", "name": "silo"}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from silo.admission import Pool
-from silo.capacity import Ledger
-from silo.inventory.schema import Tenant
+from silo.capacity import MemoryBudget
+from silo.inventory.validation import Tenant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fleet:
 
     tenants: Mapping[str, Tenant]
     problems: tuple[str, ...]
-    ledgers: Mapping[str, Ledger]
+    ledgers: Mapping[str, MemoryBudget]
     promised: Mapping[str, Mapping[str, int]]
     storage_overcommit: Mapping[str, float]
 
@@ -61,7 +61,7 @@ class Offer:
     memory: int
     quota: int
 
-    def room(self, ledger: Ledger, pools: Iterable[Pool]) -> int:
+    def room(self, ledger: MemoryBudget, pools: Iterable[Pool]) -> int:
         """How many more of them fit on a server and on these NAS together; without a NAS only the memory counts."""
         fits = ledger.room_for(self.memory)
         known = list(pools)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from silo import report, usage
+from silo.reports import report, usage
 
 from ..cloud import picture
 from ..waiting import wait_for

@@ -49,12 +49,12 @@ def ssh(lab, known, *arguments, **options):
 
 def test_what_listens_is_not_open_by_that(lab, outside, door):
     assert outside(22, 80, 443, 3003, door) == {22, 80, 443}
-    # It is the guard that keeps it.
-    lab.run("nft", "delete", "table", "inet", "silo_guard")
+    # It is the firewall that keeps it.
+    lab.run("nft", "delete", "table", "inet", "silo_firewall")
     try:
         assert outside(door) == {door}
     finally:
-        lab.run("systemctl", "reload", "silo-guard")
+        lab.run("systemctl", "reload", "silo-firewall")
     assert outside(door) == set()
 
 
@@ -62,7 +62,7 @@ def test_who_is_logged_in_stays_while_the_rules_are_loaded_anew(lab, known):
     with subprocess.Popen(
         ssh(lab, known, "cat", IdentityFile=known["ssh_key"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as session:
-        for word, unit in (("is-active", "ssh"), ("reload", "silo-guard"), ("reload", "ssh"), ("restart", "ssh")):
+        for word, unit in (("is-active", "ssh"), ("reload", "silo-firewall"), ("reload", "ssh"), ("restart", "ssh")):
             lab.run("systemctl", word, unit)
             session.stdin.write(f"{unit}\n")
             session.stdin.flush()
@@ -101,13 +101,13 @@ def test_nobody_is_locked_out(lab, operator):
 
 
 def test_verify_and_check_tell_a_server_that_lets_in_more(lab, silo):
-    lab.shell("nft flush chain inet silo_guard input; nft chain inet silo_guard input '{ policy accept; }'")
+    lab.shell("nft flush chain inet silo_firewall input; nft chain inet silo_firewall input '{ policy accept; }'")
     lab.run("mv", "/etc/ssh/sshd_config.d/00-silo.conf", "/etc/ssh/sshd_config.d/00-silo.away")
     try:
         verified, checked = silo.try_run("verify", "hans"), silo.try_run("check")
     finally:
         lab.run("mv", "/etc/ssh/sshd_config.d/00-silo.away", "/etc/ssh/sshd_config.d/00-silo.conf")
-        lab.run("systemctl", "reload", "silo-guard")
+        lab.run("systemctl", "reload", "silo-firewall")
     for run in (verified, checked):
         assert run.code == 1
         assert "passwordauthentication yes" in run.output

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from silo.ground import check as ground
-from silo.letters import Settings
+from silo.diagnostics.preflight import check as ground
+from silo.notifications import MailSettings
 
 from ..relay import Relay
 from ..waiting import wait_for
@@ -55,7 +55,7 @@ def broken(lab, check):
 ROUTE = "10.83.200.0/24 via $(ip route show default | cut -d' ' -f3)"
 WRONG_NAME = "/etc/dnsmasq.d/wrong.conf"
 FOUR = (
-    ("nft delete table bridge silo_guard", "systemctl reload silo-guard"),
+    ("nft delete table bridge silo_firewall", "systemctl reload silo-firewall"),
     (f"ip route add {ROUTE}", f"ip route del {ROUTE}"),
     ("btrfs qgroup limit none 1/{index} /instances", "btrfs qgroup limit {limit} 1/{index} /instances"),
     (f"docker stop -t 5 {PAGES}", f"docker start {PAGES}"),
@@ -85,7 +85,7 @@ def five(lab, operator, silo, check):
 def test_a_server_that_is_well(operator, tmp_path):
     relay = Relay(tmp_path)
     try:
-        settings = Settings.of(relay.variables(), tmp_path / "outbox")
+        settings = MailSettings.of(relay.variables(), tmp_path / "outbox")
         found = ground.check(operator.inventory, settings, "hans@example.ch")
     finally:
         relay.stop()
@@ -94,7 +94,7 @@ def test_a_server_that_is_well(operator, tmp_path):
     assert [one for one in found if one.state in ("wrong", "unknown")] == []
     told = {one.subject for one in found}
     assert told == {
-        *("DNS", "port 80", "port 443", "NAS", "clock", "disk", "guard", "network", "open ports", "SSH"),
+        *("DNS", "port 80", "port 443", "NAS", "clock", "disk", "firewall", "network", "open ports", "SSH"),
         *("quota", "vault", "letters"),
     }
     assert relay.letters == []
@@ -112,13 +112,13 @@ def test_nothing_is_changed_by_looking(lab, check):
 def test_five_things_are_told_at_once_and_nothing_else(five, lab):
     found, _refused = five
     names = [("DNS", f"hans.{lab.domain}")]
-    assert set(found) == {("guard", "silo1"), ("network", "silo1"), ("quota", "hans"), ("port 443", "silo1"), *names}
+    assert set(found) == {("firewall", "silo1"), ("network", "silo1"), ("quota", "hans"), ("port 443", "silo1"), *names}
 
 
-def test_a_guard_between_tenants_that_is_gone(five):
+def test_a_firewall_between_tenants_that_is_gone(five):
     found, _refused = five
-    text = found["guard", "silo1"].text
-    assert text.startswith("tenants may reach each other: its table bridge silo_guard is not loaded")
+    text = found["firewall", "silo1"].text
+    assert text.startswith("tenants may reach each other: its table bridge silo_firewall is not loaded")
 
 
 @pytest.mark.fault(28)
@@ -156,26 +156,26 @@ def _is_told(found, place, lab):
 @pytest.mark.parametrize(
     ("breaks", "text"),
     [
-        ("nft delete table inet silo_guard", "its table inet silo_guard is not loaded"),
+        ("nft delete table inet silo_firewall", "its table inet silo_firewall is not loaded"),
         pytest.param(
-            "nft insert rule inet silo_guard forward accept",
+            "nft insert rule inet silo_firewall forward accept",
             "its tables are loaded, and their rules are not those of",
             marks=pytest.mark.slow(ONE_MORE),
         ),
         pytest.param(
-            "mv /etc/silo/guard.nft /etc/silo/away.nft",
-            "/etc/silo/guard.nft is missing",
+            "mv /etc/silo/firewall.nft /etc/silo/away.nft",
+            "/etc/silo/firewall.nft is missing",
             marks=pytest.mark.slow(ONE_MORE),
         ),
     ],
 )
-def test_a_guard_that_does_not_hold(broken, check, breaks, text):
-    restores = "if [ -e /etc/silo/away.nft ]; then mv /etc/silo/away.nft /etc/silo/guard.nft; fi; "
-    with broken(breaks, f"{restores} systemctl reload silo-guard"):
+def test_a_firewall_that_does_not_hold(broken, check, breaks, text):
+    restores = "if [ -e /etc/silo/away.nft ]; then mv /etc/silo/away.nft /etc/silo/firewall.nft; fi; "
+    with broken(breaks, f"{restores} systemctl reload silo-firewall"):
         found = check()
     gone = "nft delete table inet" in breaks
-    assert {subject for subject, _place in found} == ({"guard", "open ports"} if gone else {"guard"})
-    assert found["guard", "silo1"].text.startswith(f"tenants may reach each other: {text}")
+    assert {subject for subject, _place in found} == ({"firewall", "open ports"} if gone else {"firewall"})
+    assert found["firewall", "silo1"].text.startswith(f"tenants may reach each other: {text}")
 
 
 def test_a_nas_without_its_sentinel(broken, check):

@@ -179,12 +179,12 @@ def intruder(lab, containers):
 
 
 @contextlib.contextmanager
-def without_guard(lab):
-    lab.run("nft", "delete", "table", "inet", "silo_guard")
+def without_firewall(lab):
+    lab.run("nft", "delete", "table", "inet", "silo_firewall")
     try:
         yield
     finally:
-        lab.run("systemctl", "reload", "silo-guard")
+        lab.run("systemctl", "reload", "silo-firewall")
 
 
 @contextlib.contextmanager
@@ -214,10 +214,10 @@ def test_an_intruder_reaches_no_more(lab, containers, intruder):
         assert answered(lab, intruder, tried) == allowed(intruder, tried)
 
 
-def test_the_guard_is_what_holds_the_intruder(lab, containers, intruder):
+def test_the_firewall_is_what_holds_the_intruder(lab, containers, intruder):
     """Without it the same program does come through: what is refused above is refused by nothing else."""
     tried = ways.everything(lab, containers)
-    with without_guard(lab), with_docker_open(lab):
+    with without_firewall(lab), with_docker_open(lab):
         more = answered(lab, intruder, tried) - allowed(intruder, tried)
     learning, maria = of(containers, "machine-learning", "machine-learning"), of(containers, "maria")
     link = next(way.address for way in tried if way.address.startswith("fe80:"))

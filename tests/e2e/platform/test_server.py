@@ -15,7 +15,7 @@ def server(lab):
     return testinfra.get_host(f"docker://{lab.container}")
 
 
-@pytest.mark.parametrize("unit", ["docker", "silo-guard", "ssh"])
+@pytest.mark.parametrize("unit", ["docker", "silo-firewall", "ssh"])
 def test_what_has_to_run_runs_and_comes_back(server, unit):
     assert server.service(unit).is_running
     assert server.service(unit).is_enabled
@@ -49,9 +49,9 @@ def test_nothing_can_be_written_beside_the_nas(server):
     assert "Operation not permitted" in result.stderr
 
 
-def test_the_guard_is_loaded_beside_the_rules_of_docker(server):
+def test_the_firewall_is_loaded_beside_the_rules_of_docker(server):
     rules = server.check_output("nft list ruleset")
-    assert "table inet silo_guard" in rules
+    assert "table inet silo_firewall" in rules
     assert "DOCKER" in rules
 
 

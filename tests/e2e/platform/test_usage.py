@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from silo import usage
+from silo.reports import usage
 
 from ..cloud import Cloud, picture
 from ..waiting import wait_for

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from silo.verify import audit
+from silo.diagnostics.verify import audit
 
 from ..waiting import wait_for
 
@@ -55,7 +55,7 @@ def broken(lab, operator, whole):
     index = operator.settings("maria")["tenant_index"]
     limit, secret = lab.quota(index), "/srv/silo/tenants/hans/secrets/cache_password"
     try:
-        lab.run("nft", "delete", "table", "inet", "silo_guard")
+        lab.run("nft", "delete", "table", "inet", "silo_firewall")
         lab.run("chmod", "0444", secret)
         lab.shell(UPDATE.format(f"{memory + 64 * MIB}b", f"{memory + 64 * MIB}b"))
         lab.run("btrfs", "qgroup", "limit", "none", f"1/{index}", "/instances")
@@ -65,7 +65,7 @@ def broken(lab, operator, whole):
         lab.shell(SHARED)
         seen = failed(audit.verify(operator.inventory))
     finally:
-        lab.run("systemctl", "reload", "silo-guard")
+        lab.run("systemctl", "reload", "silo-firewall")
         lab.run("chmod", "0400", secret)
         lab.shell(UPDATE.format(memory, memory))
         lab.run("btrfs", "qgroup", "limit", str(limit), f"1/{index}", "/instances")
@@ -93,7 +93,7 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
             assert by_subject[f"{name}/{service}"] - {"set-up"} == every
         assert by_subject[name] == {"data", "secrets' files", "quota"}
         assert "set-up" in by_subject[f"{name}/server"]
-    assert {"guard", "NAS", "tenants", "published ports", "open ports", "SSH", "live restore"} <= by_subject["silo1"]
+    assert {"firewall", "NAS", "tenants", "published ports", "open ports", "SSH", "live restore"} <= by_subject["silo1"]
     every -= {"mounts", "seccomp profile", "secrets hidden", "way out"}
     for name in ("machine learning", "pages"):
         assert by_subject[name] == every
@@ -123,8 +123,8 @@ def test_nothing_is_changed_by_looking(lab, operator):
     assert state() == before
 
 
-def test_a_guard_that_is_gone(broken):
-    assert "its table inet silo_guard is not loaded" in broken["guard", "silo1"]
+def test_a_firewall_that_is_gone(broken):
+    assert "its table inet silo_firewall is not loaded" in broken["firewall", "silo1"]
     for name in TENANTS:
         for service in SERVICES:
             assert ":22 (this server at im-" in broken["isolation", f"{name}/{service}"]
@@ -169,7 +169,7 @@ def test_a_shared_service_beyond_its_bounds(broken):
 
 
 def test_all_else_held_meanwhile(broken):
-    mine = {"guard", "isolation", "secrets' files", "memory", "quota", "rights", "capabilities", "user", "seccomp"}
+    mine = {"firewall", "isolation", "secrets' files", "memory", "quota", "rights", "capabilities", "user", "seccomp"}
     mine |= {"processes", "places to write", "open ports", "secrets hidden"}
     assert {check for check, _subject in broken} <= mine
 
@@ -200,14 +200,14 @@ def test_the_command_ends_with_1_where_a_promise_is_broken(lab, silo):
 
 
 def test_what_is_changed_is_verified_by_the_same_run(lab, silo):
-    lab.run("nft", "delete", "table", "inet", "silo_guard")
+    lab.run("nft", "delete", "table", "inet", "silo_firewall")
     try:
         run = silo.try_run("stop", "peter", "--yes")
     finally:
-        lab.run("systemctl", "reload", "silo-guard")
+        lab.run("systemctl", "reload", "silo-firewall")
     assert run.code == 1
     assert "peter is stopped." in run.output
-    assert "its table inet silo_guard is not loaded" in run.output
+    assert "its table inet silo_firewall is not loaded" in run.output
     assert "hans" not in run.output
     assert "peter runs." in silo.run("start", "peter")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant import link
+
+from silo.tenant import access_link
 
 from ..cloud import Cloud
 from ..conftest import CLEAN
@@ -33,7 +34,7 @@ class Customer(Cloud):
 
     @property
     def link(self):
-        return link.Link(self.path.rpartition("/")[2])
+        return access_link.Link(self.path.rpartition("/")[2])
 
     def open(self):
         return self.get(self.path)

@@ -7,8 +7,8 @@ import time
 import pytest
 import yaml
 
-from silo.billing.gateway import Gateway
-from silo.billing.settling import Settlement
+from silo.billing.reconciler import Settlement
+from silo.billing.stripe.client import Gateway
 from silo.edits import Edits
 from silo.operation import Operator
 from tests.stripe_api.server import KEY

@@ -137,5 +137,5 @@ def test_after_a_reboot_runs_what_ran_and_rests_what_rested(lab, operator, custo
         assert states(lab, name) == {"exited"}
         assert Cloud(lab, name).get("/").status == 503
     assert lab.run("findmnt", "-no", "FSTYPE", "/instances").strip() == "btrfs"
-    assert "silo_guard" in lab.run("nft", "list", "tables")
+    assert "silo_firewall" in lab.run("nft", "list", "tables")
     assert set(operator.run("site.yml").changed.values()) == {0}

@@ -5,13 +5,13 @@ import json
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history, metrics, survey
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history, metrics
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample, TenantSample
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.group import Group, Network
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.survey import Service, Tenant
 from prometheus_client.parser import text_string_to_metric_families
 
 from silo_accounting import __main__ as program
@@ -20,8 +20,8 @@ from silo_accounting.settings import SettingsError, load
 
 STARTED = "process_start_time_seconds 1.79e+09\n"
 GROUP = Group(100, 80, 1000, 2, 1, 1.5, 30, 40, 5)
-RUNNING = Service("running", "healthy", "7f3a", "2026-11-23T16:57:05Z", 1, GROUP, Network(10, 20))
-EXITED = Service("exited", "", "7f3b")
+RUNNING = ServiceSample("running", "healthy", "7f3a", "2026-11-23T16:57:05Z", 1, GROUP, Network(10, 20))
+EXITED = ServiceSample("exited", "", "7f3b")
 
 
 def line(metric, router, value, code=200):
@@ -46,7 +46,7 @@ def host(monkeypatch, tmp_path):
     }
 
     class Host:
-        tenants = {"hans": Tenant(dict.fromkeys(("server",), RUNNING), Database(), Disk(7000))}
+        tenants = {"hans": TenantSample(dict.fromkeys(("server",), RUNNING), Database(), Disk(7000))}
         served = STARTED + line("requests", "tenant-hans@file", 3)
         directories = {"hans": State(1, 5000, Usage(900, 3)), "lost+found": State()}
         fails = ()
@@ -76,7 +76,7 @@ def host(monkeypatch, tmp_path):
         def read():
             return Survey(Host.directories, {})
 
-    monkeypatch.setattr(survey, "read", part("docker", lambda: Host.tenants))
+    monkeypatch.setattr(usage_collector, "read", part("docker", lambda: Host.tenants))
     monkeypatch.setattr(metrics, "read", part("traefik", lambda: Host.served))
     monkeypatch.setattr(collector, "open_backend", part("storage", lambda: Backend))
     return Host
@@ -106,7 +106,7 @@ def test_one_look_has_all_parts(host):
 
 def test_a_slice_is_what_counts_where_there_is_one(host):
     whole = Group(500, 400, 3000, 7, 3, 9.5, 70, 80, 15, inode=4711)
-    host.tenants = {"hans": Tenant({"server": RUNNING}, Database(), Disk(), whole)}
+    host.tenants = {"hans": TenantSample({"server": RUNNING}, Database(), Disk(), whole)}
     found = collector.collect(host.settings()).look.containers["hans"]
     assert found.memory_bytes == 500
     assert found.counters == {
@@ -133,7 +133,7 @@ def test_a_part_that_fails_is_told_and_the_others_are_there(host, part, unknown)
 
 
 def test_who_is_stopped_counts_nothing_and_is_not_well(host):
-    host.tenants = {"hans": Tenant({"server": EXITED}, Database(), Disk())}
+    host.tenants = {"hans": TenantSample({"server": EXITED}, Database(), Disk())}
     look = collector.collect(host.settings()).look
     assert (look.containers["hans"].healthy, look.containers["hans"].counters) == (False, {})
     assert look.database == {}

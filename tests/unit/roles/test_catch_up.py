@@ -46,7 +46,9 @@ class Server:
         """Look once, and return who was told."""
         self.time += seconds
         self.told = []
-        tools = program.Tools(self.metrics, lambda url: url == URL and self.there, self.catch_up, lambda: self.time)
+        tools = program.CatchUpTools(
+            self.metrics, lambda url: url == URL and self.there, self.catch_up, lambda: self.time
+        )
         assert program.main([str(self.root / "tenants"), "8082", URL, str(self.root / "known.json")], tools) == 0
         return self.told
 

@@ -1,4 +1,4 @@
-"""The rules of the guard, for what an operator may write; that nft takes them is seen on the lab."""
+"""The rules of the firewall, for what an operator may write; that nft takes them is seen on the lab."""
 
 import re
 
@@ -12,7 +12,7 @@ def opened(render):
     """What the input chain accepts by a port, and its policy."""
 
     def of(**values):
-        text = render("host", "guard.nft.j2", __host_ssh=SSH, **values)
+        text = render("host", "firewall.nft.j2", __host_ssh=SSH, **values)
         chain = re.search(r"chain input \{(.*?)\n  \}", text, re.DOTALL)[1]
         lines = [line.strip() for line in chain.splitlines()]
         policy = re.search(r"policy (\w+);", chain)[1]
@@ -36,9 +36,9 @@ def test_ports_of_the_operator(opened):
 
 
 def test_a_firewall_of_the_operator_s_own(opened):
-    assert opened(host_guard_input_enabled=False) == ("accept", [])
+    assert opened(host_firewall_input_enabled=False) == ("accept", [])
 
 
 def test_tenants_stay_where_they_are_whatever_is_open(render):
-    text = render("host", "guard.nft.j2", __host_ssh=SSH, host_open_ports=[{"port": 3003}])
+    text = render("host", "firewall.nft.j2", __host_ssh=SSH, host_open_ports=[{"port": 3003}])
     assert text.index("tcp dport { 3003 } drop") < text.index('iifname "im-*" drop') < text.index("tcp dport 22 accept")

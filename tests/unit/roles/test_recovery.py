@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pack
-from ansible_collections.swissphoto.silo.plugins.plugin_utils.tenant.render import compose_file
 from jinja2.nativetypes import NativeEnvironment
 
 import silo_recovery as recovery
+from silo.tenant.render import compose_file
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("server", "database", "cache")
@@ -65,7 +65,7 @@ class Server:
         return subprocess.CompletedProcess(command, 0, "", self.says)
 
     def main(self):
-        tools = recovery.Tools(self.containers, self.look, self.mounted, self.run, self.run, self.ask)
+        tools = recovery.RecoveryTools(self.containers, self.look, self.mounted, self.run, self.run, self.ask)
         arguments = [str(self.tenants), str(self.nas / ".silo-nas"), str(self.root / "said")]
         arguments += ["traefik", str(self.routes), str(self.certificates)]
         return recovery.main(arguments, tools, self.root / "lock")
@@ -151,7 +151,7 @@ def test_a_mount_that_takes_too_long_is_told(server, capsys):
 
     server.add("hans")
     server.mounts.write_text("")
-    tools = recovery.Tools(server.containers, server.look, server.mounted, run, server.run, server.ask)
+    tools = recovery.RecoveryTools(server.containers, server.look, server.mounted, run, server.run, server.ask)
     report = recovery.recover(server.tenants, server.nas / ".silo-nas", tools)
     assert report.started == ()
     assert "'sleep 60' did not end within 0.2 s" in report.problems[0]

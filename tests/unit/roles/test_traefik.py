@@ -4,8 +4,8 @@ import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_info
 
-from silo.billing.events import PATH
-from silo.billing.intake import LARGEST_BYTES
+from silo.billing.stripe.events import PATH
+from silo.billing.webhook_server import LARGEST_BYTES
 
 MODES = ["acme", "wildcard"]
 VARIABLES = {

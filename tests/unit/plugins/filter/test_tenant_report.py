@@ -2,7 +2,7 @@
 
 from ansible_collections.swissphoto.silo.plugins.filter import tenant_report
 
-GROUPS = {"speak_for_server": ["hans", "otto"], "speak_for_nas": ["hans"]}
+GROUPS = {"one_tenant_per_server": ["hans", "otto"], "one_tenant_per_nas": ["hans"]}
 KNOWN = {"silo1": ["hans", "maria", "peter"], "silo2": ["otto"]}
 
 

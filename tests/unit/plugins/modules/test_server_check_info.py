@@ -26,12 +26,14 @@ def call(capsys, monkeypatch):
 
 def test_tells_all_at_once(call, tmp_path):
     begin = time.time()
-    answer = call(sentinel=str(tmp_path / ".silo-nas"), directories=[str(tmp_path)], guard=str(tmp_path / "guard.nft"))
+    answer = call(
+        sentinel=str(tmp_path / ".silo-nas"), directories=[str(tmp_path)], firewall=str(tmp_path / "firewall.nft")
+    )
     assert begin <= answer["time"] <= time.time()
     assert answer["synchronised"] in (True, False)
     assert answer["storage_problem"] == f"the NAS is not mounted: nothing is mounted at {tmp_path}"
-    assert answer["guard_problem"] == f"{tmp_path}/guard.nft is missing"
-    assert answer["input_problem"] == "the chain input of silo_guard is not loaded (not here)"
+    assert answer["firewall_problem"] == f"{tmp_path}/firewall.nft is missing"
+    assert answer["input_problem"] == "the chain input of silo_firewall is not loaded (not here)"
     assert answer["ssh_problem"] == ""
     assert answer["disks"][0]["path"] == str(tmp_path)
     assert answer["changed"] is False

@@ -5,7 +5,7 @@ import json
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.ground.ssh import Session, Settings
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.ssh import Session, SshSettings
 from ansible_collections.swissphoto.silo.plugins.modules import ssh_info as module
 
 VALUES = {"port": ("22",), "passwordauthentication": ("yes",), "authorizedkeysfile": ("none",)}
@@ -14,7 +14,7 @@ VALUES = {"port": ("22",), "passwordauthentication": ("yes",), "authorizedkeysfi
 @pytest.fixture
 def call(capsys, monkeypatch):
     monkeypatch.setattr(module.ssh, "session", lambda: None)
-    monkeypatch.setattr(module.ssh, "settings", lambda _runner: Settings(VALUES))
+    monkeypatch.setattr(module.ssh, "settings", lambda _runner: SshSettings(VALUES))
 
     def run():
         with patch_module_args({}), pytest.raises(SystemExit) as ended:

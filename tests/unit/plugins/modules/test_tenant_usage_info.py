@@ -42,7 +42,7 @@ def call(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def server(monkeypatch):
-    monkeypatch.setattr(module.survey, "read", lambda *_arguments: {})
+    monkeypatch.setattr(module.collector, "read", lambda *_arguments: {})
     monkeypatch.setattr(module.metrics, "read", lambda _port: "process_start_time_seconds 1\n")
 
 
@@ -65,7 +65,7 @@ def test_an_engine_that_is_not_there_is_told(call, monkeypatch, error):
     def refuse(*_arguments):
         raise error
 
-    monkeypatch.setattr(module.survey, "read", refuse)
+    monkeypatch.setattr(module.collector, "read", refuse)
     assert call() == {"failed": True, "msg": "the engine is away"}
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.check import Check
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.verify.check import Check
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_verify_info as module
 
 SHARED = {

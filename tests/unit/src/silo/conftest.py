@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from silo import runner
+from silo.ansible import runner
 from silo.capacity import GIB
-from silo.inventory import merged
+from silo.inventory import reader
 
 ROOT = Path(__file__).parents[4]
 RELAY = {"letters_relay_host": "127.0.0.1", "letters_relay_security": "none", "letters_sender": "p@example.ch"}
 
-START = merged.Reader._start
+START = reader.Reader._start
 
 ANNA = {"server": "silo1", "nas": "silo1", "desired": "running"}
 DATABASE = {"size_bytes": 8_000_000, "photos": 12, "videos": 1, "users": 1, "last_login": 1795456800}
@@ -28,7 +28,7 @@ USED = {"anna": {"services": {}, "database": DATABASE, "disk": {"database": 9_00
 def forked(ansible):
     """What Ansible makes of an inventory is asked of a fork, in place of a process that reads its modules first."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merged.Reader, "_start", lambda reader: ansible.talk(["merge"], reader._said))
+        patch.setattr(reader.Reader, "_start", lambda reader: ansible.talk(["merge"], reader._said))
         yield
 
 
@@ -49,7 +49,7 @@ def forked_playbooks(ansible, monkeypatch):
 @pytest.fixture
 def unforked(monkeypatch):
     """Ansible is asked as outside of tests: by a process that starts for it."""
-    monkeypatch.setattr(merged.Reader, "_start", START)
+    monkeypatch.setattr(reader.Reader, "_start", START)
 
 
 @pytest.fixture

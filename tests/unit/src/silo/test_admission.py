@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silo.admission import AdmissionError, Pool, admit_memory, admit_storage, place
-from silo.capacity import GIB, Ledger, Server
+from silo.capacity import GIB, MemoryBudget, Server
 
 TENANT = 5 * GIB // 2
-FULL = Ledger(Server(), (TENANT,) * 37)  # 93.5 GiB for tenants, 92.5 of them promised
+FULL = MemoryBudget(Server(), (TENANT,) * 37)  # 93.5 GiB for tenants, 92.5 of them promised
 SIZES = st.integers(GIB // 8, 8 * GIB)
 
 
 def test_the_last_tenant_that_fits_is_admitted():
-    admit_memory("hans", "silo1", Ledger(Server(), (TENANT,) * 36), TENANT)
+    admit_memory("hans", "silo1", MemoryBudget(Server(), (TENANT,) * 36), TENANT)
 
 
 def test_the_one_after_is_refused_with_all_the_numbers():
@@ -27,14 +27,14 @@ def test_the_one_after_is_refused_with_all_the_numbers():
 
 
 def test_the_policy_may_promise_more_than_is_there():
-    stretched = Ledger(FULL.server, FULL.tenants, overcommit=1.1)
+    stretched = MemoryBudget(FULL.server, FULL.tenants, overcommit=1.1)
     admit_memory("hans", "silo1", stretched, TENANT)
     with pytest.raises(AdmissionError, match=r"of the rest times 1\.1, 92\.5 GiB are promised to 37 tenants"):
         admit_memory("hans", "silo1", stretched, 5 * TENANT)
 
 
 def test_on_a_server_that_promised_too_much_a_limit_may_be_lowered_and_not_raised():
-    too_much = Ledger(Server(total=64 * GIB), (TENANT,) * 15)
+    too_much = MemoryBudget(Server(total=64 * GIB), (TENANT,) * 15)
     admit_memory("hans", "silo1", too_much, TENANT, held=TENANT)
     admit_memory("hans", "silo1", too_much, TENANT - 1, held=TENANT)
     with pytest.raises(AdmissionError, match="and 0 B are left"):
@@ -42,7 +42,7 @@ def test_on_a_server_that_promised_too_much_a_limit_may_be_lowered_and_not_raise
 
 
 def test_overcommit_does_not_stretch_what_is_not_there():
-    nothing = Ledger(Server(total=30 * GIB), (), overcommit=2.0)
+    nothing = MemoryBudget(Server(total=30 * GIB), (), overcommit=2.0)
     assert nothing.free == -4.5 * GIB
     with pytest.raises(AdmissionError):
         admit_memory("hans", "silo1", nothing, 1)
@@ -71,12 +71,16 @@ def test_a_quota_may_be_lowered_where_too_much_is_promised():
 
 
 def test_a_tenant_is_placed_where_most_memory_is_left():
-    ledgers = {"silo1": FULL, "silo2": Ledger(Server(), (TENANT,)), "silo3": Ledger(Server(), (TENANT,) * 2)}
+    ledgers = {
+        "silo1": FULL,
+        "silo2": MemoryBudget(Server(), (TENANT,)),
+        "silo3": MemoryBudget(Server(), (TENANT,) * 2),
+    }
     assert place("hans", ledgers, TENANT) == "silo2"
 
 
 def test_of_equal_servers_the_first_by_name_is_taken():
-    equal = Ledger(Server(), ())
+    equal = MemoryBudget(Server(), ())
     assert place("hans", {"silo2": equal, "silo10": equal, "silo1": equal}, TENANT) == "silo1"
 
 
@@ -97,8 +101,8 @@ def test_an_inventory_without_servers_is_told():
 
 @given(st.integers(0, 60), SIZES, st.floats(0.5, 3.0))
 def test_what_is_admitted_never_exceeds_what_may_be_promised(tenants, asked, overcommit):
-    ledger = Ledger(Server(), (TENANT,) * tenants, overcommit)
-    after = Ledger(ledger.server, (*ledger.tenants, asked), overcommit)
+    ledger = MemoryBudget(Server(), (TENANT,) * tenants, overcommit)
+    after = MemoryBudget(ledger.server, (*ledger.tenants, asked), overcommit)
     try:
         admit_memory("hans", "silo1", ledger, asked)
     except AdmissionError:
@@ -109,7 +113,7 @@ def test_what_is_admitted_never_exceeds_what_may_be_promised(tenants, asked, ove
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(0, 40), min_size=1, max_size=5), SIZES)
 def test_placement_does_not_depend_on_the_order_of_servers(counts, asked):
-    ledgers = {server: Ledger(Server(), (TENANT,) * count) for server, count in counts.items()}
+    ledgers = {server: MemoryBudget(Server(), (TENANT,) * count) for server, count in counts.items()}
 
     def placed(servers):
         try:

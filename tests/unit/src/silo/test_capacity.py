@@ -4,37 +4,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silo.capacity import GIB, Ledger, Server, rough, size
+from silo.capacity import GIB, MemoryBudget, Server, rough, size
 
 TENANT = 5 * GIB // 2
 
 
 def test_fifteen_tenants_take_exactly_72_gb():
-    assert Ledger(Server(), (TENANT,) * 15).promised == 72 * GIB
+    assert MemoryBudget(Server(), (TENANT,) * 15).promised == 72 * GIB
 
 
 def test_what_is_left_of_128_gb_takes_22_more():
-    ledger = Ledger(Server(), (TENANT,) * 15)
+    ledger = MemoryBudget(Server(), (TENANT,) * 15)
     assert ledger.free == 56 * GIB
     assert ledger.room_for(TENANT) == 22
 
 
 def test_a_server_that_promised_too_much_has_room_for_nobody():
-    ledger = Ledger(Server(total=64 * GIB), (TENANT,) * 15)
+    ledger = MemoryBudget(Server(total=64 * GIB), (TENANT,) * 15)
     assert ledger.free < 0
     assert ledger.room_for(TENANT) == 0
 
 
 @given(st.integers(0, 200), st.integers(GIB // 8, 8 * GIB))
 def test_as_many_fit_as_are_said_to_and_not_one_more(tenants, size):
-    room = Ledger(Server(), (TENANT,) * tenants).room_for(size)
-    filled = Ledger(Server(), (*(TENANT,) * tenants, *(size,) * room))
+    room = MemoryBudget(Server(), (TENANT,) * tenants).room_for(size)
+    filled = MemoryBudget(Server(), (*(TENANT,) * tenants, *(size,) * room))
     assert room == 0 or filled.free >= 0
     assert filled.free < size
 
 
 def test_overcommit_counts_for_the_tenants_part_alone():
-    ledger = Ledger(Server(), (TENANT,) * 15, overcommit=2.0)
+    ledger = MemoryBudget(Server(), (TENANT,) * 15, overcommit=2.0)
     assert ledger.promised == 72 * GIB
     assert ledger.free == 2 * 93.5 * GIB - 37.5 * GIB
 

@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from silo import report
 from silo.billing.decision import decide
-from silo.billing.model import Case, Invoice, Notice, Step, Subscription, Tenant
-from silo.billing.policy import Policy
+from silo.billing.model import BillingTenant, Case, Invoice, Notice, Step, Subscription
+from silo.billing.policy import BillingPolicy
 from silo.edits import Edits
-from silo.letters.letter import render
+from silo.notifications.letter import render
 from silo.operation import Operator
+from silo.reports import report
 
 UTC = datetime.UTC
 HALF_HOUR = datetime.timedelta(minutes=30)
@@ -43,8 +43,8 @@ def deletion(failed, now):
     invoice = Invoice("in_1", "open", True, failed, failed, link="https://invoice.example/1")
     last = (failed + datetime.timedelta(days=30)).date()
     told = tuple(Notice(last, days, True) for days in (14, 7, 1))
-    tenant = dataclasses.replace(Tenant("hans", "suspended", "small"), notices=told)
-    return decide(Case(subscription, (invoice,), tenant), Policy({"price_small": "small"}), now)
+    tenant = dataclasses.replace(BillingTenant("hans", "suspended", "small"), notices=told)
+    return decide(Case(subscription, (invoice,), tenant), BillingPolicy({"price_small": "small"}), now)
 
 
 @pytest.mark.fault(27)

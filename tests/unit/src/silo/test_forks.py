@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from silo.inventory import Inventory, InventoryError, merged
+from silo.inventory import InventoryEditor, InventoryError, reader
 from tests.unit.forks import Forks
 
 
 def test_a_fork_makes_the_same_of_an_inventory(path, request):
-    forked = Inventory.open(path).fleet()
+    forked = InventoryEditor.open(path).fleet()
     request.getfixturevalue("unforked")
-    assert Inventory.open(path).fleet() == forked
+    assert InventoryEditor.open(path).fleet() == forked
 
 
 def test_forks_learn_nothing_of_each_other(path, monkeypatch):
@@ -22,9 +22,9 @@ def test_forks_learn_nothing_of_each_other(path, monkeypatch):
     settings.write_text("silo_domain: \"{{ lookup('env', 'DOMAIN') }}\"\n")
     for domain in ("one.example", "two.example"):
         monkeypatch.setenv("DOMAIN", domain)
-        assert Inventory.open(path).look()[1].domain == domain
+        assert InventoryEditor.open(path).look()[1].domain == domain
     settings.write_text("silo_domain: three.example\n")
-    assert Inventory.open(path).look()[1].domain == "three.example"
+    assert InventoryEditor.open(path).look()[1].domain == "three.example"
 
 
 def test_a_fork_has_the_settings_of_ansible_of_its_environment(ansible, path, monkeypatch):
@@ -45,16 +45,16 @@ def test_a_fork_ends_with_the_code_and_the_words_of_its_command(ansible, argumen
 
 
 def test_a_fork_that_is_killed_is_told(path, monkeypatch):
-    start = merged.Reader._start
+    start = reader.Reader._start
 
     def start_and_kill(reader):
         process = start(reader)
         process.kill()
         return process
 
-    monkeypatch.setattr(merged.Reader, "_start", start_and_kill)
+    monkeypatch.setattr(reader.Reader, "_start", start_and_kill)
     with pytest.raises(InventoryError, match="Ansible could not read it: no answer"):
-        Inventory.open(path).fleet()
+        InventoryEditor.open(path).fleet()
 
 
 def test_threads_that_ask_at_once_share_one_process(monkeypatch):

@@ -5,11 +5,11 @@ import datetime
 import pytest
 import yaml
 
-from silo import runner
 from silo.admission import AdmissionError
+from silo.ansible import runner
 from silo.edits import Edits
 from silo.inventory import InventoryError
-from silo.inventory.merged import Reader
+from silo.inventory.reader import Reader
 from silo.operation import NotReachedError, Operator
 
 from .conftest import RELAY

@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder, trash
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, State, Survey, Tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    Backend,
+    Mount,
+    QuotaTenant,
+    State,
+    Survey,
+)
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.tree import remove_tree
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 
 SESSIONS = Path(__file__).with_name("sessions")
 SHOW = ["btrfs", "--format", "json", "qgroup", "show", "-pcre", "--raw"]
@@ -91,7 +97,7 @@ class Memory(Backend):
         holders = {number: "" for number in self.left}
         return self.survey(self.states, holders | {s.id: name for name, s in self.states.items() if s.id})
 
-    def apply(self, tenant: Tenant, survey: Survey) -> None:
+    def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         if self.broken == tenant.name:
             raise CommandError(["btrfs", "subvolume", "create"], Completed(1, err="ERROR: no space left"))
         (self.root / tenant.name).mkdir(exist_ok=True)

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Tenant, Usage
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
+    QuotaError,
+    QuotaTenant,
+    State,
+    Survey,
+    Usage,
+)
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs, Group, commands, parse_groups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +23,7 @@ from hypothesis import strategies as st
 from tests.unit.examples import examples
 
 GIB = 2**30
-HANS = Tenant("hans", 1, 200001, 200001, 100 * GIB)
+HANS = QuotaTenant("hans", 1, 200001, 200001, 100 * GIB)
 
 
 def test_reads_all_directories_by_one_process(backend: Btrfs, shell: Any) -> None:

@@ -7,22 +7,24 @@ from typing import Any
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge as module
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota import register
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Tenant
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import id_registry
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, QuotaTenant, State, Survey
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import only_one, read_register
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import only_one, read_register
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 
 GIB = 2**30
-BACKUPS = Policy(mount_points=("backups",))
+BACKUPS = QuotaPolicy(mount_points=("backups",))
 
 
 def wanted(name: str, number: int, limit: str | int = "100G") -> dict[str, Any]:
     return {"name": name, "id": number, "uid": 200000 + number, "gid": 200000 + number, "limit": str(limit)}
 
 
-def run(backend: Any, *tenants: Mapping[str, Any], check: bool = False, policy: Policy = BACKUPS) -> dict[str, Outcome]:
+def run(
+    backend: Any, *tenants: Mapping[str, Any], check: bool = False, policy: QuotaPolicy = BACKUPS
+) -> dict[str, QuotaOutcome]:
     return {outcome.name: outcome for outcome in converge(backend, tenants, policy, check)}
 
 
@@ -61,14 +63,14 @@ def test_a_new_limit_is_shown_before_and_after(memory: Any) -> None:
 
 def test_a_tenant_of_before_the_register_is_put_on_record(memory: Any) -> None:
     run(memory, wanted("hans", 1))
-    (memory.root / register.FILE).unlink()
+    (memory.root / id_registry.FILE).unlink()
     assert run(memory, wanted("hans", 1))["hans"].changes() == ["quota id 1, not on record -> 1"]
     assert read_register(memory.root) == {1: "hans"}
     assert not run(memory, wanted("hans", 1))["hans"].changed
 
 
 def test_a_mount_point_is_made_once_and_never_touched_again(memory: Any, owners: dict[int, tuple[int, int]]) -> None:
-    run(memory, wanted("hans", 1), policy=Policy())
+    run(memory, wanted("hans", 1), policy=QuotaPolicy())
     backups = memory.root / "hans" / "uploads" / "backups"
     for check in (True, False):
         assert run(memory, wanted("hans", 1), check=check)["hans"].changes() == ["backups none -> there"]
@@ -81,7 +83,7 @@ def test_a_mount_point_is_made_once_and_never_touched_again(memory: Any, owners:
 
 
 def test_a_run_that_was_cut_off_after_the_quota_is_completed(memory: Any) -> None:
-    memory.apply(Tenant("hans", 1, 200001, 200001, 100 * GIB), Survey({}, {}))
+    memory.apply(QuotaTenant("hans", 1, 200001, 200001, 100 * GIB), Survey({}, {}))
     changes = run(memory, wanted("hans", 1))["hans"].changes()
     assert "uploads none -> 200001:200001 0710" in changes
     assert not run(memory, wanted("hans", 1))["hans"].changed
@@ -142,7 +144,7 @@ def test_an_id_is_not_in_use_before_it_is_on_record(memory: Any, monkeypatch: py
 
 @pytest.mark.parametrize("state", [State(1, None), State(1, GIB), State(1, 100 * GIB, uncounted=("0/260",))])
 def test_a_limit_that_did_not_take_is_an_error(memory: Any, monkeypatch: pytest.MonkeyPatch, state: State) -> None:
-    def forget(tenant: Tenant, survey: Survey) -> None:
+    def forget(tenant: QuotaTenant, survey: Survey) -> None:
         (memory.root / tenant.name).mkdir()
         memory.states[tenant.name] = state
 
@@ -151,7 +153,7 @@ def test_a_limit_that_did_not_take_is_an_error(memory: Any, monkeypatch: pytest.
 
 
 def test_what_cannot_be_limited_after_all_says_why(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def astray(tenant: Tenant, survey: Survey) -> None:
+    def astray(tenant: QuotaTenant, survey: Survey) -> None:
         memory.states[tenant.name] = State(tenant.id, tenant.limit, problem="its dataset is not mounted")
 
     monkeypatch.setattr(memory, "apply", astray)
@@ -161,7 +163,7 @@ def test_what_cannot_be_limited_after_all_says_why(memory: Any, monkeypatch: pyt
 def test_the_use_is_the_one_after_the_change(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     apply = memory.apply
 
-    def fill(tenant: Tenant, survey: Survey) -> None:
+    def fill(tenant: QuotaTenant, survey: Survey) -> None:
         apply(tenant, survey)
         state = memory.states[tenant.name]
         memory.states[tenant.name] = replace(state, usage=replace(state.usage, bytes=16384, inodes=3))

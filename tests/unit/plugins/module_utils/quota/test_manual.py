@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, State, Survey, Tenant, Usage
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaTenant, State, Survey, Usage
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import FILE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import FILE
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,8 +56,8 @@ def give(manual: Manual, sizes: dict[str, tuple[float, float]]) -> Callable[...,
     return make
 
 
-def run(manual: Manual, *tenants: dict[str, Any], check: bool = False) -> list[Outcome]:
-    return converge(manual, tenants, Policy(), check)
+def run(manual: Manual, *tenants: dict[str, Any], check: bool = False) -> list[QuotaOutcome]:
+    return converge(manual, tenants, QuotaPolicy(), check)
 
 
 def test_reads_size_and_use_of_each_directory(manual: Manual, give: Callable[..., None]) -> None:
@@ -135,7 +135,7 @@ def test_the_appliance_may_promise_what_it_likes(manual: Manual, give: Callable[
 
 
 def test_applies_nothing(manual: Manual) -> None:
-    manual.apply(Tenant("hans", 1, 200001, 200001, 100 * GIB), Survey({}, {}))
+    manual.apply(QuotaTenant("hans", 1, 200001, 200001, 100 * GIB), Survey({}, {}))
     assert list(manual.root.iterdir()) == []
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Usage
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import read_register, write_register
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy, parse_tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import read_register, write_register
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy, parse_tenant
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +19,8 @@ def wanted(name: str, number: int, limit: str | int = "100G") -> dict[str, Any]:
     return {"name": name, "id": number, "uid": 200000 + number, "gid": 200000 + number, "limit": str(limit)}
 
 
-def run(backend: Any, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> dict[str, Outcome]:
-    return {outcome.name: outcome for outcome in converge(backend, tenants, Policy(**policy), check)}
+def run(backend: Any, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> dict[str, QuotaOutcome]:
+    return {outcome.name: outcome for outcome in converge(backend, tenants, QuotaPolicy(**policy), check)}
 
 
 def errors(backend: Any, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_the_largest_id_is_taken(memory: Any) -> None:
 @pytest.mark.parametrize(("key", "other"), [("id", {"name": "maria"}), ("name", {"id": 2})])
 def test_refuses_all_that_share_a_name_or_an_id(memory: Any, key: str, other: dict[str, Any]) -> None:
     hans = wanted("hans", 1)
-    outcomes = converge(memory, [hans, hans | other, wanted("peter", 3)], Policy(), False)
+    outcomes = converge(memory, [hans, hans | other, wanted("peter", 3)], QuotaPolicy(), False)
     assert [outcome.error for outcome in outcomes] == [f"the {key} {hans[key]} was given to 2 tenants"] * 2 + [""]
     assert list(memory.states) == ["peter"]
 
@@ -168,10 +168,10 @@ def test_a_limit_where_none_was_is_growth(memory: Any) -> None:
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_refuses_an_overcommit_that_is_no_factor(value: float) -> None:
     with pytest.raises(QuotaError, match=f"the overcommit is {value:g}; it must be more than 0"):
-        Policy(overcommit=value)
+        QuotaPolicy(overcommit=value)
 
 
 @pytest.mark.parametrize("name", ["../backups", "/etc", "a/b", "..", ".", "", "back ups", "backups\n"])
 def test_refuses_a_mount_point_that_leads_elsewhere(name: str) -> None:
     with pytest.raises(QuotaError, match="must be the plain name of one directory, such as backups"):
-        Policy(mount_points=(name,))
+        QuotaPolicy(mount_points=(name,))

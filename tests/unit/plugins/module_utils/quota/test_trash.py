@@ -12,13 +12,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota import trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaError, State, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.register import (
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (
     FILE,
     only_one,
     read_register,
     write_register,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Moved, Order, trash
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ def run(
 @pytest.fixture
 def nas(memory: Any) -> Any:
     """hans and maria, with a photo each."""
-    converge(memory, [wanted("hans", 1), wanted("maria", 2)], Policy(), False)
+    converge(memory, [wanted("hans", 1), wanted("maria", 2)], QuotaPolicy(), False)
     for name in ("hans", "maria"):
         (memory.root / name / "uploads" / "photo").write_text(name, encoding="ascii")
         memory.states[name] = replace(memory.states[name], usage=Usage(5 * GIB))
@@ -151,7 +151,7 @@ def test_what_is_half_removed_is_never_given_back(nas: Any, state: str) -> None:
     assert error(run(nas, state, deleted("hans", 1))) == (
         f"{path} is being removed for good, and a part of it may be gone; only a purge completes it"
     )
-    refused = converge(nas, [wanted("hans", 1)], Policy(), False)[0].error
+    refused = converge(nas, [wanted("hans", 1)], QuotaPolicy(), False)[0].error
     assert refused.endswith("it is being removed for good, and an id is never given twice")
     assert error(run(nas, "purged", deleted("hans", 1))) == ""
     assert not path.exists()
@@ -167,7 +167,7 @@ def test_a_half_removed_one_beside_a_whole_one_is_looked_at_by_a_person(nas: Any
 
 @pytest.mark.parametrize("check", [True, False])
 def test_no_more_are_purged_than_allowed_and_nothing_is_lost(nas: Any, check: bool) -> None:
-    converge(nas, [wanted("peter", 3)], Policy(), False)
+    converge(nas, [wanted("peter", 3)], QuotaPolicy(), False)
     gone = [deleted("hans", 1), deleted("maria", 2), deleted("peter", 3)]
     run(nas, "trashed", *gone)
     # What is gone already, or is refused, takes no place of another's.
@@ -284,7 +284,7 @@ def test_a_mount_in_it_is_refused(nas: Any, state: str) -> None:
 
 def test_nothing_is_restored_over_what_is_there_by_now(nas: Any) -> None:
     run(nas, "trashed", deleted("hans", 1))
-    converge(nas, [wanted("hans", 4)], Policy(), False)
+    converge(nas, [wanted("hans", 4)], QuotaPolicy(), False)
     assert error(run(nas, "restored", deleted("hans", 1))) == (
         f"{nas.root / 'hans'} exists by now, counted under the id 4; nothing was restored, and nothing is lost"
     )
@@ -295,7 +295,7 @@ def test_nothing_is_restored_over_what_is_there_by_now(nas: Any) -> None:
 
 def test_a_name_is_used_again_meanwhile_and_the_second_is_deleted_too(nas: Any) -> None:
     run(nas, "trashed", deleted("hans", 1))
-    assert converge(nas, [wanted("hans", 4)], Policy(), False)[0].error == ""
+    assert converge(nas, [wanted("hans", 4)], QuotaPolicy(), False)[0].error == ""
     assert not run(nas, "trashed", deleted("hans", 1))[0].changed
     assert run(nas, "trashed", deleted("hans", 4))[0].changed
     both = run(nas, "restored", deleted("hans", 1), deleted("hans", 4))
@@ -341,22 +341,22 @@ def test_an_id_that_stays_is_named(nas: Any, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_lies_in_the_trash_keeps_its_promise(nas: Any) -> None:
     run(nas, "trashed", deleted("hans", 1))
     big = wanted("peter", 3, "801G")
-    assert "1001G would be promised" in converge(nas, [big], Policy(), True)[0].error
+    assert "1001G would be promised" in converge(nas, [big], QuotaPolicy(), True)[0].error
     # In the middle of a purge its limit may be off.
     nas.states[place("hans", 1)] = State(1, None, Usage(100 * GIB))
-    assert "1001G would be promised" in converge(nas, [big], Policy(), True)[0].error
+    assert "1001G would be promised" in converge(nas, [big], QuotaPolicy(), True)[0].error
     run(nas, "purged", deleted("hans", 1))
-    assert converge(nas, [big], Policy(), True)[0].error == ""
+    assert converge(nas, [big], QuotaPolicy(), True)[0].error == ""
 
 
 def test_its_id_is_refused_to_everybody_and_to_itself(nas: Any) -> None:
     run(nas, "trashed", deleted("hans", 1))
     for name in ("hans", "peter"):
-        assert converge(nas, [wanted(name, 1)], Policy(), False)[0].error == (
+        assert converge(nas, [wanted(name, 1)], QuotaPolicy(), False)[0].error == (
             f"hans with id 1 was deleted at {WHEN}, {nas.root / place('hans', 1)}; restore it first"
         )
     run(nas, "restored", deleted("hans", 1))
-    assert not converge(nas, [wanted("hans", 1)], Policy(), False)[0].changed
+    assert not converge(nas, [wanted("hans", 1)], QuotaPolicy(), False)[0].changed
 
 
 def test_another_run_is_waited_for(nas: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,13 +23,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota import xfs a
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Mount,
     QuotaError,
+    QuotaTenant,
     State,
     Survey,
-    Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.xfs import (
     DISK_QUOTA,
@@ -43,7 +43,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 GIB = 2**30
-HANS = Tenant("hans", 1, 200001, 200001, 100 * GIB)
+HANS = QuotaTenant("hans", 1, 200001, 200001, 100 * GIB)
 NOTHING = Survey({}, {})
 # linux/dqblk_xfs.h, linux/quota.h and linux/fs.h, in full: a second opinion on what the module takes from them.
 FS_DISK_QUOTA = struct.Struct("=bbHIQQQQQQiiHHbbbbQQQiHh8s")
@@ -145,8 +145,8 @@ def xfs(kernel: Memory) -> Xfs:
     return Xfs(mount, lambda argv: pytest.fail(f"{argv} is run"))
 
 
-def run(xfs: Xfs, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> list[Outcome]:
-    return converge(xfs, tenants, Policy(**{"overcommit": 1e9} | policy), check)
+def run(xfs: Xfs, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> list[QuotaOutcome]:
+    return converge(xfs, tenants, QuotaPolicy(**{"overcommit": 1e9} | policy), check)
 
 
 def wanted(name: str, number: int, limit: str | int = "100G") -> dict[str, Any]:

@@ -16,12 +16,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Com
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Mount,
     QuotaError,
+    QuotaTenant,
     State,
-    Tenant,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import Outcome, converge
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import Policy
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Order, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import (
     COLUMNS,
@@ -36,7 +36,7 @@ from hypothesis import strategies as st
 from tests.unit.examples import examples
 
 GIB = 2**30
-HANS = Tenant("hans", 1, 200001, 200001, 100 * GIB)
+HANS = QuotaTenant("hans", 1, 200001, 200001, 100 * GIB)
 DOCUMENTED = Path(__file__).with_name("sessions") / "zfs-documented-list.txt"
 POOL = ["zfs", "list", "-Hp", "-d", "0", "-o", "used,available", "tank/instances"]
 LIST = ["zfs", "list", "-Hp", "-d", "2", "-t", "filesystem"]
@@ -117,8 +117,8 @@ def test_what_is_right_is_left_alone() -> None:
     assert list(commands("tank", HANS, {"hans": State(1, 100 * GIB)})) == []
 
 
-def run(zfs: Zfs, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> list[Outcome]:
-    return converge(zfs, tenants, Policy(**policy), check)
+def run(zfs: Zfs, *tenants: dict[str, Any], check: bool = False, **policy: Any) -> list[QuotaOutcome]:
+    return converge(zfs, tenants, QuotaPolicy(**policy), check)
 
 
 def wanted(name: str, number: int, limit: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import Tools
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import look
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
@@ -87,7 +87,7 @@ class Server:
         def systemctl(*arguments):
             self.done.append(" ".join(arguments))
 
-        return Tools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_addresses, systemctl)
+        return StackTools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_addresses, systemctl)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import NAMES, WHOLE, Amounts
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger import Ledger, LedgerError, Rules
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.look import Containers, Look, Moment, now
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.snapshot import Containers, Look, Moment, now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

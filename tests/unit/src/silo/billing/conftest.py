@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from silo import runner
-from silo.billing.gateway import Gateway
-from silo.billing.model import Case, Claim, Invoice, Subscription, Tenant
-from silo.billing.policy import Policy
-from silo.inventory import document, editor, survey
+from silo.ansible import runner
+from silo.billing.model import BillingTenant, Case, Claim, Invoice, Subscription
+from silo.billing.policy import BillingPolicy
+from silo.billing.stripe.client import Gateway
+from silo.inventory import document, editor, fleet_builder
 from tests.stripe_api import Account, Direct, Server
 from tests.stripe_api.server import KEY
 
@@ -32,8 +32,8 @@ class Customer:
         begun = FAILED - datetime.timedelta(days=31)
         self.subscription = Subscription("sub_hans", "cus_hans", "active", ("price_small",), begun, "hans", "de")
         self.invoices = [Invoice("in_1", "paid", True, begun, begun)]
-        self.tenant, self.holder, self.claims = Tenant("hans", "running", "small"), None, []
-        self.policy = Policy({"price_small": "small", "price_large": "large"})
+        self.tenant, self.holder, self.claims = BillingTenant("hans", "running", "small"), None, []
+        self.policy = BillingPolicy({"price_small": "small", "price_large": "large"})
 
     @property
     def case(self):
@@ -97,7 +97,7 @@ def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
     monkeypatch.setattr(editor, "Reader", Reader)
     # The same text reads the same, and makes the same tenant; a year has many days on which nothing is edited.
     monkeypatch.setattr(document, "read", functools.cache(document.read))
-    monkeypatch.setattr(survey, "derive", remembering(survey.derive))
+    monkeypatch.setattr(fleet_builder, "derive", remembering(fleet_builder.derive))
 
     def make():
         path = tmp_path_factory.mktemp("company") / "inv"

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from silo import cli
-from silo.billing import gateway, intake, service, settling
-from silo.cli import serving
+from silo.billing import reconciler, service, webhook_server
+from silo.billing.stripe import client
+from silo.cli import billing
 from tests.unit.forks import serve
 
-READ = (gateway, intake, service, settling, serving)
+READ = (client, webhook_server, service, reconciler, billing)
 
 
 def silo(command: list[str]) -> None:

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli
-from silo.billing.errors import Parked, Told, TryLater
-from silo.billing.facts import NOTICE
-from silo.billing.notes import Notes
+from silo.billing.errors import NeedsAttention, NeedsAttentionReported, TryLater
+from silo.billing.state_store import Notes
+from silo.billing.tenant_lookup import NOTICE
 from silo.edits import Edits
 from silo.operation import Operator
 
@@ -89,7 +89,7 @@ def test_who_is_suspended_and_orders_again_is_neither_started_nor_given_away_nor
     company.days(20)
     written = len(company.post.to(HANS))
     new = anew(company)
-    with pytest.raises(Told, match="is suspended, though this one pays for it"):
+    with pytest.raises(NeedsAttentionReported, match="is suspended, though this one pays for it"):
         company.settlement().settle(new)
     (body,) = bodies(company)
     assert "hans is suspended and stays so" in body
@@ -108,7 +108,7 @@ def test_a_tenant_that_was_suspended_in_between_is_told_of_again(company, unpaid
     company.settlement().settle(unpaid)
     company.account.subscriptions[new]["status"] = "active"
     for _again in range(2):
-        with pytest.raises(Told):
+        with pytest.raises(NeedsAttentionReported):
             company.settlement().settle(new)
     assert ["although somebody pays for it" in body for body in bodies(company)] == [False, True]
 
@@ -169,7 +169,7 @@ def test_once_the_other_pays_no_more_the_deletion_is_announced_anew_by_all_lette
 
 def test_written_in_large_letters_it_is_the_same_name(company, unpaid):
     anew(company, " Hans ")
-    with pytest.raises(Told, match="its name is paid for by"):
+    with pytest.raises(NeedsAttentionReported, match="its name is paid for by"):
         company.settlement().settle(unpaid)
     assert company.state("hans") == "running"
 
@@ -197,7 +197,7 @@ def test_paid_by_another_at_the_very_moment_of_the_deletion_it_is_not_deleted(co
 
     company.account.advance(1)
     stripe.before = orders
-    with pytest.raises(Told, match="it stays suspended until you say whose it is"):
+    with pytest.raises(NeedsAttentionReported, match="it stays suspended until you say whose it is"):
         company.settlement().settle(suspended)
     assert company.state("hans") == "suspended"
     assert "Ihre Foto-Cloud wurde gelöscht" not in company.post.subjects(HANS)
@@ -231,7 +231,7 @@ def test_a_letter_on_its_way_that_is_true_no_more_is_taken_back(company, suspend
     company.days(1)
     assert [state for event, (state, _why) in letters(company) if "announced" in event] == ["pending"]
     new = anew(company)
-    with pytest.raises(Parked):
+    with pytest.raises(NeedsAttention):
         company.settlement().settle(new)
     assert [event for event, _state in letters(company) if "announced" in event] == []
 
@@ -294,7 +294,7 @@ def test_the_nightly_look_finds_it_though_no_event_ever_came(company, unpaid):
 
 def test_an_order_of_a_name_in_use_changes_nothing_where_that_is_paid(company, hans):
     new = anew(company)
-    with pytest.raises(Parked, match="its name is another tenant's already") as raised:
+    with pytest.raises(NeedsAttention, match="its name is another tenant's already") as raised:
         company.settlement().settle(new)
-    assert not isinstance(raised.value, Told)
+    assert not isinstance(raised.value, NeedsAttentionReported)
     assert bodies(company) == []

@@ -5,14 +5,14 @@ import itertools
 
 import pytest
 
-from silo.billing.brakes import Brakes
-from silo.billing.errors import Told
-from silo.billing.gateway import Gateway
-from silo.billing.notes import Notes
+from silo.billing.errors import NeedsAttentionReported
+from silo.billing.rate_limits import Brakes
+from silo.billing.state_store import Notes
+from silo.billing.stripe.client import Gateway
 from silo.edits import Edits
-from silo.inventory.folder import Folder
-from silo.letters import Outbox
-from silo.letters.relay import Relay
+from silo.inventory.transaction import Folder
+from silo.notifications import Outbox
+from silo.notifications.relay import Relay
 
 from .world import OPERATOR
 
@@ -139,10 +139,10 @@ def test_what_another_pays_for_is_left_as_it_is_and_told_once(company, fuse):
         company.account.cancel(subscription)
         company.order(name)
         fuse.left = point
-        with pytest.raises((Killed, Told)) as first:
+        with pytest.raises((Killed, NeedsAttentionReported)) as first:
             company.settlement().settle(subscription)
         fuse.left = 0
-        with pytest.raises(Told):
+        with pytest.raises(NeedsAttentionReported):
             company.settlement().settle(subscription)
         Edits(company.path).outbox.deliver(at_once=True)
         assert company.machines.running[name] == "running", point
@@ -153,7 +153,7 @@ def test_what_another_pays_for_is_left_as_it_is_and_told_once(company, fuse):
         assert letters in (["sent"], ["failed"]), point
         told = company.post.subjects(OPERATOR).count(f"Another subscription pays for {name}")
         assert told == letters.count("sent"), point
-        if first.type is Told:
+        if first.type is NeedsAttentionReported:
             break
         assert point < MOST
     assert point > 10

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silo.billing.decision import decide, today
-from silo.billing.model import PURGED, TRASHED, Case, Claim, Holder, Invoice, Notice, Step, Subscription, Tenant
-from silo.billing.policy import Policy
+from silo.billing.model import PURGED, TRASHED, BillingTenant, Case, Claim, Holder, Invoice, Notice, Step, Subscription
+from silo.billing.policy import BillingPolicy
 
 from .conftest import FAILED
 
@@ -480,7 +480,7 @@ subscriptions = st.builds(
 )
 notices = st.builds(Notice, on=dates, days=st.sampled_from([14, 7, 1]), sent=st.booleans())
 tenants = st.none() | st.builds(
-    Tenant,
+    BillingTenant,
     name=st.just("hans"),
     state=st.sampled_from(["running", "stopped", "suspended", "absent", TRASHED, PURGED]),
     plan=st.sampled_from(["", "a", "b"]),
@@ -505,7 +505,7 @@ cases = st.builds(
     holder=holders,
 )
 policies = st.builds(
-    Policy,
+    BillingPolicy,
     plans=st.just({"price_a": "a", "price_b": "b"}),
     grace_days=st.integers(0, 14),
     deletion_days=st.integers(29, 60),

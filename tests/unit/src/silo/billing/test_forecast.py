@@ -5,11 +5,11 @@ import dataclasses
 import datetime
 import re
 
-from silo.billing import facts
-from silo.billing.facts import NOTICE
+from silo.billing import tenant_lookup
+from silo.billing.compare import cases
 from silo.billing.forecast import forecast
 from silo.billing.model import Holder, Notice
-from silo.billing.reconciliation import cases
+from silo.billing.tenant_lookup import NOTICE
 from silo.edits import Edits
 from silo.operation import Operator
 
@@ -163,7 +163,10 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
     told = forecast(
-        cases(facts.read(Edits(company.path)), company.gateway), company.settlement().policy, company.account.time, DAYS
+        cases(tenant_lookup.read(Edits(company.path)), company.gateway),
+        company.settlement().policy,
+        company.account.time,
+        DAYS,
     )
     expected = {}
     for one in told:

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from silo.billing.events import Event
 from silo.billing.inbox import Inbox
+from silo.billing.stripe.events import Event
 
 
 class Clock:

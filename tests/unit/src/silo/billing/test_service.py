@@ -31,7 +31,7 @@ import os, random, sys, time
 from pathlib import Path
 from silo.billing import service
 from silo.billing.inbox import Inbox
-from silo.billing.seam import Outcome
+from silo.billing.protocols import Outcome
 
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

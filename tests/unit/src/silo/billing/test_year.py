@@ -11,12 +11,12 @@ import subprocess
 
 import pytest
 
-from silo import letters
-from silo.billing.facts import NOTICE
+from silo import notifications
+from silo.billing.tenant_lookup import NOTICE
 from silo.edits import Edits
-from silo.inventory import Inventory
-from silo.inventory.folder import Folder
+from silo.inventory import InventoryEditor
 from silo.inventory.history import History
+from silo.inventory.transaction import Folder
 from silo.operation import Operator
 
 CUSTOMERS, DAYS = 30, 365
@@ -195,10 +195,10 @@ def remember(monkeypatch):
     for name in ("make", "finish", "take_back"):
         monkeypatch.setattr(Folder, name, forgetting(getattr(Folder, name)))
     for name in ("look", "tenants", "tombstones"):
-        monkeypatch.setattr(Inventory, name, remembering(name, getattr(Inventory, name)))
+        monkeypatch.setattr(InventoryEditor, name, remembering(name, getattr(InventoryEditor, name)))
     # Who works here, which each look asks git for, stays the same; so does the outbox.
     monkeypatch.setattr(History, "of", functools.cache(History.of))
-    monkeypatch.setattr(letters, "Outbox", functools.cache(letters.Outbox))
+    monkeypatch.setattr(notifications, "Outbox", functools.cache(notifications.Outbox))
 
 
 @pytest.fixture

@@ -20,15 +20,15 @@ from pathlib import Path
 import yaml
 from aiosmtpd.controller import Controller
 
-from silo import runner
-from silo.billing.errors import Parked
-from silo.billing.events import parse
-from silo.billing.reconciliation import Reconciliation
-from silo.billing.settling import Settlement
+from silo.ansible import runner
+from silo.billing.compare import Reconciliation
+from silo.billing.errors import NeedsAttention
+from silo.billing.reconciler import Settlement
+from silo.billing.stripe.events import parse
 from silo.capacity import GIB
 from silo.edits import Edits
-from silo.inventory import merged, survey
-from silo.letters import TRUE_WHEN, of_state, with_link
+from silo.inventory import fleet_builder, reader
+from silo.notifications import TRUE_WHEN, of_state, with_link
 from silo.operation import Operator
 
 PLANS = {"price_small": "small", "price_medium": "medium", "price_large": "large"}
@@ -76,10 +76,10 @@ class Reader:
         )
 
     def _learn(self):
-        names = survey.plans(self.root)
-        with merged.Reader(self.root) as real:
+        names = fleet_builder.plans(self.root)
+        with reader.Reader(self.root) as real:
             base = real.merge()
-            files = survey.imagined(base, names, 900)
+            files = fleet_builder.imagined(base, names, 900)
             plain = "tenant_email: nobody@example.ch\ntenant_quota: 1G\ntenant_index: 950\n"
             nas, server = base.groups["nas"][0], base.groups["servers"][0]
             files["imagined950"] = [plain + f"tenant_server: {server}\ntenant_nas: {nas}\n"]
@@ -110,7 +110,7 @@ class Reader:
                 own |= read_yaml(text)
             values[name] = self.plans[own.get("tenant_plan", "")] | own
         groups = {**self.base.groups, "tenants": sorted(values)}
-        return merged.Merged(groups, values, self.base.hosts, {})
+        return reader.Merged(groups, values, self.base.hosts, {})
 
 
 class Machines:
@@ -224,7 +224,7 @@ class World:
         """Do with an event what the worker does."""
         found = parse(json.dumps(event).encode())
         rules = self.settlement()
-        with contextlib.suppress(Parked):
+        with contextlib.suppress(NeedsAttention):
             return rules.settle(found.subscription) if found.subscription else rules.consider(event)
 
     def events(self):

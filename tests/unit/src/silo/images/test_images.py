@@ -8,9 +8,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from silo import runner
-from silo.images import ImageError, Pins, Reference, Registry, RegistryError, Running, document, newer, survey
+from silo.images import ImageError, Pins, Reference, Registry, RegistryError, Running, collector, document, newer
 from silo.images import registry as asking
+from silo.repository import root
 
 DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 PINS = f"""---
@@ -159,15 +159,15 @@ def test_a_file_without_images_is_refused_by_a_sentence(tmp_path, text):
 
 
 def test_an_inventory_with_images_of_its_own_has_them(tmp_path):
-    assert Pins.of(tmp_path, runner.ROOT).path == runner.ROOT / "group_vars" / "all" / "images.yml"
+    assert Pins.of(tmp_path, root()).path == root() / "group_vars" / "all" / "images.yml"
     own = tmp_path / "group_vars" / "all" / "images.yml"
     own.parent.mkdir(parents=True)
     own.write_text(PINS)
-    assert Pins.of(tmp_path, runner.ROOT).path == own
+    assert Pins.of(tmp_path, root()).path == own
 
 
 def test_every_image_of_the_repository_has_a_tag_by_which_what_is_newer_is_found():
-    images = Pins.read(runner.ROOT / "group_vars" / "all" / "images.yml").images
+    images = Pins.read(root() / "group_vars" / "all" / "images.yml").images
     assert [name for name, image in images.items() if not image.tag] == []
 
 

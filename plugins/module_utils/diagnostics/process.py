@@ -1,0 +1,106 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The processes of a container, as the kernel has them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..usage.cgroup import CGROUP, PROC, places
+
+CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+# What an engine starts in a container, such as a health check, is not yet bounded in its first moments.
+SETTLE_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """What bounds a process. `users`, `groups`: all that it acts as; `capabilities`: set to bits; `seccomp`: 2 filters.
+
+    `memory_order`: whoever has more is ended first. `dumps`: whether it may leave its memory in a file. Its arguments
+    are for everybody on the server to read, its environment for its own users and root.
+    """
+
+    number: int
+    name: str
+    users: frozenset[int]
+    groups: frozenset[int]
+    capabilities: Mapping[str, int]
+    no_new_privileges: bool
+    seccomp: int
+    memory_order: int
+    dumps: bool
+    arguments: bytes = dataclasses.field(repr=False, compare=False)
+    environment: bytes = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def bounds(self) -> tuple[object, ...]:
+        """All by which one process may do more than another."""
+        return (self.users, self.groups, tuple(sorted(self.capabilities.items())), self.no_new_privileges, self.seccomp)
+
+
+def parse(number: int, status: str, order: str, limits: str, arguments: bytes, environment: bytes) -> Process:
+    """Return a process of what the kernel's files of it hold; raises KeyError for what is none."""
+    fields = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
+    return Process(
+        number=number,
+        name=fields["Name"],
+        users=frozenset(map(int, fields["Uid"].split())),
+        groups=frozenset(map(int, f"{fields['Gid']} {fields.get('Groups', '')}".split())),
+        capabilities={name: int(fields[name], 16) for name in CAPABILITIES},
+        no_new_privileges=fields["NoNewPrivs"].strip() == "1",
+        seccomp=int(fields["Seccomp"]),
+        memory_order=int(order),
+        dumps=re.search(r"^Max core file size +0 ", limits, re.MULTILINE) is None,
+        arguments=arguments,
+        environment=environment,
+    )
+
+
+def _text(path: Path) -> str:
+    # A process names itself as it likes.
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _read(number: int, proc: Path) -> Process | None:
+    """Return a process; None where it has ended meanwhile."""
+    folder = proc / str(number)
+    try:
+        arguments, environment = ((folder / name).read_bytes() for name in ("cmdline", "environ"))
+        status, order, limits = (_text(folder / name) for name in ("status", "oom_score_adj", "limits"))
+        return parse(number, status, order, limits, arguments, environment)
+    except (FileNotFoundError, ProcessLookupError, KeyError):
+        return None
+
+
+def _numbers(main: int, cgroup: Path, proc: Path) -> list[int]:
+    found = places(main, cgroup, proc)
+    group = found.get("pids") or found.get("memory") or found.get("")
+    try:
+        numbers = [int(line) for line in (group / "cgroup.procs").read_text().split()] if group else []
+    except OSError:
+        numbers = []
+    return list(dict.fromkeys([main, *numbers]))
+
+
+def _look(main: int, cgroup: Path, proc: Path) -> dict[int, Process]:
+    found = (_read(number, proc) for number in _numbers(main, cgroup, proc))
+    return {process.number: process for process in found if process}
+
+
+def _alike(processes: Iterable[Process]) -> bool:
+    return len({process.bounds for process in processes}) <= 1
+
+
+def read(main: int, cgroup: Path = CGROUP, proc: Path = PROC, settle: float = SETTLE_SECONDS) -> tuple[Process, ...]:
+    """Return all processes of the container whose main process is `main`; none where it has ended."""
+    found = _look(main, cgroup, proc)
+    if not _alike(found.values()):
+        time.sleep(settle)
+        again = _look(main, cgroup, proc)
+        found = {number: again[number] for number in again if number in found}
+    return tuple(found.values())

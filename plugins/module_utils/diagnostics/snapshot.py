@@ -1,0 +1,124 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Looks at the server on which this runs: its clock, its disks, its firewall. Nothing is changed."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import ipaddress
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..command import CommandError, Runner, run
+
+# What adjtimex(2) returns where nothing keeps the clock, and room for its structure, whatever the architecture.
+TIME_ERROR = 5
+TIMEX_BYTES = 512
+
+# A daemon that hangs hangs who asks it.
+ASK_DOCKER = ("timeout", "10", "docker", "info", "--format", "{{.DockerRootDir}}")
+DOCKER = "/var/lib/docker"
+
+TABLES = ("inet silo_firewall", "bridge silo_firewall")
+LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
+INPUT = ("nft", "--stateless", "list", "chain", "inet", "silo_firewall", "input")
+# What the file makes of an empty set of rules, in a network of its own that ends with the command.
+EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
+
+# Routes of every table, as a VPN may have one of its own; tenants' own bridges are named by their index.
+ROUTES = ("ip", "-4", "-json", "route", "show", "table", "all")
+TENANT_BRIDGE = "im-"
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """A file system. Sizes in bytes, as they are for who is not root; `inodes` is 0 where it does not count them."""
+
+    path: str
+    size: int
+    free: int
+    inodes: int
+    inodes_free: int
+
+
+def synchronised() -> bool:
+    """Whether the kernel's clock is kept by anything, as the kernel itself has it."""
+    return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))) != TIME_ERROR
+
+
+def docker_directory(runner: Runner) -> str:
+    """Return where Docker keeps images and containers; its usual place where it does not answer."""
+    try:
+        return run(runner, ASK_DOCKER).strip() or DOCKER
+    except CommandError:
+        return DOCKER
+
+
+def disks(paths: Iterable[str]) -> list[Disk]:
+    """Return the file systems of `paths`, each once; what is not there yet is on that of its nearest parent."""
+    found: dict[int, Disk] = {}
+    for text in paths:
+        path = Path(text)
+        while not path.exists():
+            path = path.parent
+        status = os.statvfs(path)
+        size, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+        found.setdefault(path.stat().st_dev, Disk(text, size, free, status.f_files, status.f_favail))
+    return list(found.values())
+
+
+def firewall_problem(runner: Runner, file: Path) -> str:
+    """Return why the rules of `file` are not those that the kernel has; empty where they are."""
+    if not file.is_file():
+        return f"{file} is missing"
+    loaded = ""
+    for table in TABLES:
+        try:
+            loaded += run(runner, ("nft", "--stateless", "list", "table", *table.split()))
+        except CommandError as error:
+            return f"its table {table} is not loaded ({_first_line(error)})"
+    try:
+        expected = run(runner, (*EXPECTED, str(file)))
+    except CommandError as error:
+        return f"its tables are loaded, and could not be compared with {file} ({_first_line(error)})"
+    return "" if loaded == expected else f"its tables are loaded, and their rules are not those of {file}"
+
+
+def network_problem(runner: Runner, pool: str) -> str:
+    """Return which network the server reaches elsewhere at addresses of `pool`; empty for none.
+
+    A new tenant's network would take its place, and the server would lose whoever is there.
+    """
+    if not pool:
+        return ""
+    try:
+        tenants = ipaddress.ip_network(pool)
+        routes = json.loads(run(runner, ROUTES) or "[]")
+    except (CommandError, ValueError) as error:
+        return f"it could not be looked at: {' '.join(str(error).split())}"
+    for route in routes:
+        device, destination = route.get("dev", ""), route["dst"]
+        if destination == "default" or device.startswith(TENANT_BRIDGE):
+            continue
+        if ipaddress.ip_network(destination).overlaps(tenants):
+            where = " ".join(
+                filter(None, (route.get("gateway") and f"by {route['gateway']}", device and f"on {device}"))
+            )
+            return f"{destination} is reached {where or 'by a route of its own'}, and overlaps {pool}"
+    return ""
+
+
+def input_problem(runner: Runner) -> str:
+    """Return why this server is not closed to who opens a connection to it; empty where it is."""
+    try:
+        chain = run(runner, INPUT)
+    except CommandError as error:
+        return f"the chain input of silo_firewall is not loaded ({_first_line(error)})"
+    return "" if "policy drop;" in chain else "what listens is open to everybody"
+
+
+def _first_line(error: CommandError) -> str:
+    return (error.completed.err or error.completed.out).strip().partition("\n")[0]

@@ -1,0 +1,159 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All tenants of a server in one look; what vanishes meanwhile is no error."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import re
+import time
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..tenant import engine
+from ..tenant.stack import Container, StackError
+from . import cgroup, database, disk
+from .cgroup import Group, Network
+from .database import Database
+from .disk import Disk
+
+# Names become parts of paths and of commands, so a foreign label is nobody's.
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+WORKERS = 2 * (os.cpu_count() or 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceSample:
+    """One container. `started` is the engine's, in UTC; where nothing runs it is empty, and nothing is used.
+
+    `restarts` by the engine itself, since somebody started it by hand. `cpu_cores`: how many it kept busy just now.
+    """
+
+    state: str
+    health: str
+    identity: str = ""
+    started: str = ""
+    restarts: int = 0
+    group: Group = Group()
+    network: Network = Network()
+    cpu_cores: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantSample:
+    """What a tenant uses on this server. `slice`: all its containers, where systemd keeps them in one group."""
+
+    services: Mapping[str, ServiceSample]
+    database: Database
+    disk: Disk
+    slice: Group | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Process:
+    """The main process of a container, and what its group had used at first."""
+
+    pid: int
+    started: str
+    restarts: int
+    group: Group | None
+
+
+def _containers() -> list[Container]:
+    try:
+        found = engine.containers()
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StackError(f"the Docker Engine's list of containers cannot be read: {error!r}") from error
+    return [container for container in found if NAME.fullmatch(container.tenant)]
+
+
+def _process(container: Container, watched: bool) -> _Process | None:
+    if not container.running:
+        return None
+    try:
+        found = engine.get(f"/containers/{container.identity}/json", {})
+        pid, started = int(found["State"]["Pid"]), str(found["State"]["StartedAt"])
+        restarts = int(found["RestartCount"])
+    except (StackError, ValueError, LookupError, TypeError):
+        return None
+    # Number 0 says that it has ended, and is no group of its own.
+    return _Process(pid, started, restarts, cgroup.read(pid) if watched else None) if pid > 0 else None
+
+
+def _service(container: Container, process: _Process | None) -> ServiceSample:
+    used = cgroup.read(process.pid) if process else None
+    if process is None or used is None:
+        return ServiceSample(container.state, container.health, container.identity)
+    return ServiceSample(
+        container.state,
+        container.health,
+        container.identity,
+        process.started,
+        process.restarts,
+        used,
+        cgroup.network(process.pid),
+        _cores(process.group, used),
+    )
+
+
+def _cores(before: Group | None, now: Group) -> float | None:
+    if before is None or before.cpu_seconds is None or now.cpu_seconds is None or now.at <= before.at:
+        return None
+    return round(max(0.0, now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4)
+
+
+def _folders(directory: Path) -> dict[str, Path]:
+    try:
+        found = sorted(directory.iterdir())
+    except FileNotFoundError:
+        return {}
+    return {path.name: path for path in found if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()}
+
+
+def read(directory: Path, interval: float, seconds: int, *, databases: bool = True) -> dict[str, TenantSample]:
+    """Return what every tenant uses that has a container or a folder in `directory`; raises StackError.
+
+    CPU is watched for `interval` seconds, in all containers at once, and not where that is 0; each database, where
+    they are asked, and each folder has `seconds`.
+    """
+    containers, folders = _containers(), _folders(directory)
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        processes = list(pool.map(lambda container: _process(container, interval > 0), containers))
+        # Nothing of ours runs in a tenant's containers meanwhile.
+        time.sleep(interval)
+        services: dict[str, dict[str, ServiceSample]] = {}
+        for container, process in zip(containers, processes, strict=True):
+            # The half of a replacement that was cut off counts beside the other half.
+            service = container.name if container.stray else container.service
+            services.setdefault(container.tenant, {})[service] = _service(container, process)
+        names = sorted(services.keys() | folders.keys())
+        asked = [name for name in names if databases and _answers(services.get(name, {}))]
+        disks = pool.map(lambda name: disk.read(folders[name], seconds), folders)
+        told = dict(zip(asked, pool.map(lambda name: database.read(name, seconds), asked), strict=True))
+        taken = dict(zip(folders, disks, strict=True))
+    return {
+        name: TenantSample(
+            services.get(name, {}),
+            told.get(name, Database()),
+            taken.get(name, Disk()),
+            cgroup.read_directory(slice_of(name)),
+        )
+        for name in names
+    }
+
+
+def slice_of(name: str) -> Path:
+    """Return where the group of all containers of a tenant is, where systemd keeps them in a slice."""
+    return cgroup.CGROUP / "silo.slice" / f"silo-{name}.slice"
+
+
+def _answers(services: Mapping[str, ServiceSample]) -> bool:
+    return "database" in services and services["database"].state == "running"
+
+
+def as_facts(tenants: Mapping[str, TenantSample]) -> dict[str, t.Any]:
+    """Return what a module may return of `tenants`."""
+    return {name: dataclasses.asdict(tenant) for name, tenant in tenants.items()}

@@ -1,0 +1,53 @@
+"""Starts the service: `python3 access.pyz <settings.json>`. Ends with SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from .pages import PageSettings
+from .website import Website
+
+GRACE_SECONDS = 30
+
+
+async def serve(settings: PageSettings) -> None:
+    """Serve until SIGTERM; requests that are under way get their answer."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    # The path of a request is its secret: there is no access log.
+    runner = web.AppRunner(Website(settings).application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.address, settings.port).start()
+        _notify("READY=1")
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, where it is listening."""
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.connect(address.replace("@", "\0", 1))
+            channel.send(state.encode())
+
+
+def main(arguments: list[str]) -> None:
+    """Read the settings and serve."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # Its messages quote requests, and these hold tokens.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
+    asyncio.run(serve(PageSettings.read(Path(arguments[0]))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""The pages that customers see, and the headers that guard them."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+import typing as t
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+
+MINIMUM_LENGTH = 10
+MOST_BYTES = 72
+"""Immich's hash (bcrypt) looks at no more of a password."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PageSettings:
+    """What the role writes for the service. `texts`: language to the texts of the pages."""
+
+    address: str
+    port: int
+    tickets_directory: str
+    requests_per_minute: int
+    brand: str
+    contact_email: str
+    texts: Mapping[str, Mapping[str, t.Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> PageSettings:
+        """Return the settings of a JSON file; raises OSError, ValueError or TypeError."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+class Pages:
+    """The pages, rendered. A page takes its language, its name among the texts, and what it shows."""
+
+    def __init__(self, settings: PageSettings) -> None:
+        """Read the template."""
+        loader = jinja2.PackageLoader(__package__, ".")
+        environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+        environment.globals.update(
+            brand=settings.brand,
+            contact_email=settings.contact_email,
+            all_texts=settings.texts,
+            minimum_length=MINIMUM_LENGTH,
+        )
+        self._texts = settings.texts
+        self._template = environment.get_template("page.html")
+        self.headers = _headers(self.render(next(iter(self._texts)), "ended"))
+
+    def render(
+        self, language: str, name: str, *, email: str = "", host_name: str = "", mistakes: Sequence[str] = ()
+    ) -> str:
+        """Return the page `name` with its texts, and with what it shows: the form has an address and mistakes."""
+        texts = self._texts[language]
+        return self._template.render(
+            language=language,
+            texts=texts,
+            name=name,
+            email=email,
+            host_name=host_name,
+            mistakes=[texts["mistakes"][mistake] for mistake in mistakes],
+        )
+
+
+def mistakes_in(password: str, repeated: str) -> list[str]:
+    """Return the names of what is wrong with a new password, in the order in which a reader mends it."""
+    mistakes = []
+    if len(password) < MINIMUM_LENGTH:
+        mistakes.append("short")
+    if len(password.encode()) > MOST_BYTES:
+        mistakes.append("long")
+    if not password.isprintable():
+        mistakes.append("unprintable")
+    if password != repeated:
+        mistakes.append("different")
+    return mistakes
+
+
+def _headers(page: str) -> dict[str, str]:
+    """Return the headers of every answer: the page may use its own style, post to its own address, and nothing else."""
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    if style is None:
+        raise ValueError("page.html has no style")
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
+    return {
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "Server": "silo",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "X-Robots-Tag": "noindex, nofollow",
+    }

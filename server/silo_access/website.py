@@ -1,0 +1,170 @@
+"""The website: one page with a form, for whoever has a link.
+
+Traefik puts the tenant and its language before the path, so neither can be chosen from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import http
+import logging
+import time
+import typing as t
+import urllib.parse
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from .limits import Limiter, source_of
+from .pages import Pages, PageSettings, mistakes_in
+from .photo_server import PhotoServer, Unavailable
+from .tickets import Ticket, Tickets
+
+_log = logging.getLogger(__name__)
+
+PATH = "/{tenant}/{language}/silo/welcome/{token:.*}"
+MOST_FORM_BYTES = 4096
+SWEEP_SECONDS = 600
+
+
+class Website:
+    """The handlers. `clock` gives seconds since 1970."""
+
+    def __init__(self, settings: PageSettings, clock: Callable[[], float] = time.time) -> None:
+        """Open nothing yet."""
+        self._pages = Pages(settings)
+        self._languages = list(settings.texts)
+        self._tickets = Tickets(Path(settings.tickets_directory))
+        self._limiter = Limiter(settings.requests_per_minute)
+        self._busy: collections.defaultdict[str, asyncio.Lock] = collections.defaultdict(asyncio.Lock)
+        self._clock = clock
+
+    def application(self) -> web.Application:
+        """Return the application with its routes, its client and its sweeper."""
+        app = web.Application(client_max_size=MOST_FORM_BYTES, middlewares=[self._guard])
+        app.router.add_get(PATH, self._show)
+        app.router.add_post(PATH, self._set)
+        app.cleanup_ctx.append(self._client)
+        app.cleanup_ctx.append(self._sweeper)
+        return app
+
+    async def _client(self, _app: web.Application) -> AsyncIterator[None]:
+        # No cookies, as the session of one tenant is nothing to another; no proxy on the way to the server's bridges.
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as self._session:
+            yield
+
+    async def _sweeper(self, _app: web.Application) -> AsyncIterator[None]:
+        async def sweep() -> None:
+            while True:
+                try:
+                    self._tickets.remove_expired(self._clock())
+                except OSError as error:
+                    _log.error("what is over cannot be removed: %s", error.strerror)
+                await asyncio.sleep(SWEEP_SECONDS)
+
+        task = asyncio.create_task(sweep())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Limit, handle, and give every answer its headers; what fails tells the journal no path, which has a token."""
+        source = source_of(request.headers.get("X-Forwarded-For", ""))
+        try:
+            if self._limiter.allows(source, request.path.split("/")[1]):
+                response = await handler(request)
+            else:
+                response = self._answer(request, http.HTTPStatus.TOO_MANY_REQUESTS, "limited")
+                response.headers["Retry-After"] = "60"
+        except web.HTTPException as error:
+            response = self._answer(request, http.HTTPStatus(error.status), "ended")
+        except Exception as error:
+            line = error.__traceback__.tb_lineno if error.__traceback__ else 0
+            _log.error("a request failed with %s (line %d)", type(error).__name__, line)
+            response = self._answer(request, http.HTTPStatus.INTERNAL_SERVER_ERROR, "failed")
+        response.headers.update(self._pages.headers)
+        return response
+
+    def _language(self, request: web.Request) -> str:
+        for language in (request.query.get("language"), request.match_info.get("language")):
+            if language in self._languages:
+                return language
+        return self._languages[0]
+
+    def _answer(self, request: web.Request, status: http.HTTPStatus, name: str, **shown: t.Any) -> web.Response:
+        language = self._language(request)
+        page = self._pages.render(language, name, **shown)
+        headers = {"Content-Language": language}
+        return web.Response(text=page, status=status, content_type="text/html", headers=headers)
+
+    def _ended(self, request: web.Request) -> web.Response:
+        """Answer for a link that is unknown, used or over: which of these it is, is nobody's business."""
+        return self._answer(request, http.HTTPStatus.NOT_FOUND, "ended")
+
+    def _ticket(self, request: web.Request) -> Ticket | None:
+        tenant, token = request.match_info["tenant"], request.match_info["token"]
+        ticket = self._tickets.find(tenant, token, self._clock())
+        host_name = (request.host or "").rsplit(":", 1)[0].lower()
+        return ticket if ticket and ticket.host_name == host_name else None
+
+    async def _show(self, request: web.Request) -> web.Response:
+        """Show the form, as often as somebody looks: programs that check mail for evil open links too."""
+        ticket = self._ticket(request)
+        if ticket is None:
+            return self._ended(request)
+        return self._answer(request, http.HTTPStatus.OK, "form", email=ticket.email)
+
+    async def _set(self, request: web.Request) -> web.Response:
+        """Set the password. Of several at once one wins, and the others find a link that is used."""
+        ticket = self._ticket(request)
+        if ticket is None:
+            return self._ended(request)
+        try:
+            password, repeated = await _form(request)
+        except (ValueError, web.HTTPRequestEntityTooLarge):
+            return self._refused(request, ticket, "unreadable")
+        if mistakes := mistakes_in(password, repeated):
+            return self._refused(request, ticket, *mistakes)
+        async with self._busy[ticket.tenant]:
+            # Another may have used the link, or the operator have sent a new one, meanwhile.
+            ticket = self._ticket(request)
+            return await self._use(request, ticket, password) if ticket else self._ended(request)
+
+    def _refused(self, request: web.Request, ticket: Ticket, *mistakes: str) -> web.Response:
+        status = http.HTTPStatus.UNPROCESSABLE_ENTITY
+        return self._answer(request, status, "form", email=ticket.email, mistakes=mistakes)
+
+    async def _use(self, request: web.Request, ticket: Ticket, password: str) -> web.Response:
+        # Stopped between the two steps, the ticket stays with a password that opens nothing any more. The customer
+        # who then sends the form again is told that it is done.
+        server = PhotoServer(self._session, ticket.photo_server)
+        try:
+            done = await server.set_password(ticket.email, ticket.password(request.match_info["token"]), password)
+        except Unavailable as error:
+            _log.warning("%s: the password cannot be set now: %s", ticket.tenant, error)
+            status = http.HTTPStatus.SERVICE_UNAVAILABLE
+            return self._answer(request, status, "form", email=ticket.email, mistakes=["unavailable"])
+        self._tickets.remove(ticket)
+        if not done:
+            _log.warning("%s: a link was used that opens nothing any more", ticket.tenant)
+            return self._ended(request)
+        _log.info("%s: the customer has set a password", ticket.tenant)
+        return self._answer(request, http.HTTPStatus.OK, "done", email=ticket.email, host_name=ticket.host_name)
+
+
+async def _form(request: web.Request) -> tuple[str, str]:
+    """Return the two fields; ValueError or HTTPRequestEntityTooLarge where the form is not ours."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise ValueError("another type")
+    body = (await request.read()).decode("ascii")
+    fields = urllib.parse.parse_qs(body, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=2)
+    (password,), (repeated,) = fields.get("password", []), fields.get("repeated", [])
+    return password, repeated

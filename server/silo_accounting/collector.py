@@ -1,0 +1,176 @@
+"""One look at everything that this host can tell of its tenants; what cannot be read is a sentence, and no error."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import re
+import subprocess
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector, metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.snapshot import Containers, Counters, Look, now
+
+from .settings import AccountingSettings, Storage
+
+Part = t.TypeVar("Part")
+Counts = dict[str, int]
+COMMAND_SECONDS = 60
+DISK_SECONDS = 10
+MICROSECONDS = 1_000_000
+MEASURES = {
+    "traefik_router_requests_total": "requests",
+    "traefik_router_requests_bytes_total": "requests_bytes",
+    "traefik_router_responses_bytes_total": "responses_bytes",
+}
+ROUTER = r'router="(tenant-([a-z][a-z0-9]{1,30})@file)"'
+SERVED = re.compile(rf"(traefik_router_\w+)\{{.*\b{ROUTER}.*\}} ([0-9.e+]+)")
+STARTED = re.compile(r"process_start_time_seconds ([0-9.e+]+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """The file system of the uploads, in bytes. `limits`: tenant to its quota."""
+
+    size: int | None
+    free: int
+    limits: Mapping[str, int | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The look, what it is made of, and a sentence for each part that could not be read."""
+
+    look: Look
+    tenants: Mapping[str, collector.TenantSample]
+    pool: Pool | None
+    problems: tuple[str, ...]
+
+
+def collect(settings: AccountingSettings) -> Found:
+    """Look at this host."""
+    server, storage = settings.server, settings.storage
+    trial = _Trial()
+    # Before what is counted is read, so that nothing is counted to a time that was still to come.
+    moment = now()
+    tenants = trial.of(lambda: collector.read(server.directory, 0, DISK_SECONDS, databases=False)) if server else None
+    stored = trial.of(lambda: _stored(storage)) if storage else None
+    routers = trial.of(lambda: served(metrics.read(server.metrics_port))) if server else None
+    wanted = trial.of(lambda: states(server.directory)) if server else None
+    look = Look(
+        moment,
+        wanted or {},
+        None if tenants is None else {name: _containers(found) for name, found in tenants.items()},
+        None if stored is None else {name: state.usage.bytes for name, state in stored[0].items()},
+        None if tenants is None else _databases(tenants),
+        routers,
+    )
+    return Found(look, tenants or {}, stored[1] if stored else None, tuple(trial.problems))
+
+
+class _Trial:
+    """Reads parts of which each may fail without the others."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def of(self, read: Callable[[], Part]) -> Part | None:
+        try:
+            return read()
+        except (StackError, QuotaError, CommandError, metrics.MetricsError, OSError, ValueError) as error:
+            self.problems.append(str(error))
+            return None
+
+
+def states(directory: Path) -> dict[str, str]:
+    """Return what each tenant below `directory` should be, as the last apply wrote it for Compose."""
+    found = {}
+    for path in sorted(directory.glob("*/.env")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("TENANT_STATE=") and collector.NAME.fullmatch(path.parent.name):
+                found[path.parent.name] = line.partition("=")[2]
+    return found
+
+
+def served(text: str) -> Mapping[str, Counters]:
+    """Return tenant to what its routers have counted, from Traefik's metrics; raises ValueError."""
+    started = STARTED.search(text)
+    if started is None:
+        raise ValueError("Traefik does not tell when it was started, so nothing that it served can be counted")
+    found: dict[str, dict[str, collections.Counter[str]]] = collections.defaultdict(dict)
+    for metric, router, tenant, value in SERVED.findall(text):
+        source = found[tenant].setdefault(f"{router}/{float(started[1]):.0f}", collections.Counter())
+        source[MEASURES[metric]] += int(float(value))
+    return dict(found)
+
+
+def _containers(tenant: collector.TenantSample) -> Containers:
+    services, whole = tenant.services.values(), tenant.slice
+    counters: dict[str, Counts] = {}
+    for service in services:
+        # The engine counts restarts over the lives of a container, until somebody starts it by hand.
+        if service.started:
+            counters[service.identity] = {"restarts": service.restarts}
+            life = _of_network(service.network) | ({} if whole else _of_group(service.group))
+            counters[f"{service.identity}/{service.started}"] = life
+    if whole:
+        # It counts on where a container ends, so that nothing of its last minute is lost.
+        counters[f"slice/{whole.inode}"] = _of_group(whole)
+    well = bool(services) and all(service.state == "running" and service.health == "healthy" for service in services)
+    memory = whole.memory_bytes if whole else sum(service.group.memory_bytes for service in services)
+    return Containers(well, memory, counters)
+
+
+def _of_group(group: Group) -> Counts:
+    """Return what a control group has counted; what the kernel does not tell is not among it."""
+    counts = {
+        "cpu_microseconds": None if group.cpu_seconds is None else round(group.cpu_seconds * MICROSECONDS),
+        "disk_read_bytes": group.disk_read_bytes,
+        "disk_written_bytes": group.disk_written_bytes,
+        "memory_limit_events": group.memory_limit_events,
+        "oom_kills": group.oom_kills,
+    }
+    return {measure: count for measure, count in counts.items() if count is not None}
+
+
+def _of_network(network: Network) -> Counts:
+    counts = {"network_received_bytes": network.received_bytes, "network_sent_bytes": network.sent_bytes}
+    return {measure: count for measure, count in counts.items() if count is not None}
+
+
+def _databases(tenants: Mapping[str, collector.TenantSample]) -> dict[str, int]:
+    found = {name: tenant.disk.database_bytes for name, tenant in tenants.items()}
+    return {name: size for name, size in found.items() if size is not None}
+
+
+def _stored(storage: Storage) -> tuple[dict[str, State], Pool]:
+    backend = open_backend(storage.root, storage.sentinel, storage.backend, _run)
+    found = {name: state for name, state in backend.read().directories.items() if collector.NAME.fullmatch(name)}
+    status = os.statvfs(backend.root)
+    limits = {name: state.limit for name, state in found.items()}
+    return found, Pool(backend.pool(), status.f_bavail * status.f_frsize, limits)
+
+
+def _run(arguments: Sequence[str]) -> Completed:
+    try:
+        done = subprocess.run(
+            list(arguments),
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise CommandError(arguments, Completed(127, err=f"{arguments[0]} is not installed on this host")) from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(arguments, Completed(124, err=f"no end within {COMMAND_SECONDS} s")) from error
+    return Completed(done.returncode, done.stdout, done.stderr)

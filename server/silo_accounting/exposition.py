@@ -1,0 +1,81 @@
+"""What was found as numbers for Prometheus; counters come from the ledger, so that they never go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS, STATES, WHOLE
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import Sample, render
+
+from .collector import MICROSECONDS, Found
+
+# What has another unit, or another name, than in the ledger.
+NAMES = {"cpu_microseconds": "cpu_seconds"}
+
+
+def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> Iterator[Sample]:
+    """Return all numbers of one look, which took so many `seconds`; what is unknown is not among them."""
+    for name, tenant in found.tenants.items():
+        yield from _gauges(name, tenant)
+    for name, state in found.look.states.items():
+        for one in STATES:
+            yield Sample("silo_tenant_state", int(state == one), (("tenant", name), ("state", one)))
+    for name, containers in (found.look.containers or {}).items():
+        yield _of("healthy", name, int(containers.healthy))
+    for measure, parts in (("storage_bytes", found.look.storage), ("database_bytes", found.look.database)):
+        for name, size in (parts or {}).items():
+            yield _of(measure, name, size)
+    for name, counts in totals.items():
+        if name != WHOLE:
+            yield from _counters(name, counts)
+    if found.pool:
+        yield from _pool(found)
+    yield Sample("silo_accounting_look_timestamp_seconds", found.look.moment.wall)
+    yield Sample("silo_accounting_look_seconds", round(seconds, 3))
+    yield Sample("silo_accounting_problems", len(found.problems))
+
+
+def write(path: Path, text: str) -> None:
+    """Write the file whole or not at all; the node-exporter, which is not root, reads it."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
+def text(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> str:
+    """Return what `write` writes."""
+    return render(samples(found, totals, seconds))
+
+
+def _of(measure: str, tenant: str, value: float) -> Sample:
+    return Sample(f"silo_tenant_{measure}", value, (("tenant", tenant),))
+
+
+def _gauges(name: str, tenant: collector.TenantSample) -> Iterator[Sample]:
+    groups = [service.group for service in tenant.services.values()]
+    yield _of("memory_bytes", name, sum(group.memory_bytes for group in groups))
+    yield _of("memory_limit_bytes", name, sum(group.memory_limit_bytes for group in groups))
+    yield _of("memory_anonymous_bytes", name, sum(group.anonymous_bytes for group in groups))
+    yield _of("processes", name, sum(group.processes or 0 for group in groups))
+
+
+def _counters(name: str, counts: Mapping[str, int]) -> Iterator[Sample]:
+    for measure in COUNTERS:
+        value = counts[measure] / MICROSECONDS if measure == "cpu_microseconds" else counts[measure]
+        yield _of(f"{NAMES.get(measure, measure)}_total", name, value)
+
+
+def _pool(found: Found) -> Iterator[Sample]:
+    pool = found.pool
+    if pool is None:
+        return
+    for name, limit in pool.limits.items():
+        if limit is not None:
+            yield _of("storage_limit_bytes", name, limit)
+    if pool.size is not None:
+        yield Sample("silo_storage_size_bytes", pool.size)
+    yield Sample("silo_storage_free_bytes", pool.free)
+    yield Sample("silo_storage_promised_bytes", sum(limit or 0 for limit in pool.limits.values()))

@@ -1,0 +1,59 @@
+"""What the role writes for the collector."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+import zoneinfo
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger import Rules
+
+
+class SettingsError(Exception):
+    """Settings that cannot be read; the text names the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A host of tenants: the directory that holds one directory of each, and the port of Traefik's metrics."""
+
+    directory: Path
+    metrics_port: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """A NAS: where it has the uploads, the file that is there alone, and the kind of quota."""
+
+    root: str
+    sentinel: str
+    backend: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountingSettings:
+    """`exposition` is the file for Prometheus. A host is a server, a NAS, or both."""
+
+    ledger: Path
+    exposition: Path
+    rules: Rules
+    server: Server | None
+    storage: Storage | None
+
+
+def load(path: Path) -> AccountingSettings:
+    """Read the settings; raises SettingsError."""
+    try:
+        found: t.Any = json.loads(path.read_text(encoding="utf-8"))
+        server, storage = found["server"], found["storage"]
+        return AccountingSettings(
+            Path(found["ledger"]),
+            Path(found["exposition"]),
+            Rules(zoneinfo.ZoneInfo(found["time_zone"]), found["gap_seconds"], found["detail_days"]),
+            Server(Path(server["directory"]), server["metrics_port"]) if server else None,
+            Storage(**storage) if storage else None,
+        )
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SettingsError(f"{path}: the settings cannot be read: {type(error).__name__}: {error}") from error

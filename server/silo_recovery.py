@@ -1,0 +1,173 @@
+"""Start the tenants that should run and do not, as after a boot at which the NAS came later than Docker.
+
+Docker starts containers once: where the NAS is not there yet, that fails and is not tried again. A timer runs this
+program. Who should run stands in each tenant's .env.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose, Runner, run_command
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import APPLY, LockedError, held
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage, look, mounted
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
+
+from silo_proxy import Proxy, care
+
+MOUNT_SECONDS = 20
+# A database that was cut off repairs itself before it is healthy, and the photo server waits for it.
+START_SECONDS = 300
+PROXY_SECONDS = 60
+# Priorities as systemd reads them from the beginning of a line.
+WARNING, NOTICE = "<4>", "<5>"
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantStack:
+    """One who should run. `uploads` is the directory on the NAS, `services` are those of the Compose file."""
+
+    name: str
+    directory: Path
+    uploads: Path
+    services: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RecoveryTools:
+    """What is done to the server; tests bring their own."""
+
+    containers: Callable[[], list[Container]] = engine.containers
+    look: Callable[[Path, Sequence[Path]], Storage] = look
+    mounted: Callable[[Path], bool] = mounted
+    mount: Runner = functools.partial(run_command, seconds=MOUNT_SECONDS)
+    compose: Runner = functools.partial(run_command, seconds=START_SECONDS)
+    proxy: Runner = functools.partial(run_command, seconds=PROXY_SECONDS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Names of those that were started, and a sentence for each thing that is wrong."""
+
+    started: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def wanted(directory: Path) -> list[TenantStack]:
+    """Return the tenants below `directory` that should run; who is not set up to the end is left to the next apply."""
+    tenants = []
+    for path in sorted(directory.glob("*/.env")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        if values.get("TENANT_STATE") == "running" and (path.parent / ".admin-created").exists():
+            services = (key.removesuffix("_DIGEST").lower() for key in values if key.endswith("_DIGEST"))
+            uploads = Path(values.get("TENANT_STORAGE", ""))
+            tenants.append(TenantStack(path.parent.name, path.parent, uploads, frozenset(services)))
+    return tenants
+
+
+def _mount(root: Path, run: Runner) -> str:
+    """Have systemd mount `root` by its own unit, so that all see it; return what it says where it cannot."""
+    unit = run(("systemd-escape", "--path", "--suffix=mount", str(root)), {}).stdout.strip()
+    try:
+        result = run(("systemctl", "--no-ask-password", "start", unit), {})
+    except StackError as error:
+        return str(error)
+    return " ".join(result.stderr.split()) if result.returncode else ""
+
+
+def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTools) -> Storage:
+    """Look at the NAS, and once more when it had to be mounted."""
+    uploads = [tenant.uploads for tenant in tenants]
+    storage = tools.look(sentinel, uploads)
+    if not storage.problem or tools.mounted(sentinel.parent):
+        return storage
+    reason = _mount(sentinel.parent, tools.mount)
+    storage = tools.look(sentinel, uploads)
+    return Storage(f"{storage.problem}: {reason}") if storage.problem and reason else storage
+
+
+def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
+    """Start a tenant; return why it could not be, or nothing."""
+    if tenant.uploads not in storage.directories:
+        return f"{tenant.name}: {tenant.uploads} is missing on the NAS; the storage part of an apply makes it"
+    try:
+        Compose(tenant.directory, START_SECONDS, run).resume()
+    except (StackError, OSError) as error:
+        return f"{tenant.name}: {error}"
+    return ""
+
+
+def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
+    """Start the tenants below `directory` that should run and do not; nothing on a NAS that is not there."""
+    tenants = wanted(directory)
+    storage = _storage(sentinel, tenants, tools)
+    if storage.problem:
+        return Report(problems=(f"{storage.problem}; no container is started until it is there",))
+    running = {(container.tenant, container.service) for container in tools.containers() if container.running}
+    down = [tenant for tenant in tenants if any((tenant.name, service) not in running for service in tenant.services)]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        answers = list(pool.map(lambda tenant: _resume(tenant, storage, tools.compose), down))
+    started = (tenant.name for tenant, answer in zip(down, answers, strict=True) if not answer)
+    return Report(tuple(started), tuple(answer for answer in answers if answer))
+
+
+def tell_of_proxy(cared: Sequence[str], memory: Path) -> None:
+    """Print what was wrong with the proxy's files, where `memory`, the file of what was said last, has it otherwise."""
+    told = "\n".join(cared)
+    if told != (memory.read_text(encoding="utf-8") if memory.exists() else ""):
+        memory.write_text(told, encoding="utf-8")
+        for sentence in cared:
+            print(f"{WARNING}{sentence}")
+
+
+def tell(report: Report, memory: Path) -> None:
+    """Print what was done, and what is wrong where `memory`, the file of what was said last, has it otherwise."""
+    if report.started:
+        print(f"{NOTICE}started {', '.join(report.started)}")
+    problems = "\n".join(report.problems)
+    before = memory.read_text(encoding="utf-8") if memory.exists() else ""
+    if problems == before:
+        return
+    memory.write_text(problems, encoding="utf-8")
+    for line in report.problems or ("nothing keeps the tenants from running any more",):
+        print(f"{WARNING if problems else NOTICE}{line}")
+
+
+def main(arguments: Sequence[str] | None = None, tools: RecoveryTools | None = None, lock: Path = APPLY) -> int:
+    """Recover and tell; return the exit code, 0 also where something is wrong, since the timer tries again."""
+    parser = argparse.ArgumentParser(prog="recovery", description="Starts the tenants that should run and do not.")
+    parser.add_argument("directory", type=Path, help="directory that holds one directory per tenant")
+    parser.add_argument("sentinel", type=Path, help="a file that exists on the NAS alone, where it is mounted")
+    parser.add_argument("memory", type=Path, help="file for what was said last")
+    parser.add_argument("container", help="name of the proxy's container")
+    parser.add_argument("routes", type=Path, help="directory of the proxy's routes")
+    parser.add_argument("certificates", type=Path, help="file of the proxy's certificates")
+    options = parser.parse_args(arguments)
+    tools = tools or RecoveryTools()
+    # An apply that waits for an address may wait for just this.
+    cared = care(Proxy(options.container, options.routes, options.certificates, tools.proxy))
+    try:
+        with held(lock, 0):
+            report = recover(options.directory, options.sentinel, tools)
+    except LockedError:
+        # An apply is at work, and starts them itself.
+        report = None
+    except StackError as error:
+        report = Report(problems=(str(error),))
+    tell_of_proxy(cared, options.memory.with_suffix(".proxy"))
+    if report:
+        tell(report, options.memory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

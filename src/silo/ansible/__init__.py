@@ -1,0 +1,1 @@
+"""Ansible: the one place that runs it, and what its runs answered."""

@@ -1,0 +1,153 @@
+"""The one place that runs Ansible: ansible-playbook as a process of its own, its events read line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from silo.repository import root
+
+Event = dict[str, t.Any]
+Results = dict[str, dict[str, Mapping[str, t.Any]]]
+
+
+class RunError(Exception):
+    """A run of Ansible that failed; the text is what Ansible says of it."""
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    settings = {"ANSIBLE_CONFIG": str(root() / "ansible.cfg"), "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"}
+    return {**os.environ, "PATH": path, **settings}
+
+
+class _Process:
+    """An ansible-playbook that reads its modules, which takes it half a second, and waits for what it is to run."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._mouth, ear = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ear:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name("playbook_process.py"))],
+                cwd=root(),
+                env=_environment(),
+                stdin=ear.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def run(self, command: Sequence[str], lock: int | None) -> Iterator[str]:
+        """Say what it is to run, and yield its lines."""
+        # One that is broken has ended already, and its lines say why.
+        with self._mouth, contextlib.suppress(ConnectionError):
+            socket.send_fds(self._mouth, [json.dumps(command).encode()], [] if lock is None else [lock])
+        yield from self._process.stdout or ()
+
+    def wait(self) -> int:
+        """Wait for its end, and return its code."""
+        return self._process.wait()
+
+    def drop(self) -> None:
+        """End it, where it was told nothing."""
+        self._mouth.close()
+        self._process.kill()
+        self._process.communicate()
+
+
+class _Ahead:
+    """The processes of the next runs, of which one waits while the one before it works."""
+
+    def __init__(self, runs: int) -> None:
+        """Start the first."""
+        self._left = runs
+        self._next: _Process | None = None
+        self._start()
+
+    def take(self) -> _Process:
+        """Return the process of the next run."""
+        taken, self._next = self._next or _Process(), None
+        self._start()
+        return taken
+
+    def end(self) -> None:
+        """End what nobody took."""
+        if self._next:
+            self._next.drop()
+
+    def _start(self) -> None:
+        if self._left:
+            self._next = _Process()
+            self._left -= 1
+
+
+_ahead = _Ahead(0)
+
+
+@contextlib.contextmanager
+def ahead(runs: int = 1) -> Iterator[None]:
+    """Start the process of each of the next runs early, so that it reads its modules while something else is done."""
+    global _ahead  # noqa: PLW0603  # who runs Ansible is deep below who knows how often
+    before, _ahead = _ahead, _Ahead(runs)
+    try:
+        yield
+    finally:
+        _ahead.end()
+        _ahead = before
+
+
+def events(
+    playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = (), lock: int | None = None
+) -> Iterator[Event]:
+    """Run playbooks of this repository, one after the other in one process, and yield their events as they come.
+
+    `lock` is a descriptor that the process holds open until it ends, also where we end before it. Raises RunError with
+    what Ansible said where it ends with a code other than 0.
+    """
+    names = [playbooks] if isinstance(playbooks, str) else playbooks
+    command = ["ansible-playbook", "-i", str(inventory), *arguments]
+    command += [str(root() / "playbooks" / name) for name in names]
+    process = _ahead.take()
+    said: list[str] = []
+    for line in process.run(command, lock):
+        if not line.startswith("{"):
+            said.append(line.strip())
+            continue
+        event = json.loads(line)
+        ended = (result for result in host_results(event).values() if result.get("failed") or result.get("unreachable"))
+        said += [str(result["msg"]) for result in ended]
+        yield event
+    if process.wait():
+        raise RunError("\n".join(filter(None, said)))
+
+
+def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:
+    """Return host to result, of an event that has results."""
+    return t.cast("Mapping[str, Mapping[str, t.Any]]", event.get("hosts", {}))
+
+
+def own_name(task: str) -> str:
+    """Return the name of a task without that of its role, as Ansible writes it before."""
+    return task.rsplit(" : ", 1)[-1]
+
+
+def collect(event: Event, found: Results) -> None:
+    """Add the results of an event to `found`: task name to host to result; what failed or was skipped has none."""
+    if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok"):
+        found.setdefault(own_name(event["task"]["name"]), {}).update(host_results(event))
+
+
+def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = ()) -> Results:
+    """Run playbooks that only read, in one process; return task name to host to result."""
+    found: Results = {}
+    for event in events(playbooks, inventory, arguments):
+        collect(event, found)
+    return found

@@ -1,0 +1,209 @@
+"""Stripe, the inventory and the machines side by side: what does not agree, and what a settlement would do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+
+from silo import fleet
+from silo.ansible import runner
+from silo.ansible.runner import Results
+from silo.billing import tenant_lookup
+from silo.billing.customer_mail import CustomerMail
+from silo.billing.decision import decide, today
+from silo.billing.errors import NeedsAttention, TryLater
+from silo.billing.model import TRASHED, Case, Claim, Decision, Holder, Invoice, Step, Subscription
+from silo.billing.policy import BillingPolicy
+from silo.billing.reconciler import Settlement, sentences
+from silo.billing.reconciler import clock as silo_clock
+from silo.billing.state_store import Notes
+from silo.billing.stripe.client import EVENT_DAYS, Gateway
+from silo.billing.stripe.events import WANTED, Event, parse
+from silo.edits import Edits
+from silo.inventory.validation import Tenant
+from silo.operation import Operator
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Something that does not agree. `remedy` is what settles it: "settle" and "apply" are done by --fix.
+
+    "park" needs the operator, and --fix settles it again, for its letter and its place in the queue.
+    `subscription` and `tenant` are empty where there is none.
+    """
+
+    text: str
+    remedy: t.Literal["settle", "apply", "park", "operator"]
+    subscription: str = ""
+    tenant: str = ""
+
+
+def cases(known: tenant_lookup.Facts, gateway: Gateway) -> list[Case]:
+    """Return every subscription with its unpaid invoices and its tenant, the oldest first; three requests or more.
+
+    Those whose tenant is not clear are left out.
+    """
+    unpaid = gateway.unpaid()
+    account = {one.id: one for one in sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))}
+    return [_case(one, account, unpaid, known) for one in account.values() if one.id not in known.problems]
+
+
+def _case(
+    subscription: Subscription,
+    account: Mapping[str, Subscription],
+    unpaid: Mapping[str, tuple[Invoice, ...]],
+    known: tenant_lookup.Facts,
+) -> Case:
+    invoices, tenant = unpaid.get(subscription.id, ()), known.of(subscription.id)
+    if tenant is None:
+        holder = known.holders.get(subscription.name)
+        return Case(subscription, invoices, holder=holder and _with_subscription(holder, account))
+    claims = known.claims(tenant.name, account.values())
+    return Case(subscription, invoices, tenant, tuple(Claim(one, unpaid.get(one.id, ())) for one in claims))
+
+
+def _with_subscription(holder: Holder, account: Mapping[str, Subscription]) -> Holder:
+    return dataclasses.replace(holder, subscription=account.get(holder.linked))
+
+
+def differences(
+    found: Sequence[Case], known: tenant_lookup.Facts, edits: Edits, policy: BillingPolicy, now: datetime.datetime
+) -> list[Difference]:
+    """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
+    begun = Notes(edits.state.folder).begun()
+    result = []
+    for case in found:
+        made = decide(case, policy, now)
+        if one := _of(case, made, edits):
+            result.append(one)
+        elif name := begun.get(case.subscription.id):
+            result.append(Difference(f"{name}: a change was cut off", "settle", case.subscription.id, name))
+    asked = {one.subscription for one in result}
+    for stone in edits.unfinished():
+        if stone.subscription and stone.subscription not in asked:
+            text = f"{stone.name}: its deletion was cut off"
+            result.append(Difference(text, "settle", stone.subscription, stone.name))
+    result += [Difference(text, "operator", subscription) for subscription, text in known.problems.items()]
+    clear = {case.subscription.id for case in found} | known.problems.keys()
+    for subscription, name in sorted(known.alive.items(), key=lambda pair: pair[1]):
+        if subscription not in clear:
+            text = f"{name} is of {subscription}, which Stripe does not know; it is left as it is"
+            result.append(Difference(text, "operator", subscription, name))
+    return result
+
+
+def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
+    """Return what a subscription asks for that is not so."""
+    name = tenant_lookup.name_of(case.tenant, case.subscription.name)
+    if made.step is Step.PARK:
+        remedy: t.Literal["park", "operator"] = "park" if made.contest or case.holder else "operator"
+        return Difference(f"{name}: {made.because}", remedy, case.subscription.id, name)
+    if made.step is Step.NOTHING and case.tenant and case.tenant.state in ("stopped", "absent") and made.clock is None:
+        return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
+    if made.step is not Step.NOTHING:
+        return Difference(f"{name}: to {made.step.value}, as {made.because}", "settle", case.subscription.id, name)
+    if case.tenant is None or case.tenant.state == TRASHED or edits.outbox is None:
+        return None
+    letter = made.notice and made.notice.event(name) or made.pay_by and f"payment_failed/{name}/{made.pay_by}"
+    if letter and letter not in edits.outbox.states():
+        return Difference(f"{name}: to write to, as {made.because}", "settle", case.subscription.id, name)
+    return None
+
+
+def of_machines(runs: Results, tenants: Mapping[str, Tenant]) -> list[Difference]:
+    """Compare what runs, by a run of list.yml, with what should: each tenant on its own server, and on no other."""
+    seen = {place: fleet.observed(services) for place, services in fleet.stacks(runs).items()}
+    result = []
+    for name, tenant in sorted(tenants.items()):
+        now = seen.pop((name, tenant.server), "absent")
+        right = {"running": ("running",), "absent": ("absent",)}.get(tenant.state, ("stopped", "absent"))
+        if now not in right:
+            result.append(Difference(f"{name}: it is to be {tenant.state}, and is {now}", "apply", "", name))
+    strangers = [(name, server, state) for (name, server), state in sorted(seen.items()) if state != "absent"]
+    return [_stranger(name, server, state, tenants.get(name)) for name, server, state in strangers] + result
+
+
+def _stranger(name: str, server: str, state: str, tenant: Tenant | None) -> Difference:
+    wanted = f"its server in the inventory is {tenant.server}" if tenant else "it is in no inventory"
+    return Difference(f"{name}: it is {state} on {server}, and {wanted}; it is left as it is", "operator", "", name)
+
+
+def missed(gateway: Gateway, now: datetime.datetime, days: int = EVENT_DAYS) -> list[Event]:
+    """Return the events of the account of the last days, for the inbox, which knows those that it has by their id."""
+    since = now - datetime.timedelta(days=days)
+    return [parse(json.dumps(event).encode()) for event in gateway.events(sorted(WANTED), since)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Repair:
+    """What was done about differences, a sentence each; `left` needs the operator, `later` may go better later."""
+
+    done: tuple[str, ...]
+    left: tuple[str, ...]
+    later: tuple[str, ...]
+
+
+class Reconciliation:
+    """Looks at all three, and settles what can be settled by the same rules as an event."""
+
+    def __init__(
+        self, operator: Operator, gateway: Gateway, clock: Callable[[], datetime.datetime] = silo_clock
+    ) -> None:
+        """Act as `operator`; `clock` gives the time with a zone."""
+        self._operator, self._gateway, self._clock = operator, gateway, clock
+
+    def _settlement(self) -> Settlement:
+        return Settlement(self._operator, self._gateway, clock=self._clock)
+
+    def compare(self) -> list[Difference]:
+        """Return what does not agree between Stripe and the inventory; raises TryLater, Parked."""
+        edits = self._operator.edits
+        with sentences():
+            known = tenant_lookup.read(edits)
+            found = cases(known, self._gateway)
+            return differences(found, known, edits, self._settlement().policy, self._clock())
+
+    def look(self) -> list[Difference]:
+        """Return all that does not agree, on the machines too; raises TryLater, Parked."""
+        found = self.compare()
+        with sentences():
+            edits = self._operator.edits
+            return found + of_machines(runner.results(fleet.PLAYBOOK, edits.path), edits.tenants())
+
+    def sweep(self) -> Repair:
+        """Settle what Stripe and the inventory ask for, without a look at any machine."""
+        return self.fix(self.compare())
+
+    def fix(self, found: Sequence[Difference]) -> Repair:
+        """Do what can be done about these differences; the operator gets a letter on the rest, where it is new."""
+        done, left, later = [], [one.text for one in found if one.remedy == "operator"], []
+        for one in found:
+            if one.remedy in ("settle", "park"):
+                try:
+                    done.append(self._settlement().settle(one.subscription).told)
+                except NeedsAttention as error:
+                    left.append(str(error))
+                except TryLater as error:
+                    later.append(str(error))
+        if names := [one.tenant for one in found if one.remedy == "apply"]:
+            try:
+                with sentences():
+                    self._operator.apply(names)
+                done.append(f"applied: {', '.join(names)}")
+            except TryLater as error:
+                later.append(str(error))
+        if left:
+            self._tell(left)
+        return Repair(tuple(done), tuple(left), tuple(later))
+
+    def _tell(self, left: Sequence[str]) -> None:
+        text = "\n".join(left) + "\n\n'silo reconcile' shows all of it at any time."
+        # What stays as it is, such as a tenant that is paid and stopped by choice, is told once a month.
+        what = hashlib.sha256("\n".join(sorted(left)).encode()).hexdigest()[:16]
+        event = f"billing/operator/reconciliation/{today(self._clock()):%Y-%m}/{what}"
+        with sentences():
+            CustomerMail(self._operator.edits).operator(event, "Stripe, inventory and machines differ", text)

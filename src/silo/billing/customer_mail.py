@@ -1,0 +1,118 @@
+"""The letters that billing writes by itself; those that an edit owes are written by its run."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from silo import notifications
+from silo.billing.decision import today
+from silo.billing.model import Contest, Decision, Subscription
+from silo.billing.operator_mail import tell_operator
+from silo.billing.state_store import Order
+from silo.edits import Edits
+from silo.notifications.letter import LOCALES
+
+DEFAULT_LANGUAGE = "de"
+
+
+class CustomerMail:
+    """Writes for one inventory; each letter once, under an event that is the same each time. Raises LetterError."""
+
+    def __init__(self, edits: Edits) -> None:
+        """Write into the outbox of `edits`; nothing where no relay is set."""
+        self._edits = edits
+
+    def customer(self, name: str, made: Decision, now: datetime.datetime) -> list[str]:
+        """Write what a decision has to say to a tenant's customer, and take back what is true no more; return kinds."""
+        outbox = self._edits.outbox
+        if outbox is None:
+            return []
+        self.take_back(name, made)
+        address = f"https://{name}.{self._edits.policy.domain}"
+        link = made.link or self._edits.policy.payment_url
+        wrote = []
+        if made.notice and made.deletes:
+            days = (made.deletes - today(now)).days
+            announced = notifications.DeletionAnnounced(name, address, made.deletes, days, link)
+            wrote += self._write(name, made.notice.event(name), announced)
+        if made.pay_by:
+            failed = notifications.PaymentFailed(name, address, made.pay_by, link)
+            wrote += self._write(name, f"payment_failed/{name}/{made.pay_by}", failed)
+        return wrote
+
+    def _write(self, name: str, event: str, letter: notifications.Letter) -> list[str]:
+        tenant = self._edits.tenants()[name]
+        outbox = self._edits.outbox
+        if outbox is None or event in outbox.states():
+            return []
+        outbox.enqueue(
+            event, tenant.email, letter, t.cast("notifications.Language", tenant.settings["tenant_language"])
+        )
+        outbox.deliver()
+        return [letter.kind]
+
+    def take_back(self, name: str, made: Decision | None = None) -> None:
+        """Take back what waits for the relay and is not so by a decision: another day, or it is paid, or deleted."""
+        outbox = self._edits.outbox
+        day, pay_by = (made.deletes, made.pay_by) if made else (None, None)
+        for event, (state, _error) in outbox.states().items() if outbox else ():
+            kind, _, rest = event.partition("/")
+            true = {"deletion_announced": f"{name}/{day}@", "payment_failed": f"{name}/{pay_by}"}.get(kind)
+            if outbox and true and state == "pending" and rest.startswith(f"{name}/") and not rest.startswith(true):
+                outbox.withdraw(event)
+
+    def waits(self, order: Order, subscription: Subscription, why: str) -> None:
+        """Tell customer and operator that what is paid waits for room."""
+        event = f"order_waits/{order.tenant}/{order.subscription}@{order.since}"
+        outbox, known = self._edits.outbox, self._edits.tenants().get(order.tenant)
+        email = known.email if known else subscription.email
+        if outbox is not None and email and event not in outbox.states():
+            address = f"https://{order.tenant}.{self._edits.policy.domain}"
+            outbox.enqueue(event, email, notifications.OrderWaits(order.tenant, address), language(subscription))
+        text = (
+            f"{order.tenant} has paid ({subscription.id}), and there is no room to {order.step}: {why}\n\n"
+            "It is made by itself as soon as there is room; 'silo dunning' lists what waits."
+        )
+        self.operator(f"billing/operator/{event}", f"An order waits for room: {order.tenant}", text)
+
+    def contested(self, contest: Contest) -> None:
+        """Tell the operator that others pay for a tenant whose own subscription is not paid."""
+        name, own, payers = contest.tenant, contest.own, contest.payers
+        suspended = (
+            " It is suspended although somebody pays for it. It is not started automatically, because a stranger may "
+            "have ordered this name."
+        )
+        text = "\n".join(
+            [
+                f"{name} belongs to subscription {own.id} (customer {own.customer}, {own.status}), which is not paid. "
+                "Its name is paid for by another one:",
+                "",
+                *(f"- {one.id} (customer {one.customer}, {one.status})" for one in payers),
+                "",
+                f"{name} is {contest.state} and stays so: while this lasts it is neither suspended nor deleted, and "
+                f"its customer gets no letter about either.{suspended if contest.state == 'suspended' else ''}",
+                "",
+                "Compare the customers in Stripe's dashboard.",
+                "",
+                f"- The same person: 'silo set {name} --subscription {payers[0].id}' moves {name} to the subscription "
+                f"that is paid; the next event or night then starts it. Cancel {own.id} unless it has ended.",
+                "- A stranger: change 'tenant' in the metadata of that subscription, or cancel it and refund the "
+                f"payment. {own.id} then counts again, and a deletion is announced again by all of its letters.",
+            ]
+        )
+        ids = "+".join(payer.id for payer in payers)
+        event = f"billing/operator/contested/{name}/{own.id}/{ids}/{contest.state}"
+        self.operator(event, f"Another subscription pays for {name}", text)
+
+    def operator(self, event: str, subject: str, text: str) -> None:
+        """Tell the operator, once under this event; all that waits is then given to the relay."""
+        tell_operator(self._edits, event, subject, text)
+        if self._edits.outbox:
+            self._edits.outbox.deliver()
+
+
+def language(subscription: Subscription) -> notifications.Language:
+    """Return the language that a customer wished; German where there is none of it."""
+    wished = subscription.language
+    return t.cast("notifications.Language", wished if wished in LOCALES else DEFAULT_LANGUAGE)

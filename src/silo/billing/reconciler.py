@@ -1,0 +1,327 @@
+"""One subscription and its tenant, brought to what they should be: read, decide, brake, do, tell.
+
+It looks at what Stripe says now, not at what an event said, so it may be called late, twice, and in any order; what was
+cut off is brought to its end by the next call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import typing as t
+from collections.abc import Callable, Iterator, Mapping
+
+from silo.admission import AdmissionError
+from silo.ansible.runner import RunError
+from silo.billing import tenant_lookup
+from silo.billing.customer_mail import CustomerMail
+from silo.billing.decision import decide, today
+from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
+from silo.billing.model import (
+    PAID,
+    PURGED,
+    TRASHED,
+    BillingTenant,
+    Case,
+    Claim,
+    Contest,
+    Decision,
+    Holder,
+    Step,
+    Subscription,
+)
+from silo.billing.policy import BillingPolicy
+from silo.billing.protocols import EventOutcome
+from silo.billing.rate_limits import Brakes
+from silo.billing.state_store import Notes
+from silo.billing.stripe.client import Gateway
+from silo.capacity import size
+from silo.inventory import InventoryError
+from silo.notifications import LetterError
+from silo.notifications.letter import LOCALES
+from silo.operation import NotReachedError, Operator
+from silo.state import BusyError
+
+BY = "billing, as nothing was paid"
+# Paid, found in the trash, brought back, given another plan: more in a row would be a circle.
+STEPS = 5
+DONE = {
+    Step.CREATE: "runs",
+    Step.RESTORE: "is back from the trash",
+    Step.START: "runs again",
+    Step.CHANGE: "has another plan",
+    Step.SUSPEND: "is suspended",
+    Step.DELETE: "is deleted",
+}
+
+
+def clock() -> datetime.datetime:
+    """Return the time."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Held(BillingError):
+    """Something that is right and not done now: it waits for room, or for the operator; the text is a sentence."""
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """Sort what the library raises into what may go better later, and what needs the operator."""
+    try:
+        yield
+    except InventoryError as error:
+        raise NeedsAttention(str(error)) from error
+    except (NotReachedError, RunError, BusyError, LetterError) as error:
+        raise TryLater(str(error)) from error
+
+
+class Settlement:
+    """The rules over one inventory and one account at Stripe; opened anew for each event, as policies change."""
+
+    def __init__(self, operator: Operator, gateway: Gateway, *, clock: Callable[[], datetime.datetime] = clock) -> None:
+        """Act as `operator` does for the command line; `clock` gives the time with a zone."""
+        self._operator, self._gateway, self._clock = operator, gateway, clock
+        self._edits = operator.edits
+        self._notes = Notes(self._edits.state.folder)
+        self._writer = CustomerMail(self._edits)
+
+    @functools.cached_property
+    def policy(self) -> BillingPolicy:
+        """The rules of this inventory; raises TryLater where they are wrong."""
+        try:
+            return BillingPolicy.of(self._edits.policy.billing)
+        except BillingError as error:
+            raise TryLater(str(error)) from error
+
+    def settle(self, subscription: str) -> EventOutcome:
+        """Bring the tenant of a subscription to what Stripe says now; raises TryLater, Parked."""
+        with sentences(), self._notes.line(subscription):
+            try:
+                outcome = EventOutcome(self._settle(subscription))
+            except (InventoryError, NeedsAttention):
+                # Who waits for the operator holds up nobody who waits for room.
+                self._notes.made(subscription)
+                raise
+            self._tell_broken(subscription)
+            return outcome
+
+    def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
+        """Tell the operator of a dispute or a refund; nothing is done to anybody by it."""
+        kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
+        if kind not in ("charge.dispute.created", "charge.refunded"):
+            return EventOutcome(f"{kind} asks for nothing")
+        what = "disputes a payment at their bank" if kind == "charge.dispute.created" else "was given a payment back"
+        charge = str(about.get("charge") or about.get("id", ""))
+        text = (
+            f"A customer {what} (charge {charge}). Nothing is changed: the tenant follows its subscription and its "
+            "invoices alone. Look at it in Stripe's dashboard, and end the subscription there where it is over."
+        )
+        with sentences():
+            self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
+        return EventOutcome(f"the operator is told that a customer {what}")
+
+    def _tell_broken(self, subscription: str) -> None:
+        """Tell the operator of promises that do not hold for a tenant that was changed."""
+        if not self._operator.broken:
+            return
+        broken = [
+            f"- {one.check} of {one.subject}: {one.seen}; {one.expected} is right" for one in self._operator.broken
+        ]
+        begin, end = f"What {subscription} asked for is done, and not as promised:", "'silo verify' looks at all of it."
+        text = "\n".join([begin, "", *broken, "", end])
+        event = f"billing/operator/broken/{subscription}@{today(self._clock())}"
+        self._writer.operator(event, "A tenant is not as promised", text)
+
+    def _settle(self, name: str) -> str:
+        self._complete(name)
+        told: list[str] = []
+        for _again in range(STEPS):
+            case, made = self._look(name)
+            tenant, called = case.tenant, tenant_lookup.name_of(case.tenant, case.subscription.name)
+            try:
+                self._do(case, made)
+            except Held as error:
+                return "; ".join([*told, str(error)])
+            if made.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
+                self._notes.made(name)
+            if tenant and tenant.state not in (TRASHED, PURGED) and made.step is not Step.DELETE:
+                told += self._writer.customer(tenant.name, made, self._clock())
+            if made.step is Step.NOTHING:
+                return "; ".join([*told, f"{called}: {made.because}"])
+            told.append(f"{called} {DONE[made.step]}: {made.because}")
+        return "; ".join(told)
+
+    def _look(self, name: str) -> tuple[Case, Decision]:
+        """Read all of it at this moment, and decide."""
+        subscription = self._gateway.subscription(name)
+        invoices = self._gateway.invoices(name)
+        # One look at the inventory, which takes a second, serves for its tenants and its rules.
+        known = tenant_lookup.read(self._edits)
+        case = Case(subscription, invoices, known.of(name))
+        made = decide(case, self.policy, self._clock())
+        # Both are asked last and only where they count: a list of all subscriptions is a request for each hundred.
+        if case.tenant and made.takes_away:
+            case = dataclasses.replace(case, claims=self._claims(case.tenant.name, known))
+        elif made.step is Step.CREATE and (holder := known.holders.get(subscription.name)):
+            case = dataclasses.replace(case, holder=self._with_subscription(holder))
+        else:
+            return case, made
+        return case, decide(case, self.policy, self._clock())
+
+    def _claims(self, tenant: str, known: tenant_lookup.Facts) -> tuple[Claim, ...]:
+        """Return the other subscriptions that pay for a name.
+
+        They are listed, because Stripe's search index lags behind the account and does not exist in all regions.
+        """
+        named = known.claims(tenant, self._gateway.subscriptions(ended=False))
+        return tuple(Claim(one, self._gateway.invoices(one.id)) for one in named if one.status in PAID)
+
+    def _with_subscription(self, holder: Holder) -> Holder:
+        if not holder.linked:
+            return holder
+        return dataclasses.replace(holder, subscription=self._gateway.subscription(holder.linked))
+
+    def _complete(self, name: str) -> None:
+        """Bring to its end what an earlier call began and did not."""
+        for stone in self._edits.unfinished():
+            if stone.subscription == name:
+                self._operator.delete(stone.name, by=BY)
+        if (begun := self._notes.begun().get(name)) and begun in self._edits.inventory.tenants():
+            self._operator.apply([begun])
+        self._notes.end(name)
+
+    def _do(self, case: Case, made: Decision) -> None:
+        """Do one step; raises Held, Parked, and what an operator's command raises."""
+        if made.step is Step.NOTHING:
+            return
+        subscription, called = case.subscription, tenant_lookup.name_of(case.tenant, case.subscription.name)
+        if made.step is Step.DELETE:
+            case, again = self._look(subscription.id)
+            if again.step is Step.PARK:
+                made = again
+            elif again.step is not Step.DELETE:
+                raise Held(f"{called} is not deleted: {again.because}")
+        if made.step is Step.PARK:
+            self._park(f"{called} ({subscription.id}): {made.because}", made)
+        if made.step in (Step.SUSPEND, Step.DELETE):
+            self._brake(made, called)
+        work = functools.partial(self._work, case, made)
+        try:
+            self._marked(subscription.id, called, work)
+        except AdmissionError as error:
+            self._notes.end(subscription.id)
+            self._queue(subscription, called, made, str(error))
+
+    def _park(self, text: str, made: Decision) -> t.NoReturn:
+        if made.contest is None:
+            raise NeedsAttention(text)
+        self._spare(made.contest)
+        raise NeedsAttentionReported(text)
+
+    def _spare(self, contest: Contest) -> None:
+        """Leave a tenant as it is while others pay for it: withdraw letters that say otherwise, tell the operator."""
+        until = today(self._clock()) + datetime.timedelta(days=1)
+        self._notes.spare(contest.own.id, until)
+        self._writer.take_back(contest.tenant)
+        self._writer.contested(contest)
+
+    def _marked(self, subscription: str, called: str, work: Callable[[], object]) -> None:
+        self._notes.begin(subscription, called)
+        try:
+            work()
+        except (InventoryError, BillingError):
+            # Nothing was changed, so nothing is to be brought to its end.
+            self._notes.end(subscription)
+            raise
+        self._notes.end(subscription)
+        self._notes.made(subscription)
+
+    def _work(self, case: Case, made: Decision) -> None:
+        subscription, tenant = case.subscription, case.tenant
+        if case.holder:
+            self._take_over(case.holder, subscription)
+        elif tenant is None:
+            self._create(subscription, made)
+        elif made.step is Step.RESTORE:
+            if self._edits.inventory.buried(tenant.name).subscription != subscription.id:
+                raise NeedsAttention(
+                    f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you"
+                )
+            self._operator.undelete(tenant.name)
+        elif made.step is Step.START:
+            self._operator.set_state(tenant.name, "running")
+        elif made.step is Step.CHANGE:
+            self._change(tenant, made)
+        elif made.step is Step.SUSPEND:
+            self._operator.set_state(tenant.name, "suspended", link=made.link)
+        elif made.step is Step.DELETE:
+            self._delete(subscription, tenant, made)
+
+    def _create(self, subscription: Subscription, made: Decision) -> None:
+        name = subscription.name
+        if not subscription.email:
+            raise NeedsAttention(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
+        before = [one for one in self._notes.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
+        if before and before[0].subscription != subscription.id:
+            raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
+        wished = subscription.language if subscription.language in LOCALES else None
+        self._operator.create(
+            name, email=subscription.email, plan=made.plan, language=wished, subscription=subscription.id
+        )
+
+    def _take_over(self, holder: Holder, subscription: Subscription) -> None:
+        """Give the tenant of a subscription that ended to the next one of the same customer."""
+        if holder.state == TRASHED:
+            self._operator.undelete(holder.name)
+        self._operator.change(holder.name, subscription=subscription.id)
+
+    def _change(self, tenant: BillingTenant, made: Decision) -> None:
+        """Give another plan; one that is smaller than what is stored is told, not forced."""
+        offer = self._edits.inventory.offers().get(made.plan)
+        if offer is None:
+            raise NeedsAttention(
+                f"{tenant.name}: billing_plans names the plan {made.plan}, and there is no plan_{made.plan}.yml"
+            )
+        if offer.quota < self._edits.tenants()[tenant.name].quota:
+            used = self._operator.used(tenant.name)
+            if used > offer.quota:
+                text = (
+                    f"{tenant.name} bought {made.plan} ({size(offer.quota)}) in place of {tenant.plan}, and stores "
+                    f"{size(used)}. It keeps {tenant.plan} until less is stored; nothing was changed."
+                )
+                event = f"billing/operator/downgrade/{tenant.name}/{made.plan}@{today(self._clock()):%Y-%m}"
+                self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
+                raise Held(text)
+        self._operator.change(tenant.name, told=True, plan=made.plan)
+
+    def _delete(self, subscription: Subscription, tenant: BillingTenant, made: Decision) -> None:
+        stone = self._operator.delete(tenant.name, by=BY)
+        self._writer.take_back(tenant.name)
+        text = (
+            f"{tenant.name} is deleted, as {made.because}: {stone.files} files, {size(stone.used)}. 'silo undelete "
+            f"{tenant.name}' brings it back within {self._edits.policy.trash_days} days, and a payment does so too.\n\n"
+            f"Its subscription {subscription.id} is {subscription.status} at Stripe."
+        )
+        self._writer.operator(f"billing/operator/deleted/{tenant.name}@{stone.when}", f"{tenant.name} is deleted", text)
+
+    def _brake(self, made: Decision, called: str) -> None:
+        brakes = Brakes(self._notes, self.policy)
+        if brakes.admit(made.step, called, today(self._clock())):
+            return
+        since = brakes.closed().get(made.step, "")
+        variable = "billing_suspensions_per_day" if made.step is Step.SUSPEND else "billing_deletions_per_day"
+        what = "suspended" if made.step is Step.SUSPEND else "deleted"
+        text = (
+            f"More tenants are to be {what} on one day than {variable} allows, {called} among them, as {made.because}. "
+            "No more are until you agree: look at 'silo dunning' whether all of them owe you, then "
+            "'silo dunning --release' lets the next ones go."
+        )
+        self._writer.operator(f"billing/operator/brake/{made.step.value}@{since}", "Billing has stopped and asks", text)
+        raise Held(f"{called}: the brake is on ({variable}); {made.because}")
+
+    def _queue(self, subscription: Subscription, called: str, made: Decision, why: str) -> None:
+        order = self._notes.wait(subscription.id, called, made.step.value, made.plan, self._clock())
+        self._writer.waits(order, subscription, why)
+        raise Held(f"{called} waits for room to {made.step.value}: {why}")

@@ -1,0 +1,1 @@
+"""All that knows Stripe: its events, its API, its keys."""

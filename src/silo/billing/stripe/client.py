@@ -1,0 +1,157 @@
+"""Stripe, read and never written: the one place that knows its library and the shapes of its API."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+
+import stripe
+
+from silo.billing.errors import NeedsAttention, TryLater
+from silo.billing.model import ENDED, Invoice, Subscription
+
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_SECONDS = 20
+RETRIES = 2
+PAGE = 100
+# As long as Stripe keeps events.
+EVENT_DAYS = 30
+
+Object = Mapping[str, t.Any]
+
+
+def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> stripe.StripeClient:
+    """Return a client with this key; `api` is another address than Stripe's own and `http` another way, for tests."""
+    return stripe.StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": api} if api else {},
+        http_client=http or stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        max_network_retries=RETRIES,
+    )
+
+
+class Gateway:
+    """Reads one account. What fails raises TryLater; what Stripe does not know raises Parked."""
+
+    def __init__(self, key: str, *, api: str = "", http: stripe.HTTPClient | None = None) -> None:
+        """Ask with a restricted key; `api` and `http` are those of `connect`."""
+        self._client = connect(key, api, http)
+
+    def subscription(self, name: str) -> Subscription:
+        """Return the subscription sub_... as it is at this moment."""
+        with failures(f"subscription {name}"):
+            found = self._client.v1.subscriptions.retrieve(name, {"expand": ["customer"]})
+        return _subscription(found.to_dict())
+
+    def invoices(self, subscription: str) -> tuple[Invoice, ...]:
+        """Return all invoices of a subscription."""
+        with failures(f"invoices of {subscription}"):
+            listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
+            return tuple(_invoice(one.to_dict()) for one in listed.auto_paging_iter())
+
+    def subscriptions(self, *, ended: bool = True) -> tuple[Subscription, ...]:
+        """Return all subscriptions of the account; those that were canceled only where `ended` asks for them."""
+        asked: dict[str, t.Any] = {"limit": PAGE, "expand": ["data.customer"]} | ({"status": "all"} if ended else {})
+        with failures("subscriptions"):
+            listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
+            return tuple(_subscription(one.to_dict()) for one in listed.auto_paging_iter())
+
+    def unpaid(self) -> dict[str, tuple[Invoice, ...]]:
+        """Return the invoices of the account that are not paid, by subscription."""
+        found: dict[str, list[Invoice]] = {}
+        with failures("invoices"):
+            for status in ("open", "uncollectible"):
+                listed = self._client.v1.invoices.list({"status": t.cast("t.Any", status), "limit": PAGE})
+                for one in listed.auto_paging_iter():
+                    made = one.to_dict()
+                    if subscription := _of(made):
+                        found.setdefault(subscription, []).append(_invoice(made))
+        return {subscription: tuple(some) for subscription, some in found.items()}
+
+    def events(self, types: Sequence[str], since: datetime.datetime) -> Iterator[Object]:
+        """Yield the account's events of these types since a time, the oldest first; Stripe keeps them 30 days."""
+        with failures("events"):
+            asked: dict[str, t.Any] = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
+            asked["types"] = list(types)
+            listed = self._client.v1.events.list(t.cast("t.Any", asked))
+            found = [one.to_dict(for_json=True) for one in listed.auto_paging_iter()]
+        yield from reversed(found)
+
+
+@contextlib.contextmanager
+def failures(what: str) -> Iterator[None]:
+    """Turn what the library raises into sentences; none of them holds the key."""
+    try:
+        yield
+    except stripe.InvalidRequestError as error:
+        if error.code == "resource_missing":
+            raise NeedsAttention(f"Stripe knows no {what}; it may be of another account, or of its test mode") from None
+        raise TryLater(f"Stripe refuses to tell {what}: {error.user_message or error.code}") from None
+    except (stripe.AuthenticationError, stripe.PermissionError):
+        told = "the key is not valid, or may not read this; 'silo billing check' says which rights it needs"
+        raise TryLater(f"Stripe refuses to tell {what}: {told}") from None
+    except stripe.StripeError as error:
+        raise TryLater(f"Stripe does not tell {what} now: {type(error).__name__}") from None
+
+
+def _subscription(found: Object) -> Subscription:
+    customer = found["customer"]
+    known: Object = customer if isinstance(customer, dict) else {"id": customer}
+    metadata = found.get("metadata") or {}
+    status = str(found["status"])
+    # Where it never began, only the day of the cancellation is known.
+    ended = _time(found.get("ended_at") or found.get("canceled_at"))
+    return Subscription(
+        id=str(found["id"]),
+        customer=str(known["id"]),
+        status=status,
+        prices=tuple(str(item["price"]["id"]) for item in found["items"]["data"]),
+        created=_sure(found["created"]),
+        name=str(metadata.get("tenant") or "").strip(),
+        language=str(metadata.get("language") or "").strip(),
+        email=str(known.get("email") or ""),
+        ended=ended if status in ENDED else None,
+        ends=_ends(found),
+    )
+
+
+def _ends(found: Object) -> datetime.datetime | None:
+    """Return when a subscription will end, where that is said."""
+    if at := _time(found.get("cancel_at")):
+        return at
+    if not found.get("cancel_at_period_end"):
+        return None
+    # Since 2025 a period is one of an item.
+    return max(filter(None, (_time(item.get("current_period_end")) for item in found["items"]["data"])), default=None)
+
+
+def _invoice(found: Object) -> Invoice:
+    moved = found.get("status_transitions") or {}
+    by_post = found.get("collection_method") == "send_invoice"
+    return Invoice(
+        id=str(found["id"]),
+        status=str(found["status"]),
+        attempted=bool(found.get("attempted")),
+        created=_sure(found["created"]),
+        finalized=_time(moved.get("finalized_at")),
+        due=_time(found.get("due_date")) if by_post else None,
+        link=str(found.get("hosted_invoice_url") or ""),
+    )
+
+
+def _of(invoice: Object) -> str:
+    """Return of which subscription an invoice is, empty for none."""
+    details = (invoice.get("parent") or {}).get("subscription_details") or {}
+    found = details.get("subscription")
+    return str(found["id"] if isinstance(found, dict) else found or "")
+
+
+def _time(seconds: t.Any) -> datetime.datetime | None:
+    return _sure(seconds) if seconds else None
+
+
+def _sure(seconds: t.Any) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)

@@ -1,0 +1,181 @@
+"""The worker: one job for each event of the inbox, in order within a line, lines side by side.
+
+What is to do lies in the inbox alone. A job that is cut off anywhere is there still, and is done again by whoever
+works next; the rules are made for that. So there is no second list that could disagree with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
+from silo.billing.inbox import Inbox, Row
+from silo.billing.protocols import Rules
+from silo.inventory.errors import shown
+
+FIRST_WAIT_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 3600.0
+# Of errors that nobody has foreseen: with the waits above, about four hours.
+ATTEMPTS = 12
+# After so many attempts that had to be put off, an hour, the operator hears of it.
+WORTH_A_LETTER = 8
+POLL_SECONDS = 0.5
+KEEP_DAYS = 90
+FORGET_SECONDS = 3600
+
+_log = logging.getLogger(__name__)
+
+
+class TakenError(BillingError):
+    """Another worker works on this inbox."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """What the operator hears. `key` is the same for the same trouble, so that it is told once."""
+
+    key: str
+    subject: str
+    text: str
+
+
+def wait_seconds(attempts: int) -> float:
+    """Return how long an event waits after so many attempts, 1 or more."""
+    return min(FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT_SECONDS)
+
+
+@contextlib.contextmanager
+def alone(inbox: Inbox) -> Iterator[None]:
+    """Be the one worker of an inbox, until the block or the process ends; raises TakenError."""
+    path = inbox.path.with_name(f"{inbox.path.name}.worker")
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TakenError(
+                f"another worker works on {inbox.path}; one is enough, and two would lose the order"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+class Worker:
+    """Works on the events of an inbox.
+
+    `rules` is asked anew for each event, in its thread: what the policy says now holds. `tell` brings trouble to the
+    operator; what it raises is logged, and the event is what it is all the same.
+    """
+
+    def __init__(
+        self, inbox: Inbox, rules: Callable[[], Rules], tell: Callable[[Trouble], None], *, lanes: int = 4
+    ) -> None:
+        """Work on at most `lanes` events at once."""
+        self._inbox, self._rules, self._tell, self._lanes = inbox, rules, tell, lanes
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+        self._moved = threading.Event()
+        self._forget_at = 0.0
+
+    def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set, and what is under way is done; `alive` is called at each look."""
+        with ThreadPoolExecutor(self._lanes, thread_name_prefix="lane") as lanes:
+            while not stop.is_set():
+                alive()
+                self._moved.clear()
+                self._forget()
+                for row in self._take():
+                    lanes.submit(self._lane, row)
+                self._moved.wait(POLL_SECONDS)
+
+    def _forget(self) -> None:
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + FORGET_SECONDS
+            with contextlib.suppress(sqlite3.Error):
+                self._inbox.forget(KEEP_DAYS)
+
+    def _take(self) -> list[Row]:
+        """Return what can be begun now, and hold its lines."""
+        with self._lock:
+            try:
+                due = self._inbox.due(self._lanes + len(self._busy)) if len(self._busy) < self._lanes else []
+            except sqlite3.Error as error:
+                _log.error("the inbox cannot be read now: %s", error)
+                return []
+            taken = [row for row in due if row.line not in self._busy][: self._lanes - len(self._busy)]
+            self._busy.update(row.line for row in taken)
+            return taken
+
+    def _lane(self, row: Row) -> None:
+        at_once = True
+        try:
+            self.work(row)
+        except sqlite3.Error as error:
+            # It is new still, and comes again with the next look, not at once.
+            _log.error("%s: the inbox cannot be written now: %s", row.id, error)
+            at_once = False
+        finally:
+            with self._lock:
+                self._busy.discard(row.line)
+            if at_once:
+                self._moved.set()
+
+    def work(self, row: Row) -> None:
+        """Do the job of one event, to an end or until later."""
+        self._inbox.begin(row.id)
+        attempts = row.attempts + 1
+        try:
+            rules = self._rules()
+            outcome = rules.settle(row.subscription) if row.subscription else rules.consider(json.loads(row.body))
+        except TryLater as error:
+            self._postpone(row, attempts, str(error))
+        except NeedsAttention as error:
+            self._inbox.end(row.id, "parked", str(error))
+            _log.warning("%s (%s): parked: %s", row.id, row.type, error)
+            if not isinstance(error, NeedsAttentionReported):
+                self._trouble(row, "parked", f"An event of Stripe needs you: {error}", str(error))
+        except Exception as error:  # a mistake of ours; the event outlives it
+            told = f"{type(error).__name__}: {shown(str(error))}"
+            _log.exception("%s (%s): attempt %d failed", row.id, row.type, attempts)
+            if attempts < ATTEMPTS:
+                self._postpone(row, attempts, told)
+                return
+            self._inbox.end(row.id, "failed", told)
+            self._trouble(row, "failed", f"An event of Stripe failed {attempts} times and is given up", told)
+        else:
+            self._inbox.end(row.id, "done", outcome.told)
+            _log.info("%s (%s): %s", row.id, row.type, outcome.told)
+
+    def _postpone(self, row: Row, attempts: int, told: str) -> None:
+        seconds = wait_seconds(attempts)
+        self._inbox.postpone(row.id, seconds, told)
+        _log.warning("%s (%s): again in %.0f s: %s", row.id, row.type, seconds, told)
+        if attempts >= WORTH_A_LETTER:
+            self._trouble(row, "waiting", f"An event of Stripe waits since {attempts} attempts", told)
+
+    def _trouble(self, row: Row, kind: str, subject: str, told: str) -> None:
+        # A subscription that asks for the operator does so with each of its events: once a day is enough.
+        day = datetime.datetime.fromtimestamp(row.received, datetime.UTC).date()
+        about = f"{row.line}/{day}/{hashlib.sha256(told.encode()).hexdigest()[:8]}" if kind == "parked" else row.id
+        whose = f", subscription {row.subscription}" if row.subscription else ""
+        text = (
+            f"{told}\n\nIt is event {row.id}, {row.type}{whose}. 'silo billing events' lists what waits for you, and "
+            f"'silo billing retry {row.id}' has it tried again."
+        )
+        try:
+            self._tell(Trouble(f"billing/{kind}/{about}", subject, text))
+        except Exception:  # a relay that is set wrongly must not stop who works
+            _log.exception("%s: the operator cannot be told", row.id)

@@ -1,0 +1,172 @@
+"""The commands of billing's services: to run them, and to see what they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import os
+import sqlite3
+from pathlib import Path
+
+import click
+
+from silo.billing.errors import BillingError, TryLater
+from silo.billing.inbox import STATES, Inbox, Row
+from silo.billing.operator_mail import tell_operator
+from silo.billing.policy import CA_FILE, HOST, BillingPolicy
+from silo.billing.protocols import Rules
+from silo.billing.stripe import credentials
+from silo.billing.stripe.events import PATH
+from silo.billing.worker import Trouble
+from silo.cli import output
+from silo.cli.context import Call
+from silo.inventory import InventoryError
+from silo.operation import Operator
+
+INBOX = Path("/var/lib/silo-billing/inbox.db")
+# Another address than Stripe's own, for tests.
+API = "SILO_STRIPE_API"
+
+inbox_option = click.option(
+    "--inbox",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=INBOX,
+    show_default=True,
+    envvar="SILO_BILLING_INBOX",
+    help="The file with the events. [$SILO_BILLING_INBOX]",
+)
+
+
+@click.group()
+def serve() -> None:
+    """Run a part of billing until SIGTERM, as the units of role billing do."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # Their messages quote addresses and bodies.
+    for name in ("stripe", "urllib3", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@serve.command(cls=output.Command)
+@inbox_option
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where the reverse proxy finds it.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8085, show_default=True)
+def intake(inbox: Path, address: str, port: int) -> None:
+    """Take in what Stripe posts: verify it, and have it on disk before it is answered."""
+    # Here, as the commands that only look into the inbox would take a quarter of a second longer.
+    from silo.billing import service
+    from silo.billing.stripe.signature import Verifier
+
+    service.intake(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
+
+
+@serve.command(cls=output.Command)
+@inbox_option
+@click.option(
+    "--lanes", type=click.IntRange(1, 64), default=4, show_default=True, help="How many subscriptions at once, at most."
+)
+@click.pass_obj
+def worker(call: Call, inbox: Path, lanes: int) -> None:
+    """Bring about what the events in the inbox ask for: one at a time for each subscription."""
+    from silo.billing import service
+    from silo.billing.reconciler import Settlement
+    from silo.billing.stripe.client import Gateway
+
+    key = credentials.key()
+
+    def rules() -> Rules:
+        try:
+            return Settlement(Operator(call.edits(), verify=True), Gateway(key, api=os.environ.get(API, "")))
+        except InventoryError as error:
+            raise TryLater(str(error)) from error
+
+    def tell(trouble: Trouble) -> None:
+        tell_operator(call.edits(), trouble.key, trouble.subject, trouble.text)
+
+    service.worker(opened(inbox), rules, tell, lanes)
+
+
+@click.group()
+def billing() -> None:
+    """See what came from Stripe, and whether all is set up."""
+
+
+@billing.command(cls=output.Command)
+@click.option(
+    "--state", "states", type=click.Choice(STATES), multiple=True, help="Only these; else all but done. Repeatable."
+)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@inbox_option
+@output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'told'.")
+def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> None:
+    """List events, the youngest first: what waits, and what needs you."""
+    wanted = [state for state in STATES if (state in states if states else state != "done")]
+    rows = opened(inbox).rows(wanted, limit)
+    if as_json:
+        output.as_json([_plain(row) for row in rows])
+        return
+    table = output.table("received", "event", "type", "subscription", "state", "attempts", "what became of it")
+    for row in rows:
+        found = _plain(row)
+        table.add_row(
+            *(str(found[key]) for key in ("received", "id", "type", "subscription", "state", "attempts", "told"))
+        )
+    output.show(table)
+
+
+@billing.command(cls=output.Command)
+@click.argument("event_ids", metavar="EVENT...", nargs=-1, required=True)
+@inbox_option
+def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
+    """Have events tried again that are parked or failed, once what they wait for is put right."""
+    kept = opened(inbox)
+    for event_id in event_ids:
+        if not kept.again(event_id):
+            raise output.WrongInput(
+                f"event {event_id!r}: it is neither parked nor failed; 'silo billing events' lists them"
+            )
+        click.echo(f"{event_id} is tried again.")
+
+
+@billing.command(cls=output.Command)
+@output.json_option("An object with 'findings'.")
+@click.pass_obj
+def check(call: Call, as_json: bool) -> None:
+    """Look whether all is set up for the first order, here and at Stripe; ends with 1 where something is wrong."""
+    from silo.billing.stripe import setup_check
+    from silo.billing.stripe.client import connect
+
+    edits = call.edits()
+    variables = edits.policy.billing
+    plans = BillingPolicy.of(variables).plans
+    setup = setup_check.Setup(f"https://{variables[HOST]}{PATH}", plans, edits.inventory.offers())
+    found = [
+        setup_check.lies("stripe-key", credentials.key),
+        setup_check.lies("stripe-webhook-secrets", credentials.secrets),
+        setup_check.way(setup.url, variables[CA_FILE] or ""),
+    ]
+    if found[0].state == "ok":
+        key = credentials.key()
+        found += setup_check.check(connect(key, os.environ.get(API, "")), key, setup)
+    if as_json:
+        output.as_json({"findings": [dataclasses.asdict(finding) for finding in found]})
+    else:
+        output.findings(found)
+    if wrong := sum(finding.state == "wrong" for finding in found):
+        raise output.Failure(f"{wrong} of {len(found)} findings are wrong.")
+
+
+def opened(path: Path, *, make: bool = False) -> Inbox:
+    """Return the inbox at `path`; raises BillingError where there is none, or it cannot be opened."""
+    if not make and not path.exists():
+        raise BillingError(f"there is no inbox at {path}; role billing makes it, and --inbox names another")
+    try:
+        return Inbox(path)
+    except (OSError, sqlite3.Error) as error:
+        raise BillingError(f"the inbox {path} cannot be opened: {error}") from error
+
+
+def _plain(row: Row) -> dict[str, object]:
+    received = datetime.datetime.fromtimestamp(row.received, datetime.UTC).isoformat(timespec="seconds")
+    fields = ("id", "type", "subscription", "state", "attempts", "told")
+    return {**{field: getattr(row, field) for field in fields}, "received": received}

@@ -1,0 +1,104 @@
+"""How silo was called, and the options that its commands share."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from silo.ansible import runner
+from silo.cli import output
+from silo.cli.progress import Progress
+from silo.edits import Edits
+from silo.inventory import Change, InventoryError
+from silo.operation import Operator
+
+Command = Callable[..., t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """How silo was called: for which inventory, and in whose name commits are made."""
+
+    path: Path
+    author: str | None
+    commit: bool
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory's folder; raises InventoryError where there is none. Not every command needs one."""
+        if not self.path.is_dir():
+            raise InventoryError(
+                f"There is no inventory folder at {self.path}: `make demo` makes that of the demo; -i names your own."
+            )
+        return self.path
+
+    def edits(self) -> Edits:
+        """Open the inventory; raises InventoryError where it is none."""
+        return Edits(self.inventory, author=self.author, commit=self.commit, notify=_note)
+
+
+def _note(text: str) -> None:
+    click.echo(f"Note: {text}", err=True)
+
+
+@contextlib.contextmanager
+def operator(call: Call, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
+    """Give an operator whose runs are seen; what tasks took is remembered for the next time.
+
+    With `verify`, a promise that does not hold for a tenant that was changed is told in the end, and is a failure.
+    `runs` is how many runs of Ansible are to be expected.
+    """
+    edits = call.edits()
+    progress = Progress(edits.state.durations())
+    try:
+        one = Operator(edits, listen=progress, tell=progress.wait, verify=verify)
+        with runner.ahead(runs):
+            yield one
+    finally:
+        progress.close()
+        edits.state.keep_durations(progress.seconds)
+    if one.broken:
+        output.broken(one.broken)
+        raise output.Failure("It is done, and not as promised; 'silo verify' looks at all of it.")
+
+
+def changing(command: Command) -> Command:
+    """Add the options of everything that changes something."""
+    command = click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+    return click.option("-n", "--dry-run", is_flag=True, help="Show what would be edited, and change nothing.")(command)
+
+
+def verified(command: Command) -> Command:
+    """Add the option of what looks afterwards at the tenants that it changed."""
+    text = "Do not look afterwards whether what is promised holds for who was changed."
+    return click.option("--no-verify", is_flag=True, help=text)(command)
+
+
+def limits(command: Command) -> Command:
+    """Add the options that are settings of a tenant."""
+    for name, meta, text in (
+        ("--cache-memory", "SIZE", "Memory limit of Valkey, such as 512M."),
+        ("--database-memory", "SIZE", "Memory limit of Postgres, such as 1G."),
+        ("--server-memory", "SIZE", "Memory limit of the photo server, such as 1G."),
+        ("--nas", "HOST", "The NAS, where the inventory has several."),
+        ("--language", "LANG", "de, fr, it or en: the customer's language."),
+        ("--plan", "PLAN", "What was bought; its values are in group_vars/plan_<plan>.yml."),
+    ):
+        command = click.option(name, metavar=meta, help=text)(command)
+    return command
+
+
+def agree(yes: bool, question: str) -> None:
+    """Ask, and end where the answer is no; `yes` is the answer of who will not be asked."""
+    if not yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def show(change: Change) -> None:
+    """Print what an edit changes."""
+    click.echo(change.diff_text or f"{change.name}: the inventory says so already.\n", nl=False)

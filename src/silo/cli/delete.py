@@ -1,0 +1,112 @@
+"""The commands for a customer who leaves: into the trash, back from it, or gone for good."""
+
+from __future__ import annotations
+
+import getpass
+
+import click
+
+from silo.capacity import rough
+from silo.cli import output
+from silo.cli.context import Call, agree, changing, operator, show, verified
+from silo.inventory import DeletionRecord
+from silo.inventory.errors import shown
+from silo.operation import Operator
+from silo.reports import usage
+
+
+@click.command(cls=output.Command)
+@click.argument("customer")
+@click.option("--confirm", metavar="CUSTOMER", help="The name typed again; without it you are asked for it.")
+@verified
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be lost and edited, and change nothing.")
+@click.pass_obj
+def delete(call: Call, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
+    """Delete a customer's photo cloud: taken down, its data put into the trash, its index never given again.
+
+    \b
+    Example:
+      silo delete hans --confirm hans
+    """
+    with operator(call, verify=not no_verify, runs=3) as one:
+        unfinished = [stone for stone in one.edits.unfinished() if stone.name == customer]
+        if not (unfinished and customer not in one.edits.inventory.tenants()):
+            planned = one.edits.inventory.remove(customer, dry_run=True)
+            days = one.edits.policy.trash_days
+            click.echo(f"{_holds(_loss(one, customer))} They stay {days} days in the trash.")
+            if dry_run:
+                show(planned)
+                return
+        typed = confirm if confirm is not None else click.prompt("Type the name again to delete it", err=True)
+        if typed != customer:
+            text = f"confirm is {typed!r}; the name typed again, {customer}, is right"
+            raise output.WrongInput(text)
+        _tell_record(one.delete(customer, by=call.author or getpass.getuser()))
+
+
+def _loss(one: Operator, customer: str) -> usage.TenantUsage:
+    """Return what would be lost with a tenant."""
+    found = usage.of(one.stats()).tenants
+    return next(tenant for tenant in found if tenant.name == customer and not tenant.orphan)
+
+
+def _holds(tenant: usage.TenantUsage) -> str:
+    """Say it in a sentence."""
+    photos = "an unknown number of photos" if tenant.photos is None else f"{tenant.photos} photos"
+    videos = "" if tenant.videos is None else f" and {tenant.videos} videos"
+    used = "of unknown size" if tenant.storage_bytes is None else rough(tenant.storage_bytes)
+    login = f"the last login was on {tenant.last_login[:10]}" if tenant.last_login else "the last login is unknown"
+    return f"{tenant.name} holds {photos}{videos}, {used}; {login}."
+
+
+def _tell_record(stone: DeletionRecord) -> None:
+    click.echo(f"{stone.name} was deleted at {stone.when} by {stone.by}: {stone.files} files, {rough(stone.used)}.")
+    click.echo(f"The record is {stone.path}; 'silo undelete {stone.name}' brings it back until it is purged.")
+
+
+@click.command(cls=output.Command)
+@click.argument("customer")
+@verified
+@changing
+@click.pass_obj
+def undelete(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    """Bring a deleted customer back from the trash, with all data, passwords and the same address."""
+    with operator(call, verify=not no_verify) as one:
+        change = one.undelete(customer, dry_run=dry_run)
+        if dry_run:
+            show(change)
+        else:
+            click.echo(f"{customer} is back, and runs.")
+
+
+@click.command(cls=output.Command)
+@click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
+@click.option("--confirm", metavar="CUSTOMER", multiple=True, help="The name again, for one whose time is not over.")
+@changing
+@click.pass_obj
+def purge(call: Call, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+    """Remove deleted customers from the trash for good: those whose time is over, or those named.
+
+    At most silo_trash_purges of them go in one run. A timer may run 'silo purge --yes'.
+    """
+    with operator(call) as one:
+        kept = {stone.name: stone for stone in one.kept()}
+        if unknown := [name for name in customers if name not in kept]:
+            there = ", ".join(kept) or "nobody"
+            raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
+        due = one.due()
+        chosen = [kept[name] for name in customers] if customers else list(due)
+        if early := [stone.name for stone in chosen if stone not in due and stone.name not in confirm]:
+            text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
+            raise output.WrongInput(text)
+        for stone in chosen:
+            click.echo(f"{stone.name}, deleted at {stone.when}: {stone.files} files, {rough(stone.used)}")
+        if not chosen:
+            click.echo("Nothing in the trash is old enough.")
+        if dry_run or not chosen:
+            return
+        agree(yes, "They cannot be brought back then. Go on?")
+        done = one.purge(chosen)
+        click.echo(f"Removed for good: {', '.join(stone.name for stone in done)}.")
+        if left := len(chosen) - len(done):
+            click.echo(f"{left} more wait for the next run (silo_trash_purges).")

@@ -1,0 +1,119 @@
+"""What runs, where it comes from, and what is newer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import click
+
+from silo import images
+from silo.cli import output
+from silo.cli.context import Call
+from silo.repository import root
+
+SHORT = 19
+"""Of a digest: sha256: and twelve digits, as Docker shows it."""
+
+
+@click.command("images", cls=output.Command)
+@click.argument("names", metavar="[IMAGE[=TAG]]...", nargs=-1)
+@click.option("--list", "-l", "only_list", is_flag=True, help="What runs alone; no registry is asked.")
+@click.option("--pin", is_flag=True, help="Write the digests that the tags have now into images.yml.")
+@click.option("--sbom", is_flag=True, help="Print all that runs, here and on the servers, as CycloneDX in JSON.")
+@output.json_option("An object with 'images' and 'problems'.")
+@click.pass_obj
+def show_images(call: Call, names: tuple[str, ...], only_list: bool, pin: bool, sbom: bool, as_json: bool) -> None:
+    """Show each image: what is pinned, what its tag is now, which tags are newer, and what each server runs.
+
+    Registries are asked as anybody may. Ends with 1 where one, or a server, does not answer.
+
+    \b
+    Examples:
+      silo images
+      silo images --pin traefik=v3.7.16
+      silo images --sbom > sbom.json
+    """
+    if sum((only_list, pin, sbom)) > 1:
+        raise output.WrongInput("--list, --pin and --sbom are each for themselves; one of them is right")
+    try:
+        if pin:
+            _pin(call, names)
+            return
+        if names:
+            raise output.WrongInput("names of images belong to --pin; without it, all are shown")
+        policy, running, problems = images.read(call.inventory)
+        if sbom:
+            click.echo(images.document(running))
+        else:
+            references = {name: images.Reference.parse(text) for name, text in policy.items()}
+            rows = images.survey(references, running, None if only_list else images.Registry())
+            problems += tuple(f"{row.name}: {row.problem}" for row in rows if row.problem)
+            if as_json:
+                output.as_json({"images": [dataclasses.asdict(row) for row in rows], "problems": problems})
+            else:
+                _show(rows, only_list)
+    except images.ImageError as error:
+        raise output.WrongInput(str(error)) from None
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise output.Failure(f"{len(problems)} could not be asked.")
+
+
+def _short(digest: str) -> str:
+    return digest[:SHORT]
+
+
+def _show(rows: Sequence[images.Row], only_list: bool) -> None:
+    more = () if only_list else ("the tag now", "newer tags")
+    table = output.table("image", "tag", "pinned", *more, "runs")
+    for row in rows:
+        now = "as pinned" if row.current and row.current == row.digest else _short(row.current)
+        asked = () if only_list else (now, _last(row.newer))
+        table.add_row(row.name, row.tag or "none", _short(row.digest) or "no", *asked, _runs(row))
+    output.show(table)
+
+
+def _last(tags: Sequence[str], count: int = 3) -> str:
+    return ", ".join((*(("...",) if len(tags) > count else ()), *tags[-count:]))
+
+
+def _runs(row: images.Row) -> str:
+    told: Mapping[str, tuple[str, ...]] = row.runs
+    return "; ".join(
+        f"{server}: {'as pinned' if digests == (row.digest,) else ', '.join(map(_short, digests))}"
+        for server, digests in told.items()
+    )
+
+
+def _pin(call: Call, names: Sequence[str]) -> None:
+    """Write what the tags have now; nothing is written where one of them cannot be asked."""
+    pins = images.Pins.of(call.inventory, root())
+    wanted = dict(_wanted(name, pins) for name in names) or {
+        name: image for name, image in pins.images.items() if image.tag
+    }
+    registry = images.Registry()
+    try:
+        fresh = {name: dataclasses.replace(image, digest=registry.digest(image)) for name, image in wanted.items()}
+    except images.RegistryError as error:
+        raise output.Failure(f"{error}. Nothing was written.") from None
+    changed = {name: image for name, image in fresh.items() if image != pins.images[name]}
+    if changed:
+        pins.pinned(changed).write()
+    for name, image in changed.items():
+        click.echo(f"{name}: {image}")
+    click.echo(
+        f"{len(changed)} of {len(fresh)} differ from {pins.path}" + ("; commit it, then apply" if changed else "")
+    )
+
+
+def _wanted(text: str, pins: images.Pins) -> tuple[str, images.Reference]:
+    name, _equals, tag = text.partition("=")
+    if name not in pins.images:
+        raise images.ImageError(f"image {name!r}: there is none of this name; there are {', '.join(pins.images)}")
+    image = dataclasses.replace(pins.images[name], digest="")
+    image = images.Reference.parse(str(dataclasses.replace(image, tag=tag or image.tag)))
+    if not image.tag:
+        raise images.ImageError(f"image {name!r} has no tag in {pins.path}; {name}=<tag> is right")
+    return name, image

@@ -1,0 +1,124 @@
+"""The commands that change a tenant, or all: each an edit of the inventory, then the runs that make it true."""
+
+from __future__ import annotations
+
+import typing as t
+
+import click
+
+from silo.cli import output
+from silo.cli.context import Call, agree, changing, limits, operator, show, verified
+
+# Tasks of apply.yml.
+VERDICT = (
+    "Verdict | Show what differed and what ends it",
+    "Verdict | Name the containers that belong to no tenant of their server",
+)
+STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
+
+
+@click.command(cls=output.Command)
+@click.argument("customer")
+@click.option("--unpaid", is_flag=True, help="An invoice is not paid: the customer reads so, and gets a letter.")
+@verified
+@changing
+@click.pass_obj
+def stop(call: Call, customer: str, unpaid: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    """Stop a customer's photo cloud: its memory is free, all data stay, and the address says why.
+
+    \b
+    Examples:
+      silo stop hans             stopped, by choice
+      silo stop hans --unpaid    suspended, with a link to pay
+    """
+    _set_state(call, customer, "suspended" if unpaid else "stopped", no_verify, yes, dry_run)
+
+
+@click.command(cls=output.Command)
+@click.argument("customer")
+@verified
+@changing
+@click.pass_obj
+def start(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    """Start a photo cloud that was stopped or suspended, with the same data, sessions and certificate."""
+    _set_state(call, customer, "running", no_verify, yes, dry_run)
+
+
+def _set_state(call: Call, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    with operator(call, verify=not no_verify) as one:
+        if dry_run:
+            show(one.set_state(customer, state, dry_run=True))
+            return
+        if state != "running":
+            agree(yes, f"{customer} will be {state}, and nobody can open it. Go on?")
+        one.set_state(customer, state)
+        click.echo(f"{customer} {STATES[state]}.")
+
+
+@click.command("set", cls=output.Command)
+@click.argument("customer")
+@click.option("--email", help="The customer's address.")
+@click.option("--quota", metavar="SIZE", help="Such as 500G.")
+@click.option("--subscription", metavar="SUB", help="The customer's at Stripe, such as sub_1QxAbcDef; it then decides.")
+@limits
+@verified
+@changing
+@click.pass_obj
+def change(call: Call, /, customer: str, no_verify: bool, yes: bool, dry_run: bool, **settings: str | None) -> None:
+    """Change a customer's quota, plan, language, limits or address, without stopping what need not stop.
+
+    \b
+    Example:
+      silo set hans --quota 500G
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    if not given:
+        raise click.UsageError("name at least one setting, such as --quota 500G")
+    with operator(call, verify=not no_verify) as one:
+        made = one.change(customer, dry_run=dry_run, told=False, **given)
+        show(made)
+        if not dry_run:
+            click.echo(f"{customer} is as the inventory says.")
+
+
+@click.command(cls=output.Command)
+@click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
+@verified
+@changing
+@click.pass_obj
+def apply(call: Call, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
+    """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off."""
+    with operator(call, verify=not no_verify) as one:
+        results = one.plan(customers) if dry_run else one.apply(customers)
+        _tell_verdict(results)
+        if not dry_run:
+            click.echo("The machines are as the inventory says.")
+
+
+@click.command(cls=output.Command)
+@click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
+@output.json_option("An object with 'verdict', the lines of the table.")
+@click.pass_obj
+def plan(call: Call, customers: tuple[str, ...], as_json: bool) -> None:
+    """Show what apply would do, and change nothing."""
+    with operator(call) as one:
+        results = one.plan(customers)
+    if as_json:
+        output.as_json({"verdict": _verdict(results)})
+    else:
+        _tell_verdict(results)
+
+
+def _verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> list[str]:
+    """Return what the verdict of a run shows."""
+    lines: list[str] = []
+    for name in VERDICT:
+        for result in results.get(name, {}).values():
+            told = result.get("msg", [])
+            lines += told.splitlines() if isinstance(told, str) else [str(line) for line in told]
+    return lines
+
+
+def _tell_verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> None:
+    for line in _verdict(results):
+        click.echo(line)

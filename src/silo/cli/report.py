@@ -1,0 +1,90 @@
+"""The commands that tell what was used over a time: for an invoice, for a price."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+
+import click
+
+from silo.capacity import rough
+from silo.cli import output
+from silo.cli.context import Call
+from silo.reports import report as reports
+
+
+@click.command(cls=output.Command)
+@click.option("--month", metavar="YYYY-MM", help="The month, such as 2026-11; else this one, until now.")
+@click.option("--csv", "as_csv", is_flag=True, help="A line each tenant, after one with the names of the columns.")
+@output.json_option("An object with 'first', 'last', 'tenants', 'whole', 'amounts' and 'problems'.")
+@click.pass_obj
+def report(call: Call, month: str | None, as_csv: bool, as_json: bool) -> None:
+    """Show what each tenant used in a month: storage, memory, CPU, what was served, and how long it ran.
+
+    GB are 10^9 bytes. The sum over the tenants is checked against the whole; ends with 1 where something is missing.
+    """
+    period = reports.month(month or reports.today().strftime("%Y-%m"))
+    show_period(call, period, as_csv=as_csv, as_json=as_json)
+
+
+def show_period(call: Call, period: reports.Period, *, as_csv: bool, as_json: bool) -> None:
+    """Print what was used in a period, as it is wanted; raises output.Failure where something is missing."""
+    found = reports.read(call.inventory, period)
+    if as_json:
+        output.as_json(plain(found))
+    elif as_csv:
+        write_csv(found)
+    else:
+        show(found)
+    for problem in found.problems:
+        click.echo(problem, err=True)
+    if found.problems:
+        raise output.Failure("The report is not whole.")
+
+
+def plain(found: reports.Report) -> dict[str, object]:
+    """Return a report for machines."""
+    return {
+        "first": str(found.period.first),
+        "last": str(found.period.last),
+        "tenants": [dataclasses.asdict(line) for line in found.tenants],
+        "whole": dataclasses.asdict(found.whole),
+        "amounts": {name: dataclasses.asdict(amounts) for name, amounts in found.amounts.items()},
+        "problems": list(found.problems),
+    }
+
+
+def write_csv(found: reports.Report) -> None:
+    """Print a line each tenant; what is unknown is empty."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["first", "last", *(field.name for field in dataclasses.fields(reports.Line))])
+    for line in found.tenants:
+        writer.writerow([found.period.first, found.period.last, *dataclasses.astuple(line)])
+
+
+def show(found: reports.Report) -> None:
+    """Print a table for people."""
+    columns = ("storage", "most", "memory", "database", "CPU", "requests", "sent", "running", "stopped", "uptime")
+    table = output.table("tenant", *columns)
+    for line in found.tenants:
+        table.add_row(line.name, *_cells(line))
+    table.add_section()
+    table.add_row(f"all {len(found.tenants)}", *_cells(found.whole))
+    output.show(table)
+    click.echo(f"{found.period.first} to {found.period.last}, as far as the collectors have counted.")
+
+
+def _cells(line: reports.Line) -> list[str]:
+    return [
+        f"{line.storage_gb_hours:.1f} GBh",
+        rough(line.storage_peak_bytes),
+        f"{line.memory_gb_hours:.1f} GBh",
+        f"{line.database_gb_hours:.1f} GBh",
+        f"{line.cpu_hours:.2f} h",
+        str(line.requests),
+        rough(line.sent_bytes),
+        f"{line.running_days:.1f} d",
+        f"{line.stopped_days + line.suspended_days:.1f} d",
+        "" if line.uptime is None else f"{line.uptime:.2%}",
+    ]

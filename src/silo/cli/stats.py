@@ -1,0 +1,159 @@
+"""What is used: now, and since a day; a table, a live one, or numbers for machines."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from silo.ansible import runner
+from silo.capacity import rough
+from silo.cli import output
+from silo.cli.context import Call
+from silo.cli.report import show_period
+from silo.inventory import InventoryError
+from silo.reports import report, usage
+
+READ = (usage.PLAYBOOK, report.PLAYBOOK)
+HOURS = 24
+BARS = " ▁▂▃▄▅▆▇█"
+COLUMNS = ("memory", "CPU now", "CPU time", "uploads", "database", "photos", "requests", "sent")
+# By what a table can be sorted; all but the name from the most to the least.
+KEYS: Mapping[str, str] = {
+    "name": "name",
+    "memory": "memory_bytes",
+    "cpu": "cpu_cores",
+    "storage": "storage_bytes",
+    "database": "database_bytes",
+    "photos": "photos",
+    "requests": "requests",
+    "sent": "sent_bytes",
+}
+Course = Mapping[str, Sequence[float | None]]
+
+
+@click.command(cls=output.Command)
+@click.option("--sort", type=click.Choice(list(KEYS)), default="name", show_default=True, help="By what.")
+@click.option("--since", metavar="DAY", help="What was used since a day such as 2026-11-20, or 7d ago, by the ledger.")
+@click.option("--watch", type=click.FloatRange(1, 3600), is_flag=False, flag_value=5.0, help="Again, each so many s.")
+@click.option("--csv", "as_csv", is_flag=True, help="A line each tenant, after one with the names of the columns.")
+@output.json_option("An object with 'tenants', 'totals' and 'problems'; sizes in bytes, null for what is unknown.")
+@click.pass_obj
+def stats(call: Call, sort: str, since: str | None, watch: float | None, as_csv: bool, as_json: bool) -> None:
+    """Show what each tenant uses, and all of them: memory, CPU, disk, database, requests and bytes served.
+
+    The bars are the CPU of the last day, an hour each.
+    """
+    if since is not None:
+        if watch is not None:
+            raise InventoryError("since and watch do not go together: what was used since a day is of one moment")
+        show_period(call, report.since(since, report.today()), as_csv=as_csv, as_json=as_json)
+    elif watch is not None:
+        if as_csv or as_json:
+            raise InventoryError("watch shows a table; for numbers again and again, call silo again and again")
+        follow(lambda: _table(usage.read(call.inventory), KEYS[sort], {}), watch)
+    elif as_json:
+        output.as_json(dataclasses.asdict(usage.read(call.inventory)))
+    elif as_csv:
+        write_csv(sorted_by(KEYS[sort], usage.read(call.inventory).tenants))
+    else:
+        today = report.today()
+        found = runner.results(READ, call.inventory, report.arguments(report.Period(today, today), HOURS))
+        used = usage.of(found)
+        output.show(_table(used, KEYS[sort], report.course(found, HOURS)))
+        _tell(used)
+
+
+@click.command(cls=output.Command)
+@click.argument("seconds", type=click.FloatRange(1, 3600), default=5.0)
+@click.pass_obj
+def top(call: Call, seconds: float) -> None:
+    """Show who is busiest now, again each so many SECONDS, until Ctrl-C."""
+    follow(lambda: _table(usage.read(call.inventory), KEYS["cpu"], {}), seconds)
+
+
+def follow(look: Callable[[], Table], seconds: float, console: Console | None = None) -> None:
+    """Show what `look` returns until it is interrupted: in place, or one below the other where nobody watches."""
+    screen = console or Console(width=max(Console().width, output.LINE))
+    with contextlib.suppress(KeyboardInterrupt):
+        if not screen.is_terminal:
+            while True:
+                screen.print(look())
+                time.sleep(seconds)
+        with Live(look(), console=screen, auto_refresh=False) as live:
+            while True:
+                time.sleep(seconds)
+                live.update(look(), refresh=True)
+
+
+def sorted_by(key: str, tenants: Sequence[usage.TenantUsage]) -> list[usage.TenantUsage]:
+    """Return the tenants by a number, most first and the unknown last; by name where that is the key, or equal."""
+    if key == "name":
+        return sorted(tenants, key=lambda tenant: tenant.name)
+    return sorted(tenants, key=lambda tenant: (-(getattr(tenant, key) or 0), tenant.name))
+
+
+def write_csv(tenants: Sequence[usage.TenantUsage]) -> None:
+    """Print a line each tenant; what is unknown is empty."""
+    names = [field.name for field in dataclasses.fields(usage.TenantUsage)]
+    # The name and the state first, since these are what a line is found by.
+    names.sort(key=lambda name: name not in ("name", "server", "desired", "observed"))
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(tenant) for tenant in tenants)
+
+
+def bars(values: Sequence[float | None]) -> str:
+    """Return a line of bars, the highest of which is the highest value; a blank is unknown, a low bar is nothing."""
+    most = max((value for value in values if value is not None), default=0.0)
+    return "".join(BARS[0] if value is None else BARS[1 + int(value / most * 7) if most else 1] for value in values)
+
+
+def _table(used: usage.Usage, key: str, course: Course) -> Table:
+    table = output.table("tenant", *COLUMNS, *(["last day"] if course else []))
+    for tenant in sorted_by(key, used.tenants):
+        cells = [f"{tenant.name}, orphan" if tenant.orphan else tenant.name, *_numbers(tenant)]
+        table.add_row(*cells, *([bars(course.get(tenant.name, ()))] if course else []))
+    table.add_section()
+    table.add_row(f"all {used.totals.tenants}", *_numbers(used.totals), *([""] if course else []))
+    return table
+
+
+def _tell(used: usage.Usage) -> None:
+    if since := sorted({tenant.since for tenant in used.tenants if tenant.since}):
+        click.echo(f"Requests and bytes sent since {since[0]}, when Traefik started.")
+    for problem in used.problems:
+        click.echo(problem, err=True)
+
+
+def _numbers(found: usage.Numbers) -> list[str]:
+    """Return one cell for each number; empty for what is unknown."""
+    photos = None if found.photos is None else found.photos + (found.videos or 0)
+    return [
+        _share(found.memory_bytes, found.memory_limit_bytes),
+        "" if found.cpu_cores is None else f"{found.cpu_cores:.0%}",
+        "" if found.cpu_seconds is None else _duration(found.cpu_seconds),
+        _share(found.storage_bytes, found.storage_limit_bytes),
+        "" if found.database_bytes is None else rough(found.database_bytes),
+        *("" if number is None else str(number) for number in (photos, found.requests)),
+        "" if found.sent_bytes is None else rough(found.sent_bytes),
+    ]
+
+
+def _share(used: int | None, limit: int | None) -> str:
+    """Return a size, and how much of its limit it is."""
+    if used is None:
+        return ""
+    return f"{rough(used)}, {used / limit:.0%} of {rough(limit)}" if limit else rough(used)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,95 @@
+"""Tombstones: what remains of a deleted tenant, so that nobody gets its index, its user id or its network again."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from silo.inventory import document
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.transaction import Folder
+
+FOLDER = "retired"
+FILE = re.compile(r"([1-9][0-9]{0,5})-([a-z][a-z0-9]{1,30})\.yml")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription")
+NUMBERS = ("quota", "uid", "files", "used")
+
+
+@dataclasses.dataclass(frozen=True)
+class DeletionRecord:
+    """A tenant that was deleted: the record of it, kept for ever. All times are in UTC as ISO 8601.
+
+    `subscription` is its customer's at Stripe, empty where there was none.
+    `trashed` is when its data was put aside, `files` and `used` (bytes) what it was; empty and 0 until then. Until it
+    is `purged`, the tenant's files lie in the folder beside the record, it can be restored, and `quota` bytes on `nas`
+    are promised to it.
+    """
+
+    index: int
+    name: str
+    when: str
+    by: str
+    nas: str
+    quota: int
+    server: str = ""
+    uid: int = 0
+    language: str = ""
+    trashed: str = ""
+    files: int = 0
+    used: int = 0
+    purged: str = ""
+    subscription: str = ""
+
+    @property
+    def path(self) -> str:
+        """Path of the record, relative to the inventory."""
+        return f"{self.folder}.yml"
+
+    @property
+    def folder(self) -> str:
+        """Path of the folder with the tenant's files, relative to the inventory."""
+        return f"{FOLDER}/{self.index}-{self.name}"
+
+    @property
+    def text(self) -> str:
+        """The record as it is written."""
+        head = f"---\n# {self.name} was deleted. Its index is never given again; keep this file.\n"
+        values = {key: value for key, value in dataclasses.asdict(self).items() if value not in ("", 0)}
+        return head + str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def read(folder: Folder) -> tuple[DeletionRecord, ...]:
+    """Return all tombstones by index; raises InventoryError where one cannot be read, as its index must be known."""
+    names = [name for name in folder.names(FOLDER) if not name.startswith(".")]
+    stones = [_read(folder, f"{FOLDER}/{name}") for name in names if not folder.path(f"{FOLDER}/{name}").is_dir()]
+    known = {Path(stone.folder).name for stone in stones}
+    for name in names:
+        if folder.path(f"{FOLDER}/{name}").is_dir() and name not in known:
+            raise InventoryError(f"{FOLDER}/{name}: its record {name}.yml is missing; put it back from a backup")
+    return tuple(sorted(stones, key=lambda stone: stone.index))
+
+
+def _read(folder: Folder, path: str) -> DeletionRecord:
+    values = document.read(path, folder.read(path) or "").settings
+    named = FILE.fullmatch(Path(path).name)
+    if not named or values.get("index") != int(named[1]) or values.get("name") != named[2]:
+        raise InventoryError(
+            f"{path}: it holds index {shown(values.get('index'))} and name {shown(values.get('name'))}; "
+            "those of the file's name, <index>-<name>.yml, are right"
+        )
+    known: dict[str, t.Any] = {key: str(values.get(key, "")) for key in TEXTS}
+    for key in NUMBERS:
+        known[key] = values.get(key, 0)
+        if not isinstance(known[key], int):
+            raise InventoryError(f"{path}: {key} is {shown(known[key])}; a number is right")
+    return DeletionRecord(values["index"], values["name"], **known)

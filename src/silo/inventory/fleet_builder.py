@@ -1,0 +1,126 @@
+"""From what Ansible merged to tenants, ledgers and indexes. Pure but for the reading of plans."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from silo import repository
+from silo.admission import admit_memory, admit_storage, place
+from silo.capacity import MemoryBudget
+from silo.inventory.deleted import DeletionRecord
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.model import Fleet, memory
+from silo.inventory.reader import MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
+from silo.inventory.validation import PREFIX_LENGTH, Tenant, TenantError, check_fleet, derive
+
+SUFFIXES = (".yml", ".yaml", ".json", "")
+
+
+def plans(root: Path) -> list[str]:
+    """Return the names of all plans: `plan_<name>` in group_vars/ of the repository or of the inventory."""
+    folders = (repository.root() / "group_vars", root / "group_vars")
+    files = (file for folder in folders for file in folder.glob("plan_*") if file.suffix in SUFFIXES)
+    return sorted({file.stem.removeprefix("plan_") for file in files})
+
+
+def tenant(merged: Merged, name: str) -> Tenant:
+    """Return one tenant; raises InventoryError with all that is wrong with it."""
+    if problems := merged.problems.get(name):
+        raise InventoryError(problems)
+    try:
+        made = derive(name, merged.tenants[name])
+    except TenantError as error:
+        unsold = f"{name}: tenant_quota is missing"
+        hint = "; a plan, or a quota such as 100G, is right"
+        raise InventoryError(f"{text}{hint}" if text == unsold else text for text in error.problems) from error
+    problems = [
+        f"{name}: {key} is {shown(host)}; one of {', '.join(sorted(merged.groups.get(group, ())))} is right"
+        for key, host, group in (("tenant_server", made.server, "servers"), ("tenant_nas", made.nas, "nas"))
+        if host not in merged.groups.get(group, ())
+    ]
+    if problems:
+        raise InventoryError(problems)
+    return made
+
+
+def fleet(merged: Merged, stones: Sequence[DeletionRecord]) -> Fleet:
+    """Return all tenants with what is promised; raises InventoryError where the policy of a machine cannot be read."""
+    tenants: dict[str, Tenant] = {}
+    problems: list[str] = []
+    for name in sorted(merged.tenants):
+        try:
+            tenants[name] = tenant(merged, name)
+        except InventoryError as error:
+            problems += error.problems
+    problems += clashes(tenants.values())
+    problems += [
+        f"{one.name}: tenant_index is {one.index}, which was {stone.name}'s; "
+        f"{free_index(tenants.values(), stones)} is free"
+        for one in tenants.values()
+        for stone in stones
+        if stone.index == one.index and stone.name != one.name
+    ]
+    promised: dict[str, dict[str, int]] = {nas: {} for nas in merged.groups.get("nas", ())}
+    for one in tenants.values():
+        promised[one.nas][one.name] = one.quota
+    for stone in stones:
+        if not stone.purged and stone.nas in promised:
+            promised[stone.nas][f"{stone.index}-{stone.name}"] = stone.quota
+    ledgers = {server: _ledger(merged, server, tenants.values()) for server in merged.groups.get("servers", ())}
+    overcommit = {nas: merged.overcommit(nas, STORAGE_OVERCOMMIT) for nas in promised}
+    return Fleet(tenants, tuple(problems), ledgers, promised, overcommit)
+
+
+def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list[str]]:
+    """Return the files of one tenant of each plan, as if it were created; name to texts."""
+    first = {key: sorted(merged.groups.get(group, ()))[:1] for key, group in (("server", "servers"), ("nas", "nas"))}
+    where = "".join(f"tenant_{key}: {host}\n" for key, (host,) in first.items())
+    text = "tenant_email: nobody@example.ch\ntenant_plan: {}\ntenant_index: {}\n"
+    return {f"imagined{index + n}": [text.format(plan, index + n) + where] for n, plan in enumerate(plans)}
+
+
+def _ledger(merged: Merged, server: str, tenants: Iterable[Tenant]) -> MemoryBudget:
+    limits = tuple(memory(one) for one in tenants if one.server == server and memory(one))
+    return MemoryBudget(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT))
+
+
+def clashes(tenants: Iterable[Tenant]) -> Sequence[str]:
+    """Return why tenants that are each right cannot be together."""
+    try:
+        check_fleet(tenants)
+    except TenantError as error:
+        return error.problems
+    return ()
+
+
+def free_index(tenants: Iterable[Tenant], stones: Iterable[DeletionRecord]) -> int:
+    """Return the lowest index that no tenant has or ever had, and whose network nobody was given by hand."""
+    used = {stone.index for stone in stones}
+    for one in tenants:
+        used.add(one.index)
+        pool = ipaddress.ip_network(one.settings["tenant_address_pool"])
+        subnet = ipaddress.ip_network(one.network.subnet)
+        used.add(int(subnet.network_address) - int(pool.network_address) >> 32 - PREFIX_LENGTH)
+    return next(index for index in range(1, len(used) + 2) if index not in used)
+
+
+def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, pools: Mapping[str, int]) -> None:
+    """Refuse what is not there: memory on the server, storage on each NAS of `pools` (its size in bytes).
+
+    `before` is the fleet without this tenant, `old` the tenant before the edit. `placed` says that the server was
+    chosen for it. Raises AdmissionError, and InventoryError where others are wrong, so that nobody can add them up.
+    """
+    asked = memory(new)
+    held = memory(old) if old and old.server == new.server else 0
+    wrong = [problem for problem in before.problems if not problem.startswith(f"{new.name}: ")]
+    if wrong and (asked > held or old is None or new.quota > old.quota):
+        raise InventoryError(wrong)
+    if placed and asked:
+        place(new.name, before.ledgers, asked)
+    else:
+        admit_memory(new.name, new.server, before.ledgers[new.server], asked, held)
+    if new.nas in pools:
+        held = old.quota if old and old.nas == new.nas else 0
+        admit_storage(new.name, new.nas, before.pool(new.nas, pools[new.nas]), new.quota, held)

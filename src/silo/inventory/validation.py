@@ -1,0 +1,144 @@
+"""The one schema of a tenant, which lies in the collection of this repository, with what is asked of new values."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from silo.identifiers import SUBSCRIPTION
+from silo.inventory.document import Scalar
+from silo.inventory.errors import InventoryError, foreign_letter, shown
+from silo.tenant.model import PREFIX_LENGTH, Tenant, check_fleet, derive
+from silo.tenant.schema import EMAIL, TenantError, name_problem, options
+
+__all__ = [
+    "PREFIX_LENGTH",
+    "SETTINGS",
+    "STATES",
+    "Tenant",
+    "TenantError",
+    "check_fleet",
+    "check_name",
+    "check_sizes",
+    "derive",
+    "new_values",
+]
+
+# What the tool writes, in this order; the keyword of an edit is the name without its prefix.
+SETTINGS = (
+    "tenant_email",
+    "tenant_plan",
+    "tenant_quota",
+    "tenant_state",
+    "tenant_language",
+    "tenant_subscription",
+    "tenant_extended_until",
+    "tenant_extension_reason",
+    "tenant_server",
+    "tenant_nas",
+    "tenant_server_memory",
+    "tenant_database_memory",
+    "tenant_cache_memory",
+)
+STATES: tuple[str, ...] = tuple(options()["tenant_state"]["choices"])
+LONGEST = 254
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_EXAMPLES = {
+    "tenant_email": "an address such as hans@example.ch",
+    "tenant_subscription": "the id of a subscription, such as sub_1QxAbcDef,",
+    "tenant_extended_until": "a day such as 2027-01-15",
+}
+GIB = 1024**3
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a tenant's name, before it becomes part of a path; raises InventoryError."""
+    if not (problem := name_problem(name)):
+        return
+    problem = problem.replace(repr(name), shown(name))
+    foreign = foreign_letter(name)
+    raise InventoryError(f"{problem}; it holds {foreign}" if foreign else problem)
+
+
+def new_values(name: str, settings: Mapping[str, object], plans: Collection[str]) -> dict[str, Scalar | None]:
+    """Return `tenant_*` values of the keywords of an edit, None for one that goes; raises InventoryError.
+
+    What is refused here would harm before the schema sees it: a template, which Ansible would fill in.
+    """
+    problems, values = [], {}
+    for keyword, value in settings.items():
+        key = f"tenant_{keyword}"
+        if key not in SETTINGS:
+            near = difflib.get_close_matches(key, SETTINGS, n=1)
+            problems.append(f"{name}: {shown(keyword)} is no setting" + (f"; {near[0][7:]} is meant?" if near else ""))
+        elif value is None or (isinstance(value, str) and _is_plain(value)):
+            values[key] = value
+        else:
+            problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")
+    for key, value in values.items():
+        choices = _choices(key, plans)
+        wrong = value is not None and bool(choices) and value not in choices
+        if key == "tenant_email":
+            wrong = value is None or not value.isascii() or not EMAIL.fullmatch(value)
+        if key == "tenant_subscription":
+            wrong = value is not None and not SUBSCRIPTION.fullmatch(value)
+        if key == "tenant_extended_until":
+            wrong = value is not None and not _is_day(value)
+        if wrong:
+            problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")
+    if problems:
+        raise InventoryError(problems)
+    return dict(values)
+
+
+def check_sizes(tenant: Tenant, written: Collection[str]) -> None:
+    """Refuse sizes that nobody means, among those that an edit writes; raises InventoryError."""
+    problems = []
+    for key, (read, least, most, right) in _SIZES.items():
+        if key in written and not least <= read(tenant) <= most:
+            problems.append(f"{tenant.name}: {key} is {shown(tenant.settings[key])}; {right}")
+    if problems:
+        raise InventoryError(problems)
+
+
+_MEMORY = (GIB // 16, 1024 * GIB, "a memory limit from 64M to 1T is right")
+_SIZES: Mapping[str, tuple[Callable[[Tenant], int], int, int, str]] = {
+    "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "a quota from 1G to 1024T is right"),
+    "tenant_server_memory": (lambda tenant: tenant.server_memory, *_MEMORY),
+    "tenant_database_memory": (lambda tenant: tenant.database_memory, *_MEMORY),
+    "tenant_cache_memory": (lambda tenant: tenant.cache_memory, *_MEMORY),
+}
+
+
+def _is_plain(value: str) -> bool:
+    """Tell whether a text is one line, of a sane length, and no template."""
+    return (
+        0 < len(value) <= LONGEST
+        and value == value.strip()
+        and value.isprintable()
+        and not any(mark in value for mark in ("{{", "{%", "{#"))
+    )
+
+
+def _is_day(value: str) -> bool:
+    """Tell whether a text is a day as ISO 8601 writes it, and one that there is."""
+    try:
+        return bool(DAY.fullmatch(value) and datetime.date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _choices(key: str, plans: Collection[str]) -> list[str]:
+    return sorted(plans) if key == "tenant_plan" else list(options()[key].get("choices", ()))
+
+
+def _right(key: str, plans: Collection[str]) -> str:
+    if choices := _choices(key, plans):
+        return f"one of {', '.join(choices)} is right"
+    if key in _EXAMPLES:
+        return f"{_EXAMPLES[key]} is right"
+    if key in _SIZES:
+        return "a size such as 512M, 100G or 1T is right"
+    return f"one line of at most {LONGEST} plain characters is right"

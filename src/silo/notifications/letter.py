@@ -1,0 +1,225 @@
+"""Each kind of letter with what it needs to say, and its rendering in a language."""
+
+import re
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+from ruamel.yaml import YAML
+
+from silo.notifications.errors import LetterError
+
+Language = Literal["de", "fr", "it", "en"]
+LOCALES = {"de": "de_CH", "fr": "fr_CH", "it": "it_CH", "en": "en_GB"}
+ZONE = ZoneInfo("Europe/Zurich")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What every letter holds: the customer's name, and the address of their cloud (https)."""
+
+    kind: ClassVar[str]
+    name: str
+    address: str
+
+    def __post_init__(self) -> None:
+        """Raise LetterError on a link that is not https and on a time without a zone."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("address", "link") and not re.fullmatch(r"https://[^\s<>\"']+", value):
+                raise LetterError(f"{self.kind}: {field.name} is not an https address without spaces")
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise LetterError(f"{self.kind}: {field.name} {value} has no time zone; give one, such as UTC")
+
+
+@dataclass(frozen=True)
+class Created(Letter):
+    """The cloud is ready: a one-time login link, and until when it is valid."""
+
+    kind = "created"
+    link: str
+    valid_until: datetime
+
+
+@dataclass(frozen=True)
+class Access(Letter):
+    """The login link, issued again."""
+
+    kind = "access"
+    link: str
+    valid_until: datetime
+
+
+@dataclass(frozen=True)
+class Suspended(Letter):
+    """Unpaid: the link to pay."""
+
+    kind = "suspended"
+    link: str
+
+
+@dataclass(frozen=True)
+class Restored(Letter):
+    """The cloud is open again."""
+
+    kind = "restored"
+
+
+@dataclass(frozen=True)
+class PaymentFailed(Letter):
+    """A payment failed: before which day it can be made up for, and the link for it."""
+
+    kind = "payment_failed"
+    on: date
+    link: str
+
+
+@dataclass(frozen=True)
+class OrderWaits(Letter):
+    """What was paid waits for room."""
+
+    kind = "order_waits"
+
+
+@dataclass(frozen=True)
+class PlanChanged(Letter):
+    """Another plan: its storage in bytes."""
+
+    kind = "plan_changed"
+    limit: int
+
+
+@dataclass(frozen=True)
+class DeletionAnnounced(Letter):
+    """The day of the deletion, the days left (1 or more), and the link that prevents it."""
+
+    kind = "deletion_announced"
+    on: date
+    days: int
+    link: str
+
+
+@dataclass(frozen=True)
+class Deleted(Letter):
+    """What was deleted (files, bytes) and when; until when it can be brought back."""
+
+    kind = "deleted"
+    files: int
+    size: int
+    at: datetime
+    back_until: date
+
+
+@dataclass(frozen=True)
+class Quota(Letter):
+    """Bytes used of the limit in bytes; full from 100 percent."""
+
+    kind = "quota"
+    used: int
+    limit: int
+
+    def __post_init__(self) -> None:
+        """Raise LetterError on a limit below 1 byte or a use below 0."""
+        super().__post_init__()
+        if self.limit < 1 or self.used < 0:
+            raise LetterError(f"quota: {self.used} of {self.limit} bytes; used is 0 or more, the limit 1 or more")
+
+    @property
+    def percent(self) -> int:
+        """Whole percent, rounded down: 100 means full."""
+        return self.used * 100 // self.limit
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A letter in one language: a subject of one line, and the body as text and as HTML."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def size(count: int, locale: str) -> str:
+    """Bytes as a customer reads them: 1.5 GB, 1,5 Go."""
+    letter = "o" if locale.startswith("fr") else "B"
+    value, prefix = float(count), ""
+    for prefix in ("", "k", "M", "G", "T"):  # noqa: B007 (the last one stays for what is larger)
+        if value < 1000 or prefix == "T":
+            break
+        value /= 1000
+    return f"{format_decimal(value, '#,##0.#', locale=locale)}\N{NO-BREAK SPACE}{prefix}{letter}"
+
+
+@cache
+def _environment(html: bool) -> Environment:
+    return Environment(autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+
+
+@cache
+def _template(source: str, html: bool) -> Template:
+    return _environment(html).from_string(source)
+
+
+@cache
+def _source(name: str) -> str:
+    return files("silo.notifications").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _catalogue(language: str) -> dict[str, dict[str, str | list[str]]]:
+    catalogue: dict[str, dict[str, str | list[str]]] = YAML(typ="safe", pure=True).load(_source(f"{language}.yaml"))
+    return catalogue
+
+
+def _words(letter: Letter, language: str) -> dict[str, object]:
+    locale = LOCALES[language]
+    words: dict[str, object] = {"percent": letter.percent} if isinstance(letter, Quota) else {}
+    for field in fields(letter):
+        value = getattr(letter, field.name)
+        if isinstance(value, datetime):
+            value = format_datetime(
+                value, "d MMMM y, HH:mm" if language != "de" else "d. MMMM y, HH:mm", tzinfo=ZONE, locale=locale
+            )
+        elif isinstance(value, date):
+            value = format_date(value, "long", locale=locale)
+        elif field.name in ("size", "used", "limit"):
+            value = size(value, locale)
+        elif field.name == "files":
+            value = format_decimal(value, locale=locale)
+        elif isinstance(value, str):
+            value = _CONTROL.sub(" ", value).strip()
+        words[field.name] = value
+    return words | {"one": getattr(letter, "days", 0) == 1}
+
+
+def render(letter: Letter, language: Language) -> Rendered:
+    """The letter in that language. Raise LetterError for a language there is none in."""
+    if language not in LOCALES:
+        raise LetterError(f"language {language!r} is not known; it is one of {', '.join(LOCALES)}")
+    catalogue, words = _catalogue(language), _words(letter, language)
+    entry = catalogue[letter.kind]
+
+    def fill(source: str, html: bool) -> str:
+        filled = _template(source, html).render(words)
+        return Markup(filled) if html else filled  # noqa: S704 (filled with autoescape)
+
+    def layout(html: bool) -> str:
+        return _template(_source("layout.html.j2" if html else "layout.txt.j2"), html).render(
+            language=language,
+            subject=fill(str(entry["subject"]), html),
+            greeting=fill(str(catalogue["common"]["greeting"]), html),
+            closing=fill(str(catalogue["common"]["closing"]), html),
+            paragraphs=[fill(each, html) for each in entry["paragraphs"]],
+            button=entry["button"],
+            link=words.get("link", words["address"]),
+        )
+
+    return Rendered(fill(str(entry["subject"]), False), layout(False) + "\n", layout(True) + "\n")

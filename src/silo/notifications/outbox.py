@@ -1,0 +1,172 @@
+"""The outbox: each event's letter is kept until the relay has it, and never sent twice."""
+
+import fcntl
+import hashlib
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from silo.notifications.errors import LetterError, PermanentError, TemporaryError
+from silo.notifications.letter import Language, Letter, Rendered, render
+from silo.notifications.message import compose, mailbox
+from silo.notifications.relay import Relay, UncertainError
+from silo.notifications.settings import MailSettings
+
+ATTEMPTS = 12  # with the back-off below, about a day and a half
+_SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
+    event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '')"""
+_OWED = """CREATE TABLE IF NOT EXISTS owed (
+    tenant TEXT, kind TEXT, since TEXT NOT NULL, link TEXT NOT NULL DEFAULT '', PRIMARY KEY (tenant, kind))"""
+
+
+@dataclass(frozen=True)
+class Debt:
+    """A letter that a tenant's customer gets as soon as what it tells is true; `since` makes its event its own.
+
+    `link` is where this customer can pay, empty for the platform's page.
+    """
+
+    tenant: str
+    kind: str
+    since: str
+    link: str = ""
+
+    @property
+    def event(self) -> str:
+        """The id of the event, under which one letter is sent."""
+        return f"{self.kind}/{self.tenant}/{self.since}"
+
+
+class Outbox:
+    """Letters by event id in a file that only its owner reads."""
+
+    def __init__(self, settings: MailSettings, clock: Callable[[], float] = time.time) -> None:
+        """Make the file where it is missing; clock gives seconds since 1970."""
+        self.settings, self._clock = settings, clock
+        os.close(os.open(settings.outbox, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+        settings.outbox.chmod(0o600)
+        with self._database() as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute(_SCHEMA)
+            database.execute(_OWED)
+            if "link" not in {column for _number, column, *_rest in database.execute("PRAGMA table_info(owed)")}:
+                database.execute("ALTER TABLE owed ADD COLUMN link TEXT NOT NULL DEFAULT ''")
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.settings.outbox, timeout=30, isolation_level=None)) as database:
+            database.execute("PRAGMA synchronous=FULL")
+            database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
+            yield database
+
+    def owe(self, tenant: str, kind: str, link: str = "") -> bool:
+        """Owe the tenant's customer a letter of this kind; False where it is owed already, and stays one letter."""
+        since = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        with self._database() as database:
+            columns = "INSERT OR IGNORE INTO owed (tenant, kind, since, link) VALUES (?, ?, ?, ?)"
+            return bool(database.execute(columns, (tenant, kind, since, link)).rowcount)
+
+    def owed(self, tenant: str | None = None) -> tuple[Debt, ...]:
+        """What is owed to a tenant's customer, or to all; the oldest first."""
+        with self._database() as database:
+            rows = database.execute("SELECT tenant, kind, since, link FROM owed ORDER BY since, kind").fetchall()
+        return tuple(Debt(*row) for row in rows if tenant in (None, row[0]))
+
+    def forget(self, tenant: str, kind: str) -> None:
+        """Owe it no more: its letter is kept, or nothing that it would tell is true."""
+        with self._database() as database:
+            database.execute("DELETE FROM owed WHERE tenant = ? AND kind = ?", (tenant, kind))
+
+    def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
+        """Keep the letter; False if it is kept already. Raise LetterError if the event has another letter."""
+        digest = hashlib.sha256(repr((recipient, letter, language)).encode()).hexdigest()
+        return self._keep(event_id, recipient, render(letter, language), language, digest)
+
+    def tell(self, event_id: str, recipient: str, rendered: Rendered) -> bool:
+        """Keep a letter in English that is none of the customers'; as `enqueue`."""
+        digest = hashlib.sha256(repr((recipient, rendered)).encode()).hexdigest()
+        return self._keep(event_id, recipient, rendered, "en", digest)
+
+    def _keep(self, event_id: str, recipient: str, rendered: Rendered, language: str, digest: str) -> bool:
+        settings = self.settings
+        sender = mailbox("sender", settings.sender, settings.sender_name)
+        message = compose(event_id, recipient, rendered, language, sender, settings.reply_to)
+        with self._database() as database:
+            fresh = database.execute(
+                "INSERT OR IGNORE INTO letter (event_id, digest, recipient, body) VALUES (?, ?, ?, ?)",
+                (event_id, digest, recipient, message.as_bytes()),
+            ).rowcount
+            (kept,) = database.execute("SELECT digest FROM letter WHERE event_id = ?", (event_id,)).fetchone()
+        if kept != digest:
+            raise LetterError(f"event {event_id!r} has another letter already; a new letter needs a new event")
+        return bool(fresh)
+
+    def withdraw(self, event_id: str) -> bool:
+        """Take back a letter that waits and would tell what is not true any more; False where it is on its way."""
+        with self._database() as database:
+            where = "DELETE FROM letter WHERE event_id = ? AND state = 'pending'"
+            return bool(database.execute(where, (event_id,)).rowcount)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """State (pending, sending, sent, failed) and last error by event id."""
+        with self._database() as database:
+            rows = database.execute("SELECT event_id, state, error FROM letter").fetchall()
+        return {event_id: (state, error) for event_id, state, error in rows}
+
+    def deliver(self, at_once: bool = False) -> int:
+        """Send what is due, or all that waits, and return how many the relay took; 0 if another process delivers."""
+        lock = os.open(f"{self.settings.outbox}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return 0
+        try:
+            with self._database() as database:
+                # Parked, not sent again: a customer can ask for a new link, but cannot unread a second letter.
+                self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
+                due = database.execute(
+                    "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",
+                    (math.inf if at_once else self._clock(),),
+                ).fetchall()
+                sent = sum(self._send(database, *row) for row in due)
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no copy of a body stays in the log
+                return sent
+        finally:
+            os.close(lock)
+
+    def _send(self, database: sqlite3.Connection, event_id: str, recipient: str, body: bytes, attempts: int) -> bool:
+        def sending() -> None:
+            database.execute("UPDATE letter SET state = 'sending' WHERE event_id = ?", (event_id,))
+
+        where, which = "event_id = ?", (event_id,)
+        try:
+            Relay(self.settings).send(recipient, body, sending)
+        except TemporaryError as error:
+            if attempts + 1 >= ATTEMPTS:
+                self._settle(database, where, which, "failed", str(error))
+            else:
+                wait = min(60 * 2**attempts, 6 * 3600)
+                database.execute(
+                    "UPDATE letter SET state = 'pending', attempts = ?, due = ?, error = ? WHERE event_id = ?",
+                    (attempts + 1, self._clock() + wait, str(error), event_id),
+                )
+        except (PermanentError, UncertainError) as error:
+            self._settle(database, where, which, "failed", str(error))
+        else:
+            self._settle(database, where, which, "sent", "")
+            return True
+        return False
+
+    def _settle(self, database: sqlite3.Connection, where: str, which: tuple[str, ...], state: str, error: str) -> None:
+        database.execute(
+            f"UPDATE letter SET state = ?, error = ?, body = NULL WHERE {where}",  # noqa: S608 (our own words)
+            (state, error, *which),
+        )

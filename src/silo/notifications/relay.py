@@ -1,0 +1,94 @@
+"""The operator's relay: one connection per letter, and which errors may pass."""
+
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from silo.notifications.errors import LetterError, PermanentError, TemporaryError
+from silo.notifications.message import mailbox
+from silo.notifications.settings import MailSettings
+
+
+class UncertainError(LetterError):
+    """The way broke after the body was begun: nobody knows whether the relay took it."""
+
+
+class Relay:
+    """Sends by the settings; every refusal is a LetterError."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        """Nothing is connected yet."""
+        self.settings = settings
+
+    def check(self, recipient: str) -> str:
+        """Connect, log in, name sender and recipient, send nothing. Return a sentence; raise LetterError."""
+        with self._envelope(recipient) as client:
+            client.rset()
+        return f"{self._name} takes our mail ({self.settings.security})"
+
+    def send(self, recipient: str, message: bytes, before_data: Callable[[], None]) -> None:
+        """Send; before_data is called when nothing but the body is missing.
+
+        Raise TemporaryError, PermanentError, or UncertainError.
+        """
+        with self._envelope(recipient) as client:
+            before_data()
+            try:
+                code, reply = client.data(message)
+            except smtplib.SMTPDataError as error:
+                code, reply = error.smtp_code, _bytes(error.smtp_error)
+            except (OSError, smtplib.SMTPException) as error:
+                raise UncertainError(f"{self._name}: the connection broke within the letter") from error
+            self._expect(code, reply, "the letter")
+
+    @property
+    def _name(self) -> str:
+        return f"relay {self.settings.host}:{self.settings.port}"
+
+    def _expect(self, code: int, reply: bytes, what: str) -> None:
+        if 200 <= code < 300:
+            return
+        kind = PermanentError if 500 <= code < 600 else TemporaryError
+        raise kind(f"{self._name} refuses {what}: {code} {reply.decode(errors='replace')[:200]!r}")
+
+    @contextmanager
+    def _envelope(self, recipient: str) -> Iterator[smtplib.SMTP]:
+        settings = self.settings
+        client: smtplib.SMTP | None = None
+        address = mailbox("recipient", recipient).addr_spec
+        password = settings.password()
+        try:
+            if settings.security == "tls":
+                context = ssl.create_default_context(cafile=settings.ca_file)
+                client = smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout, context=context)
+            else:
+                client = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout)
+            if settings.security == "starttls":
+                client.starttls(context=ssl.create_default_context(cafile=settings.ca_file))
+            client.ehlo_or_helo_if_needed()
+            if settings.user:
+                client.login(settings.user, password)
+            code, reply = client.mail(mailbox("sender", settings.sender).addr_spec)
+            self._expect(code, reply, "the sender")
+            code, reply = client.rcpt(address)
+            self._expect(code, reply, "the recipient")
+            yield client
+        except ssl.SSLCertVerificationError as error:
+            # The settings are wrong, not the letter: it stays in the outbox.
+            raise LetterError(f"{self._name}: its certificate does not hold: {error.verify_message}") from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise LetterError(f"{self._name} does not offer what is asked ({settings.security}, login)") from error
+        except smtplib.SMTPResponseException as error:
+            kind = LetterError if 500 <= error.smtp_code < 600 else TemporaryError
+            raise kind(f"{self._name} refuses the connection or login: {error.smtp_code}") from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise TemporaryError(f"{self._name} cannot be reached: {type(error).__name__}") from error
+        finally:
+            if client is not None:
+                with suppress(OSError, smtplib.SMTPException):
+                    client.close()
+
+
+def _bytes(reply: bytes | str) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.encode()

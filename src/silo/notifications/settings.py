@@ -1,0 +1,96 @@
+"""Where letters go out, and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+from silo.notifications.errors import LetterError
+from silo.notifications.message import mailbox
+
+# Variables of the inventory by the setting that they give.
+VARIABLES = {
+    "host": "letters_relay_host",
+    "port": "letters_relay_port",
+    "security": "letters_relay_security",
+    "user": "letters_relay_user",
+    "password_file": "letters_relay_password_file",
+    "ca_file": "letters_relay_ca_file",
+    "sender": "letters_sender",
+    "sender_name": "letters_sender_name",
+    "reply_to": "letters_reply_to",
+}
+# Who is told what goes wrong.
+OPERATOR = "letters_operator"
+
+
+@dataclass(frozen=True)
+class MailSettings:
+    """The operator's relay, the sender, and the outbox; the password is only ever in a file."""
+
+    host: str
+    port: int
+    sender: str
+    outbox: Path
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    sender_name: str = ""
+    reply_to: str = ""
+    timeout: float = 30.0  # seconds
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Any], outbox: Path) -> "MailSettings | None":
+        """The settings that the inventory's variables give, or None where no relay is set. Raise LetterError."""
+        if not variables.get(VARIABLES["host"]):
+            return None
+        values = {key: variables[name] for key, name in VARIABLES.items() if variables.get(name) not in (None, "")}
+        for key in ("password_file", "ca_file"):
+            if key in values:
+                values[key] = Path(values[key]).expanduser()
+        try:
+            values["port"] = int(values["port"])
+        except ValueError:
+            raise LetterError(f"port: {values['port']!r} is not a number; usual are 587 and 465") from None
+        try:
+            return cls(outbox=outbox, **values)
+        except TypeError as error:
+            raise LetterError(f"a letter needs a relay, a port and a sender: {error}") from error
+
+    def __post_init__(self) -> None:
+        """Raise LetterError with a sentence on the first value that cannot be."""
+        if not self.host or any(c.isspace() for c in self.host):
+            raise LetterError(f"host: {self.host!r} is not a name or address of a relay, such as smtp.example.ch")
+        if not 1 <= self.port <= 65535:
+            raise LetterError(f"port: {self.port} is not from 1 to 65535; usual are 587 (starttls) and 465 (tls)")
+        if self.security not in ("starttls", "tls", "none"):
+            raise LetterError(f"security: {self.security!r} is not one of starttls, tls, none")
+        if self.security == "none" and not _loopback(self.host):
+            raise LetterError(f"security: none is for a relay on this machine, and {self.host} is not; take starttls")
+        if bool(self.user) != bool(self.password_file):
+            raise LetterError("user and password_file: give both, or neither")
+        if not 0 < self.timeout <= 600:
+            raise LetterError(f"timeout: {self.timeout} is not above 0 and up to 600 seconds")
+        mailbox("sender", self.sender, self.sender_name)
+        if self.reply_to:
+            mailbox("reply_to", self.reply_to)
+
+    def password(self) -> str:
+        """The first line of the password file. Raise LetterError if others can read it, or it is not there."""
+        if self.password_file is None:
+            return ""
+        try:
+            if self.password_file.stat().st_mode & 0o077:
+                raise LetterError(f"password_file: others can read {self.password_file}; set its mode to 0600")
+            return self.password_file.read_text(encoding="utf-8").partition("\n")[0]
+        except OSError as error:
+            raise LetterError(f"password_file: {self.password_file} cannot be read: {error.strerror}") from error
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

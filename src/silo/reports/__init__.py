@@ -1,0 +1,1 @@
+"""What an operator reads of all tenants: what they use, what they cost, what is wrong."""

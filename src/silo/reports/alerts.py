@@ -1,0 +1,186 @@
+"""What is wrong, as Prometheus on each host holds it to be, told once: to the operator, and to whom it concerns.
+
+The thresholds stand in Prometheus' rules (role monitoring), which also see to it that what goes up and down around one
+is one alert. Here it is only remembered what was told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import html
+import json
+import re
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from silo import state
+from silo.ansible import runner
+from silo.edits import Edits
+from silo.inventory.validation import Tenant
+from silo.notifications.letter import Quota, Rendered
+from silo.notifications.settings import OPERATOR
+
+PLAYBOOK, HOST, ANSWER = "alerts.yml", "Name the host", "Ask Prometheus"
+SILENT = "PrometheusSilent"
+# Of which the customer is told too, the least first.
+OF_QUOTA = ("TenantStorageFilling", "TenantStorageNearlyFull", "TenantStorageFull")
+SEVERITIES = ("critical", "warning", "info")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Alert:
+    """Something that is wrong on a host since a time (ISO 8601). `tenant` is empty where it is no tenant's.
+
+    `labels` tell it from others of its name; `value` is the number that made it, as Prometheus writes it.
+    """
+
+    host: str
+    name: str
+    since: str
+    severity: str
+    summary: str
+    description: str = ""
+    tenant: str = ""
+    labels: str = ""
+    value: str = ""
+
+    @property
+    def key(self) -> str:
+        """What stays the same as long as it is the same alert."""
+        return f"{self.host} {self.name} {self.labels} {self.since}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Crossings:
+    """What is wrong now, what of it was not at the last look, and what is not any more."""
+
+    now: tuple[Alert, ...]
+    begun: tuple[Alert, ...]
+    ended: tuple[Alert, ...]
+
+    @property
+    def event(self) -> str:
+        """The id of the event, the same where a run that was cut off is made again."""
+        keys = "\n".join(sorted(f"+{one.key}" for one in self.begun) + sorted(f"-{one.key}" for one in self.ended))
+        return f"alerts/operator/{hashlib.sha256(keys.encode()).hexdigest()[:32]}"
+
+
+def _plain(text: object) -> str:
+    return CONTROL.sub(" ", str(text)).strip()[:500]
+
+
+def _alert(host: str, found: Mapping[str, t.Any]) -> Alert:
+    labels, words = dict(found["labels"]), found["annotations"]
+    name, severity = labels.pop("alertname"), labels.pop("severity", "warning")
+    return Alert(
+        host,
+        _plain(name),
+        _plain(found["activeAt"]),
+        severity if severity in SEVERITIES else "warning",
+        _plain(words.get("summary", name)),
+        _plain(words.get("description", "")),
+        _plain(labels.get("tenant", "")),
+        _plain(" ".join(f"{key}={value}" for key, value in sorted(labels.items()))),
+        _plain(found.get("value", "")),
+    )
+
+
+def wrong(found: runner.Results, before: Iterable[Alert], now: datetime.datetime) -> tuple[Alert, ...]:
+    """Return what is wrong by a run of alerts.yml, by severity; of a host that does not answer, what was and that."""
+    answers = found.get(ANSWER, {})
+    remembered = list(before)
+    alerts: list[Alert] = []
+    for host, said in found.get(HOST, {}).items():
+        if said["msg"] in (False, "False"):
+            continue
+        try:
+            listed = answers[host]["json"]["data"]["alerts"]
+            alerts += [_alert(host, one) for one in listed if one["state"] == "firing"]
+        except (LookupError, TypeError, AttributeError):
+            alerts += [one for one in remembered if one.host == host and one.name != SILENT]
+            alerts.append(_silent(host, remembered, now))
+    return tuple(sorted(alerts, key=lambda one: (SEVERITIES.index(one.severity), one.host, one.name, one.labels)))
+
+
+def _silent(host: str, before: Iterable[Alert], now: datetime.datetime) -> Alert:
+    known = (one for one in before if (one.host, one.name) == (host, SILENT))
+    fresh = Alert(
+        host,
+        SILENT,
+        now.isoformat(timespec="seconds"),
+        "critical",
+        f"{host} does not tell how it is: it cannot be reached, or its Prometheus does not answer.",
+        "Nothing that goes wrong there is seen meanwhile; silo check looks at the host itself.",
+    )
+    return next(known, fresh)
+
+
+def crossings(before: Sequence[Alert], now: Sequence[Alert]) -> Crossings:
+    """Return what began and what ended between two looks."""
+    earlier, later = {one.key for one in before}, {one.key for one in now}
+    begun = tuple(one for one in now if one.key not in earlier)
+    return Crossings(tuple(now), begun, tuple(one for one in before if one.key not in later))
+
+
+def letter(found: Crossings) -> Rendered:
+    """Return the one letter to the operator on all that began and ended."""
+    first = (found.begun or found.ended)[0]
+    more = len(found.begun) + len(found.ended) - 1
+    subject = ("" if found.begun else "Over: ") + first.summary + (f" And {more} more." if more else "")
+    lines = [
+        f"{one.severity}, {one.host}: {one.summary}\n  {one.description}\n  Since {one.since}." for one in found.begun
+    ]
+    lines += [f"over, {one.host}: {one.summary}" for one in found.ended]
+    text = "\n\n".join(lines) + "\n"
+    return Rendered(subject, text, f"<pre>{html.escape(text)}</pre>\n")
+
+
+def quota_letters(found: Crossings, tenants: Mapping[str, Tenant]) -> list[tuple[str, Tenant, Quota]]:
+    """Return event, tenant and letter for each customer whose quota crossed a line; the highest of several."""
+    highest: dict[str, Alert] = {}
+    for one in sorted((one for one in found.begun if one.name in OF_QUOTA), key=lambda one: OF_QUOTA.index(one.name)):
+        highest[one.tenant] = one
+    owed = []
+    for name, one in sorted(highest.items()):
+        if (tenant := tenants.get(name)) and tenant.state == "running":
+            used = min(tenant.quota, round(float(one.value) * tenant.quota))
+            event = f"quota/{name}/{one.name}@{one.since}"
+            owed.append((event, tenant, Quota(name, f"https://{tenant.host_name}", used, tenant.quota)))
+    return owed
+
+
+def remembered(path: Path) -> list[Alert]:
+    """Return what was wrong at the last look; nothing where that cannot be read."""
+    try:
+        return [Alert(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def look(edits: Edits) -> Crossings:
+    """Look at all hosts; raises silo.ansible.runner.RunError."""
+    before = remembered(edits.state.alerts)
+    found = runner.results(PLAYBOOK, edits.path)
+    return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
+
+
+def tell(edits: Edits, found: Crossings) -> None:
+    """Keep the letters on what began and ended, then remember that they are kept; raises LetterError.
+
+    In this order: what is cut off between the two is found again, and its letter, under the same event, is kept once.
+    """
+    outbox, operator = edits.outbox, edits.policy.letters.get(OPERATOR)
+    if outbox is not None:
+        kept = outbox.states()
+        if (found.begun or found.ended) and operator and found.event not in kept:
+            outbox.tell(found.event, str(operator), letter(found))
+        for event, tenant, one in quota_letters(found, edits.tenants()):
+            if event not in kept:
+                outbox.enqueue(event, tenant.email, one, tenant.settings["tenant_language"])
+    state.write(edits.state.alerts, [dataclasses.asdict(one) for one in found.now])
+    if outbox is not None:
+        outbox.deliver()

@@ -1,0 +1,204 @@
+"""What each tenant used over some days, from the ledgers of all servers and NAS: for an invoice, or for a price."""
+
+from __future__ import annotations
+
+import calendar
+import dataclasses
+import datetime
+import json
+import re
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import NAMES, WHOLE, Amounts
+
+from silo.ansible import runner
+from silo.inventory import InventoryError
+from silo.notifications import ZONE
+
+PLAYBOOK, LEDGER = "ledger.yml", "Read the ledger"
+HOUR = 3600
+DAY = 24 * HOUR
+KIB = 1024
+GIGABYTE = 10**9
+MICROSECONDS = 10**6
+AGO = re.compile(r"([0-9]{1,6})d")
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+@dataclasses.dataclass(frozen=True)
+class Period:
+    """Days, the first and the last with them."""
+
+    first: datetime.date
+    last: datetime.date
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """What one tenant used. GB are 10^9 bytes; a day of a state has 24 hours.
+
+    `uptime` is the share of the time in which it should have run and was seen, for which all of it ran and was well;
+    None where there was no such time. `sent_bytes` and `received_bytes` are bodies that Traefik served, to and from
+    the customer; `network_*` is what the containers exchanged, mostly among themselves.
+    """
+
+    name: str
+    storage_gb_hours: float
+    storage_peak_bytes: int
+    memory_gb_hours: float
+    memory_peak_bytes: int
+    database_gb_hours: float
+    cpu_hours: float
+    requests: int
+    received_bytes: int
+    sent_bytes: int
+    network_received_bytes: int
+    network_sent_bytes: int
+    disk_read_bytes: int
+    disk_written_bytes: int
+    running_days: float
+    stopped_days: float
+    suspended_days: float
+    uptime: float | None
+    unseen_hours: float
+    restarts: int
+    oom_kills: int
+    memory_limit_events: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """All tenants by name and all of them together; a sentence for each thing that makes the numbers less than whole.
+
+    `amounts` are the whole numbers behind the lines, by tenant, as the ledgers have them.
+    """
+
+    period: Period
+    tenants: tuple[Line, ...]
+    whole: Line
+    amounts: Mapping[str, Amounts]
+    problems: tuple[str, ...]
+
+
+def today(now: datetime.datetime | None = None) -> datetime.date:
+    """Return the day on which customers are, wherever the controller is."""
+    return (now or datetime.datetime.now(datetime.UTC)).astimezone(ZONE).date()
+
+
+def month(text: str) -> Period:
+    """Return the days of a month such as 2026-11; raises InventoryError."""
+    if not MONTH.fullmatch(text) or text < "2000":
+        raise InventoryError(f"month is {text!r}; it must be a year and a month such as 2026-11")
+    year, number = int(text[:4]), int(text[5:])
+    last = calendar.monthrange(year, number)[1]
+    return Period(datetime.date(year, number, 1), datetime.date(year, number, last))
+
+
+def since(text: str, today: datetime.date) -> Period:
+    """Return the days from one such as 2026-11-20, or from so many days ago such as 7d; raises InventoryError."""
+    ago = AGO.fullmatch(text)
+    try:
+        first = today - datetime.timedelta(days=int(ago[1])) if ago else datetime.date.fromisoformat(text)
+    except (ValueError, OverflowError):
+        first = datetime.date.max
+    if first > today:
+        raise InventoryError(f"since is {text!r}; it must be a day such as {today}, or days ago such as 7d")
+    return Period(first, today)
+
+
+def line(name: str, used: Amounts) -> Line:
+    """Return the line of one tenant."""
+    seen = used.running_seconds - min(used.running_seconds, used.unseen_seconds)
+    return Line(
+        name,
+        storage_gb_hours=_gb_hours(used.storage_kib_seconds),
+        storage_peak_bytes=used.storage_peak_bytes,
+        memory_gb_hours=_gb_hours(used.memory_kib_seconds),
+        memory_peak_bytes=used.memory_peak_bytes,
+        database_gb_hours=_gb_hours(used.database_kib_seconds),
+        cpu_hours=round(used.cpu_microseconds / MICROSECONDS / HOUR, 4),
+        requests=used.requests,
+        received_bytes=used.requests_bytes,
+        sent_bytes=used.responses_bytes,
+        network_received_bytes=used.network_received_bytes,
+        network_sent_bytes=used.network_sent_bytes,
+        disk_read_bytes=used.disk_read_bytes,
+        disk_written_bytes=used.disk_written_bytes,
+        running_days=round(used.running_seconds / DAY, 4),
+        stopped_days=round(used.stopped_seconds / DAY, 4),
+        suspended_days=round(used.suspended_seconds / DAY, 4),
+        uptime=round(min(1.0, used.healthy_seconds / seen), 6) if seen else None,
+        unseen_hours=round(used.unseen_seconds / HOUR, 4),
+        restarts=used.restarts,
+        oom_kills=used.oom_kills,
+        memory_limit_events=used.memory_limit_events,
+    )
+
+
+def _gb_hours(kib_seconds: int) -> float:
+    return round(kib_seconds * KIB / HOUR / GIGABYTE, 4)
+
+
+def report(period: Period, ledgers: Mapping[str, Mapping[str, t.Any]]) -> Report:
+    """Return what was used in `period`; `ledgers`: host to what tenant_ledger_info returned of it."""
+    problems: list[str] = []
+    amounts: dict[str, Amounts] = {}
+    for host, found in sorted(ledgers.items()):
+        used = _used(found["days"])
+        problems += [f"{host}: {found['problem']}"] if found["problem"] else _checked(host, used)
+        for name, one in used.items():
+            # A peak of all is that of one host: of several, these were at different moments.
+            amounts[name] = amounts.get(name, Amounts()) + one
+    if not ledgers:
+        problems.append("no host has a ledger; the role accounting makes it")
+    whole = amounts.pop(WHOLE, Amounts())
+    lines = tuple(line(name, used) for name, used in sorted(amounts.items()))
+    return Report(period, lines, line("all", whole), amounts, tuple(problems))
+
+
+def _used(days: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Amounts]:
+    used: dict[str, Amounts] = {}
+    for tenants in days.values():
+        for name, amounts in tenants.items():
+            used[name] = used.get(name, Amounts()) + Amounts(**amounts)
+    return used
+
+
+def _checked(host: str, used: Mapping[str, Amounts]) -> list[str]:
+    """Return a sentence for each sum that is not that of its parts: a ledger from which something is missing."""
+    whole = used.get(WHOLE, Amounts())
+    parts = sum((amounts for name, amounts in used.items() if name != WHOLE), Amounts())
+    return [
+        f"{host}: {name} of all is {getattr(whole, name)} in the ledger, and {getattr(parts, name)} by their sum"
+        for name in NAMES
+        if "_peak_" not in name and getattr(whole, name) != getattr(parts, name)
+    ]
+
+
+def arguments(period: Period, hours: int = 0) -> list[str]:
+    """Return what ledger.yml is called with: the days, and how many of the last hours it tells one by one."""
+    days = {"ledger_first_day": str(period.first), "ledger_last_day": str(period.last)}
+    return ["--extra-vars", json.dumps(days | {"ledger_course_hours": hours, "ledger_course_steps": max(1, hours)})]
+
+
+def read(inventory: Path, period: Period) -> Report:
+    """Read what was used in `period`; raises silo.ansible.runner.RunError."""
+    found = runner.results(PLAYBOOK, inventory, arguments(period))
+    return report(period, found.get(LEDGER, {}))
+
+
+def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:
+    """Return tenant to the CPU seconds of each of the last `hours`, None where nobody counted, by a run of ledger.yml.
+
+    Where no ledger is kept, nobody is in it.
+    """
+    tenants: dict[str, list[float | None]] = {}
+    for ledger in found.get(LEDGER, {}).values():
+        for name, parts in ledger["course"].items():
+            values = tenants.setdefault(name, [None] * hours)
+            for step, amounts in parts.items():
+                if int(step) < hours and "running_seconds" in amounts:
+                    values[int(step)] = (values[int(step)] or 0) + amounts.get("cpu_microseconds", 0) / MICROSECONDS
+    return {name: values for name, values in tenants.items() if name != WHOLE}

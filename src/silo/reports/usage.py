@@ -1,0 +1,294 @@
+"""What each tenant of an inventory uses, now and since its counters began. Read by one playbook, in one run."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import re
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from silo import fleet
+from silo.ansible import runner
+
+PLAYBOOK = "stats.yml"
+TENANTS, USAGE, QUOTAS = "Read the tenants", "Read the usage", "Read the quotas"
+STARTED = "process_start_time_seconds"
+COUNTERS = {
+    "traefik_router_requests_total": "requests",
+    "traefik_router_requests_bytes_total": "received_bytes",
+    "traefik_router_responses_bytes_total": "sent_bytes",
+}
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+ROUTER = re.compile(rf"tenant-({NAME.pattern})@file")
+# What is added up over the containers of a tenant.
+OF_GROUP = (
+    "memory_bytes",
+    "anonymous_bytes",
+    "memory_limit_bytes",
+    "memory_limit_events",
+    "oom_kills",
+    "cpu_seconds",
+    "disk_read_bytes",
+    "disk_written_bytes",
+    "processes",
+)
+OF_NETWORK = ("received_bytes", "sent_bytes")
+# States of the engine in which a container takes memory.
+RUNNING = ("running", "restarting", "paused")
+# Beyond it the number is no exact one any more, and no count of anything real.
+MOST = 2**53
+
+
+class MetricsError(Exception):
+    """Metrics that cannot be read; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """What Traefik served for a tenant: requests, and bytes of their bodies from and to the customer."""
+
+    requests: int = 0
+    received_bytes: int = 0
+    sent_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What Traefik served since it started (ISO 8601, UTC); only tenants that were asked for something are in it."""
+
+    since: str
+    tenants: Mapping[str, Served]
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """What is used. None is unknown: nothing runs or is there that tells it, or it did not tell it in time.
+
+    `cpu_seconds` since the containers started, `cpu_cores` busy just now (0.5 is half a core). `storage_*` on the NAS;
+    `database_bytes` as Postgres counts it, `local_bytes` on the server's disk: database, Immich's dumps and queue.
+    `requests` and bytes served since `Tenant.since`. `disk_*`, `network_*`, `memory_limit_events` (how often a limit
+    was reached), `oom_kills` and `restarts` since the containers started; `processes` counts threads too.
+    """
+
+    memory_bytes: int | None = 0
+    anonymous_bytes: int | None = 0
+    memory_limit_bytes: int | None = 0
+    cpu_seconds: float | None = 0.0
+    cpu_cores: float | None = 0.0
+    processes: int | None = 0
+    disk_read_bytes: int | None = 0
+    disk_written_bytes: int | None = 0
+    network_received_bytes: int | None = 0
+    network_sent_bytes: int | None = 0
+    memory_limit_events: int | None = 0
+    oom_kills: int | None = 0
+    restarts: int | None = 0
+    storage_bytes: int | None = None
+    storage_limit_bytes: int | None = None
+    storage_inodes: int | None = None
+    database_bytes: int | None = None
+    local_bytes: int | None = None
+    photos: int | None = None
+    videos: int | None = None
+    users: int | None = None
+    requests: int | None = None
+    received_bytes: int | None = None
+    sent_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantUsage(Numbers):
+    """One tenant on one server.
+
+    An orphan is in no inventory, or in it with another server; it has no `desired`, and no `server` where only its
+    files on a NAS are left. `started`, ISO 8601 in UTC, is when the youngest of its containers did; `since` is when
+    Traefik did; routes that went away meanwhile, as where a tenant was stopped, took their counts along.
+    """
+
+    name: str = ""
+    server: str = ""
+    desired: str = ""
+    observed: str = ""
+    orphan: bool = False
+    last_login: str | None = None
+    started: str | None = None
+    since: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Totals(Numbers):
+    """Sums of what is known; `at_least` names those that are more, as some tenant's part is unknown."""
+
+    tenants: int = 0
+    at_least: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """All tenants by name, their sums, and in a sentence each what could not be read."""
+
+    tenants: tuple[TenantUsage, ...]
+    totals: Totals
+    problems: tuple[str, ...]
+
+
+def parse(text: str) -> Metrics:
+    """Return what was served, from lines in Prometheus' text format; raises MetricsError."""
+    started = None
+    counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                router = ROUTER.fullmatch(sample.labels.get("router", ""))
+                if sample.name == STARTED:
+                    started = datetime.datetime.fromtimestamp(sample.value, datetime.UTC)
+                elif sample.name in COUNTERS and router:
+                    counts[router[1]][COUNTERS[sample.name]] += _count(sample.value)
+    # The parser is made for what is right; of the rest it tells in whatever way it comes to it.
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
+        raise MetricsError(f"Traefik's metrics cannot be read: {type(error).__name__}: {error}") from error
+    if started is None:
+        raise MetricsError(f"Traefik's metrics cannot be read: they have no {STARTED}")
+    served = {name: Served(**count) for name, count in counts.items()}
+    return Metrics(started.isoformat(timespec="seconds"), served)
+
+
+def _count(value: float) -> int:
+    if not 0 <= value <= MOST:
+        raise ValueError(f"{value} is no count")
+    return int(value)
+
+
+def _sum(values: Iterable[float | None]) -> t.Any:
+    """Return the sum of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _live(found: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the numbers of a tenant's containers, database and folders, as tenant_usage_info found them."""
+    services, database, disk = list(found["services"].values()), found["database"], found["disk"]
+    running = [service for service in services if service["state"] in RUNNING]
+    groups = [service["group"] for service in running]
+    networks = [service["network"] for service in running]
+    return {
+        "observed": fleet.observed(found["services"]),
+        **{name: _sum(group[name] for group in groups) if groups else 0 for name in OF_GROUP},
+        **{f"network_{name}": _sum(one[name] for one in networks) if networks else 0 for name in OF_NETWORK},
+        "cpu_cores": _sum(service["cpu_cores"] for service in running) if running else 0.0,
+        "restarts": sum(service["restarts"] for service in running),
+        "started": max((service["started"] for service in running), default="") or None,
+        "database_bytes": database["size_bytes"],
+        "photos": database["photos"],
+        "videos": database["videos"],
+        "users": database["users"],
+        "last_login": _time(database["last_login"]),
+        "local_bytes": _sum(disk.values()),
+    }
+
+
+def _time(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+
+
+def _storage(found: Mapping[str, t.Any]) -> dict[str, int | None]:
+    return {
+        "storage_bytes": found["used"],
+        "storage_limit_bytes": found["limit"],
+        "storage_inodes": found["inodes"],
+    }
+
+
+def _totals(tenants: Sequence[TenantUsage]) -> Totals:
+    names = [field.name for field in dataclasses.fields(Numbers)]
+    sums = {name: _sum(getattr(tenant, name) for tenant in tenants) for name in names}
+    partly = (name for name in names if any(getattr(tenant, name) is None for tenant in tenants))
+    return Totals(**sums, tenants=len(tenants), at_least=tuple(name for name in partly if sums[name] is not None))
+
+
+def _metrics(servers: Mapping[str, Mapping[str, t.Any]]) -> tuple[dict[str, Metrics], list[str]]:
+    """Return server to what it served, and a sentence for each server that does not tell."""
+    metrics, problems = {}, []
+    for server, result in sorted(servers.items()):
+        try:
+            if result["metrics"] is None:
+                raise MetricsError(result["metrics_problem"])
+            metrics[server] = parse(result["metrics"])
+        except MetricsError as error:
+            problems.append(f"{server}: requests and bytes served are unknown: {error}")
+    return metrics, problems
+
+
+class _Rows:
+    """Tenant and server to what was found; a tenant that was moved may have left something where it was."""
+
+    def __init__(self, facts: Mapping[str, Mapping[str, t.Any]]) -> None:
+        self._facts = facts
+        self._found: dict[tuple[str, str], dict[str, t.Any]] = {(name, facts[name]["server"]): {} for name in facts}
+
+    def add(self, name: str, server: str, found: Mapping[str, t.Any]) -> None:
+        self._found.setdefault((name, server), {}).update(found)
+
+    def serve(self, metrics: Mapping[str, Metrics]) -> None:
+        for (name, server), row in self._found.items():
+            if server in metrics:
+                row["since"] = metrics[server].since
+                row.update(dataclasses.asdict(metrics[server].tenants.get(name, Served())))
+
+    def server_of(self, name: str, nas: str) -> str:
+        """Return the server whose row takes what the NAS has of a tenant; empty where it belongs to none."""
+        if name in self._facts and self._facts[name]["nas"] == nas:
+            return str(self._facts[name]["server"])
+        return min(
+            (server for found, server in self._found if found == name and self._orphan(name, server)), default=""
+        )
+
+    def _orphan(self, name: str, server: str) -> bool:
+        return name not in self._facts or self._facts[name]["server"] != server
+
+    def tenants(self) -> tuple[TenantUsage, ...]:
+        return tuple(self._tenant(name, server, row) for (name, server), row in sorted(self._found.items()))
+
+    def _tenant(self, name: str, server: str, row: Mapping[str, t.Any]) -> TenantUsage:
+        orphan = self._orphan(name, server)
+        desired = "" if orphan else self._facts[name]["desired"]
+        return TenantUsage(**{"observed": "absent", **row}, name=name, server=server, desired=desired, orphan=orphan)
+
+
+def usage(
+    facts: Mapping[str, Mapping[str, t.Any]],
+    servers: Mapping[str, Mapping[str, t.Any]],
+    storages: Mapping[str, Mapping[str, t.Any]],
+) -> Usage:
+    """Return what all tenants use.
+
+    `facts`: tenant to what it should be (tenant_scope). `servers`: server to what tenant_usage_info returned.
+    `storages`: NAS to what storage_quota_info returned.
+    """
+    metrics, problems = _metrics(servers)
+    rows = _Rows(facts)
+    for server, result in servers.items():
+        for name, found in result["tenants"].items():
+            rows.add(name, server, _live(found))
+    for nas, result in storages.items():
+        for name in filter(NAME.fullmatch, result["tenants"]):
+            rows.add(name, rows.server_of(name, nas), _storage(result["tenants"][name]))
+    rows.serve(metrics)
+    tenants = rows.tenants()
+    return Usage(tenants, _totals(tenants), tuple(problems))
+
+
+def of(results: runner.Results) -> Usage:
+    """Return what all tenants use, from the results of stats.yml."""
+    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
+    return usage(facts, results.get(USAGE, {}), results.get(QUOTAS, {}))
+
+
+def read(inventory: Path) -> Usage:
+    """Read what all tenants of `inventory` use; raises silo.ansible.runner.RunError."""
+    return of(runner.results(PLAYBOOK, inventory))

@@ -1,0 +1,56 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tenants, read from the variables of inventory hosts."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Iterable, Mapping
+
+from silo.tenant.hostvars import Merged
+from silo.tenant.model import Tenant, check_fleet, derive
+from silo.tenant.schema import TenantError
+
+PREFIX = "tenant_"
+
+
+def _read(name: str, merged: Merged) -> Tenant:
+    host = merged[name]
+    values = {key: host[key] for key in host if key.startswith(PREFIX)}
+    # Plain values: Ansible's carry their origin along, and other libraries do not know them.
+    try:
+        values = json.loads(json.dumps(values))
+    except (TypeError, ValueError) as error:
+        raise TenantError([f"{name}: its settings cannot be read: {error}"]) from error
+    return derive(name, values)
+
+
+def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:
+    """Return the tenant that the inventory host `name` describes; raises TenantError."""
+    return _read(name, Merged(hostvars))
+
+
+def read_some(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
+    """Return tenants that are each right by themselves; raises TenantError for the first that is not."""
+    merged = Merged(hostvars)
+    return [_read(name, merged) for name in names]
+
+
+def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
+    """Return all tenants, each right by itself and all of them together; raises TenantError."""
+    tenants: list[Tenant] = []
+    problems: list[str] = []
+    merged = Merged(hostvars)
+    for name in names:
+        try:
+            tenants.append(_read(name, merged))
+        except TenantError as error:
+            problems += error.problems
+    try:
+        check_fleet(tenants)
+    except TenantError as error:
+        problems += error.problems
+    if problems:
+        raise TenantError(problems)
+    return tenants

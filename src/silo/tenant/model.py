@@ -1,0 +1,173 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a tenant is, derived from its settings: addresses, user id, limits in bytes. Pure functions of the inventory."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Iterable, Mapping
+
+import netaddr
+from ansible.module_utils.common.text.formatters import human_to_bytes
+
+from silo.tenant.schema import TenantError, validate
+
+PREFIX_LENGTH = 28
+MIB = 1024**2
+# Below are the system's own users and people; above, kernels and tools disagree on what is negative.
+LEAST_UID, MOST_UID = 10_000, 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A tenant's own network: the first half of the subnet is fixed, the second is left to one-off containers."""
+
+    subnet: str
+    gateway: str
+    server: str
+    database: str
+    cache: str
+    range: str
+    bridge: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Tenant:
+    """One tenant as it should be. Sizes in bytes; `settings` are the validated `tenant_*` values."""
+
+    name: str
+    index: int
+    state: str
+    language: str
+    email: str
+    server: str
+    nas: str
+    uid: int
+    quota: int
+    app_quota: int
+    server_memory: int
+    database_memory: int
+    cache_memory: int
+    host_name: str
+    directory: str
+    storage: str
+    network: Network
+    settings: Mapping[str, t.Any] = dataclasses.field(repr=False, compare=False)
+
+
+def _bytes(name: str, key: str, value: str) -> int:
+    try:
+        size = int(human_to_bytes(value))
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise TenantError([f"{name}: {key} is {value!r}; a size such as 512M, 100G or 1T is right"])
+    return size
+
+
+def _app_quota(name: str, quota: int, share: float) -> int:
+    if not 0 < share <= 1:
+        raise TenantError([f"{name}: tenant_app_quota_share is {share}; a number above 0 and up to 1 is right"])
+    return round(quota * share)
+
+
+def _uid(name: str, index: int, base: int) -> int:
+    if not LEAST_UID <= base + index <= MOST_UID:
+        right = f"a number by which the user id is from {LEAST_UID} to {MOST_UID} is right"
+        raise TenantError([f"{name}: tenant_uid_base is {base}; {right}"])
+    return base + index
+
+
+def _pool(name: str, text: str) -> netaddr.IPNetwork:
+    try:
+        pool = netaddr.IPNetwork(text)
+        right = pool.version == 4 and pool.prefixlen < PREFIX_LENGTH
+    except (netaddr.AddrFormatError, ValueError):
+        right = False
+    if not right:
+        raise TenantError([f"{name}: tenant_address_pool is {text!r}; a network such as 10.83.0.0/16 is right"])
+    return pool
+
+
+def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPNetwork:
+    pool = _pool(name, settings["tenant_address_pool"])
+    count = 2 ** (PREFIX_LENGTH - pool.prefixlen)
+    if not 1 <= index < count:
+        raise TenantError([f"{name}: tenant_index is {index}; 1 to {count - 1} are right in the pool {pool}"])
+    if "tenant_subnet" not in settings:
+        return netaddr.IPNetwork((pool.first + index * 2 ** (32 - PREFIX_LENGTH), PREFIX_LENGTH), version=4)
+    try:
+        subnet = netaddr.IPNetwork(settings["tenant_subnet"])
+        right = subnet.version == 4 and subnet.prefixlen == PREFIX_LENGTH and subnet.ip == subnet.network
+    except (netaddr.AddrFormatError, ValueError):
+        right = False
+    if not right:
+        value = settings["tenant_subnet"]
+        raise TenantError([f"{name}: tenant_subnet is {value!r}; a network such as 10.83.200.16/28 is right"])
+    return subnet
+
+
+def _network(name: str, index: int, settings: Mapping[str, t.Any]) -> Network:
+    subnet = _subnet(name, index, settings)
+    gateway, server, database, cache = (str(subnet[offset]) for offset in (1, 2, 3, 4))
+    upper_half = str(list(subnet.subnet(PREFIX_LENGTH + 1))[1])
+    return Network(str(subnet), gateway, server, database, cache, upper_half, f"im-{index}")
+
+
+def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
+    """Make a tenant of its settings: `values` are all `tenant_*` variables of the inventory host `name`.
+
+    Raises TenantError with sentences for the operator.
+    """
+    settings = validate(name, values)
+    index = settings["tenant_index"]
+
+    def size(key: str) -> int:
+        return _bytes(name, key, settings[key])
+
+    quota = size("tenant_quota")
+
+    return Tenant(
+        name=name,
+        index=index,
+        state=settings["tenant_state"],
+        language=settings["tenant_language"],
+        email=settings["tenant_email"],
+        server=settings["tenant_server"],
+        nas=settings["tenant_nas"],
+        uid=_uid(name, index, settings["tenant_uid_base"]),
+        quota=quota,
+        app_quota=_app_quota(name, quota, settings["tenant_app_quota_share"]),
+        server_memory=size("tenant_server_memory"),
+        database_memory=size("tenant_database_memory"),
+        cache_memory=size("tenant_cache_memory"),
+        host_name=f"{name}.{settings['tenant_domain']}",
+        directory=f"{settings['tenant_directory']}/{name}",
+        storage=f"{settings['tenant_storage_root']}/{name}",
+        network=_network(name, index, settings),
+        settings=settings,
+    )
+
+
+def check_fleet(tenants: Iterable[Tenant]) -> None:
+    """Refuse tenants that are each right and yet cannot be together; raises TenantError.
+
+    Indexes are unique in the whole inventory, so that a tenant may move to another server; subnets as well.
+    """
+    problems = []
+    fleet = sorted(tenants, key=lambda tenant: (tenant.index, tenant.name))
+    for before, after in zip(fleet, fleet[1:], strict=False):
+        if before.index == after.index:
+            problems.append(
+                f"{after.name}: tenant_index is {after.index}, which is {before.name}'s; give it one of its own"
+            )
+    by_subnet = sorted(fleet, key=lambda tenant: (netaddr.IPNetwork(tenant.network.subnet), tenant.index))
+    for before, after in zip(by_subnet, by_subnet[1:], strict=False):
+        if before.network.subnet == after.network.subnet and before.index != after.index:
+            subnet = after.network.subnet
+            problems.append(
+                f"{after.name}: its subnet {subnet} is also {before.name}'s; leave tenant_subnet away or change it"
+            )
+    if problems:
+        raise TenantError(problems)

@@ -1,0 +1,291 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The files of a tenant, rendered from what it should be. Pure: no file is written, no variable of the play is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+import typing as t
+from collections.abc import Mapping
+
+import yaml
+from ansible.module_utils.common.dict_transformations import dict_merge
+from ansible.module_utils.common.yaml import SafeDumper  # type: ignore[attr-defined]  # by libyaml where it is
+
+from silo.tenant.model import MIB, Tenant
+from silo.tenant.schema import TenantError, role
+
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+ACCESS_PATH = "/silo/welcome/"
+# Where Immich takes a password or a PIN, or a code in their place; as its router reads a path, in any case of letters.
+GUESSED_PATHS = (
+    "(?i)^/api/(auth/(login|change-password|admin-sign-up|pin-code|session/unlock)|oauth/(callback|link)"
+    "|shared-links/login|admin/maintenance/login)"
+)
+# Above the route of all names that nobody has, and below every tenant's own, whose priority is the rule's length.
+STARTING_PRIORITY = 2
+LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
+HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content.
+
+    `slice` is the unit of systemd that holds the containers; empty where there is none. `starting` is the route for as
+    long as there is nothing to lead to.
+    """
+
+    env: str
+    slice: str
+    configuration: str
+    route: str
+    starting: str
+    digests: Mapping[str, str]
+    secrets: Mapping[str, str] = dataclasses.field(repr=False)
+
+
+@functools.cache
+def compose_file() -> str:
+    """Return the text of the Compose file, the same for all tenants."""
+    return (role() / "files" / "compose.yaml").read_text(encoding="utf-8")
+
+
+@functools.cache
+def services() -> dict[str, dict[str, t.Any]]:
+    """Return the sections of the Compose file, by service."""
+    return t.cast("dict[str, dict[str, t.Any]]", yaml.safe_load(compose_file())["services"])
+
+
+@functools.cache
+def _service_text(service: str) -> str:
+    return json.dumps(services()[service], sort_keys=True)
+
+
+def _configuration(tenant: Tenant) -> str:
+    port = tenant.settings["tenant_machine_learning_port"]
+    computed = {
+        "server": {"externalDomain": f"https://{tenant.host_name}"},
+        "machineLearning": {"urls": [f"http://{tenant.network.gateway}:{port}"]},
+        # The tenant's network has no way out, so what asks the internet is off.
+        "newVersionCheck": {"enabled": False},
+        # Few jobs at once: the photo server has 1 GB.
+        "job": {queue: {"concurrency": 1} for queue in HEAVY_JOBS},
+    }
+    merged = dict_merge(computed, tenant.settings["tenant_configuration"])
+    _check_jobs(tenant, merged["job"])
+    return json.dumps(merged, indent=2, sort_keys=True) + "\n"
+
+
+def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
+    """Refuse more jobs at once than the shared machine learning takes of a tenant: Immich does not repeat what it lost.
+
+    One request is left for somebody who searches.
+    """
+    limit = tenant.settings["tenant_machine_learning_requests"]
+    try:
+        count = sum(int(jobs[queue]["concurrency"]) for queue in LEARNING_JOBS)
+    except (KeyError, TypeError, ValueError):
+        right = "'concurrency' of each queue in its 'job' is a number"
+        raise TenantError([f"{tenant.name}: tenant_configuration cannot be read; {right}"]) from None
+    if count >= limit:
+        raise TenantError(
+            [
+                f"{tenant.name}: tenant_configuration has {count} jobs of machine learning at once "
+                f"({', '.join(LEARNING_JOBS)}); fewer than tenant_machine_learning_requests, which is {limit}, is right"
+            ]
+        )
+
+
+def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:
+    # A quarter of the cache's memory is left for its copy while it writes to disk.
+    valkey = {
+        "requirepass": secrets["cache_password"],
+        "maxmemory": f"{cache_memory * 3 // 4}",
+        "maxmemory-policy": "noeviction",
+        "dir": "/data",
+        "save": "60 1",
+    }
+    return {
+        "database_password": secrets["database_password"],
+        "cache_password": secrets["cache_password"],
+        "valkey.conf": "".join(f"{key} {value}\n" for key, value in valkey.items()),
+    }
+
+
+def _variables(tenant: Tenant) -> dict[str, str]:
+    network, settings = tenant.network, tenant.settings
+    return {
+        "COMPOSE_PROJECT_NAME": f"silo-{tenant.name}",
+        "TENANT_NAME": tenant.name,
+        # For those who start again what should run; no part of a container, so that it makes none new.
+        "TENANT_STATE": tenant.state,
+        "TENANT_UID": str(tenant.uid),
+        "TENANT_SLICE": f"silo-{tenant.name}.slice" if settings["tenant_slice"] else "",
+        "TENANT_TIME_ZONE": settings["tenant_time_zone"],
+        "TENANT_STORAGE": f"{tenant.storage}/uploads",
+        "TENANT_BRIDGE": network.bridge,
+        "TENANT_SUBNET": network.subnet,
+        "TENANT_GATEWAY": network.gateway,
+        "TENANT_RANGE": network.range,
+        "SERVER_ADDRESS": network.server,
+        "SERVER_IMAGE": settings["tenant_images"]["server"],
+        "SERVER_MEMORY": str(tenant.server_memory),
+        "IMMICH_ALLOW_SETUP": "false",
+        "DATABASE_ADDRESS": network.database,
+        "DATABASE_IMAGE": settings["tenant_images"]["database"],
+        "DATABASE_MEMORY": str(tenant.database_memory),
+        "DATABASE_SHARED_BUFFERS": f"{tenant.database_memory // 4 // MIB}MB",
+        "DATABASE_MAINTENANCE_MEMORY": f"{tenant.database_memory // 8 // MIB}MB",
+        "DATABASE_VECTOR_EXTENSION": settings["tenant_vector_extension"],
+        "CACHE_ADDRESS": network.cache,
+        "CACHE_IMAGE": settings["tenant_images"]["cache"],
+        "CACHE_MEMORY": str(tenant.cache_memory),
+    }
+
+
+def _digest(service: str, variables: Mapping[str, str], contents: Mapping[str, str]) -> str:
+    """Return a digest of all that a service is made of: its section, the variables and the mounted files it names."""
+    text = _service_text(service)
+    parts = [VARIABLE.sub(lambda match: variables.get(match[1], match[0]), text)]
+    mounted = (name for name in sorted(contents) if f'"{name}"' in text or f'/{name}"' in text)
+    parts += [f"{name}\0{contents[name]}" for name in mounted]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _env(variables: Mapping[str, str]) -> str:
+    lines = [f"{key}={value}" for key, value in variables.items()]
+    return "\n".join(["# Made by Ansible from the inventory; what is changed here is changed back.", *lines, ""])
+
+
+def slice_unit(name: str, memory: int) -> str:
+    """Return the unit that bounds all containers of a tenant to `memory` bytes together."""
+    return "\n".join(
+        [
+            "# Made by Ansible from the inventory; what is changed here is changed back.",
+            "[Unit]",
+            f"Description=Containers of the tenant {name}",
+            "",
+            "[Slice]",
+            f"MemoryMax={memory}",
+            "MemorySwapMax=0",
+            "CPUAccounting=yes",
+            "IOAccounting=yes",
+            "",
+        ]
+    )
+
+
+def _slice(tenant: Tenant) -> str:
+    """Return the unit whose limit is the sum of the containers', so that they never have more together."""
+    memory = tenant.server_memory + tenant.database_memory + tenant.cache_memory
+    return slice_unit(tenant.name, memory) if tenant.settings["tenant_slice"] else ""
+
+
+def _traefik_name(tenant: Tenant, part: str = "") -> str:
+    return f"tenant-{tenant.name}{part}"
+
+
+def _router(tenant: Tenant) -> dict[str, t.Any]:
+    resolver = tenant.settings.get("tenant_certificate_resolver")
+    return {
+        "rule": f"Host(`{tenant.host_name}`)",
+        "entryPoints": ["websecure"],
+        "tls": {"certResolver": resolver} if resolver else {},
+    }
+
+
+def _routes(http: Mapping[str, t.Any]) -> str:
+    # By libyaml where it is: what is written in Python takes ten times as long, and 100 tenants have 200 of these.
+    return yaml.dump({"http": http}, Dumper=SafeDumper, sort_keys=False, explicit_start=True)
+
+
+def _route(tenant: Tenant) -> str:
+    """Return Traefik's file of the tenant; no text of the customer's is in it, as Traefik takes it for a template."""
+    router = _router(tenant)
+    return _routes(_open_route(tenant, router) if tenant.state == "running" else _closed_route(tenant, router))
+
+
+def _starting(tenant: Tenant) -> str:
+    """Return the file by which Traefik gets the certificate, while the tenant's database is still being made.
+
+    It leads to the pages, and gives way to the tenant's own route as soon as that is there.
+    """
+    name = f"starting-{tenant.name}"
+    router = {**_router(tenant), "priority": STARTING_PRIORITY, "service": "pages@file"}
+    return _routes(
+        {
+            "routers": {name: {**router, "middlewares": ["hsts@file", name]}},
+            "middlewares": {name: {"addPrefix": {"prefix": f"/starting/{tenant.language}"}}},
+        }
+    )
+
+
+def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return one router for the name and, behind it, one for each of its parts.
+
+    Traefik tries the rules of an entry point one after the other, so each tenant has only one among them.
+    """
+    name, learning = _traefik_name(tenant), _traefik_name(tenant, "-ml")
+    return {
+        "routers": {
+            name: {**router, "middlewares": ["hsts@file"]},
+            **_parts(tenant),
+            learning: {
+                "rule": f"ClientIP(`{tenant.network.subnet}`)",
+                "entryPoints": ["machinelearning"],
+                "service": "machine-learning@file",
+                "middlewares": [learning],
+            },
+        },
+        "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
+        "middlewares": {
+            _traefik_name(tenant, "-access"): {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
+            learning: {
+                "inFlightReq": {
+                    "amount": tenant.settings["tenant_machine_learning_requests"],
+                    # By who is connected: unasked, Traefik counts by the Host header, which is anybody's words.
+                    "sourceCriterion": {"ipStrategy": {"depth": 0}},
+                }
+            },
+        },
+    }
+
+
+def _parts(tenant: Tenant) -> dict[str, t.Any]:
+    name, access = _traefik_name(tenant), _traefik_name(tenant, "-access")
+    starting = f"pages-starting-{tenant.language}"
+    parts = {
+        "-web": ("PathPrefix(`/`)", name, [f"{starting}@file"]),
+        "-api": ("PathPrefix(`/api`)", name, [f"{starting}-api@file"]),
+        # Traefik counts for each router by itself, so one tenant's attacker takes nothing from another tenant.
+        "-login": (f"PathRegexp(`{GUESSED_PATHS}`)", name, ["login-rate@file", f"{starting}-api@file"]),
+        "-access": (f"PathPrefix(`{ACCESS_PATH}`)", "access@file", ["link-rate@file", f"{starting}@file", access]),
+    }
+    return {
+        f"{name}{part}": {"rule": rule, "parentRefs": [name], "service": service, "middlewares": middlewares}
+        for part, (rule, service, middlewares) in parts.items()
+    }
+
+
+def _closed_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
+    name = _traefik_name(tenant)
+    return {
+        "routers": {name: {**router, "service": "pages@file", "middlewares": ["hsts@file", name]}},
+        "middlewares": {name: {"addPrefix": {"prefix": f"/{tenant.state}/{tenant.language}"}}},
+    }
+
+
+def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
+    """Return the files of `tenant`; `secrets` are those of its vault.yml."""
+    variables = _variables(tenant)
+    configuration = _configuration(tenant)
+    secret_files = _secret_files(secrets, tenant.cache_memory)
+    contents = {"immich.json": configuration, **secret_files}
+    digests = {service: _digest(service, variables, contents) for service in services()}
+    env = _env(variables | {f"{service.upper()}_DIGEST": digest for service, digest in digests.items()})
+    return Stack(env, _slice(tenant), configuration, _route(tenant), _starting(tenant), digests, secret_files)

@@ -1,0 +1,154 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The schema of a tenant, read from the one place where it stands: the role's argument_specs and defaults.
+
+Nothing here knows Ansible's run time: the command line and the billing service use it as the play does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
+from ansible.module_utils.common.yaml import yaml_load
+
+from silo.repository import collection
+
+NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
+EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
+# What becomes a line, a path, a rule or an image in files of a server, where another letter would say more than that.
+PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
+# Checked in ways of their own, or never on a server.
+NOT_PLAIN = frozenset(
+    "tenant_address_pool tenant_cache_memory tenant_database_memory tenant_email tenant_extension_reason tenant_file "
+    "tenant_quota tenant_server_memory tenant_subnet".split()
+)
+LONGEST_SENTENCE = 400
+# In which Ansible's validation ends at values of a shape that it does not think of.
+FAULTS = (TypeError, ValueError, ArithmeticError, AttributeError)
+RESERVED_NAMES = frozenset(
+    "acme admin api app autodiscover billing blog cdn demo dev docs ftp git grafana help host imap internal "
+    "localhost mail metrics mx ns ns1 ns2 pages pay pop root shop silo smtp ssh static status stripe support "
+    "system test traefik web webmail wpad www".split()
+)
+
+
+class TenantError(Exception):
+    """A tenant that cannot be: each problem is a sentence that names the tenant, the field and the value."""
+
+    def __init__(self, problems: t.Sequence[str]) -> None:
+        """Keep the sentences apart, for those who print them one by one; each is a line, whatever a value holds."""
+        self.problems = tuple(map(_line, problems))
+        super().__init__("\n".join(self.problems))
+
+
+def _line(text: str) -> str:
+    plain = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return plain if len(plain) <= LONGEST_SENTENCE else f"{plain[:LONGEST_SENTENCE]}... ({len(plain)} characters)"
+
+
+def role() -> Path:
+    """Return the folder of the role that says what a tenant is."""
+    return collection() / "roles" / "tenant"
+
+
+@functools.cache
+def options() -> dict[str, t.Any]:
+    """Return the options of the role's entry point, as in argument_specs: name to type, required, choices ..."""
+    specs = yaml_load((role() / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    return t.cast("dict[str, t.Any]", specs["argument_specs"]["main"]["options"])
+
+
+@functools.cache
+def defaults() -> dict[str, t.Any]:
+    """Return the role's defaults: what a tenant is where neither its file, nor its plan, nor the policy says it."""
+    return t.cast("dict[str, t.Any]", yaml_load((role() / "defaults" / "main.yml").read_text(encoding="utf-8")))
+
+
+def name_problem(name: str) -> str | None:
+    """Return why `name` cannot be a tenant's, or None."""
+    if not NAME.fullmatch(name):
+        return (
+            f"tenant {name!r}: this name cannot be used; "
+            "2 to 31 small letters and digits are right, beginning with a letter"
+        )
+    if name in RESERVED_NAMES:
+        return f"tenant {name!r}: this name is reserved for the platform; choose another"
+    return None
+
+
+def _unknown(name: str, values: t.Mapping[str, t.Any]) -> list[str]:
+    problems = []
+    for key in sorted(set(values) - set(options())):
+        near = difflib.get_close_matches(key, options(), n=1)
+        problems.append(f"{name}: {key} is no setting of a tenant" + (f"; {near[0]} is meant?" if near else ""))
+    return problems
+
+
+def _not_plain(name: str, values: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    texts = {key: value for key, value in values.items() if key in options() and key not in NOT_PLAIN}
+    texts |= {f"tenant_images.{key}": value for key, value in (values.get("tenant_images") or {}).items()}
+    for key, value in texts.items():
+        if isinstance(value, str) and not PLAIN.fullmatch(value):
+            yield f"{name}: {key} is {value!r}; plain letters, digits and . / : @ _ + = , - are right"
+
+
+def _sentence(name: str, message: str) -> str:
+    if message.startswith("missing required arguments: "):
+        keys = message.removeprefix("missing required arguments: ").split(", ")
+        return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing"
+    return f"{name}: {message}"
+
+
+def _shown(value: t.Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of too many digits"
+
+
+def _breaks(key: str, value: t.Any) -> bool:
+    """Tell whether Ansible's own validation ends in a fault at this value, as at a list where a dict is asked for."""
+    try:
+        _checked({key: options()[key]}, {key: value})
+    except FAULTS:
+        return True
+    return False
+
+
+def _checked(specification: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]) -> ValidationResult:
+    repr(values)  # Python writes no number of more than some thousand digits.
+    result: ValidationResult = ArgumentSpecValidator(specification).validate(values)
+    return result
+
+
+def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Check the settings of one tenant (all `tenant_*` names that it has) and return them typed, defaults filled in.
+
+    Raises TenantError with every problem found, not the first alone.
+    """
+    problems = [problem] if (problem := name_problem(name)) else []
+    problems += _unknown(name, values)
+    # What says nothing is as if it were not there.
+    known = {key: value for key, value in values.items() if key in options() and value is not None}
+    try:
+        result = _checked(options(), defaults() | known)
+    except FAULTS:
+        breaking = [key for key in known if _breaks(key, known[key])]
+        problems += [f"{name}: {key} is {_shown(known[key])}; {options()[key]['type']} is right" for key in breaking]
+        if not breaking:
+            raise
+        raise TenantError(problems) from None
+    problems += [_sentence(name, message) for message in result.error_messages]
+    email = known.get("tenant_email")
+    if isinstance(email, str) and not EMAIL.fullmatch(email):
+        problems.append(f"{name}: tenant_email is {email!r}; an address such as hans@example.ch is right")
+    # What is of no right type has its sentence already.
+    problems += [] if problems else _not_plain(name, result.validated_parameters)
+    if problems:
+        raise TenantError(problems)
+    return {key: value for key, value in result.validated_parameters.items() if value is not None}

@@ -1,0 +1,51 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A tenant's secrets: made once, kept in the tenant's vault.yml, encrypted as a whole by ansible-vault."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible.parsing.vault import VaultLib
+
+from silo.tenant.schema import TenantError
+
+NAMES = ("database_password", "cache_password", "admin_password")
+
+
+def make() -> dict[str, str]:
+    """Return new secrets, letters and digits only (Immich's database takes no others), about 190 bits each."""
+    alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    return {name: "".join(secrets.choice(alphabet) for _character in range(32)) for name in NAMES}
+
+
+def vault_file(tenant_file: str) -> Path:
+    """Return the path of the vault.yml that belongs to a tenant.yml."""
+    return Path(tenant_file).with_name("vault.yml")
+
+
+def write(path: Path, values: t.Mapping[str, str], vault: VaultLib) -> None:
+    """Write `values` encrypted to `path`, mode 0600, whole or not at all; an existing file is never replaced.
+
+    Raises TenantError where there is no vault password, or where the file has come into being meanwhile.
+    """
+    if not vault.secrets:
+        hint = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"
+        raise TenantError([f"{path}: it cannot be written without a vault password; {hint}"])
+    text = yaml.safe_dump({"tenant_secrets": dict(values)}, explicit_start=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".vault.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(vault.encrypt(text))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # fails where the file exists: of two runs one wins, and the other says so
+    except FileExistsError:
+        raise TenantError([f"{path}: another run has just made it; run again"]) from None
+    finally:
+        Path(temporary).unlink()

@@ -1,0 +1,109 @@
+"""What bounds a container; each check fails where its one thing is broken, and no other does."""
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import hardening
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.limits import Limits
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.process import CAPABILITIES
+
+GIB = 1024**3
+NAMES = {
+    "user",
+    "capabilities",
+    "no new privileges",
+    "seccomp",
+    "core dumps",
+    "root file system",
+    "places to write",
+    "memory",
+    "swap",
+    "processes",
+    "memory order",
+}
+NONE = dict.fromkeys(CAPABILITIES, 0)
+
+
+@pytest.fixture
+def failed(given):
+    """The checks that do not hold, by name, of a container that differs; as that of a tenant, or as a shared one."""
+
+    def of(service=None, **changes):
+        checks = list(hardening.checks(service or given.service, given.found(**changes)))
+        assert {check.check for check in checks} == NAMES
+        return {check.check: check for check in checks if not check.ok}
+
+    return of
+
+
+def test_all_hold_where_all_is_right(failed):
+    assert failed() == {}
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "seen"),
+    [
+        ("user", {"users": frozenset({200001, 0})}, "0, 200001"),
+        ("user", {"groups": frozenset({200001, 4})}, "4, 200001"),
+        ("user", {"users": frozenset({200002}), "groups": frozenset({200002})}, "200001, 200002"),
+        ("capabilities", {"capabilities": NONE | {"CapEff": 0x1000}}, "CapEff 0x1000 in process 42 (node)"),
+        ("capabilities", {"capabilities": NONE | {"CapBnd": 0xA80425FB}}, "CapBnd 0xa80425fb in process 42 (node)"),
+        ("no new privileges", {"no_new_privileges": False}, "not set in process 42 (node)"),
+        ("seccomp", {"seccomp": 0}, "no filter in process 42 (node)"),
+        ("core dumps", {"dumps": True}, "written in process 42 (node)"),
+        ("memory order", {"memory_order": 0}, "0, 100"),
+        ("seccomp", {"seccomp": 1}, "no filter in process 42 (node)"),
+    ],
+)
+def test_a_process_that_may_more(given, failed, check, changes, seen):
+    found = failed(processes=(given.process(number=41), given.process(**changes)))
+    assert list(found) == [check]
+    assert found[check].seen == seen
+
+
+def test_a_root_that_can_be_written_to(given, failed):
+    found = failed(mounts=given.mounted(**{"/": {"writable": True}}))
+    assert {name: check.seen for name, check in found.items()} == {"root file system": "writable"}
+
+
+def test_a_root_that_nobody_knows(given, failed):
+    assert failed(mounts=given.mounted(**{"/": None}))["root file system"].seen == "none"
+
+
+def test_a_place_to_write_that_nobody_named(given, failed):
+    more = Mount("/etc", "ext4", writable=True, size_limited=False)
+    assert failed(mounts=(*given.found().mounts, more))["places to write"].seen == "/etc"
+
+
+@pytest.mark.parametrize("point", ["/tmp", "/dev/shm", "/dev"])
+def test_a_place_in_memory_without_an_end(given, failed, point):
+    found = failed(mounts=given.mounted(**{point: {"size_limited": False}}))
+    assert found["places to write"].seen == f"{point} without an end"
+
+
+@pytest.mark.parametrize(
+    ("check", "limits", "seen"),
+    [
+        ("memory", Limits(2 * GIB, 0, 64), "2G"),
+        ("memory", Limits(None, 0, 64), "no limit"),
+        ("swap", Limits(GIB, GIB, 64), "1G"),
+        ("swap", Limits(GIB, None, 64), "no limit"),
+        ("processes", Limits(GIB, 0, None), "no limit"),
+        ("processes", Limits(GIB, 0, 65), "65"),
+    ],
+)
+def test_a_limit_that_is_another(failed, monkeypatch, check, limits, seen):
+    monkeypatch.setattr(hardening, "has_swap", lambda: True)
+    found = failed(limits=limits)
+    assert {name: one.seen for name, one in found.items()} == {check: seen}
+
+
+def test_a_kernel_that_counts_no_swap_on_a_server_that_has_none(failed, monkeypatch):
+    monkeypatch.setattr(hardening, "has_swap", lambda: False)
+    assert failed(limits=Limits(GIB, None, 64)) == {}
+
+
+def test_a_shared_service_has_a_user_and_limits_of_its_own(given, failed):
+    traefik = given.wanted.shared[0]
+    assert failed(traefik) == {}
+    found = failed(traefik, processes=(given.process(users=frozenset({0})),), limits=Limits(GIB, 0, None))
+    assert {name: check.seen for name, check in found.items()} == {"user": "0, 200001", "processes": "no limit"}

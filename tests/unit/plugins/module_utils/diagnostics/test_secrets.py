@@ -1,0 +1,120 @@
+"""Secrets: their files, and that they are nowhere else."""
+
+import os
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import secrets
+
+PASSWORD = "secret of secrets/database_password"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+
+
+@pytest.fixture
+def hans(given):
+    """A tenant whose files are all as they should be."""
+    hans = given.hans
+    for folder, owner in (("", 0), ("secrets", 0), ("database", hans.uid), ("queue", hans.uid), ("backups", hans.uid)):
+        path = hans.directory / folder
+        path.mkdir(parents=True, mode=0o700)
+        os.chown(path, owner, owner)
+    for name, mode, owner in (
+        ("secrets/database_password", 0o400, hans.uid),
+        ("secrets/cache_password", 0o400, hans.uid),
+        ("secrets/valkey.conf", 0o400, hans.uid),
+        ("immich.json", 0o400, hans.uid),
+        (".env", 0o600, 0),
+    ):
+        path = hans.directory / name
+        path.write_text(f"secret of {name}")
+        path.chmod(mode)
+        os.chown(path, owner, owner)
+    return hans
+
+
+@pytest.fixture
+def hidden(given, hans):
+    """Gives a function: whether the secrets are hidden in a container of which something differs."""
+
+    def of(**changes):
+        _files, check = secrets.checks(hans, {given.service: given.found(**changes)})
+        return check
+
+    return of
+
+
+@needs_root
+def test_files_that_are_as_they_should_be(hans):
+    check = secrets.files(hans)
+    assert (check.ok, check.seen) == (True, "10 as they should be")
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("name", "mode"), [("secrets/cache_password", 0o444), ("immich.json", 0o440), (".env", 0o644), ("secrets", 0o755)]
+)
+def test_a_file_that_others_can_read(hans, name, mode):
+    (hans.directory / name).chmod(mode)
+    check = secrets.files(hans)
+    assert not check.ok
+    assert check.seen.startswith(f"{hans.directory / name} has mode {mode:04o} and belongs to")
+
+
+@needs_root
+def test_a_file_of_another_tenant(hans):
+    os.chown(hans.directory / "secrets" / "valkey.conf", hans.uid + 1, hans.uid + 1)
+    assert f"belongs to {hans.uid + 1}; 0400 and {hans.uid} are right" in secrets.files(hans).seen
+
+
+@needs_root
+def test_a_file_that_is_missing_or_a_link(hans):
+    path = hans.directory / "secrets" / "valkey.conf"
+    path.unlink()
+    assert secrets.files(hans).seen == f"{path}: No such file or directory"
+    path.symlink_to("/etc/passwd")
+    assert secrets.files(hans).seen == f"{path} is a link"
+
+
+@needs_root
+def test_a_password_in_docker_inspect_is_told_without_it(given, hidden):
+    check = hidden(details=given.details(Env=[f"DB_PASSWORD={PASSWORD}"]))
+    assert (check.ok, check.seen) == (False, "database_password in docker inspect")
+    assert PASSWORD not in str(check)
+
+
+@needs_root
+@pytest.mark.parametrize("user", [0, 200001, 200002])
+def test_a_password_in_arguments_is_told_without_it_whoever_s_they_are(given, hidden, user):
+    process = given.process(users=frozenset({user}), arguments=f"psql\0{PASSWORD}\0".encode())
+    check = hidden(processes=(given.process(), process))
+    assert (check.ok, check.seen) == (False, "database_password in the arguments of process 42 (node)")
+    assert PASSWORD not in str(check)
+
+
+ENVIRONMENT = f"A=1\0DB_PASSWORD={PASSWORD}\0".encode()
+
+
+@needs_root
+@pytest.mark.parametrize(("users", "label"), [({0}, "0"), ({200002}, "200002"), ({0, 200001}, "0 and 200001")])
+def test_a_password_in_an_environment_of_another_user_is_told_without_it(given, hidden, users, label):
+    """One that is the tenant's in part may act, and be read, as another."""
+    process = given.process(users=frozenset(users), environment=ENVIRONMENT)
+    check = hidden(processes=(given.process(), process))
+    seen = f"database_password in the environment of process 42 (node), user {label}"
+    assert (check.ok, check.seen) == (False, seen)
+    assert PASSWORD not in str(check)
+
+
+@needs_root
+def test_the_tenants_own_processes_have_what_the_image_exports(given, hidden):
+    assert hidden(processes=(given.process(environment=ENVIRONMENT),)).ok
+
+
+@needs_root
+def test_nothing_is_found_where_nothing_is(given, hans):
+    assert all(check.ok for check in secrets.checks(hans, {given.service: given.found()}))
+
+
+def test_without_the_files_nobody_can_say(given):
+    files, hidden = secrets.checks(given.hans, {given.service: given.found()})
+    assert (files.ok, hidden.ok) == (False, False)
+    assert "cannot be looked for" in hidden.seen

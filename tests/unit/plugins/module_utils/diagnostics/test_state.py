@@ -1,0 +1,155 @@
+"""What a tenant's state asks for."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import state
+
+
+@pytest.fixture
+def items(given):
+    """The three containers of hans, of which some differ; None is not there."""
+
+    def of(**changes):
+        found = {}
+        for service in ("server", "database", "cache"):
+            if changes.get(service, {}) is not None:
+                name = f"silo-hans-{service}-1"
+                found[name] = given.item(name=name, **changes.get(service, {}))
+        return found
+
+    return of
+
+
+@pytest.fixture
+def failed(given):
+    """What does not hold, where hans should be in a state."""
+
+    def of(items, wanted="running", directories=None):
+        given.parameters["tenants"] = [given.tenant_item("hans", 1, wanted)]
+        hans = given.hans
+        (hans.directory / "database").mkdir(parents=True, exist_ok=True)
+        (hans.directory / "database" / "PG_VERSION").touch()
+        (hans.directory / ".admin-created").touch()
+        there = {hans.storage / "uploads"} if directories is None else directories
+        return {check.subject: check.seen for check in state.checks(hans, items, there) if not check.ok}
+
+    return of
+
+
+def test_one_that_runs(items, failed):
+    assert failed(items()) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        (None, "no container"),
+        ({"state": "exited", "status": "Exited (137)"}, "exited"),
+        ({"status": "Up 3 minutes (unhealthy)"}, "running, unhealthy"),
+        ({"status": "Up 3 seconds (health: starting)"}, "running, starting"),
+        ({"state": "restarting", "status": "Restarting (1)"}, "restarting"),
+    ],
+)
+def test_a_service_that_does_not_run(items, failed, changes, seen):
+    assert failed(items(cache=changes)) == {"hans/cache": seen}
+
+
+@pytest.mark.parametrize("wanted", ["stopped", "suspended"])
+def test_one_at_rest(given, items, failed, wanted):
+    exited = {"state": "exited", "status": "Exited (0)"}
+    assert failed(items(server=exited, database=exited, cache=exited), wanted) == {}
+    assert failed({}, wanted) == {}
+    stays = items(server=exited, database={"state": "running"}, cache=exited)
+    assert failed(stays, wanted) == {"hans": "silo-hans-database-1 is running"}
+
+
+def test_one_that_is_to_be_absent(items, failed):
+    assert failed({}, "absent", directories=set()) == {}
+    assert failed(items(server={"state": "exited"}, database=None, cache=None), "absent") == {
+        "hans": "silo-hans-server-1 is exited"
+    }
+
+
+def test_data_that_is_gone(given, items, failed):
+    assert failed(items(), directories=set()) == {"hans": f"{given.hans.storage}/uploads is missing"}
+    assert state.data(given.hans, {given.hans.storage / "uploads"}).ok
+    (given.hans.directory / "database" / "PG_VERSION").unlink()
+    assert "PG_VERSION is missing" in state.data(given.hans, {given.hans.storage / "uploads"}).seen
+
+
+@pytest.fixture
+def photo_server():
+    """Answers as it is told to whoever asks how it is."""
+    answers = {"body": b'{"isInitialized": true}'}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            assert self.path == "/api/server/config"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answers["body"])))
+            self.end_headers()
+            self.wfile.write(answers["body"])
+
+        def log_message(self, *_arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        answers["port"] = server.server_port
+        yield answers
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def closed(given, photo_server):
+    service = given.parameters["tenants"][0]["services"][0]
+    service |= {"address": "127.0.0.1", "port": photo_server["port"]}
+    return lambda **changes: state.closed(given.service, given.found(processes=(given.process(**changes),)))
+
+
+def test_set_up_that_is_closed(closed):
+    assert (closed().ok, closed().seen) == (True, "closed, with an admin")
+
+
+@pytest.mark.parametrize(
+    ("environment", "seen"),
+    [
+        (b"A=1\0", "open (IMMICH_ALLOW_SETUP is not set)"),
+        (b"IMMICH_ALLOW_SETUP=true\0", "open (IMMICH_ALLOW_SETUP=true)"),
+    ],
+)
+def test_set_up_that_is_open(closed, environment, seen):
+    check = closed(environment=environment)
+    assert (check.ok, check.seen) == (False, seen)
+
+
+@pytest.mark.parametrize("body", [{"isInitialized": False}, {}, [], None])
+def test_an_instance_without_an_admin(closed, photo_server, body):
+    photo_server["body"] = json.dumps(body).encode()
+    assert (closed().ok, closed().seen) == (False, "closed, without an admin")
+
+
+def test_a_photo_server_that_says_nothing_of_use(closed, photo_server):
+    photo_server["body"] = b"<html>"
+    assert not closed().ok
+
+
+def test_one_that_was_made_at_rest_has_no_data_yet(given):
+    given.parameters["tenants"] = [given.tenant_item("hans", 1, "stopped")]
+    hans = given.hans
+    uploads = hans.storage / "uploads"
+    (uploads / "backups").mkdir(parents=True)
+    assert state.data(hans, {uploads}).ok
+    # Photos without a database are no beginning, but a loss.
+    (uploads / "library").mkdir()
+    (uploads / "library" / ".immich").touch()
+    assert not state.data(hans, {uploads}).ok
+
+
+def test_one_that_should_run_has_data(given):
+    assert not state.data(given.hans, set()).ok

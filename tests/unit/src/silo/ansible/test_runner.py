@@ -1,0 +1,103 @@
+"""Ansible's events, and what it says when it fails."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from silo.ansible import runner
+from silo.repository import root
+from silo.state import BusyError, State
+
+INVENTORY = "localhost ansible_connection=local ansible_python_interpreter={{ansible_playbook_python}}\n"
+
+
+@pytest.fixture
+def playbook(tmp_path, monkeypatch):
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "hosts").write_text(INVENTORY)
+    (tmp_path / "ansible.cfg").write_text("")
+    monkeypatch.setattr(runner, "root", lambda: tmp_path)
+
+    def write(tasks):
+        text = f"- hosts: localhost\n  gather_facts: false\n  tasks:\n    - name: The task\n      {tasks}\n"
+        (tmp_path / "playbooks" / "p.yml").write_text(text)
+        return "p.yml", tmp_path / "hosts"
+
+    return write
+
+
+def test_results_come_by_task_and_host(playbook):
+    found = runner.results(*playbook("ansible.builtin.debug: {msg: {answer: 42}}"))
+    assert found["The task"]["localhost"]["msg"] == {"answer": 42}
+
+
+def test_a_task_that_fails_is_told_in_its_own_words(playbook):
+    with pytest.raises(runner.RunError, match="^hans is not right$"):
+        runner.results(*playbook("ansible.builtin.fail: {msg: hans is not right}"))
+
+
+def test_a_machine_that_is_away_is_told(playbook, tmp_path):
+    name, inventory = playbook("ansible.builtin.ping:")
+    inventory.write_text("localhost ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1\n")
+    with pytest.raises(runner.RunError, match=r"127\.0\.0\.1 port 1: Connection refused"):
+        runner.results(name, inventory)
+
+
+def test_a_playbook_that_cannot_be_read_is_told(playbook):
+    with pytest.raises(runner.RunError, match="no.such.module"):
+        runner.results(*playbook("no.such.module: {}"))
+
+
+def test_what_was_started_ahead_is_run_and_the_rest_ends(playbook):
+    with runner.ahead(2):
+        first = runner._ahead._next
+        assert runner.results(*playbook("ansible.builtin.debug: {msg: hans}"))["The task"]["localhost"]["msg"] == "hans"
+        second = runner._ahead._next
+    assert first.wait() == 0
+    assert second.wait() != 0
+    assert runner._ahead._next is None
+
+
+def test_one_that_was_told_nothing_ends_with_us(playbook):
+    process = runner._Process()
+    process._mouth.close()
+    assert process.wait() == 0
+
+
+def test_a_run_holds_the_lock_that_it_was_given_until_it_ends(playbook, tmp_path):
+    state = State(tmp_path)
+    with state.turn() as lock:
+        events = runner.events(*playbook("ansible.builtin.pause: {seconds: 1}"), lock=lock)
+        next(events)
+    with pytest.raises(BusyError), state.turn(wait_seconds=0):
+        pytest.fail("two runs at once")
+    list(events)
+    with state.turn(wait_seconds=5):
+        pass
+
+
+def test_why_it_cannot_start_is_told(playbook, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(runner.RunError):
+        runner.results(*playbook("ansible.builtin.debug:"))
+
+
+@pytest.mark.parametrize(
+    ("home", "place", "said"), [("", "/", "its playbooks are not here"), (str(root()), "/", ""), ("", ".", "")]
+)
+def test_it_finds_its_playbooks_or_says_so(home, place, said, tmp_path):
+    """As installed by pip, away from the repository."""
+    shutil.copytree(root() / "src" / "silo", tmp_path / "silo")
+    place = root() / "docs" if place == "." else place
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", "import silo.__main__ as program; program.main()", "--version"],
+        cwd=place,
+        env={"PYTHONPATH": str(tmp_path), "SILO_HOME": home},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, said in result.stderr) == (1 if said else 0, True)
+    assert "Traceback" not in result.stderr

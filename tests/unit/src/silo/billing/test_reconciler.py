@@ -1,0 +1,465 @@
+"""Paid, failed, thirty days: what a customer lives through, by real edits, real letters and a stand-in of Stripe."""
+
+import json
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from silo import cli
+from silo.billing.errors import NeedsAttention, TryLater
+from silo.billing.rate_limits import Brakes
+from silo.billing.reconciler import Settlement
+from silo.billing.state_store import Notes
+from silo.diagnostics.verify.check import Check
+from silo.edits import Edits
+from silo.operation import Operator
+
+from .world import OPERATOR
+
+HANS = "hans@example.ch"
+
+
+def settings(world, name="hans"):
+    return yaml.safe_load((world.path / "host_vars" / name / "tenant.yml").read_text())
+
+
+def bodies(world, address):
+    return [letter.get_body(("plain",)).get_content() for letter in world.post.to(address)]
+
+
+@pytest.fixture
+def hans(company):
+    name = company.order("hans")
+    company.work()
+    return name
+
+
+@pytest.fixture
+def unpaid(company, hans):
+    """Hans, whose second month was not paid an hour ago."""
+    company.account.break_card(hans)
+    company.account.advance(31.05)
+    company.work()
+    return hans
+
+
+def test_who_pays_gets_a_cloud_of_the_plan_and_a_link_in_their_language(company):
+    name = company.order("marie", "price_medium", "fr")
+    company.work()
+    assert company.machines.running == {"marie": "running"}
+    found = settings(company, "marie")
+    assert (found["tenant_plan"], found["tenant_language"]) == ("medium", "fr")
+    assert (found["tenant_subscription"], found["tenant_email"]) == (name, "marie@example.ch")
+    assert company.post.subjects("marie@example.ch") == ["Votre cloud photo est prêt"]
+
+
+def test_who_does_not_pay_is_suspended_at_once_with_the_link_of_that_invoice(company, unpaid):
+    assert company.machines.running == {"hans": "suspended"}
+    assert company.machines.data == {"hans": "photos 1"}
+    assert company.post.subjects(HANS)[1:] == ["Ihre Foto-Cloud ist pausiert"]
+    assert company.account.of(unpaid)[1]["hosted_invoice_url"] in bodies(company, HANS)[-1]
+
+
+def test_who_pays_again_has_the_same_photos(company, unpaid):
+    company.days(12)
+    company.account.pay(unpaid)
+    company.work()
+    assert company.machines.running == {"hans": "running"}
+    assert company.machines.data == {"hans": "photos 1"}
+    assert company.post.subjects(HANS)[2:] == ["Ihre Foto-Cloud ist wieder offen"]
+
+
+def test_after_thirty_days_with_three_letters_it_is_in_the_trash_with_a_record(company, unpaid):
+    first = company.account.time.date()
+    days = {}
+    for day in range(1, 32):
+        company.days(1)
+        for subject in company.post.subjects(HANS)[2 + len(days) :]:
+            days[day] = subject
+    assert first.isoformat() == "2026-02-01"
+    assert days == {
+        16: "Ihre Foto-Cloud wird am 3. März 2026 gelöscht",
+        23: "Ihre Foto-Cloud wird am 3. März 2026 gelöscht",
+        29: "Ihre Foto-Cloud wird am 3. März 2026 gelöscht",
+        30: "Ihre Foto-Cloud wurde gelöscht",
+    }
+    told = bodies(company, HANS)[2:5]
+    assert ["in 14 Tagen" in told[0], "in 7 Tagen" in told[1], "in 1 Tag" in told[2]] == [True, True, True]
+    assert company.machines.data == {}
+    assert list(company.machines.trash.values()) == ["photos 1"]
+    (stone,) = Edits(company.path).inventory.tombstones()
+    assert (stone.name, stone.subscription, stone.by) == ("hans", unpaid, "billing, as nothing was paid")
+    assert stone.trashed
+    assert not stone.purged
+    assert company.post.subjects(OPERATOR) == ["hans is deleted"]
+
+
+def test_a_promise_that_does_not_hold_afterwards_is_told_to_the_operator_once_a_day(company):
+    subscription = company.order("hans")
+    for _event in range(2):
+        operator = Operator(Edits(company.path))
+        operator.broken.append(Check("memory", "hans/cache", False, "2G", "512M"))
+        Settlement(operator, company.gateway, clock=company.clock).settle(subscription)
+    assert company.machines.running == {"hans": "running"}
+    assert company.post.subjects(OPERATOR) == ["A tenant is not as promised"]
+
+
+def test_paid_after_the_deletion_it_comes_back_with_the_same_photos(company, unpaid):
+    company.days(33)
+    assert company.machines.running == {}
+    company.account.mend_card(unpaid)
+    company.account.pay(unpaid)
+    company.work()
+    assert company.machines.running == {"hans": "running"}
+    assert company.machines.data == {"hans": "photos 1"}
+    assert Edits(company.path).inventory.tombstones() == ()
+
+
+def test_paid_after_all_was_removed_for_good_is_parked(company, unpaid):
+    company.days(33)
+    operator = Operator(Edits(company.path))
+    operator.purge(operator.kept())
+    company.account.mend_card(unpaid)
+    company.account.pay(unpaid)
+    with pytest.raises(
+        NeedsAttention, match=r"hans \(sub_\d+\): it is paid again, and the data of hans was removed for good"
+    ):
+        company.settlement().settle(unpaid)
+    assert company.machines.running == {}
+
+
+def test_paid_at_the_very_moment_of_the_deletion_it_is_not_deleted(company, unpaid, stripe):
+    company.days(29)
+    asked = []
+
+    def pays(path):
+        # At the second look, which is the one before the deletion.
+        asked.append(path)
+        if [one for one in asked if one == f"subscriptions/{unpaid}"] == [f"subscriptions/{unpaid}"] * 2:
+            company.account.mend_card(unpaid)
+            company.account.pay(unpaid)
+
+    company.account.advance(1)
+    stripe.before = pays
+    told = company.settlement().settle(unpaid).told
+    assert told == "hans is not deleted: it is paid"
+    stripe.before = lambda _path: None
+    company.work()
+    assert company.machines.running == {"hans": "running"}
+    assert "Ihre Foto-Cloud wurde gelöscht" not in company.post.subjects(HANS)
+
+
+def test_with_a_relay_that_is_away_nobody_is_deleted_and_the_letter_names_a_later_day(company, unpaid):
+    company.days(10)
+    company.post.refuses = True
+    company.days(25)
+    assert company.state("hans") == "suspended"
+    company.post.refuses = False
+    Edits(company.path).outbox.deliver(at_once=True)
+    announced = [subject for subject in company.post.subjects(HANS) if "gelöscht" in subject]
+    assert len(announced) == 1
+    assert "3. März" not in announced[0]
+
+
+def test_within_the_grace_one_letter_asks_for_the_payment_and_a_paid_one_is_not_asked(company, hans):
+    company.set(billing_grace_days=5)
+    company.account.break_card(hans)
+    company.account.advance(31.05)
+    company.work()
+    company.days(3)
+    assert company.state("hans") == "running"
+    assert company.post.subjects(HANS)[1:] == ["Ihre Zahlung ist nicht angekommen"]
+    assert "vor dem 6. Februar 2026" in bodies(company, HANS)[-1]
+    company.days(2)
+    assert company.state("hans") == "suspended"
+
+
+def test_a_letter_that_waits_is_taken_back_once_it_is_paid(company, hans):
+    company.set(billing_grace_days=5)
+    company.account.break_card(hans)
+    company.post.refuses = True
+    company.account.advance(31.05)
+    company.work()
+    company.account.pay(hans)
+    company.work()
+    company.post.refuses = False
+    Edits(company.path).outbox.deliver(at_once=True)
+    assert company.post.subjects(HANS)[1:] == []
+
+
+def test_ended_by_the_customer_it_is_suspended_that_day_and_deleted_thirty_days_later(company, hans):
+    company.account.cancel(hans, at_period_end=True)
+    company.work()
+    assert company.state("hans") == "running"
+    company.days(31)
+    assert company.state("hans") == "suspended"
+    company.days(30)
+    assert company.state("hans") is None
+
+
+def test_ordered_anew_by_the_same_customer_it_is_the_same_cloud(company, hans):
+    company.account.cancel(hans)
+    company.work()
+    customer = company.account.subscriptions[hans]["customer"]
+    name = company.account.subscribe(customer, "price_large", {"tenant": "hans", "language": "de"})
+    company.work()
+    assert company.machines.running == {"hans": "running"}
+    assert company.machines.data == {"hans": "photos 1"}
+    assert (settings(company)["tenant_subscription"], settings(company)["tenant_plan"]) == (name, "large")
+    # The subscription that ended has no say any more.
+    company.settlement().settle(hans)
+    assert company.state("hans") == "running"
+
+
+def test_ordered_anew_while_it_is_in_the_trash_it_comes_back(company, hans):
+    company.account.cancel(hans)
+    company.work()
+    company.days(31)
+    assert company.state("hans") is None
+    customer = company.account.subscriptions[hans]["customer"]
+    company.account.subscribe(customer, "price_small", {"tenant": "hans", "language": "de"})
+    company.work()
+    assert company.machines.running == {"hans": "running"}
+    assert company.machines.data == {"hans": "photos 1"}
+
+
+@pytest.mark.parametrize(
+    ("wished", "words"),
+    [
+        ("hans", "its name is another tenant's already, of sub_.* \\(active\\); refund it"),
+        ("www", "this name is reserved for the platform"),
+        ("Ha ns", "this name cannot be used"),
+        ("", "its metadata has no 'tenant'"),
+    ],
+)
+def test_a_name_that_cannot_be_is_parked(company, hans, wished, words):
+    other = company.account.order(wished, "other@example.ch", "price_small")
+    with pytest.raises(NeedsAttention, match=words):
+        company.settlement().settle(other)
+    assert list(company.machines.running) == ["hans"]
+
+
+def test_a_price_that_is_nobodys_is_parked(company):
+    company.account.sell("price_other", "Another product")
+    name = company.order("hans", "price_other")
+    with pytest.raises(NeedsAttention, match="billing_plans names no plan"):
+        company.settlement().settle(name)
+    assert company.machines.running == {}
+
+
+def test_a_tenant_that_others_have_by_hand_is_nobodys_by_guess(company):
+    Operator(Edits(company.path)).create("hans", email="other@example.ch", quota="10G")
+    name = company.order("hans")
+    with pytest.raises(NeedsAttention, match="'silo set hans --subscription sub_"):
+        company.settlement().settle(name)
+    linked = CliRunner().invoke(cli.main, ["-i", str(company.path), "set", "hans", "--subscription", name])
+    assert linked.exit_code == 0, linked.output
+    assert "a quota of its own" in company.settlement().settle(name).told
+
+
+def test_a_larger_plan_is_there_at_once_and_the_customer_is_told(company, hans):
+    company.account.change(hans, "price_large")
+    company.work()
+    assert settings(company)["tenant_plan"] == "large"
+    assert company.post.subjects(HANS)[1:] == ["Ihr Abo ist geändert"]
+
+
+def test_a_smaller_plan_than_what_is_stored_is_told_to_the_operator_once_and_not_forced(company, hans):
+    company.account.change(hans, "price_large")
+    company.work()
+    company.machines.used["hans"] = 300 * 1024**3
+    company.account.change(hans, "price_small")
+    company.days(3)
+    assert settings(company)["tenant_plan"] == "large"
+    assert company.post.subjects(OPERATOR) == ["hans stores more than the plan that was bought"]
+    assert not [run for run in company.machines.seen[-4:] if run[0] == "apply.yml"]
+    company.machines.used["hans"] = 30 * 1024**3
+    company.days(1)
+    assert settings(company)["tenant_plan"] == "small"
+
+
+def test_what_the_operator_stopped_no_payment_starts(company, hans):
+    Operator(Edits(company.path)).set_state("hans", "stopped")
+    company.account.advance(31.05)
+    company.work()
+    assert company.state("hans") == "stopped"
+
+
+def test_an_extension_opens_again_and_holds_until_its_day(company, unpaid):
+    Operator(Edits(company.path)).change("hans", extended_until="2026-03-20", extension_reason="is in hospital")
+    company.days(1)
+    assert company.state("hans") == "running"
+    company.days(45)
+    assert (company.account.time.date().isoformat(), company.state("hans")) == ("2026-03-19", "running")
+    company.days(1)
+    assert company.state("hans") == "suspended"
+    assert [subject for subject in company.post.subjects(HANS) if "3. April" in subject] == [
+        "Ihre Foto-Cloud wird am 3. April 2026 gelöscht"
+    ]
+    company.days(13)
+    assert company.state("hans") == "suspended"
+    company.days(1)
+    assert company.state("hans") is None
+
+
+def test_disputes_and_refunds_are_told_and_do_nothing(company, hans):
+    company.account.dispute(hans)
+    company.account.refund(hans)
+    company.work()
+    assert company.post.subjects(OPERATOR) == [
+        "A customer disputes a payment at their bank",
+        "A customer was given a payment back",
+    ]
+    assert company.state("hans") == "running"
+    assert "asks for nothing" in company.settlement().consider({"type": "customer.updated"}).told
+
+
+def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(company):
+    company.set(silo_memory_of_server="37G")  # one tenant
+    company.order("hans")
+    first, second = company.order("maria", language="it"), company.order("peter", language="en")
+    company.work()
+    assert list(company.machines.running) == ["hans"]
+    assert company.post.subjects("maria@example.ch") == ["Il suo ordine attende un posto libero"]
+    assert company.post.subjects("peter@example.ch") == ["Your order waits for a free place"]
+    assert company.post.subjects(OPERATOR) == ["An order waits for room: maria", "An order waits for room: peter"]
+    company.days(3)
+    assert len(company.post.letters) == 5
+    Operator(Edits(company.path)).set_state("hans", "stopped")
+    assert company.settlement().settle(second).told.startswith("peter waits for room to create: maria waits for a")
+    company.days(1)
+    assert company.machines.running == {"hans": "stopped", "maria": "running"}
+    assert company.post.subjects("maria@example.ch")[1:] == ["Il suo cloud fotografico è pronto"]
+    company.account.cancel(first)
+    company.days(1)
+    assert company.machines.running["peter"] == "running"
+
+
+def test_an_order_that_became_unclear_holds_up_no_other(company):
+    company.set(silo_memory_of_server="37G")
+    company.order("hans")
+    company.order("maria")
+    company.order("peter")
+    company.work()
+    company.set(silo_memory_of_server="42G")
+    # By hand, the operator gives somebody else the name that waits.
+    Operator(Edits(company.path)).create("maria", email="other@example.ch", quota="10G")
+    left = company.days(1)
+    assert ["maria" in text and "of no subscription" in text for text in left] == [True]
+    company.days(1)
+    assert company.machines.running == {"hans": "running", "maria": "running", "peter": "running"}
+
+
+def test_paid_again_and_no_room_by_now_it_waits_too(company, unpaid):
+    company.set(silo_memory_of_server="37G")
+    company.order("maria")
+    company.work()
+    company.account.mend_card(unpaid)
+    company.account.pay(unpaid)
+    company.work()
+    assert company.machines.running == {"hans": "suspended", "maria": "running"}
+    assert company.post.subjects(HANS)[-1] == "Ihre Bestellung wartet auf einen freien Platz"
+    Operator(Edits(company.path)).set_state("maria", "stopped")
+    company.days(1)
+    assert company.state("hans") == "running"
+
+
+@pytest.mark.parametrize("playbook", ["apply.yml", "letters.yml"])
+def test_a_run_that_is_cut_off_is_completed_by_the_next_settlement(company, playbook):
+    name = company.order("hans")
+    company.machines.fails = playbook
+    with pytest.raises(TryLater, match="the cable is out"):
+        company.settlement().settle(name)
+    company.machines.fails = ""
+    company.settlement().settle(name)
+    assert company.machines.running == {"hans": "running"}
+    assert company.post.subjects(HANS) == ["Ihre Foto-Cloud ist bereit"]
+    seen = len(company.machines.seen)
+    company.settlement().settle(name)
+    assert len(company.machines.seen) == seen
+
+
+def test_a_deletion_that_is_cut_off_is_completed_though_nothing_asks_for_it(company, unpaid):
+    company.days(29)
+    company.account.advance(1)
+    company.machines.fails = "trash.yml"
+    with pytest.raises(TryLater, match="its data is not in the trash yet"):
+        company.settlement().settle(unpaid)
+    company.machines.fails = ""
+    company.days(1)
+    assert list(company.machines.trash.values()) == ["photos 1"]
+    (stone,) = Edits(company.path).inventory.tombstones()
+    assert stone.trashed
+
+
+def test_stripe_that_is_away_changes_nothing(company, unpaid, stripe):
+    stripe.away = True
+    company.account.advance(60)
+    with pytest.raises(TryLater, match="Stripe does not tell"):
+        company.settlement().settle(unpaid)
+    assert company.state("hans") == "suspended"
+
+
+def test_more_than_a_day_allows_stops_and_asks_until_the_operator_agrees(company):
+    names = [company.order(f"t{number}") for number in range(8)]
+    company.work()
+    for name in names:
+        company.account.break_card(name)
+    company.account.advance(31.05)
+    company.work()
+    suspended = [name for name, state in company.machines.running.items() if state == "suspended"]
+    assert len(suspended) == 5
+    company.days(5)
+    assert list(company.machines.running.values()).count("suspended") == 5
+    assert company.post.subjects(OPERATOR) == ["Billing has stopped and asks"]
+    edits = Edits(company.path)
+    Brakes(Notes(edits.state.folder), company.settlement().policy).release()
+    company.days(1)
+    assert list(company.machines.running.values()).count("suspended") == 8
+
+
+def test_notes_that_cannot_be_read_hold_everything(company, hans):
+    (company.path / ".silo" / "billing.json").write_text("{")
+    with pytest.raises(TryLater, match=r"billing.json cannot be read: JSONDecodeError; it holds the brakes"):
+        company.settlement().settle(hans)
+
+
+def test_a_tenant_whose_file_is_wrong_is_left_alone(company, hans):
+    file = company.path / "host_vars" / "hans" / "tenant.yml"
+    file.write_text(file.read_text().replace("tenant_plan: small", "tenant_plan: small\ntenant_state: odd"))
+    company.account.cancel(hans)
+    with pytest.raises(NeedsAttention, match="hans: its settings are not right, so its bill is left alone"):
+        company.settlement().settle(hans)
+    assert company.reconciliation().sweep().left[0].startswith("hans: its settings are not right")
+
+
+def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(company, hans):
+    maria = company.order("maria")
+    company.work()
+    Operator(Edits(company.path)).create("peter", email="p@example.ch", quota="10G", subscription=hans)
+    company.account.cancel(hans)
+    company.account.cancel(maria)
+    with pytest.raises(NeedsAttention, match=f"hans and peter both have {hans}; one of them is right"):
+        company.settlement().settle(hans)
+    repair = company.reconciliation().sweep()
+    assert repair.left == (f"hans and peter both have {hans}; one of them is right",)
+    assert (company.state("hans"), company.state("peter"), company.state("maria")) == (
+        "running",
+        "running",
+        "suspended",
+    )
+
+
+def test_rules_that_are_wrong_hold_everything(company, hans):
+    company.set(billing_deletion_days=1)
+    with pytest.raises(TryLater, match="billing_deletion_days is 1; more than 1 is right"):
+        company.settlement().settle(hans)
+
+
+def test_what_billing_keeps_is_for_its_owner_alone(company, hans):
+    folder = company.path / ".silo"
+    for file in [folder / "billing.json", *(folder / "billing").iterdir()]:
+        assert file.stat().st_mode & 0o077 == 0
+    assert hans in [file.name for file in (folder / "billing").iterdir()]
+    assert json.loads((folder / "billing.json").read_text())["begun"] == {}

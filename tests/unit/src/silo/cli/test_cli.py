@@ -1,0 +1,98 @@
+"""What the operator sees, for people and for machines."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from silo import cli, fleet
+from silo.ansible import runner
+from silo.capacity import GIB
+
+HANS = fleet.TenantStatus(
+    name="hans",
+    url="https://hans.swissphoto.ch",
+    desired="running",
+    observed="running",
+    server="silo1",
+    plan="small",
+    quota_bytes=100 * GIB,
+    used_bytes=3 * GIB,
+    memory_limit_bytes=5 * GIB // 2,
+    memory_bytes=GIB // 4,
+    version="v3.2.2",
+    certificate_issuer="R11",
+    certificate_trusted=True,
+    certificate_until="2027-01-31",
+)
+
+
+@pytest.fixture
+def silo(monkeypatch, path):
+    monkeypatch.setattr(fleet, "read", lambda _inventory: (HANS,))
+
+    def run(*arguments):
+        return CliRunner().invoke(cli.main, ["-i", str(path), *arguments], env={"COLUMNS": "200"})
+
+    return run
+
+
+def test_list_shows_a_tenant_in_a_line(silo):
+    (line,) = [line for line in silo("list").output.splitlines() if "hans" in line]
+    for word in (
+        "https://hans.swissphoto.ch",
+        "running",
+        "silo1",
+        "small",
+        "v3.2.2",
+        "2027-01-31",
+        "100 GiB",
+        "3 GiB",
+        "2.5 GiB",
+        "256 MiB",
+    ):
+        assert word in line
+
+
+def test_list_gives_bytes_to_machines(silo):
+    (tenant,) = json.loads(silo("list", "--json").output)["tenants"]
+    assert (tenant["name"], tenant["memory_bytes"], tenant["quota_bytes"]) == ("hans", GIB // 4, 100 * GIB)
+
+
+def test_capacity_of_the_mission(silo):
+    output = silo("capacity", "--tenants", "15").output
+    assert "72 GiB of 128 GiB" in output
+    assert "15 with 37.5 GiB" in output
+
+
+def test_a_negative_number_of_tenants_is_refused(silo):
+    result = silo("capacity", "--tenants", "-1")
+    assert result.exit_code == 2
+    assert "--tenants" in result.output
+
+
+def test_what_ansible_says_is_what_the_operator_reads(silo, monkeypatch):
+    def fail(_inventory):
+        raise runner.RunError("hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right")
+
+    monkeypatch.setattr(fleet, "read", fail)
+    result = silo("list")
+    assert result.exit_code == 1
+    assert result.output == "Error: hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right\n"
+
+
+SERVICE = {"state": "running", "health": "healthy"}
+
+
+@pytest.mark.parametrize(
+    ("services", "word"),
+    [
+        ({}, "absent"),
+        ({"a": SERVICE, "b": SERVICE, "c": SERVICE}, "running"),
+        ({"a": SERVICE, "b": SERVICE, "c": {**SERVICE, "health": "unhealthy"}}, "not healthy"),
+        ({"a": SERVICE, "b": SERVICE, "c": {"state": "exited", "health": ""}}, "2 of 3 running"),
+        ({"a": {"state": "exited", "health": ""}}, "stopped"),
+    ],
+)
+def test_how_a_tenant_is_in_a_word(services, word):
+    assert fleet.observed(services) == word

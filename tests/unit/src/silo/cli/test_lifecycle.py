@@ -1,0 +1,239 @@
+"""What the operator reads when something is changed, and the code with which a command ends."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from click.testing import CliRunner
+
+from silo import cli
+from silo.capacity import GIB
+from silo.diagnostics.preflight import check as ground
+from silo.diagnostics.preflight.finding import Finding
+from silo.edits import Edits
+from silo.operation import Operator
+
+from ..conftest import ROOT, event
+
+SOUND = Finding("DNS", "*.swissphoto.ch", "ok", "it answers")
+BROKEN = Finding("firewall", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
+
+
+@pytest.fixture
+def findings(monkeypatch, runs):
+    found = [SOUND]
+    monkeypatch.setattr(ground, "check", lambda *_arguments: tuple(found))
+    monkeypatch.setattr(ground, "look", lambda *_arguments: ground.Ground(tuple(found), {"silo1": runs.pool}))
+    return found
+
+
+@pytest.fixture
+def silo(path, runs, findings):
+    def run(*arguments, typed=""):
+        return CliRunner().invoke(cli.main, ["-i", str(path), *arguments], input=typed, env={"COLUMNS": "200"})
+
+    return run
+
+
+def test_created_as_in_the_mission(silo, path):
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 0, result.output
+    assert "hans runs at https://hans.swissphoto.ch on silo1." in result.output
+    settings = Edits(path).inventory.tenants()["hans"].settings
+    assert (settings["tenant_quota"], settings["tenant_email"]) == ("100G", "hans@email.ch")
+
+
+def test_created_by_one_run_after_one_look(silo, path, runs):
+    silo("create", "hans", "100", "hans@email.ch")
+    assert [names for names, _limit, _facts in runs.seen] == [["apply.yml", "letters.yml", "verify-changed.yml"]]
+
+
+def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, runs):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 0, result.output
+    (run,) = runs.seen
+    assert run == (
+        ["apply.yml", "tenant-access.yml", "verify-changed.yml"],
+        "hans",
+        {"access_links_directory": f"{path}/.silo/links"},
+    )
+    assert f"The one-time login link is in {path}/.silo/links/hans." in re.sub(r"\n", "", result.output)
+
+
+def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
+    result = silo("create", "hans", "100T", "hans@email.ch", "--no-check")
+    assert (result.exit_code, [names for names, _limit, _facts in runs.seen]) == (3, [["list.yml"]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("create", "../hans", "100", "hans@email.ch"), 2, "this name cannot be used"),
+        (("create", "anna", "100", "hans@email.ch"), 2, "it exists already"),
+        (("create", "hans", "lots", "hans@email.ch"), 2, "a size such as 512M, 100G or 1T is right"),
+        (("create", "hans", "100", "hans@email.ch\nBcc: x@y.ch"), 2, "an address such as hans@example.ch is right"),
+        (("create", "hans", "100T", "hans@email.ch"), 3, "100 TiB of storage are asked"),
+        (("stop", "hans", "--yes"), 2, "there is none of this name"),
+        (("set", "anna"), 2, "name at least one setting"),
+        (("set", "anna", "--language", "rm"), 2, "one of de, fr, it, en is right"),
+        (("delete", "anna", "--confirm", "Anna"), 2, "confirm is 'Anna'; the name typed again, anna, is right"),
+        (("purge", "anna"), 2, "not in the trash; there is nobody"),
+        (("undelete", "anna"), 2, "none of this name was deleted and not purged yet"),
+        (("-i", "/nowhere", "list"), 2, "/nowhere"),
+        (("--author", "Maria", "stop", "anna", "--yes"), 2, "a name and an address are right"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_a_code(silo, path, arguments, code, said):
+    before = sorted(str(file) for file in path.rglob("*.yml"))
+    result = silo(*arguments)
+    assert (result.exit_code, said in re.sub(r"\s+", " ", result.output)) == (code, True), result.output
+    assert "Traceback" not in result.output
+    assert sorted(str(file) for file in path.rglob("*.yml")) == before
+
+
+def test_what_is_not_reached_has_a_code_of_its_own(silo, runs):
+    runs.fails = "apply.yml"
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 4
+    assert "hans is in the inventory, and does not run yet: the cable is out" in result.output
+    assert "'silo apply hans' completes it." in result.output
+
+
+def test_nothing_is_created_on_unsound_ground_but_by_will(silo, path, findings):
+    findings.append(BROKEN)
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 1
+    assert "wrong    firewall, silo1: its rules are not loaded\n         -> run playbooks/site.yml\n" in result.output
+    assert not (path / "host_vars" / "hans").exists()
+    assert silo("create", "hans", "100", "hans@email.ch", "--no-check").exit_code == 0
+
+
+def test_check_tells_each_finding_and_what_to_do(silo, findings):
+    assert silo("check").exit_code == 0
+    findings.append(BROKEN)
+    result = silo("check")
+    assert result.exit_code == 1
+    assert "ok       DNS, *.swissphoto.ch: it answers\n" in result.output
+    assert "1 of 2 findings are wrong." in result.output
+    told = json.loads(silo("check", "--json").stdout)["findings"]
+    assert told[1]["remedy"] == "run playbooks/site.yml"
+
+
+@pytest.mark.parametrize("command", [("stop", "anna"), ("stop", "anna", "--unpaid"), ("reset-access", "anna")])
+def test_what_shuts_a_customer_out_is_asked_first(silo, path, runs, command):
+    before = Edits(path).desired("anna")
+    result = silo(*command, typed="n\n")
+    assert result.exit_code == 1
+    assert Edits(path).desired("anna") == before
+    assert runs.seen == []
+
+
+def test_a_dry_run_shows_the_edit_and_makes_none(silo, path, runs):
+    result = silo("stop", "anna", "--dry-run")
+    assert "+tenant_state: stopped" in result.output
+    assert Edits(path).desired("anna") == "running"
+    assert runs.seen == []
+
+
+def test_deleted_by_the_name_typed_again(silo, path):
+    result = silo("delete", "anna", typed="anna\n")
+    assert result.exit_code == 0, result.output
+    holds = (
+        "anna holds 12 photos and 1 videos, 8.8 KiB; the last login was on 2026-11-23. They stay 14 days in the trash."
+    )
+    assert holds in result.output
+    assert re.search(r"anna was deleted at \S+ by \S+: 7 files, 8.8 KiB", result.output)
+    early = silo("purge", "anna", "--yes")
+    assert early.exit_code == 2
+    assert "its time in the trash is not over; --confirm anna removes it now" in early.output
+    assert "Removed for good: anna." in silo("purge", "anna", "--confirm", "anna", "--yes").output
+
+
+def test_without_a_relay_the_link_is_in_a_file(silo, path):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    result = silo("reset-access", "anna", "--yes")
+    assert f"The one-time login link is in {path}/.silo/links/anna." in re.sub(r"\n", "", result.output)
+    assert silo("letters").exit_code == 1
+
+
+def test_capacity_of_the_inventory_and_what_still_fits_of_each_plan(silo, runs):
+    runs.pool = 1200 * GIB
+    told = json.loads(silo("capacity", "--json").stdout)
+    (server,), (nas,) = told["servers"], told["nas"]
+    assert (server["name"], server["tenants"], server["promised_bytes"]) == ("silo1", 1, 38 * GIB)
+    assert (nas["size_bytes"], nas["promised_bytes"], nas["free_bytes"]) == (1200 * GIB, 100 * GIB, 1100 * GIB)
+    assert server["room"] == {"small": 11, "medium": 2, "large": 1}
+    assert "room for medium: 2.5 GiB, 500 GiB   2 more" in silo("capacity").output
+
+
+def test_letters_are_told(silo, path):
+    Operator(Edits(path)).set_state("anna", "suspended")
+    assert json.loads(silo("letters", "--json").output) == {"letters": []}
+
+
+def check(ok, subject="hans/cache"):
+    return {"check": "memory", "subject": subject, "ok": ok, "seen": "2G", "expected": "512M"}
+
+
+@pytest.fixture
+def verified(runs):
+    """What the look after an apply finds on hans' server."""
+
+    def of(checks, **values):
+        scope = {"hans": {"tenants": {"hans": {"server": "silo1"}}}}
+        task = "Scope | Check every tenant of the inventory"
+        runs.verified = [event(task, scope), event("Verify what changed", {"hans": {"checks": checks, **values}})]
+
+    return of
+
+
+def test_a_promise_that_does_not_hold_is_told_and_what_was_done_stays(silo, path, verified):
+    verified([check(ok=True, subject="hans/server"), check(ok=False)])
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 1
+    assert "hans runs at https://hans.swissphoto.ch" in result.output
+    assert re.search(r"FAILED +memory +hans/cache +2G +512M", result.output)
+    assert "hans/server" not in result.output
+    assert "'silo verify' looks at all of it" in result.output
+    assert "hans" in Edits(path).inventory.tenants()
+
+
+def test_promises_that_hold_are_not_told(silo, verified):
+    verified([check(ok=True)])
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert (result.exit_code, "memory" in result.output) == (0, False)
+
+
+def test_a_server_that_cannot_be_looked_at_is_told(silo, verified):
+    verified([], failed=True, msg="the Docker Engine does not answer")
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 1
+    assert "not looked at: the Docker Engine does not answer" in result.output
+
+
+def test_who_does_not_want_to_know_waits_for_no_look(silo, runs, verified):
+    verified([check(ok=False)])
+    assert silo("create", "hans", "100", "hans@email.ch", "--no-verify").exit_code == 0
+    assert runs.seen[-1][0] == ["apply.yml", "letters.yml"]
+
+
+def test_a_deletion_is_looked_at(silo, runs):
+    assert silo("delete", "anna", "--confirm", "anna").exit_code == 0
+    assert ["apply.yml", "verify-changed.yml"] in [names for names, _limit, _facts in runs.seen]
+
+
+@pytest.mark.parametrize("command", [("stop", "anna", "--yes"), ("delete", "anna", "--confirm", "anna")])
+def test_edits_in_a_clone_of_this_software_are_not_committed_and_a_note_says_so_once(silo, path, command):
+    shutil.copy(ROOT / "galaxy.yml", path.parent)
+    subprocess.run(["git", "init", "-q"], cwd=path.parent, check=True)
+    dry = silo(*command, "--dry-run")
+    assert "Note:" not in dry.stderr
+    result = silo(*command)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("Note:") == 1
+    assert f"Note: {path} lies in a clone of SwissPhoto Silo, where edits are not committed;" in result.stderr
+    # As before: no commit at all.
+    assert subprocess.run(["git", "rev-parse", "--verify", "-q", "HEAD"], cwd=path, check=False).returncode == 1

@@ -1,0 +1,648 @@
+"""An inventory is edited whole, or not at all: what Ansible makes of it is asked before a byte is written."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from silo.admission import AdmissionError
+from silo.capacity import GIB
+from silo.inventory import InventoryEditor, InventoryError, editor, reader
+from silo.inventory.transaction import DESK
+
+ROOT = Path(__file__).parents[5]
+MAIL = "hans@example.ch"
+LONG = st.text(min_size=1, max_size=4).map(lambda text: text * (10_000 // len(text)))
+BOUNDED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The example: one server that is its own NAS, and anna with index 1."""
+    shutil.copytree(ROOT / "inventory" / "example", tmp_path / "inv")
+    return tmp_path / "inv"
+
+
+@pytest.fixture
+def inventory(path):
+    return InventoryEditor.open(path)
+
+
+@pytest.fixture
+def write(path):
+    def one(file, text):
+        (path / file).parent.mkdir(parents=True, exist_ok=True)
+        (path / file).write_text(text)
+
+    return one
+
+
+@pytest.fixture
+def git(path, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+
+    def run(*arguments):
+        return subprocess.run(["git", *arguments], cwd=path, capture_output=True, text=True, check=True).stdout
+
+    run("init", "-q")
+    run("config", "user.name", "Ops")
+    run("config", "user.email", "ops@example.ch")
+    run("add", "-A")
+    run("commit", "-q", "-m", "first")
+    return run
+
+
+@pytest.fixture
+def unmerged(monkeypatch):
+    """Bounds what a refused value may cost: Ansible is not to be asked at all."""
+
+    def refuse(*arguments):
+        raise AssertionError("Ansible was asked")
+
+    monkeypatch.setattr(editor.Reader, "merge", refuse)
+
+
+def checksum(root):
+    """Over the whole tree: names, kinds, modes, contents, and where links lead."""
+    digest = hashlib.sha256()
+    for entry in sorted(root.rglob("*")):
+        found = entry.lstat()
+        digest.update(f"{entry.relative_to(root)} {found.st_mode} {found.st_mtime_ns}\n".encode())
+        if entry.is_symlink():
+            digest.update(os.fsencode(entry.readlink()))
+        elif entry.is_file():
+            digest.update(entry.read_bytes())
+    return digest.hexdigest()
+
+
+def refused(inventory, work):
+    """Return the sentences of a refusal; each is one line that people can read, and nothing is changed."""
+    root = inventory.folder.root
+    before = checksum(root)
+    with pytest.raises(InventoryError) as error:
+        work()
+    assert checksum(root) == before
+    for problem in error.value.problems:
+        assert problem.isprintable()
+        assert 10 < len(problem) < 600
+    return str(error.value)
+
+
+@pytest.fixture
+def read_by_ansible(ansible, path):
+    def read():
+        result = ansible.run(["ansible-inventory", "-i", str(path), "--graph", "tenants"])
+        result.check_returncode()
+        return result.stdout
+
+    return read
+
+
+def start(work):
+    """Do it in a process of its own, which says what went wrong; return its number."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+@pytest.fixture
+def start_cut_off(path, monkeypatch):
+    """Start an edit that is killed when all is written and nothing committed."""
+
+    def start_one(author=None):
+        def edit():
+            monkeypatch.setattr(InventoryEditor, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+            InventoryEditor.open(path, author=author).set_state("anna", "stopped")
+
+        return start(edit)
+
+    return start_one
+
+
+# What an edit does
+
+
+def test_a_new_tenant_is_a_file_with_the_next_index(path, inventory, read_by_ansible, unforked):
+    change = inventory.create("hans", email=MAIL, quota="100G", plan=None, language="fr")
+    written = (path / "host_vars" / "hans" / "tenant.yml").read_text()
+    assert written == (
+        "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
+        "tenant_email: hans@example.ch\ntenant_quota: 100G\ntenant_language: fr\n"
+        "tenant_server: silo1\ntenant_index: 2\n"
+    )
+    assert change.before is None
+    assert change.after == inventory.tenants()["hans"].settings
+    assert change.diff_text.startswith("--- /dev/null\n+++ b/host_vars/hans/tenant.yml\n@@")
+    assert change.commit is None
+    assert "|--hans" in read_by_ansible()
+    fleet = inventory.fleet()
+    assert fleet.problems == ()
+    assert fleet.tenants["hans"].quota == 100 * GIB
+    assert fleet.ledgers["silo1"].tenants == (3.5 * GIB, 2.5 * GIB)
+    assert fleet.promised == {"silo1": {"anna": 100 * GIB, "hans": 100 * GIB}}
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(path, inventory):
+    before = checksum(path)
+    planned = inventory.create("hans", email=MAIL, plan="small", dry_run=True)
+    assert checksum(path) == before
+    assert planned == inventory.create("hans", email=MAIL, plan="small")
+
+
+def test_the_first_tenant_of_all_needs_no_folder_of_host_vars(path, inventory):
+    shutil.rmtree(path / "host_vars")
+    assert inventory.create("hans", email=MAIL, plan="small").after["tenant_index"] == 1
+
+
+def test_states_and_settings_change_and_every_other_line_stays(path, inventory):
+    file = path / "host_vars" / "anna" / "tenant.yml"
+    before = file.read_text()
+    inventory.set_state("anna", "suspended")
+    assert file.read_text() == before + "tenant_state: suspended\n"
+    change = inventory.change("anna", plan="large", email="anna@example.org")
+    assert (change.before["tenant_plan"], change.after["tenant_plan"]) == ("small", "large")
+    changed = before.replace("small", "large").replace("anna@example.ch", "anna@example.org")
+    assert file.read_text() == changed + "tenant_state: suspended\n"
+    assert inventory.fleet().tenants["anna"].quota == 1024 * GIB
+
+
+def test_a_plan_of_the_inventory_counts_as_one_of_the_policy(inventory, write):
+    write("group_vars/plan_tiny.yml", "tenant_quota: 5G\ntenant_database_memory: 512M\n")
+    write("group_vars/plan_small.yml", "tenant_quota: 50G\n")
+    inventory.create("hans", email=MAIL, plan="tiny")
+    fleet = inventory.fleet()
+    assert (fleet.tenants["hans"].quota, fleet.tenants["anna"].quota) == (5 * GIB, 50 * GIB)
+    assert fleet.ledgers["silo1"].tenants == (3.5 * GIB, 2 * GIB)
+
+
+def test_the_demo_is_edited_where_its_lab_is_there(tmp_path, monkeypatch):
+    path = tmp_path / "demo"
+    shutil.copytree(ROOT / "inventory" / "demo", path, ignore=shutil.ignore_patterns("vault.yml"))
+    for file in path.glob("host_vars/*/tenant.yml"):
+        file.with_name("vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\nnobody has to open this\n")
+    inventory = InventoryEditor.open(path)
+    monkeypatch.setenv("SILO_LAB_FILE", str(tmp_path / "lab.json"))
+    message = refused(inventory, lambda: inventory.set_state("hans", "stopped"))
+    assert "hans: tenant_domain cannot be worked out: " in message
+    names = ("immich_server", "immich_machine_learning", "postgres", "valkey", "traefik", "pages")
+    lab = {"domain": "swissphoto.test", "images": dict.fromkeys(names, "image:1")}
+    (tmp_path / "lab.json").write_text(json.dumps(lab))
+    inventory.set_state("hans", "stopped")
+    assert inventory.fleet().tenants["hans"].host_name == "hans.swissphoto.test"
+
+
+def test_what_is_said_already_changes_nothing(path, inventory):
+    before = checksum(path)
+    for change in (inventory.set_state("anna", "running"), inventory.change("anna", plan="small", quota=None)):
+        assert change.before == change.after
+        assert change.diff_text == ""
+    assert checksum(path) == before
+
+
+def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write, read_by_ansible):
+    write("host_vars/anna/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n3333\n")
+    files = {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()}
+    change = InventoryEditor.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
+    assert change.after is None
+    assert inventory.tenants() == {}
+    (stone,) = inventory.tombstones()
+    assert (stone.index, stone.name, stone.by, stone.nas, stone.quota) == (1, "anna", "Maria", "silo1", 100 * GIB)
+    assert "anna" not in read_by_ansible()
+    assert inventory.create("anna", email=MAIL, plan="small").after["tenant_index"] == 2
+    kept = path / "retired" / "1-anna"
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == files
+    assert inventory.fleet().promised["silo1"] == {"anna": 100 * GIB, "1-anna": 100 * GIB}
+    inventory.purge(stone)
+    assert not kept.exists()
+    assert inventory.tombstones()[0].purged
+    assert inventory.fleet().promised["silo1"] == {"anna": 100 * GIB}
+    assert inventory.create("hans", email=MAIL, plan="small").after["tenant_index"] == 3
+
+
+def test_a_deleted_tenant_comes_back_with_all_its_files(path, inventory):
+    files = {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()}
+    inventory.remove("anna")
+    change = inventory.restore("anna")
+    assert change.after["tenant_index"] == 1
+    assert {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()} == files
+    assert inventory.tombstones() == ()
+    assert inventory.fleet().ledgers["silo1"].tenants == (3.5 * GIB,)
+
+
+def test_the_lowest_index_that_is_free_and_whose_network_is_free_is_given(inventory, write):
+    write("host_vars/rosa/tenant.yml", f"tenant_email: {MAIL}\ntenant_plan: small\ntenant_index: 3\n")
+    write("host_vars/rosa/overrides.yml", "tenant_subnet: 10.83.0.32/28\n")
+    write("host_vars/beat/tenant.yml", f"tenant_email: {MAIL}\ntenant_plan: small\n")
+    write("host_vars/beat/overrides.yml", "tenant_index: 4\n")
+    write("retired/5-emil.yml", "index: 5\nname: emil\n")
+    assert inventory.create("hans", email=MAIL, plan="small").after["tenant_index"] == 6
+
+
+def test_two_at_the_same_moment_get_different_indexes(path, git):
+    names = [f"kunde{number}" for number in range(6)]
+
+    def create(name):
+        inventory = InventoryEditor.open(path, wait_seconds=120)
+        ready.wait(20)
+        inventory.create(name, email=MAIL, plan="small")
+
+    ready = multiprocessing.get_context("fork").Barrier(len(names))
+    runs = [start(lambda name=name: create(name)) for name in names]
+    assert [os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]) for run in runs] == [0] * len(names)
+    indexes = [tenant.settings["tenant_index"] for tenant in InventoryEditor.open(path).tenants().values()]
+    assert sorted(indexes) == [1, 2, 3, 4, 5, 6, 7]
+    assert git("status", "--porcelain") == ""
+    assert sorted(git("log", "--format=%s").split("\n")[:-2]) == [
+        f"Create tenant {name} (100G, small)" for name in names
+    ]
+
+
+# Git
+
+
+def test_each_change_is_one_commit_with_a_clear_message(path, git):
+    inventory = InventoryEditor.open(path, author="Maria Muster <maria@example.ch>")
+    changes = [
+        inventory.create("hans", email=MAIL, quota="100G", plan="small"),
+        inventory.change("hans", email="h@example.ch", quota="200G", language="it"),
+        inventory.change("hans", quota=None),
+        inventory.set_state("hans", "stopped"),
+        inventory.set_state("hans", "stopped"),
+        inventory.remove("hans"),
+        inventory.restore("hans"),
+    ]
+    log = git("log", "--format=%H %an %s").split("\n")[:-2]
+    assert [line.split(" ", 1)[1] for line in reversed(log)] == [
+        "Maria Muster Create tenant hans (100G, small)",
+        "Maria Muster Change tenant hans (email, quota 100G to 200G, language it)",
+        "Maria Muster Change tenant hans (quota 200G taken away)",
+        "Maria Muster Stop tenant hans",
+        "Maria Muster Delete tenant hans (index 2)",
+        "Maria Muster Restore tenant hans (index 2)",
+    ]
+    assert [line.split()[0] for line in reversed(log)] == [change.commit for change in changes if change.commit]
+    assert changes[4].commit is None
+    assert "example.ch" not in git("log", "--format=%B")
+    assert git("status", "--porcelain") == ""
+    assert inventory.tombstones() == ()
+
+
+def test_a_git_that_refuses_leaves_the_edit_undone(path, git):
+    hook = path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    hook.chmod(0o755)
+    inventory = InventoryEditor.open(path)
+    for work in (
+        lambda: inventory.create("hans", email=MAIL, plan="small"),
+        lambda: inventory.set_state("anna", "stopped"),
+        lambda: inventory.remove("anna"),
+    ):
+        with pytest.raises(InventoryError, match="git refused, so nothing is changed: no$"):
+            work()
+        assert git("status", "--porcelain") == ""
+        assert list(inventory.tenants()) == ["anna"]
+    assert InventoryEditor.open(path, commit=False).set_state("anna", "stopped").commit is None
+
+
+def test_an_edit_of_the_operator_in_the_same_file_is_left_alone(path, git):
+    inventory = InventoryEditor.open(path)
+    file = path / "host_vars" / "anna" / "tenant.yml"
+    file.write_text(file.read_text() + "tenant_quota: 300G\n")
+    for work in (lambda: inventory.set_state("anna", "stopped"), lambda: inventory.remove("anna")):
+        message = "host_vars/anna/tenant.yml: there is an edit that nobody has committed; commit it first"
+        assert refused(inventory, work) == message
+    git("commit", "-q", "-a", "-m", "more room for anna")
+    inventory.set_state("anna", "stopped")
+    assert git("show", "--format=", "--name-only").split() == ["host_vars/anna/tenant.yml"]
+
+
+def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
+    hook = path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nrm -f \"$0\"\nkill -9 $(cut -d' ' -f4 /proc/$PPID/stat)\n")
+    hook.chmod(0o755)
+    child = start(lambda: InventoryEditor.open(path).set_state("anna", "stopped"))
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    until = time.monotonic() + 20
+    while (path / ".git" / "index.lock").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    InventoryEditor.open(path).set_state("anna", "suspended")
+    assert git("log", "--format=%s").split("\n")[:-1] == ["Suspend tenant anna", "Stop tenant anna", "first"]
+    assert git("status", "--porcelain") == ""
+    assert not (path / DESK).exists()
+
+
+def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, start_cut_off):
+    assert os.WTERMSIG(os.waitpid(start_cut_off("Maria <maria@example.ch>"), 0)[1]) == signal.SIGKILL
+    git("config", "--unset", "user.name")
+    git("config", "user.useConfigOnly", "true")
+    with pytest.raises(InventoryError, match="^Stop tenant anna: this earlier edit was cut off") as error:
+        InventoryEditor.open(path).set_state("anna", "suspended")
+    assert "Please tell me who you are" in error.value.problems[1]
+    assert git("status", "--porcelain") == ""
+    assert not (path / DESK).exists()
+
+
+def test_an_edit_killed_before_its_commit_is_committed_by_the_next(path, git, start_cut_off, read_by_ansible):
+    assert os.WTERMSIG(os.waitpid(start_cut_off(), 0)[1]) == signal.SIGKILL
+    assert (path / DESK).exists()
+    assert "|--anna" in read_by_ansible()
+    inventory = InventoryEditor.open(path)
+    assert inventory.tenants()["anna"].settings["tenant_state"] == "stopped"
+    inventory.create("hans", email=MAIL, plan="small")
+    assert git("log", "--format=%s").split("\n")[:2] == ["Create tenant hans (100G, small)", "Stop tenant anna"]
+    assert git("status", "--porcelain") == ""
+    assert not (path / DESK).exists()
+
+
+# Admission
+
+
+def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, write):
+    write("hosts.yml", "servers:\n  hosts:\n    silo1:\n    silo2:\nnas:\n  hosts:\n    silo1:\n")
+    write("host_vars/anna/overrides.yml", "tenant_server: silo1\n")
+    write("group_vars/all/policy.yml", "silo_memory_of_server: 38G\nsilo_memory_reserve: 8G\n")
+    inventory = InventoryEditor.open(path, pools={"silo1": 500 * GIB})
+    placed = [inventory.create(name, email=MAIL, plan="small").after["tenant_server"] for name in ("aa", "bb", "cc")]
+    assert placed == ["silo2", "silo1", "silo2"]
+    before = checksum(path)
+    with pytest.raises(
+        AdmissionError, match="dd: 2.5 GiB of memory are asked, and no server has as much left: 512 MiB"
+    ):
+        inventory.create("dd", email=MAIL, plan="small")
+    with pytest.raises(AdmissionError, match="aa: 3.5 GiB of memory are asked on silo2, and 3 GiB are left"):
+        inventory.change("aa", server_memory="2G")
+    with pytest.raises(AdmissionError, match="aa: 250 GiB of storage are asked on silo1, and 200 GiB are left"):
+        inventory.change("aa", quota="250G")
+    assert checksum(path) == before
+    inventory.set_state("aa", "stopped")
+    assert inventory.create("dd", email=MAIL, quota="50G").after["tenant_server"] == "silo2"
+    with pytest.raises(AdmissionError, match="aa: 2.5 GiB of memory are asked on silo2, and 512 MiB are left"):
+        inventory.set_state("aa", "running")
+    inventory.change("aa", server_memory="768M")
+
+
+def test_where_a_neighbour_is_wrong_nobody_is_let_in_and_everybody_can_be_stopped(inventory, write):
+    write("host_vars/rosa/tenant.yml", f"tenant_email: {MAIL}\ntenant_quota: lots\ntenant_index: 3\n")
+    message = refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
+    assert message == "rosa: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right"
+    inventory.set_state("anna", "suspended")
+    assert "tenant_quota is 'lots'" in refused(inventory, lambda: inventory.set_state("anna", "running"))
+    inventory.change("rosa", quota="10G")
+    inventory.set_state("anna", "running")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("../etc", "tenant '../etc': this name cannot be used; 2 to 31 small letters"),
+        ("a/b", "tenant 'a/b': this name cannot be used"),
+        ("..", "tenant '..': this name cannot be used"),
+        ("hans muster", "tenant 'hans muster': this name cannot be used"),
+        ("Hans", "tenant 'Hans': this name cannot be used"),
+        ("hans\n", "tenant 'hans\\n': this name cannot be used"),
+        ("", "tenant '': this name cannot be used"),
+        ("-rf", "tenant '-rf': this name cannot be used"),
+        ("h\u0430ns", "tenant 'h\\u0430ns': this name cannot be used"),
+        ("www", "tenant 'www': this name is reserved for the platform; choose another"),
+        ("a" * 10_000, f"tenant '{'a' * 59}... (10000 characters): this name cannot be used"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_by_every_edit(inventory, unmerged, name, sentence):
+    for work in (
+        lambda: inventory.create(name, email=MAIL, plan="small"),
+        lambda: inventory.set_state(name, "stopped"),
+        lambda: inventory.remove(name),
+        lambda: inventory.restore(name),
+    ):
+        assert refused(inventory, work).startswith(sentence)
+
+
+def test_a_letter_that_looks_like_another_is_named(inventory, unmerged):
+    message = refused(inventory, lambda: inventory.create("h\u0430ns", email=MAIL, plan="small"))
+    assert message.endswith("beginning with a letter; it holds CYRILLIC SMALL LETTER A")
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "sentence"),
+    [
+        (
+            {"email": "hans@example.ch\nBcc: all@example.ch"},
+            "tenant_email is 'hans@example.ch\\nBcc: all@example.ch'; an",
+        ),
+        ({"email": "hans@example.ch\r"}, "tenant_email is 'hans@example.ch\\r'; an address such as hans@example.ch"),
+        ({"email": "a@example.ch,b@example.ch"}, "tenant_email is 'a@example.ch,b@example.ch'; an address"),
+        ({"email": "a@example.ch b@example.ch"}, "tenant_email is 'a@example.ch b@example.ch'; an address"),
+        ({"email": "h\u0430ns@example.ch"}, "tenant_email is 'h\\u0430ns@example.ch'; an address"),
+        ({"email": "{{lookup('pipe','id')}}@example.ch"}, "tenant_email is \"{{lookup('pipe','id')}}@example.ch\"; an"),
+        ({"email": None}, "tenant_email is None; an address such as hans@example.ch is right"),
+        ({"email": "a" * 10_000 + "@example.ch"}, "(10011 characters); an address such as hans@example.ch is right"),
+        ({"plan": "smal"}, "tenant_plan is 'smal'; one of large, medium, small is right"),
+        ({"plan": "../small"}, "tenant_plan is '../small'; one of large, medium, small is right"),
+        ({"language": "es"}, "tenant_language is 'es'; one of de, fr, it, en is right"),
+        ({"subscription": "cus_1"}, "'cus_1'; the id of a subscription, such as sub_1QxAbcDef, is right"),
+        ({"extended_until": "15.1.2027"}, "tenant_extended_until is '15.1.2027'; a day such as 2027-01-15 is right"),
+        ({"extended_until": "2027-02-30"}, "tenant_extended_until is '2027-02-30'; a day such as 2027-01-15 is right"),
+        ({"extended_until": "20270115"}, "tenant_extended_until is '20270115'; a day such as 2027-01-15 is right"),
+        ({"state": "stoped"}, "tenant_state is 'stoped'; one of running, stopped, suspended, absent is right"),
+        ({"quota": "{{ 1 }}G"}, "tenant_quota is '{{ 1 }}G'; a size such as 512M, 100G or 1T is right"),
+        ({"quota": 100}, "tenant_quota is 100; a size such as 512M, 100G or 1T is right"),
+        ({"quota": ""}, "tenant_quota is ''; a size such as 512M, 100G or 1T is right"),
+        ({"server": "silo\x00"}, "tenant_server is 'silo\\x00'; one line of at most 254 plain characters is right"),
+        ({"qouta": "1G"}, "'qouta' is no setting; quota is meant?"),
+        ({"index": "7"}, "'index' is no setting"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_before_anything_is_asked(inventory, unmerged, given_settings, sentence):
+    message = refused(inventory, lambda: inventory.change("anna", **given_settings))
+    assert message.startswith("anna: ")
+    assert sentence in message
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "sentence"),
+    [
+        ({"quota": "-1G"}, "hans: tenant_quota is '-1G'; a size such as 512M, 100G or 1T is right"),
+        ({"quota": "0"}, "hans: tenant_quota is '0'; a size such as 512M, 100G or 1T is right"),
+        ({"quota": "100"}, "hans: tenant_quota is '100'; a quota from 1G to 1024T is right"),
+        ({"quota": "99999999T"}, "hans: tenant_quota is '99999999T'; a quota from 1G to 1024T is right"),
+        (
+            {"plan": "small", "server_memory": "1K"},
+            "hans: tenant_server_memory is '1K'; a memory limit from 64M to 1T is",
+        ),
+        ({"plan": "small", "server": "silo9"}, "hans: tenant_server is 'silo9'; one of silo1 is right"),
+        ({"plan": "small", "nas": "nas9"}, "hans: tenant_nas is 'nas9'; one of silo1 is right"),
+        ({}, "hans: tenant_quota is missing; a plan, or a quota such as 100G, is right"),
+    ],
+)
+def test_what_the_schema_or_the_inventory_does_not_know_is_refused(inventory, given_settings, sentence):
+    message = refused(inventory, lambda: inventory.create("hans", email=MAIL, **given_settings))
+    assert message.startswith(sentence)
+
+
+def test_names_that_something_has_are_refused(inventory, write):
+    write("host_vars/hans/overrides.yml", "tenant_quota: 1G\n")
+    write("host_vars/rosa.yml", "tenant_quota: 1G\n")
+    cases = {
+        "anna": "tenant 'anna': it exists already",
+        "silo1": "tenant 'silo1': a machine or a group of the inventory has this name; choose another",
+        "servers": "tenant 'servers': a machine or a group of the inventory has this name; choose another",
+        "hans": "host_vars/hans: it exists without a tenant.yml and holds overrides.yml; move it away",
+        "rosa": "host_vars/rosa.yml: this file would count for tenant rosa; move it away",
+    }
+    for name, sentence in cases.items():
+        assert refused(inventory, lambda name=name: inventory.create(name, email=MAIL, plan="small")).startswith(
+            sentence
+        )
+
+
+def test_a_name_that_is_not_there_gets_a_suggestion(inventory, unmerged):
+    message = refused(inventory, lambda: inventory.set_state("ana", "stopped"))
+    assert message == "tenant 'ana': there is none of this name; anna is meant?"
+    assert refused(inventory, lambda: inventory.restore("anna")).endswith("was deleted and not purged yet")
+
+
+def test_what_people_said_is_not_written_over(inventory, write):
+    message = refused(inventory, lambda: inventory.change("anna", server_memory="3G"))
+    path = "host_vars/anna/overrides.yml"
+    assert message == f"anna: tenant_server_memory is '2G' in {path}, which people write; change it there"
+    inventory.change("anna", server_memory="2G")
+    write("host_vars/anna/zz.yml", "tenant_quota: 7G\n")
+    message = refused(inventory, lambda: inventory.change("anna", quota="8G"))
+    assert message.startswith(
+        "anna: tenant_quota stays '7G' and does not become '8G', as another file of host_vars/anna"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("host_vars/anna/tenant.yml", "tenant_index: [1\n", "host_vars/anna/tenant.yml: line 2 cannot be read"),
+        (
+            "host_vars/anna/tenant.yml",
+            "a: 1\na: 2\n",
+            "host_vars/anna/tenant.yml: line 2 cannot be read, found duplicate",
+        ),
+        (
+            "host_vars/anna/tenant.yml",
+            "$ANSIBLE_VAULT;1.1;AES256\n33\n",
+            "host_vars/anna/tenant.yml: it is encrypted by",
+        ),
+        (
+            "host_vars/rosa/tenant.yml",
+            "just words\n",
+            "host_vars/rosa/tenant.yml: it holds 'just words'; lines such as",
+        ),
+        ("hosts.yml", "servers: [\n", "Ansible could not read it"),
+        (
+            "group_vars/all/policy.yml",
+            "silo_memory_reserve: much\n",
+            "silo1: silo_memory_reserve is 'much'; a size such",
+        ),
+        ("group_vars/all/policy.yml", "silo_memory_overcommit: -1\n", "silo1: silo_memory_overcommit is -1; a factor"),
+        ("group_vars/all/policy.yml", "tenant_domain: '{{ no_such }}'\n", "tenant_domain cannot be worked out"),
+        (
+            "retired/7-emil.yml",
+            "index: 8\nname: emil\n",
+            "retired/7-emil.yml: it holds index 8 and name 'emil'; those of",
+        ),
+        ("retired/7-emil/tenant.yml", "a: 1\n", "retired/7-emil: its record 7-emil.yml is missing; put it back"),
+    ],
+)
+def test_an_inventory_that_cannot_be_read_is_told_and_left_alone(inventory, write, file, text, sentence):
+    write(file, text)
+    assert sentence in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
+
+
+def test_what_is_encrypted_for_the_platform_is_opened_as_ansible_does(path, inventory, write, monkeypatch, unforked):
+    sealed = VaultLib([("default", VaultSecret(b"secret"))]).encrypt("tenant_time_zone: Europe/Rome\n")
+    write("group_vars/all/vault.yml", sealed.decode())
+    write("../password", "secret\n")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
+    monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(path / "../password"))
+    assert inventory.fleet().tenants["anna"].settings["tenant_time_zone"] == "Europe/Rome"
+    write("../password", "wrong\n")
+    sentence = "Ansible could not read it: Decryption failed"
+    assert sentence in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
+
+
+def test_an_ansible_that_ends_or_hangs_is_told(inventory, monkeypatch, write, path, unforked):
+    write("../tool", "#!/bin/sh\necho no space left >&2\n")
+    (path / "../tool").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(path / "../tool"))
+    assert refused(inventory, lambda: inventory.set_state("anna", "stopped")).endswith(": no space left")
+    write("../tool", "#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(reader, "LIMIT_SECONDS", 1)
+    assert refused(inventory, lambda: inventory.set_state("anna", "stopped")).endswith("no answer in 1 seconds")
+
+
+@pytest.mark.parametrize("link", ["host_vars", "host_vars/anna", "host_vars/anna/tenant.yml", "retired"])
+def test_a_link_out_of_the_inventory_is_refused(path, inventory, link, tmp_path):
+    (path / "retired").mkdir()
+    outside = tmp_path / "outside"
+    (path / link).rename(outside)
+    (path / link).symlink_to(outside)
+    before = checksum(tmp_path)
+    for work in (lambda: inventory.create("hans", email=MAIL, plan="small"), lambda: inventory.remove("anna")):
+        assert refused(inventory, work).startswith(f"{link}: it is a symbolic link to ")
+    assert checksum(tmp_path) == before
+
+
+def test_a_folder_that_is_no_inventory_is_told(tmp_path):
+    with pytest.raises(InventoryError, match="it is no inventory; a folder with hosts.yml and tenants.yml is right"):
+        InventoryEditor.open(tmp_path)
+
+
+@BOUNDED
+@example("a" * 10_000)
+@example("\u0430nna")
+@given(st.one_of(st.text(max_size=40), LONG))
+def test_no_name_of_any_letters_harms(path, unmerged, name):
+    inventory = InventoryEditor.open(path)
+    if editor.validation.name_problem(name) is None:
+        with pytest.raises(AssertionError, match="Ansible was asked"):
+            inventory.create(name, email=MAIL, plan="small")
+    else:
+        refused(inventory, lambda: inventory.create(name, email=MAIL, plan="small"))
+
+
+@BOUNDED
+@example("quota", "9" * 10_000)
+@given(
+    st.sampled_from(["email", "plan", "language", "state", "server", "quota", "server_memory", "x"]),
+    st.one_of(st.text("{}%#\r\n\0\u0430a@.ch: ", max_size=30), st.text(max_size=40), LONG),
+)
+def test_no_value_of_any_letters_harms_or_becomes_a_template(path, unmerged, key, value):
+    inventory = InventoryEditor.open(path)
+    before = checksum(path)
+    try:
+        inventory.change("anna", **{key: value})
+    except InventoryError as error:
+        assert all(problem.isprintable() and len(problem) < 600 for problem in error.problems)
+    except AssertionError:
+        assert value.isprintable() and len(value) <= 254
+        assert not any(mark in value for mark in ("{{", "{%", "{#"))
+    assert checksum(path) == before

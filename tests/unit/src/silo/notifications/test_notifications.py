@@ -1,0 +1,212 @@
+"""Letters say everything, in each language, and reach a real SMTP server once."""
+
+import socket
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime
+from xml.etree import ElementTree
+
+import pytest
+from aiosmtpd.controller import Controller
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silo.notifications import TRUE_WHEN, of_state, with_link
+from silo.notifications import letter as kinds
+from silo.notifications.errors import LetterError
+from silo.notifications.letter import render
+from silo.notifications.message import mailbox
+from silo.notifications.outbox import Outbox
+from silo.notifications.settings import MailSettings
+
+WHEN = datetime(2026, 7, 4, 12, 30, tzinfo=UTC)
+WHO = ("Hans", "https://hans.example.ch")
+LINK = "https://hans.example.ch/in?a=1&b=2"
+LETTERS = (
+    kinds.Created(*WHO, LINK, WHEN),
+    kinds.Access(*WHO, LINK, WHEN),
+    kinds.Suspended(*WHO, LINK),
+    kinds.Restored(*WHO),
+    kinds.PaymentFailed(*WHO, date(2026, 7, 4), LINK),
+    kinds.OrderWaits(*WHO),
+    kinds.PlanChanged(*WHO, 500_000_000_000),
+    kinds.DeletionAnnounced(*WHO, date(2026, 7, 4), 3, LINK),
+    kinds.Deleted(*WHO, 1234, 1_500_000_000, WHEN, date(2026, 7, 18)),
+    kinds.Quota(*WHO, 96, 100),
+    kinds.Quota(*WHO, 100, 100),
+)
+
+
+@pytest.mark.parametrize("language", kinds.LOCALES)
+@pytest.mark.parametrize("letter", LETTERS, ids=lambda letter: letter.kind)
+def test_each_letter_says_all_it_knows(letter, language):
+    rendered = render(letter, language)
+    tree = ElementTree.fromstring(rendered.html.partition("\n")[2])  # noqa: S314 (our own page)
+    assert tree.get("lang") == language
+    for body in (rendered.text, "".join(tree.itertext())):
+        assert "{{" not in body and "ß" not in body and "Hans" in body and letter.address in body
+        for value in kinds._words(letter, language).values():
+            assert isinstance(value, bool) or str(value) in body
+    assert "\n" not in rendered.subject
+
+
+@given(st.text(max_size=50), st.sampled_from(list(kinds.LOCALES)))
+def test_what_a_customer_wrote_is_inert(name, language):
+    hostile = name + "<script>{{ 7 * 7 }}\r\nBcc: x@y.ch"
+    rendered = render(kinds.Restored(hostile, WHO[1]), language)
+    assert "<script>" not in rendered.html and "{{ 7 * 7 }} Bcc" in rendered.text
+    assert len(rendered.subject.splitlines()) == 1
+
+
+@pytest.mark.parametrize("address", ["a@b.ch\r\nBcc: c@d.ch", "ab.ch", "@b.ch", "a b@c.ch", "a@", "a@-b.ch"])
+def test_an_address_that_cannot_be_is_refused(address):
+    with pytest.raises(LetterError, match="^recipient: "):
+        mailbox("recipient", address)
+
+
+def test_a_domain_beyond_ascii_is_written_as_servers_know_it():
+    assert mailbox("recipient", "hans@bücher.ch").addr_spec == "hans@xn--bcher-kva.ch"
+
+
+def test_no_encryption_is_refused_beyond_this_machine(tmp_path):
+    with pytest.raises(LetterError, match="^security: none"):
+        MailSettings("smtp.example.ch", 25, "a@b.ch", tmp_path / "o", security="none")
+
+
+class Post:
+    def __init__(self, *answers):
+        self.answers, self.taken = list(answers), []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        answer = self.answers.pop(0)
+        if answer.startswith("250"):
+            self.taken.append(envelope.content)
+        return answer
+
+
+@pytest.fixture
+def post(tmp_path):
+    started = []
+
+    def start(*answers):
+        handler = Post(*answers)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        controller = Controller(handler, hostname="127.0.0.1", port=port)
+        controller.start()
+        started.append(controller)
+        return handler, MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "outbox.db", security="none")
+
+    yield start
+    for controller in started:
+        controller.stop()
+
+
+def test_refused_for_now_is_sent_later_and_once(post):
+    handler, settings = post("451 later", "250 ok")
+    now = [0.0]
+    outbox = Outbox(settings, lambda: now[0])
+    assert outbox.enqueue("e1", "hans@example.ch", LETTERS[0], "de")
+    assert not outbox.enqueue("e1", "hans@example.ch", LETTERS[0], "de")
+    with pytest.raises(LetterError, match="another letter"):
+        outbox.enqueue("e1", "hans@example.ch", LETTERS[3], "de")
+    assert outbox.deliver() == 0 and outbox.states()["e1"][0] == "pending"
+    assert outbox.deliver() == 0
+    now[0] = 61
+    assert outbox.deliver() == 1 and outbox.deliver() == 0
+    assert len(handler.taken) == 1
+    assert b"in?a" not in settings.outbox.read_bytes() and settings.outbox.stat().st_mode & 0o777 == 0o600
+
+
+def test_refused_for_good_is_parked(post):
+    _, settings = post("554 no")
+    outbox = Outbox(settings)
+    outbox.enqueue("e1", "hans@example.ch", LETTERS[0], "fr")
+    assert outbox.deliver() == 0 and outbox.states()["e1"][0] == "failed"
+
+
+def test_a_letter_cut_off_while_sending_is_parked(post):
+    handler, settings = post("250 ok")
+    outbox = Outbox(settings)
+    outbox.enqueue("e1", "hans@example.ch", LETTERS[0], "it")
+    with outbox._database() as database:
+        database.execute("UPDATE letter SET state = 'sending'")
+    assert outbox.deliver() == 0 and outbox.states()["e1"][0] == "failed" and handler.taken == []
+
+
+def test_what_waits_is_tried_at_once_where_somebody_asks(post):
+    handler, settings = post("451 later", "250 OK")
+    outbox = Outbox(settings)
+    outbox.enqueue("created/hans/1", "hans@example.ch", kinds.Restored(*WHO), "de")
+    assert [outbox.deliver(), outbox.deliver(), outbox.deliver(at_once=True)] == [0, 0, 1]
+    assert len(handler.taken) == 1
+
+
+def test_a_debt_is_one_until_it_is_forgotten(tmp_path):
+    outbox = Outbox(MailSettings("127.0.0.1", 25, "silo@example.ch", tmp_path / "outbox.db", security="none"))
+    assert outbox.owe("hans", "created")
+    assert not outbox.owe("hans", "created")
+    assert outbox.owe("hans", "access")
+    assert outbox.owe("maria", "created")
+    assert {debt.kind for debt in outbox.owed("hans")} == {"access", "created"}
+    first = outbox.owed("maria")[0]
+    assert first.event.startswith("created/maria/20")
+    outbox.forget("hans", "created")
+    assert len(outbox.owed()) == 2
+
+
+VARIABLES = {
+    "letters_relay_host": "smtp.example.ch",
+    "letters_relay_port": "587",
+    "letters_relay_security": "starttls",
+    "letters_relay_user": "",
+    "letters_relay_password_file": "",
+    "letters_sender": "photos@example.ch",
+}
+
+
+def test_settings_come_from_the_inventory(tmp_path):
+    settings = MailSettings.of(VARIABLES, tmp_path / "outbox.db")
+    assert (settings.host, settings.port, settings.sender) == ("smtp.example.ch", 587, "photos@example.ch")
+    assert MailSettings.of({**VARIABLES, "letters_relay_host": ""}, tmp_path / "outbox.db") is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"letters_relay_port": "lots"}, "port: 'lots' is not a number; usual are 587 and 465"),
+        ({"letters_sender": "nobody"}, "sender: 'nobody' is not an e-mail address"),
+        ({"letters_sender": ""}, "a letter needs a relay, a port and a sender"),
+        ({"letters_relay_user": "silo"}, "user and password_file: give both, or neither"),
+    ],
+)
+def test_wrong_settings_are_told(tmp_path, wrong, problem):
+    with pytest.raises(LetterError, match=problem):
+        MailSettings.of({**VARIABLES, **wrong}, tmp_path / "outbox.db")
+
+
+@pytest.mark.parametrize("language", kinds.LOCALES)
+@pytest.mark.parametrize("kind", TRUE_WHEN)
+def test_what_happens_to_a_tenant_has_a_letter(kind, language):
+    brings_link = kind in ("created", "access")
+    letter = with_link(kind, *WHO, LINK, WHEN) if brings_link else of_state(kind, *WHO, LINK, 10**11)
+    assert letter.kind == kind
+    assert render(letter, language).subject
+
+
+def test_a_letter_that_tells_what_is_true_no_more_is_taken_back_while_it_waits(tmp_path):
+    outbox = Outbox(MailSettings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none"))
+    outbox.enqueue("deletion_announced/hans/2026-12-31@14", "h@b.ch", kinds.Restored(*WHO), "de")
+    assert outbox.withdraw("deletion_announced/hans/2026-12-31@14")
+    assert not outbox.withdraw("deletion_announced/hans/2026-12-31@14")
+    assert outbox.states() == {}
+
+
+def test_a_debt_keeps_where_its_customer_can_pay_and_an_outbox_of_before_learns_it(tmp_path):
+    settings = MailSettings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none")
+    with closing(sqlite3.connect(settings.outbox)) as old:
+        old.execute("CREATE TABLE owed (tenant TEXT, kind TEXT, since TEXT NOT NULL, PRIMARY KEY (tenant, kind))")
+        old.execute("INSERT INTO owed VALUES ('anna', 'suspended', '2026-01-01')")
+        old.commit()
+    Outbox(settings).owe("hans", "suspended", LINK)
+    assert [(debt.tenant, debt.link) for debt in Outbox(settings).owed()] == [("anna", ""), ("hans", LINK)]

@@ -1,0 +1,39 @@
+"""What tenant_verify_info is told of a tenant."""
+
+import json
+
+from silo.tenant.expectations import promise, seccomp
+from silo.tenant.model import derive
+
+GIB = 1024**3
+
+
+def test_what_is_promised_to_hans(tenant_values):
+    secrets = {f"{name}_password": f"s3cret-{name}" for name in ("database", "cache", "admin")}
+    found = promise(derive("hans", tenant_values | {"tenant_secrets": secrets}))
+    assert (found["name"], found["state"], found["uid"], found["bridge"]) == ("hans", "running", 200001, "im-1")
+    assert (found["gateway"], found["storage"]) == ("10.83.0.17", "/instances/hans")
+    server, database, cache = found["services"]
+    assert server == {
+        "name": "server",
+        "image": "server:1",
+        "memory": GIB,
+        "processes": 512,
+        "memory_order": 300,
+        "writable": ["/data", "/data/backups", "/tmp"],
+        "address": "10.83.0.18",
+        "port": 2283,
+    }
+    assert (database["processes"], database["port"]) == (200, 5432)
+    assert database["writable"] == ["/var/lib/postgresql/data", "/tmp", "/var/run/postgresql", "/etc/postgresql"]
+    assert (cache["memory"], cache["writable"]) == (GIB // 2, ["/data"])
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_the_database_is_ended_last(tenant_values):
+    server, database, cache = promise(derive("hans", tenant_values))["services"]
+    assert database["memory_order"] < cache["memory_order"] < server["memory_order"]
+
+
+def test_the_profile_is_that_of_the_compose_file():
+    assert seccomp() == "/etc/silo/seccomp-1.json"
