@@ -78,7 +78,7 @@ def settings(root: Path = ROOT) -> str:
         "# Settings",
         MARK,
         _prose(
-            "Write a setting into `group_vars/` or `host_vars/` of your inventory. An inventory overrides every value of "
+            "Write a setting into `group_vars/` or `host_vars/` of your inventory. It overrides every value of "
             "the repository's `group_vars/`, and these override the defaults of the roles. The column *default* shows "
             "what `group_vars/` of the repository says; where it says nothing, the default of the role."
         ),
