@@ -151,14 +151,20 @@ def expanded(path):
     return [PLACEHOLDER.sub("*", path)]
 
 
+@functools.cache
+def directories():
+    """Those at the top of the repository."""
+    return frozenset(file.split("/")[0] for file in files() if "/" in file)
+
+
+@functools.cache
 def is_there(path):
     """Whether a path of the repository exists; None where it is none of the repository's."""
-    top = {file.split("/")[0] for file in files() if "/" in file}
     first, _slash, rest = path.partition("/")
     if path in NO_FILE:
         return None
     if rest or path.endswith("/"):
-        if first not in top or "://" in path:
+        if first not in directories() or "://" in path:
             return None
         # An inventory of the operator's own, and what it says of its groups.
         if re.match(r"inventory/(?!demo\b|example\b)\S|group_vars/(servers|nas)\b", path):
