@@ -308,8 +308,8 @@ def settings():
 
 def metrics():
     """The metrics that our own programs tell, and those that the alerts read."""
-    source = (ROOT / "plugins" / "module_utils" / "usage" / "exposition.py").read_text(encoding="utf-8")
-    tree = ast.walk(ast.parse(source))
+    (exposition,) = ROOT.glob("plugins/module_utils/**/exposition.py")
+    tree = ast.walk(ast.parse(exposition.read_text(encoding="utf-8")))
     ours = {node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     rules = (ROOT / "roles" / "monitoring" / "files" / "silo.rules.yml").read_text(encoding="utf-8")
     found = {text for text in ours if re.fullmatch(r"silo_\w+", text)}
