@@ -7,11 +7,9 @@ group_vars/. With --check nothing is written; the exit code is 1 where a file is
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 import sys
 import textwrap
-import tomllib
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,14 +31,12 @@ VARIABLE = re.compile(r"([a-z]\w*):")
 Spec = Mapping[str, t.Any]
 
 
-def entry_point(root: Path = ROOT) -> click.Group:
-    """Return the command `silo`, by the name of its object in pyproject.toml."""
-    scripts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
-    module, _colon, name = scripts["silo"].partition(":")
-    group = getattr(importlib.import_module(module), name)
-    if not isinstance(group, click.Group):
-        raise TypeError(f"{scripts['silo']} is {type(group).__name__}; a click group is right")
-    return group
+def root_command() -> click.Group:
+    """Return the command `silo`."""
+    # Imported here: settings.md needs none of it.
+    from silo.cli import main as silo
+
+    return silo
 
 
 def contexts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
@@ -57,14 +53,14 @@ def contexts(command: click.Command, name: str, parent: click.Context | None = N
                 yield from contexts(found, below, context)
 
 
-def cli(root: Path = ROOT) -> str:
+def cli(_root: Path = ROOT) -> str:
     """Return docs/reference/cli.md."""
     parts = [
         "# The command line",
         MARK,
         "What `silo --help` and the `--help` of each command print. [exit-codes.md](exit-codes.md) explains the codes.",
     ]
-    for context in contexts(entry_point(root), "silo"):
+    for context in contexts(root_command(), "silo"):
         parts += [f"## `{context.command_path}`", f"```text\n{context.get_help()}\n```"]
     return "\n\n".join(parts) + "\n"
 

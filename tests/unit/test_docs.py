@@ -196,7 +196,7 @@ def test_files_exist(path):
 def commands():
     """The commands of silo by their words, each with its options: name to whether a value follows."""
     found = {}
-    for context in reference.contexts(reference.entry_point(), "silo"):
+    for context in reference.contexts(reference.root_command(), "silo"):
         options = {}
         for parameter in context.command.get_params(context):
             if isinstance(parameter, click.Option):
@@ -393,7 +393,7 @@ def test_the_reference_of_units_has_each_unit():
 def test_the_reference_of_exit_codes_has_each_code():
     page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE))
-    assert told == set(re.findall(r"^\s+(\d+)  ", reference.entry_point().epilog or "", re.MULTILINE))
+    assert told == set(re.findall(r"^\s+(\d+)  ", reference.root_command().epilog or "", re.MULTILINE))
 
 
 # Style

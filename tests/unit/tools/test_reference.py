@@ -29,7 +29,6 @@ def test_hidden_commands_are_left_out():
 def repository(tmp_path):
     for name in ("group_vars", "roles/tenant/meta", "roles/tenant/defaults", "docs/reference"):
         shutil.copytree(reference.ROOT / name, tmp_path / name)
-    shutil.copy(reference.ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
