@@ -1,1 +1,4 @@
-"""The benchmark: this project beside its alternatives, on a lab of its own. docs/performance.md explains each line."""
+"""The benchmark: this project beside its alternatives, on a lab of its own.
+
+docs/explain/performance.md explains each line.
+"""

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what is asked; the exit code is 1 where a fault did not hold or was not tried."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="The catalogue of faults.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("catalogue", help="the table of docs/faults.md")
+    commands.add_parser("catalogue", help="the table of docs/contribute/faults.md")
     commands.add_parser("report", help="what runs with --faults have seen").add_argument("directory", type=Path)
     options = parser.parse_args(arguments)
     if options.command == "catalogue":

@@ -41,7 +41,7 @@ def markdown(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def table() -> str:
-    """Return the catalogue as docs/faults.md has it."""
+    """Return the catalogue as docs/contribute/faults.md has it."""
     rows = []
     for fault in catalogue().values():
         mechanism = f"*{fault.absent}*" if fault.absent else fault.mechanism

@@ -73,7 +73,7 @@ def test_each_fault_of_this_version_has_a_test_and_no_test_is_of_none():
 
 
 def test_the_document_has_the_catalogue():
-    assert table() in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert table() in (ROOT / "docs" / "contribute" / "faults.md").read_text(encoding="utf-8")
 
 
 def test_numbers_are_in_order(tmp_path):

@@ -1,4 +1,7 @@
-"""Every container that we run, by its Compose file: what bounds it. docs/security.md has the same in a table."""
+"""Every container that we run, by its Compose file: what bounds it.
+
+docs/explain/security.md has the same in a table.
+"""
 
 import re
 from pathlib import Path
@@ -91,10 +94,10 @@ def test_where_processors_are_short_nobody_waits_for_learning(services):
 
 
 def test_the_document_tells_what_is_in_the_files(services):
-    """Each number of the table in docs/security.md is that of the Compose file."""
+    """Each number of the table in docs/explain/security.md is that of the Compose file."""
     rows = [
         [cell.strip(" `") for cell in line.split("|")[1:-1]]
-        for line in (ROOT / "docs" / "security.md").read_text().splitlines()
+        for line in (ROOT / "docs" / "explain" / "security.md").read_text().splitlines()
         if line.startswith("| `")
     ]
     told = {row[0]: row[1:] for row in rows if row[0] in services}

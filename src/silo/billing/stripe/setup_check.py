@@ -72,7 +72,7 @@ def _asking(what: str) -> Iterator[None]:
 
 
 def _kind(key: str) -> Iterator[Finding]:
-    made = "Make a restricted key (Developers, API keys) and revoke the other; docs/billing.md lists its rights"
+    made = "Make a restricted key (Developers, API keys) and revoke the other; docs/operate/billing.md lists its rights"
     if key.startswith("rk_"):
         yield Finding("key", "stripe", "ok", "it is a restricted one")
     else:
@@ -215,7 +215,8 @@ def _endpoint(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
         found = [one.to_dict() for one in listed.auto_paging_iter() if one.url == setup.url]
     where = "Developers, Webhooks"
     if not found:
-        told = f"Add an endpoint with this address, version {API_VERSION} and the events of docs/billing.md: {where}"
+        page = "docs/operate/billing.md"
+        told = f"Add an endpoint with this address, version {API_VERSION} and the events of {page}: {where}"
         yield Finding("endpoint", setup.url, "wrong", "Stripe has no endpoint with this address", told)
         return
     if len(found) > 1:
@@ -274,5 +275,5 @@ def lies(name: str, read: Callable[[], object]) -> Finding:
     try:
         read()
     except CredentialError as error:
-        return Finding("keys", name, "wrong", str(error), "docs/billing.md tells where each lies")
+        return Finding("keys", name, "wrong", str(error), "docs/operate/billing.md tells where each lies")
     return Finding("keys", name, "ok", "it is there, and for its owner alone")

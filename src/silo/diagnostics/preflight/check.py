@@ -53,7 +53,7 @@ def _storage(nas: str, told: TaskResult, tenants: Mapping[str, t.Any], threshold
     if told.values.get("unreachable"):
         return [_away("quota", nas, told)]
     if told.problem:
-        remedy = "docs/storage.md tells how quotas are on; playbooks/site.yml makes the NAS what it should be"
+        remedy = "docs/operate/storage.md tells how quotas are on; playbooks/site.yml makes the NAS what it should be"
         return [Finding("quota", nas, "wrong", f"the quotas cannot be read: {told.problem}", remedy)]
     # What else lies beside the tenants' directories, such as lost+found, needs no limit.
     found = {name: directory for name, directory in told.values["tenants"].items() if name in tenants}
@@ -148,7 +148,7 @@ def _machines(inventory: Path) -> tuple[list[Finding], dict[str, int]]:
     for host, told in sorted(book.get(QUOTAS, {}).items()):
         findings += _storage(host, told, tenants, limits.get(host, usual))
     if not book.get(POLICY):
-        remedy = "add a server to hosts.yml, as docs/operator.md shows"
+        remedy = "add a server to hosts.yml, as docs/start/first-server.md shows"
         text = "there is no server in its group servers"
         findings.append(Finding("inventory", str(inventory), "wrong", text, remedy))
     told_pools = {nas: told.values["pool"] for nas, told in book.get(QUOTAS, {}).items() if not told.problem}

@@ -139,5 +139,6 @@ def _holds(directory: Mapping[str, t.Any]) -> bool:
 
 def _unlimited(nas: str, name: str, directory: Mapping[str, t.Any]) -> Finding:
     why = f": it {directory['problem']}" if directory["problem"] else ""
-    remedy = f"run playbooks/apply.yml --limit {name}; where it refuses, docs/storage.md tells what a quota needs"
+    page = "docs/operate/storage.md"
+    remedy = f"run playbooks/apply.yml --limit {name}; where it refuses, {page} tells what a quota needs"
     return Finding("quota", name, "wrong", f"no limit holds on {directory['path']} of {nas}{why}", remedy)

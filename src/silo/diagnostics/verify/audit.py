@@ -90,7 +90,8 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Check, ...]:
         raise InventoryError(told.problem)
     wanted = _choose(told.values["tenants"] if told else {}, names)
     if not book.get(SERVER):
-        raise runner.RunError(f"{inventory}: there is no server in its group servers; docs/operator.md shows how")
+        hint = "docs/start/first-server.md shows how"
+        raise runner.RunError(f"{inventory}: there is no server in its group servers; {hint}")
     return (
         *_servers(book[SERVER], wanted, not names),
         *_quotas(book.get(QUOTAS, {}), wanted),

@@ -28,7 +28,7 @@ def server():
 
 @pytest.fixture
 def account(server):
-    """Set up as docs/billing.md says."""
+    """Set up as docs/operate/billing.md says."""
     account = server.account = Account()
     server.away, server.writes, server.rights = False, False, None
     account.sell("price_small", "Small")
