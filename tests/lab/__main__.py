@@ -69,7 +69,7 @@ def _inventory() -> Inventory:
 def _named(variable: str) -> Path:
     path = os.environ.get(variable)
     if not path:
-        raise LabError(f"SILO_INVENTORY and SILO_VAULT_PASSWORD_FILE name the inventory of a lab; {variable} is not set")
+        raise LabError(f"{variable} is not set; it names the inventory of a lab, or the password of its vaults")
     return Path(path)
 
 

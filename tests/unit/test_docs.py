@@ -34,7 +34,7 @@ ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
 
 # Names that look like a setting and are none, each with its reason.
 NO_SETTING = {
-    "silo_guard": "a table of nftables",
+    "silo_firewall": "a table of nftables",
 }
 # Files that are not in the repository, each with its reason.
 NO_FILE = {

@@ -55,7 +55,7 @@ class Commands(click.Group):
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return their names."""
-        return list(COMMANDS)
+        return [*COMMANDS]  # silo.cli.list hides the built-in of this name
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Return a command, or None where there is none of this name."""

@@ -8,7 +8,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from silo.images import ImageError, Pins, Reference, Registry, RegistryError, Running, collector, document, newer
+from silo.images import ImageError, Pins, Reference, Registry, RegistryError, Running, document, newer, survey
 from silo.images import registry as asking
 from silo.repository import root
 
