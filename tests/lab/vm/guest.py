@@ -16,7 +16,7 @@ from ..command import LabError, Machine
 from ..progress import wait_for
 from .image import Image, acceleration
 
-SECONDS = 180
+SECONDS = 600  # an emulated one on a busy machine
 DATA_SIZE = "64G"  # sparse
 NETWORK = """[Match]
 Type=ether
