@@ -1,4 +1,4 @@
-"""What tenant_verify_info is told of a tenant."""
+"""What diagnostics_info is told of a tenant."""
 
 import json
 
