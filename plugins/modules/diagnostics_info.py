@@ -78,7 +78,7 @@ findings:
       type: str
       sample: hans/server
     state:
-      description: One of V(ok), V(warning), V(wrong) and V(unknown).
+      description: V(ok), V(warning), V(wrong) or V(unknown).
       type: str
       sample: wrong
     message:
@@ -86,7 +86,7 @@ findings:
       type: str
       sample: "2G; expected: 1G"
     fix:
-      description: What to do; empty where O(ignore:state) is V(ok).
+      description: What to do; empty where the state is V(ok).
       type: str
       sample: "run 'silo apply hans'"
     expected:

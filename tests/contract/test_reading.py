@@ -6,6 +6,8 @@ import json
 import threading
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.action import diagnostics_info as action
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import expected
 
 from silo import fleet
 from silo.ansible import runner
@@ -102,6 +104,18 @@ def test_each_server_is_verified_against_its_own_tenants(read):
         "silo1": ["anna", "bruno"],
         "silo2": ["clara", "david"],
     }
+
+
+@pytest.mark.parametrize("selection", ["preflight", "verify"])
+def test_what_is_expected_of_a_server_can_be_used(read, selection):
+    """Of the policy, all that the mapping names; of the rest, what the server makes of it."""
+    calls = [call for call in read.calls if call.module == "diagnostics_info"]
+    given = [call.parameters["expected"] for call in calls if call.parameters["selection"] == selection]
+    assert [sorted(action.EXPECTED) for _one in given] == [sorted(set(one) & set(action.EXPECTED)) for one in given]
+    found = [expected.parse(one) for one in given]
+    assert sorted(one.server for one in found) == sorted(SERVERS)
+    named = [(len(one.tenants), len(one.shared), bool(one.texts("directories"))) for one in found]
+    assert named == [(0, 0, True) if selection == "preflight" else (2, 3, False)] * len(SERVERS)
 
 
 def test_list_shows_a_tenant_as_it_is_on_its_own_server_and_nas(inventory):
