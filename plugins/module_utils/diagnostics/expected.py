@@ -57,10 +57,6 @@ class ExpectedTenant:
         """The tenant's directories on the server and on the NAS."""
         return self.directory, self.storage
 
-    def service(self, name: str) -> ExpectedService:
-        """Return the service of this name."""
-        return next(service for service in self.services if service.label == f"{self.name}/{name}")
-
 
 @dataclasses.dataclass(frozen=True)
 class Expected:

@@ -63,18 +63,18 @@ class Server:
 
     @functools.cached_property
     def items(self) -> tuple[Item, ...]:
-        """All containers, also those of tenants that are not looked at."""
+        """All containers, also those of tenants that are not checked."""
         from .container import items
 
         return items(self.ask_engine)
 
     @functools.cached_property
     def _found(self) -> Mapping[str, Found]:
-        from .container import look_at
+        from .container import inspect_all
 
         services = [*self.expected.shared, *(one for tenant in self.expected.tenants for one in tenant.services)]
         chosen = {service.container for service in services}
-        return look_at((item for item in self.items if item.name in chosen), self.ask_engine)
+        return inspect_all((item for item in self.items if item.name in chosen), self.ask_engine)
 
     @functools.cached_property
     def shared(self) -> tuple[Container, ...]:
@@ -87,7 +87,7 @@ class Server:
 
     @functools.cached_property
     def tenants(self) -> tuple[Tenant, ...]:
-        """The tenants that are looked at."""
+        """The tenants to check."""
         return tuple(Tenant(self, tenant) for tenant in self.expected.tenants)
 
     def runs(self, service: ExpectedService) -> bool:

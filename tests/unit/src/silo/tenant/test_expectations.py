@@ -34,8 +34,8 @@ def test_what_is_promised_to_hans(tenant_values):
 
 def test_a_server_can_use_what_it_is_told(tenant_values):
     (hans,) = parse({"server": "silo1", "tenants": [promise(derive("hans", tenant_values))]}).tenants
-    assert (hans.uid, hans.service("cache").container) == (200001, "silo-hans-cache-1")
-    assert hans.service("server").memory == GIB
+    server, _database, cache = hans.services
+    assert (hans.uid, cache.container, server.memory) == (200001, "silo-hans-cache-1", GIB)
 
 
 def test_the_database_is_ended_last(tenant_values):
