@@ -14,7 +14,7 @@ description:
   - Containers of other projects of Compose are not told.
 extends_documentation_fragment: swissphoto.silo.reads
 seealso:
-  - module: swissphoto.silo.tenant_verify_info
+  - module: swissphoto.silo.diagnostics_info
 """
 
 EXAMPLES = r"""

@@ -14,7 +14,7 @@ description:
   - Nothing is changed, and no key is returned.
 extends_documentation_fragment: swissphoto.silo.reads
 seealso:
-  - module: swissphoto.silo.server_check_info
+  - module: swissphoto.silo.diagnostics_info
 """
 
 EXAMPLES = r"""

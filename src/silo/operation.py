@@ -16,8 +16,7 @@ from pathlib import Path
 from silo import fleet
 from silo.ansible import results, runner
 from silo.ansible.runner import Event, Results, RunError
-from silo.diagnostics.verify import changed
-from silo.diagnostics.verify.check import Check
+from silo.diagnostics import Finding, changed
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, DeletionRecord
 from silo.reports import usage
@@ -44,7 +43,7 @@ class Operator:
 
     `listen` hears Ansible's events, `tell` a sentence where one has to wait. What changes raises InventoryError or
     AdmissionError where nothing was changed, and NotReachedError where the edit is made and its run failed. With
-    `verify`, each apply looks at the tenants that it changed, and `broken` has the promises that do not hold.
+    `verify`, each apply verifies the tenants that it changed, and `broken` has the findings that need something done.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Operator:
     ) -> None:
         """Work on the inventory of `edits`."""
         self.edits = edits
-        self.broken: list[Check] = []
+        self.broken: list[Finding] = []
         self._listen, self._tell, self._verify = listen, tell, verify
 
     def create(

@@ -93,26 +93,32 @@ def _ledger(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]
     return {"days": {parameters["first_day"]: used | whole}, "course": {}, "problem": "", "looked": 0}
 
 
-def _server(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
-    problems = ("storage", "firewall", "network", "input", "ssh")
-    disk = {"path": "/", "size": 100 * GIB, "free": 50 * GIB, "inodes": 65_536, "inodes_free": 60_000}
-    told = {f"{name}_problem": "" for name in problems} | {"firewall_problem": f"{host} has no firewall"}
-    return {**told, "time": 0.0, "synchronised": True, "disks": [disk]}
-
-
 def _images(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
     container = {"name": f"silo-on-{host}", "image": "docker.io/library/traefik:v3", "digests": [], "state": "running"}
     return {"containers": [container]}
 
 
+def _diagnostics(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    return (_preflight if parameters["selection"] == "preflight" else _verify)(host, parameters, scenario)
+
+
+def _preflight(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    disk = {"path": "/", "size": 100 * GIB, "free": 50 * GIB, "inodes": 65_536, "inodes_free": 60_000}
+    firewall = _finding("firewall", host, "wrong", f"{host} has no firewall")
+    facts = {"time": 0.0, "synchronised": True, "disks": [disk]}
+    return {"findings": [firewall, _finding("nas", host)], "facts": facts}
+
+
 def _verify(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
-    looked_at = [f"{one['name']}/server" for one in parameters["tenants"]]
     broken = set(scenario["unlike"].get(host, ()))
-    checks = [
-        {"check": "memory", "subject": subject, "ok": subject not in broken, "seen": "1G", "expected": "1G"}
-        for subject in looked_at
-    ]
-    return {"checks": checks}
+    subjects = [f"{one['name']}/server" for one in parameters["expected"]["tenants"]]
+    findings = [_finding("memory", one, "wrong" if one in broken else "ok") for one in subjects]
+    return {"findings": findings, "facts": {}}
+
+
+def _finding(check: str, subject: str, state: str = "ok", message: str = "") -> dict[str, str]:
+    fix = "" if state == "ok" else "run playbooks/site.yml"
+    return {"id": check, "subject": subject, "state": state, "message": message, "fix": fix, "expected": "", "seen": ""}
 
 
 def _tenant_trash(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:
@@ -134,7 +140,7 @@ def _link(_host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any
 
 ANSWERS: Mapping[str, Answer] = {
     "access_link": _link,
-    "server_check_info": _server,
+    "diagnostics_info": _diagnostics,
     "server_images_info": _images,
     "storage_quota": _storage,
     "storage_quota_info": _storage_info,
@@ -144,7 +150,6 @@ ANSWERS: Mapping[str, Answer] = {
     "tenant_stacks_info": _stacks_info,
     "tenant_trash": _tenant_trash,
     "tenant_usage_info": _usage,
-    "tenant_verify_info": _verify,
 }
 
 

@@ -4,8 +4,7 @@ import pytest
 
 from silo.ansible import results
 from silo.cli import lifecycle
-from silo.diagnostics.verify import address, changed
-from silo.diagnostics.verify.check import Check
+from silo.diagnostics import Finding, address, changed
 
 from .world import STORAGES, TENANTS
 
@@ -97,14 +96,14 @@ def test_a_link_leaves_its_ticket_on_the_tenants_own_server(world, limited):
 
 
 def test_what_changed_is_verified_on_each_server_and_each_nas(applied, monkeypatch):
-    for look in ("answers", "trusted"):
-        monkeypatch.setattr(address, look, lambda name, *_arguments: Check("address", name, True, "", ""))
-    assert applied.made("tenant_verify_info") == ON_SERVERS
+    for look in ("check_answer", "check_certificate"):
+        monkeypatch.setattr(address, look, lambda name, *_arguments: Finding("", name, "ok"))
+    assert applied.made("diagnostics_info") == ON_SERVERS
     assert sorted(call.host for call in applied.calls if call.module == "storage_quota_info") == sorted(STORAGES)
     book = {}
     for event in applied.events:
         results.add(event, book)
-    assert [(one.check, one.subject) for one in changed.broken(book)] == [("memory", "david/server")]
+    assert [(one.id, one.subject) for one in changed.broken(book)] == [("memory", "david/server")]
 
 
 @pytest.fixture(scope="module")

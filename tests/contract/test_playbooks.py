@@ -12,8 +12,7 @@ import pytest
 from silo import fleet, operation
 from silo.ansible.runner import own_name
 from silo.cli import lifecycle, progress, stats
-from silo.diagnostics.preflight import check as ground
-from silo.diagnostics.verify import audit, changed
+from silo.diagnostics import changed, preflight, verify
 from silo.images import running
 from silo.reports import alerts, report, usage
 
@@ -30,8 +29,8 @@ READ = [
     (operation.TRASH, (operation.UPLOADS,)),
     (fleet.PLAYBOOK, (fleet.TENANTS, fleet.QUOTAS, fleet.STACKS, fleet.POLICY)),
     (usage.PLAYBOOK, (usage.TENANTS, usage.USAGE, usage.QUOTAS)),
-    (ground.PLAYBOOK, (ground.POLICY, ground.TENANTS, ground.SERVER, ground.QUOTAS)),
-    (audit.PLAYBOOK, (audit.POLICY, audit.TENANTS, audit.SERVER, audit.QUOTAS)),
+    (preflight.PLAYBOOK, (preflight.POLICY, preflight.TENANTS, preflight.SERVER, preflight.QUOTAS)),
+    (verify.PLAYBOOK, (verify.POLICY, verify.TENANTS, verify.SERVER, verify.QUOTAS)),
     (running.PLAYBOOK, (running.POLICY, running.SERVER)),
     (report.PLAYBOOK, (report.LEDGER,)),
     (alerts.PLAYBOOK, (alerts.HOST, alerts.ANSWER)),

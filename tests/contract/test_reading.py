@@ -6,13 +6,13 @@ import json
 import threading
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.action import diagnostics_info as action
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import expected
 
 from silo import fleet
 from silo.ansible import runner
 from silo.billing import compare
-from silo.diagnostics.preflight import check as ground
-from silo.diagnostics.verify import address, audit
-from silo.diagnostics.verify.check import Check
+from silo.diagnostics import Finding, address, engine, preflight, verify
 from silo.edits import Edits
 from silo.images import running
 from silo.operation import Operator
@@ -82,8 +82,7 @@ def inventory(world, read, monkeypatch):
         ("storage_quota_info", STORAGES * 4),
         ("tenant_stacks_info", SERVERS),
         ("tenant_usage_info", SERVERS),
-        ("server_check_info", SERVERS),
-        ("tenant_verify_info", SERVERS),
+        ("diagnostics_info", SERVERS * 2),
         ("server_images_info", SERVERS),
         ("tenant_ledger_info", SERVERS + STORAGES),
     ],
@@ -99,11 +98,24 @@ def test_each_nas_is_read_as_it_says_of_itself(read):
 
 
 def test_each_server_is_verified_against_its_own_tenants(read):
-    asked = {call.host: call for call in read.calls if call.module == "tenant_verify_info"}
-    assert {host: call.names for host, call in asked.items()} == {
+    calls = [call for call in read.calls if call.module == "diagnostics_info"]
+    asked = {call.host: call.names for call in calls if call.parameters["selection"] == "verify"}
+    assert asked == {
         "silo1": ["anna", "bruno"],
         "silo2": ["clara", "david"],
     }
+
+
+@pytest.mark.parametrize("selection", ["preflight", "verify"])
+def test_what_is_expected_of_a_server_can_be_used(read, selection):
+    """Of the policy, all that the mapping names; of the rest, what the server makes of it."""
+    calls = [call for call in read.calls if call.module == "diagnostics_info"]
+    given = [call.parameters["expected"] for call in calls if call.parameters["selection"] == selection]
+    assert [sorted(action.EXPECTED) for _one in given] == [sorted(set(one) & set(action.EXPECTED)) for one in given]
+    found = [expected.parse(one) for one in given]
+    assert sorted(one.server for one in found) == sorted(SERVERS)
+    named = [(len(one.tenants), len(one.shared), bool(one.texts("directories"))) for one in found]
+    assert named == [(0, 0, True) if selection == "preflight" else (2, 3, False)] * len(SERVERS)
 
 
 def test_list_shows_a_tenant_as_it_is_on_its_own_server_and_nas(inventory):
@@ -145,26 +157,26 @@ def test_stats_add_up_what_all_machines_tell(inventory):
 
 
 def test_check_finds_what_is_wrong_on_either_server_and_the_size_of_either_nas(inventory, monkeypatch):
-    monkeypatch.setattr(ground, "_outside", lambda *_arguments: [])
-    found = ground.look(inventory)
-    assert sorted(one.place for one in found.findings if "has no firewall" in one.text) == ["silo1", "silo2"]
+    monkeypatch.setattr(engine, "run", lambda *_arguments: [])
+    found = preflight.run(inventory)
+    assert sorted(one.subject for one in found.findings if "has no firewall" in one.message) == ["silo1", "silo2"]
     assert found.pools == {"nas1": 4096 * GIB, "nas2": 4096 * GIB}
 
 
 def test_verify_looks_at_all_servers_and_all_quotas(inventory, monkeypatch):
-    for look in ("answers", "trusted"):
-        monkeypatch.setattr(address, look, lambda name, *_arguments: Check("address", name, True, "", ""))
-    found = audit.verify(inventory)
-    assert {one.subject for one in found if one.check == "memory"} == {f"{name}/server" for name in TENANTS}
+    for look in ("check_answer", "check_certificate"):
+        monkeypatch.setattr(address, look, lambda name, *_arguments: Finding("", name, "ok"))
+    found = verify.verify(inventory)
+    assert {one.subject for one in found if one.id == "memory"} == {f"{name}/server" for name in TENANTS}
     assert [one.subject for one in found if not one.ok] == ["david/server"]
 
 
 def test_verify_of_one_tenant_leaves_the_other_server_out(inventory, monkeypatch):
-    for look in ("answers", "trusted"):
-        monkeypatch.setattr(address, look, lambda name, *_arguments: Check("address", name, True, "", ""))
-    found = audit.verify(inventory, ["david"])
-    assert {one.subject for one in found if one.check == "memory"} == {"clara/server", "david/server"}
-    assert {one.subject for one in found if one.check == "quota"} == {"david"}
+    for look in ("check_answer", "check_certificate"):
+        monkeypatch.setattr(address, look, lambda name, *_arguments: Finding("", name, "ok"))
+    found = verify.verify(inventory, ["david"])
+    assert {one.subject for one in found if one.id == "memory"} == {"clara/server", "david/server"}
+    assert {one.subject for one in found if one.id == "quota"} == {"david"}
 
 
 def test_images_tell_what_runs_on_all_servers(inventory):

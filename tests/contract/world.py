@@ -62,7 +62,7 @@ class Call:
     @property
     def names(self) -> list[str]:
         """The tenants that it was called for."""
-        return [one["name"] for one in self.parameters["tenants"]]
+        return [one["name"] for one in self.parameters.get("expected", self.parameters).get("tenants", ())]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.unit.forks import ROOT, Target, serve
 
 PROGRAMS = {
     "merge": ROOT / "src" / "silo" / "inventory" / "_reader.py",
-    "vault": ROOT / "src" / "silo" / "diagnostics" / "preflight" / "_vault.py",
+    "vault": ROOT / "src" / "silo" / "diagnostics" / "_vault.py",
     "playbook": ROOT / "src" / "silo" / "ansible" / "playbook_process.py",
 }
 

@@ -113,20 +113,20 @@ class _Visit(threading.Thread):
             self.found = Reached(error=str(error))
 
 
-def from_inside(wanted: Mapping[Path, Sequence[Target]], seconds: float = SECONDS) -> dict[Path, Reached]:
-    """Return network to what is reached from it; `wanted` is the path of a network to the targets that are tried."""
+def from_inside(targets: Mapping[Path, Sequence[Target]], seconds: float = SECONDS) -> dict[Path, Reached]:
+    """Return network to what is reached from it; `targets` is the path of a network to the targets that are tried."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        return _in_turns(list(wanted.items()), seconds)
+        return _in_turns(list(targets.items()), seconds)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _in_turns(wanted: Sequence[tuple[Path, Sequence[Target]]], seconds: float) -> dict[Path, Reached]:
+def _in_turns(tried: Sequence[tuple[Path, Sequence[Target]]], seconds: float) -> dict[Path, Reached]:
     found = {}
-    for begin in range(0, len(wanted), AT_ONCE):
-        visits = {path: _Visit(path, targets, seconds) for path, targets in wanted[begin : begin + AT_ONCE]}
+    for begin in range(0, len(tried), AT_ONCE):
+        visits = {path: _Visit(path, targets, seconds) for path, targets in tried[begin : begin + AT_ONCE]}
         for visit in visits.values():
             visit.start()
         for path, visit in visits.items():

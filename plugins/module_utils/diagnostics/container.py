@@ -79,7 +79,7 @@ def items(ask: Ask = engine.get) -> tuple[Item, ...]:
     )
 
 
-def look(item: Item, ask: Ask = engine.get) -> Found | None:
+def inspect(item: Item, ask: Ask = engine.get) -> Found | None:
     """Return one container; None where it is gone meanwhile."""
     try:
         details = ask(f"/containers/{item.identity}/json", {})
@@ -92,9 +92,9 @@ def look(item: Item, ask: Ask = engine.get) -> Found | None:
     return Found(details, digests, pid, process.read(pid), mounts.read(pid), limits.read(pid))
 
 
-def look_at(wanted: Iterable[Item], ask: Ask = engine.get) -> dict[str, Found]:
+def inspect_all(chosen: Iterable[Item], ask: Ask = engine.get) -> dict[str, Found]:
     """Return name to container, of all that are there."""
-    chosen = list(wanted)
+    listed = list(chosen)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda item: look(item, ask), chosen)
-        return {item.name: one for item, one in zip(chosen, found, strict=True) if one}
+        found = pool.map(lambda item: inspect(item, ask), listed)
+        return {item.name: one for item, one in zip(listed, found, strict=True) if one}

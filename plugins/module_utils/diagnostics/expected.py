@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the inventory promises, as the module gets it."""
+"""What the inventory expects of a server, as the module gets it in its option `expected`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..size import SizeError, parse_size
+
+
+class ExpectedError(Exception):
+    """An expected value that is missing or cannot be used."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedService:
     """A container as it should be. Sizes in bytes.
 
-    `label` is how it is told. `writable`: where it may write. `memory_order`: who has more is ended first where the
-    server is short of memory. `port`: where it listens on a network of its own; 0 for who is on the server's.
+    `label` names it in findings. `writable`: where it may write. `memory_order`: the kernel ends the container with
+    the highest first where the server is short of memory. `port`: where it listens on a network of its own, 0 for a
+    container on the server's network.
     """
 
     label: str
@@ -32,7 +41,7 @@ class ExpectedService:
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedTenant:
-    """A tenant as it should be; `folders` are those of which its containers get files."""
+    """A tenant as it should be; its containers get files of `folders` alone."""
 
     name: str
     state: str
@@ -45,78 +54,83 @@ class ExpectedTenant:
 
     @property
     def folders(self) -> tuple[Path, Path]:
-        """Where all lies that is this tenant's."""
+        """The tenant's directories on the server and on the NAS."""
         return self.directory, self.storage
-
-    def service(self, name: str) -> ExpectedService:
-        """Return the service of this name."""
-        return next(service for service in self.services if service.label == f"{self.name}/{name}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
-    """Everything on one server. `known`: all tenants that the inventory has here, also those that are not looked at."""
+class Expected:
+    """Everything on one server. `values` has what a check of the server reads by its name."""
 
     server: str
     tenants: tuple[ExpectedTenant, ...]
     shared: tuple[ExpectedService, ...]
-    known: frozenset[str]
-    sentinel: Path
-    firewall: Path
-    seccomp: Path
-    machine_learning_port: int
-    closed: bool
-    ssh_keys_only: bool
-    patience: float
+    values: Mapping[str, t.Any]
+
+    def flag(self, name: str, default: bool = True) -> bool:
+        """Return a value that is yes or no."""
+        try:
+            return bool(boolean(self.values.get(name, default)))
+        except TypeError as error:
+            raise ExpectedError(f"{name}: {error}") from error
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a value as text."""
+        return str(self.values.get(name, default))
+
+    def path(self, name: str, default: str) -> Path:
+        """Return a value that is a path."""
+        return Path(self.text(name, default))
+
+    def number(self, name: str, default: float) -> float:
+        """Return a value that is a number."""
+        try:
+            return float(self.values.get(name, default))
+        except (TypeError, ValueError) as error:
+            raise ExpectedError(f"{name}: {error}") from error
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a value that is a list of texts."""
+        return tuple(str(item) for item in self.values.get(name, ()))
+
+
+def _service(item: Mapping[str, t.Any], label: str, container: str, uid: t.Any, address: str = "") -> ExpectedService:
+    return ExpectedService(
+        label=label,
+        container=container,
+        image=item["image"],
+        memory=parse_size(item["memory"]),
+        processes=int(item["processes"]),
+        uid=int(uid),
+        writable=tuple(item["writable"]),
+        memory_order=int(item["memory_order"]),
+        port=int(item["port"]),
+        address=address,
+    )
 
 
 def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
-    name = item["name"]
+    name, uid = item["name"], int(item["uid"])
     services = tuple(
-        ExpectedService(
-            label=f"{name}/{service['name']}",
-            container=f"silo-{name}-{service['name']}-1",
-            image=service["image"],
-            memory=service["memory"],
-            processes=service["processes"],
-            uid=item["uid"],
-            writable=tuple(service["writable"]),
-            memory_order=service["memory_order"],
-            address=service["address"],
-            port=service["port"],
-        )
-        for service in item["services"]
+        _service(one, f"{name}/{one['name']}", f"silo-{name}-{one['name']}-1", uid, one["address"])
+        for one in item["services"]
     )
     paths = (Path(item["directory"]), Path(item["storage"]))
-    return ExpectedTenant(name, item["state"], item["uid"], *paths, item["gateway"], item["bridge"], services)
+    return ExpectedTenant(name, item["state"], uid, *paths, item["gateway"], item["bridge"], services)
 
 
-def parse(parameters: Mapping[str, t.Any]) -> Wanted:
-    """Return what the module's parameters say."""
-    shared = (
-        ExpectedService(
-            label=item["name"],
-            container=item["container"],
-            image=item["image"],
-            memory=item["memory"],
-            processes=item["processes"],
-            uid=item["uid"],
-            writable=tuple(item["writable"]),
-            memory_order=item["memory_order"],
-            port=item["port"],
+def parse(values: Mapping[str, t.Any]) -> Expected:
+    """Return what the module's option says; raises ExpectedError."""
+    try:
+        return Expected(
+            server=str(values.get("server", "")),
+            tenants=tuple(_tenant(item) for item in values.get("tenants", ())),
+            shared=tuple(_service(one, one["name"], one["container"], one["uid"]) for one in values.get("shared", ())),
+            values=values,
         )
-        for item in parameters["shared"]
-    )
-    return Wanted(
-        server=parameters["server"],
-        tenants=tuple(_tenant(item) for item in parameters["tenants"]),
-        shared=tuple(shared),
-        known=frozenset(parameters["known"]),
-        sentinel=Path(parameters["sentinel"]),
-        firewall=Path(parameters["firewall"]),
-        seccomp=Path(parameters["seccomp"]),
-        machine_learning_port=parameters["machine_learning_port"],
-        closed=parameters["closed"],
-        ssh_keys_only=parameters["ssh_keys_only"],
-        patience=parameters["patience"],
-    )
+    except KeyError as error:
+        raise ExpectedError(f"{error} is missing") from error
+    except SizeError as error:
+        raise ExpectedError(f"memory: {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ExpectedError(str(error)) from error

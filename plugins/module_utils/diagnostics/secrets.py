@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Secrets: who may read their files, and that nobody else sees them elsewhere. What they are is never told."""
+"""Checks of secrets: who may read their files, and that they are nowhere else. No finding holds a secret."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..tenant.payload import SECRET_SERVICES
-from .check import Check, none_of
-from .container import Found
-from .expected import ExpectedService, ExpectedTenant
+from . import state
+from .expected import ExpectedTenant
+from .finding import Finding, holds, none_of
 from .process import Process
+from .registry import check
+from .subjects import Container, Tenant
 
 PASSWORDS = ("database_password", "cache_password")
+FILES = "their owner's alone"
 HIDDEN = "not in arguments, docker inspect, or the environment of another user's process"
 
 
-def _wanted(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
+def _expected(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
     """Yield path, mode and owner of all that is secret of a tenant on its server."""
     folder = tenant.directory / "secrets"
     yield tenant.directory, 0o700, 0
@@ -45,11 +48,18 @@ def _problem(path: Path, mode: int, owner: int) -> str:
     return ""
 
 
-def files(tenant: ExpectedTenant) -> Check:
-    """Return whether the tenant's secrets and data are readable for who needs them, and for nobody else."""
-    wanted = list(_wanted(tenant))
-    wrong = [problem for path, mode, owner in wanted if (problem := _problem(path, mode, owner))]
-    return none_of("secrets' files", tenant.name, wrong, f"{len(wanted)} as they should be", "their owner's alone")
+@check("secret_files", scope="tenant")
+def secret_files(tenant: Tenant) -> Finding | None:
+    """Check that the tenant's secrets and data can be read by whoever needs them, and by nobody else."""
+    if not _has_secrets(tenant):
+        return None
+    expected = list(_expected(tenant.expected))
+    wrong = [problem for path, mode, owner in expected if (problem := _problem(path, mode, owner))]
+    return none_of(wrong, f"{len(expected)} as they should be", FILES)
+
+
+def _has_secrets(tenant: Tenant) -> bool:
+    return tenant.expected.state != "absent" and state.ran(tenant.expected, tenant.server.storage.directories)
 
 
 def passwords(tenant: ExpectedTenant) -> Mapping[str, bytes]:
@@ -70,24 +80,27 @@ def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:
         yield f"the environment of {label}, user {users}", process.environment
 
 
-def hidden(service: ExpectedService, found: Found, secrets: Mapping[str, bytes]) -> Check:
-    """Return whether no password is where others than the tenant's own user and root can read it."""
-    places = [("docker inspect", json.dumps(found.details).encode())]
-    for process in found.processes:
-        places += _exposed(process, service.uid)
-    wrong = [
-        f"{name} in {place}" for place, text in places for name, secret in secrets.items() if secret and secret in text
-    ]
-    return none_of("secrets hidden", service.label, wrong, HIDDEN, HIDDEN)
-
-
-def checks(tenant: ExpectedTenant, running: Mapping[ExpectedService, Found]) -> Iterator[Check]:
-    """Yield all of these of a tenant that runs."""
-    yield files(tenant)
-    try:
-        secrets = passwords(tenant)
-    except OSError as error:
-        yield Check("secrets hidden", tenant.name, False, f"cannot be looked for: {error}", HIDDEN)
+@check("secrets_hidden", scope="tenant")
+def secrets_hidden(tenant: Tenant) -> Iterator[Finding]:
+    """Check that nobody but the tenant's own user and root can read its passwords in one of its containers."""
+    if not _has_secrets(tenant):
         return
-    for service, found in running.items():
-        yield hidden(service, found, secrets)
+    try:
+        secrets = passwords(tenant.expected)
+    except OSError as error:
+        yield holds(False, f"cannot be looked for: {error}", HIDDEN)
+        return
+    for container in tenant.containers:
+        wrong = [
+            f"{name} in {place}"
+            for place, text in _places(container)
+            for name, secret in secrets.items()
+            if secret and secret in text
+        ]
+        yield none_of(wrong, HIDDEN, HIDDEN, container.name)
+
+
+def _places(container: Container) -> Iterator[tuple[str, bytes]]:
+    yield "docker inspect", json.dumps(container.found.details).encode()
+    for process in container.found.processes:
+        yield from _exposed(process, container.service.uid)

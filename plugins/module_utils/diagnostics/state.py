@@ -1,24 +1,27 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a tenant is what it should be: what runs, that set-up is closed, that its data is there."""
+"""Checks that a tenant is what it should be: what runs, that set-up is closed, that its data is there."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import typing as t
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from ..tenant import engine
-from .check import Check, none_of, same
-from .container import Found, Item
+from .container import Item
 from .expected import ExpectedService, ExpectedTenant
+from .finding import Finding, holds, none_of, same
+from .registry import check
+from .subjects import Container, Tenant
 
 SECONDS = 5
 LARGEST = 64 * 1024
 CLOSED = b"IMMICH_ALLOW_SETUP=false"
 OPEN = b"IMMICH_ALLOW_SETUP="
+RESTORE = "see that the NAS is mounted and has the tenant's directory; otherwise restore the tenant from its backup"
 
 Get = Callable[[str, int], t.Any]
 
@@ -33,37 +36,52 @@ def _get(address: str, port: int) -> t.Any:
         connection.close()
 
 
-def _running(service: ExpectedService, items: Mapping[str, Item]) -> Check:
-    item = items.get(service.container)
-    if item is None:
-        seen = "no container"
-    else:
-        health = engine.health(item.status)
-        seen = ", ".join(filter(None, (item.state, health)))
-    return same("state", service.label, seen, "running, healthy")
+@check("state", scope="tenant")
+def state(tenant: Tenant) -> Iterator[Finding]:
+    """Check that each service of a tenant that should run is healthy, and that one at rest takes no memory."""
+    items = tenant.server.items
+    if tenant.expected.state != "running":
+        yield _resting(tenant.expected, items)
+        return
+    by_name = {item.name: item for item in items}
+    for service in tenant.expected.services:
+        yield _running(service, by_name.get(service.container))
 
 
-def _resting(tenant: ExpectedTenant, items: Iterable[Item]) -> Check:
+def _running(service: ExpectedService, item: Item | None) -> Finding:
+    seen = ", ".join(filter(None, (item.state, engine.health(item.status)))) if item else "no container"
+    return same(seen, "running, healthy", service.label)
+
+
+def _resting(tenant: ExpectedTenant, items: Iterable[Item]) -> Finding:
     """Return whether nothing takes memory; where the tenant is to be absent, not even a container is there."""
     rests = ("exited", "created", "dead") if tenant.state != "absent" else ()
     wrong = [f"{item.name} is {item.state}" for item in items if item.tenant == tenant.name and item.state not in rests]
     expected = f"no container{'' if tenant.state == 'absent' else ' runs'}"
-    return none_of("state", tenant.name, wrong, expected, expected)
+    return none_of(wrong, expected, expected)
 
 
-def closed(service: ExpectedService, found: Found, get: Get = _get) -> Check:
-    """Return whether a visitor cannot make themselves the admin: set-up is off, and there is an admin."""
-    expected = "closed, with an admin"
-    told = [part for process in found.processes for part in process.environment.split(b"\0") if part.startswith(OPEN)]
-    if not told or any(part != CLOSED for part in told):
-        seen = told[0].decode(errors="replace") if told else "IMMICH_ALLOW_SETUP is not set"
-        return Check("set-up", service.label, False, f"open ({seen})", expected)
+@check("setup_closed", scope="container")
+def setup_closed(container: Container) -> Finding | None:
+    """Check that a visitor cannot make themselves the admin: set-up is off, and there is an admin."""
+    is_server = container.tenant is not None and container.name == f"{container.tenant.name}/server"
+    return closed(container) if is_server else None
+
+
+def closed(container: Container, get: Get = _get) -> Finding:
+    """Return whether set-up is off in every process of a photo server, and whether it has an admin."""
+    expected, service = "closed, with an admin", container.service
+    environments = [process.environment for process in container.found.processes]
+    found = [part for environment in environments for part in environment.split(b"\0") if part.startswith(OPEN)]
+    if not found or any(part != CLOSED for part in found):
+        seen = found[0].decode(errors="replace") if found else "IMMICH_ALLOW_SETUP is not set"
+        return holds(False, f"open ({seen})", expected)
     try:
         answer = get(service.address, service.port)
         is_there = isinstance(answer, dict) and answer.get("isInitialized") is True
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Check("set-up", service.label, False, f"closed, and the photo server does not answer: {error}", expected)
-    return same("set-up", service.label, expected if is_there else "closed, without an admin", expected)
+        return holds(False, f"closed, and the photo server does not answer: {error}", expected)
+    return same(expected if is_there else "closed, without an admin", expected)
 
 
 def ran(tenant: ExpectedTenant, directories: Collection[Path]) -> bool:
@@ -76,24 +94,21 @@ def ran(tenant: ExpectedTenant, directories: Collection[Path]) -> bool:
     return tenant.state == "running" or tenant.directory.is_dir() or is_used
 
 
-def data(tenant: ExpectedTenant, directories: Collection[Path]) -> Check:
+@check("data", scope="tenant", fix=RESTORE)
+def data(tenant: Tenant) -> Finding | None:
+    """Check that the uploads and the database of a tenant are there."""
+    found = tenant.expected
+    return stored(found, tenant.server.storage.directories) if found.state != "absent" else None
+
+
+def stored(tenant: ExpectedTenant, directories: Collection[Path]) -> Finding:
     """Return whether the uploads and the database are there; `directories` are those that the NAS has."""
+    expected = "uploads and database are there"
     if not ran(tenant, directories):
-        return Check("data", tenant.name, True, "none yet, it never ran", "uploads and database are there")
+        return holds(True, "none yet, it never ran", expected)
     wrong = [] if tenant.storage / "uploads" in directories else [f"{tenant.storage}/uploads is missing"]
     database = tenant.directory / "database" / "PG_VERSION"
     wrong += [] if database.is_file() else [f"{database} is missing"]
     if not (tenant.directory / ".admin-created").is_file():
         wrong.append(f"{tenant.directory}/.admin-created is missing")
-    return none_of("data", tenant.name, wrong, "uploads and database are there", "uploads and database are there")
-
-
-def checks(tenant: ExpectedTenant, items: Mapping[str, Item], directories: Collection[Path]) -> Iterator[Check]:
-    """Yield what a tenant's state asks for."""
-    if tenant.state == "running":
-        for service in tenant.services:
-            yield _running(service, items)
-    else:
-        yield _resting(tenant, items.values())
-    if tenant.state != "absent":
-        yield data(tenant, directories)
+    return none_of(wrong, expected, expected)

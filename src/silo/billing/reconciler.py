@@ -126,9 +126,7 @@ class Settlement:
         """Tell the operator of promises that do not hold for a tenant that was changed."""
         if not self._operator.broken:
             return
-        broken = [
-            f"- {one.check} of {one.subject}: {one.seen}; {one.expected} is right" for one in self._operator.broken
-        ]
+        broken = [f"- {one.id} of {one.subject}: {one.message}" for one in self._operator.broken]
         begin, end = f"What {subscription} asked for is done, and not as promised:", "'silo verify' looks at all of it."
         text = "\n".join([begin, "", *broken, "", end])
         event = f"billing/operator/broken/{subscription}@{today(self._clock())}"

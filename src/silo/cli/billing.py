@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import logging
 import os
@@ -148,12 +147,7 @@ def check(call: Call, as_json: bool) -> None:
     if found[0].state == "ok":
         key = credentials.key()
         found += setup_check.check(connect(key, os.environ.get(API, "")), key, setup)
-    if as_json:
-        output.as_json({"findings": [dataclasses.asdict(finding) for finding in found]})
-    else:
-        output.findings(found)
-    if wrong := sum(finding.state == "wrong" for finding in found):
-        raise output.Failure(f"{wrong} of {len(found)} findings are wrong.")
+    output.report("preflight", found, as_json)
 
 
 def opened(path: Path, *, make: bool = False) -> Inbox:

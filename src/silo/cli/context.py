@@ -50,7 +50,7 @@ def _note(text: str) -> None:
 def operator(call: Call, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
     """Give an operator whose runs are seen; what tasks took is remembered for the next time.
 
-    With `verify`, a promise that does not hold for a tenant that was changed is told in the end, and is a failure.
+    With `verify`, the findings on changed tenants that are not as the inventory says are printed, and are a failure.
     `runs` is how many runs of Ansible are to be expected.
     """
     edits = call.edits()
@@ -63,8 +63,8 @@ def operator(call: Call, *, verify: bool = False, runs: int = 1) -> Iterator[Ope
         progress.close()
         edits.state.keep_durations(progress.seconds)
     if one.broken:
-        output.broken(one.broken)
-        raise output.Failure("It is done, and not as promised; 'silo verify' looks at all of it.")
+        output.findings(one.broken)
+        raise output.Failure("Applied, but verification failed; run 'silo verify'.")
 
 
 def changing(command: Command) -> Command:
@@ -75,7 +75,7 @@ def changing(command: Command) -> Command:
 
 def verified(command: Command) -> Command:
     """Add the option of what looks afterwards at the tenants that it changed."""
-    text = "Do not look afterwards whether what is promised holds for who was changed."
+    text = "Do not verify afterwards the tenants that were changed."
     return click.option("--no-verify", is_flag=True, help=text)(command)
 
 

@@ -9,7 +9,7 @@ import click
 
 from silo.cli import output
 from silo.cli.context import Call, agree, changing, limits, operator, show, verified
-from silo.diagnostics.preflight import check as ground
+from silo.diagnostics import engine, preflight
 from silo.notifications import LetterError
 from silo.operation import Operator
 
@@ -20,7 +20,7 @@ from silo.operation import Operator
 @click.argument("email")
 @click.option("--server", metavar="HOST", help="The server; without it the one with the most memory left.")
 @limits
-@click.option("--no-check", is_flag=True, help="Do not look at DNS, NAS and servers before.")
+@click.option("--no-check", is_flag=True, help="Skip the preflight checks of DNS, NAS and servers.")
 @verified
 @changing
 @click.pass_obj
@@ -48,7 +48,7 @@ def create(
     given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with operator(call, verify=not no_verify, runs=1 if no_check else 2) as one:
         # What is typed wrong is told at once, and not after a look at all machines.
-        pools = None if no_check or dry_run else functools.partial(_check_ground, one)
+        pools = None if no_check or dry_run else functools.partial(_check, one)
         change = one.create(customer, email=email, pools=pools, dry_run=dry_run, **given)
         if dry_run:
             show(change)
@@ -58,13 +58,13 @@ def create(
         _tell_access(one, customer)
 
 
-def _check_ground(one: Operator) -> Mapping[str, int]:
-    """Refuse where a new tenant would not stand, and return the size of each NAS; what concerns others is told."""
+def _check(one: Operator) -> Mapping[str, int]:
+    """Print what preflight finds, and return the size of each NAS in bytes; raises Failure where a check fails."""
     relay = one.edits.outbox.settings if one.edits.outbox else None
-    found = ground.look(one.edits.path, relay)
-    output.findings(finding for finding in found.findings if finding.state != "ok")
-    if any(finding.state == "wrong" for finding in found.findings):
-        raise output.Failure("The ground is not sound, so nothing was created; --no-check creates all the same.")
+    found = preflight.run(one.edits.path, relay)
+    output.findings(finding for finding in found.findings if not finding.ok)
+    if engine.failed("preflight", found.findings):
+        raise output.Failure("Preflight checks failed; nothing was created. Use --no-check to skip them.")
     return found.pools
 
 

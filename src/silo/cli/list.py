@@ -1,4 +1,4 @@
-"""The commands that only look: at tenants, at servers, at the ground on which all stands."""
+"""The commands that only read: tenants, servers, and whether both can be relied on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from silo.admission import Pool
 from silo.capacity import GIB, MemoryBudget, Server, rough, size
 from silo.cli import output
 from silo.cli.context import Call, operator
-from silo.diagnostics.preflight import check as ground
+from silo.diagnostics import preflight
 from silo.inventory import InventoryError, Offer
 
 # A tenant of the mission: 1 GiB photo server, 1 GiB Postgres, 0.5 GiB Valkey.
@@ -153,18 +153,13 @@ def _nas(name: str, pool: Pool) -> dict[str, object]:
 
 
 @click.command(cls=output.Command)
-@output.json_option("An object with 'findings'.")
+@output.json_option("An object with 'findings': id, subject, state, message, fix, expected and seen of each.")
 @click.pass_obj
 def check(call: Call, as_json: bool) -> None:
-    """Look whether the ground is sound: names, doors, servers, storage, clock, letters, secrets; and what to do.
+    """Check DNS, HTTP ports, servers, storage, clocks, mail and secrets, and say what to do.
 
-    Ends with 1 where something is wrong.
+    Nothing is changed. Ends with 1 where something is wrong.
     """
     outbox = call.edits().outbox
-    findings = ground.check(call.inventory, outbox.settings if outbox else None)
-    if as_json:
-        output.as_json({"findings": [dataclasses.asdict(finding) for finding in findings]})
-    else:
-        output.findings(findings)
-    if wrong := sum(finding.state == "wrong" for finding in findings):
-        raise output.Failure(f"{wrong} of {len(findings)} findings are wrong.")
+    findings = preflight.run(call.inventory, outbox.settings if outbox else None).findings
+    output.report("preflight", findings, as_json)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import typing as t
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import Selection
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -14,8 +16,7 @@ from rich.table import Table
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing.errors import BillingError
-from silo.diagnostics.preflight.finding import Finding
-from silo.diagnostics.verify.check import Check
+from silo.diagnostics import Finding, engine
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
 from silo.operation import NotReachedError
@@ -102,16 +103,33 @@ def show(made: Table) -> None:
 def findings(found: Iterable[Finding]) -> None:
     """Print a line on each finding, and below it what is to do."""
     for finding in found:
-        click.echo(f"{finding.state:8} {finding.subject}, {finding.place}: {finding.text}")
-        if finding.remedy:
-            click.echo(f"{'':8} -> {finding.remedy}")
+        click.echo(f"{finding.state:8} {finding.id}, {finding.subject}: {finding.message}")
+        if finding.fix:
+            click.echo(f"{'':8} -> {finding.fix}")
 
 
-def broken(checks: Iterable[Check]) -> None:
-    """Print promises that do not hold."""
-    made = table("", "check", "where", "seen", "expected")
-    for check in checks:
-        made.add_row("FAILED", check.check, check.subject, check.seen, check.expected)
+def report(
+    selection: Selection, found: Sequence[Finding], in_json: bool, *, show_all: bool = True, summary: bool = False
+) -> None:
+    """Print the findings of a command, without `show_all` only those that need something done.
+
+    `summary` puts a table of the checks before them. Raises Failure where the selection fails by one of them.
+    """
+    if in_json:
+        as_json({"findings": [finding.as_dict() for finding in found]})
+    else:
+        if summary:
+            _summary(found)
+        findings(finding for finding in found if show_all or not finding.ok)
+    if failed := len(engine.failed(selection, found)):
+        raise Failure(f"{failed} of {len(found)} checks failed.")
+
+
+def _summary(found: Sequence[Finding]) -> None:
+    ok = collections.Counter(finding.id for finding in found if finding.ok)
+    made = table("check", "ok for")
+    for name, number in collections.Counter(finding.id for finding in found).items():
+        made.add_row(name, f"{ok[name]} of {number}")
     show(made)
 
 

@@ -1,1 +1,5 @@
-"""What is looked at and found right or wrong: before something is done (preflight), and after it (verify)."""
+"""Checks of machines and tenants: `silo check` before anything is created, `silo verify` of what is there."""
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.finding import Finding, State
+
+__all__ = ["Finding", "State"]

@@ -44,7 +44,7 @@ def _service(tenant: Tenant, name: str) -> dict[str, t.Any]:
 
 
 def promise(tenant: Tenant) -> dict[str, t.Any]:
-    """Return what is promised to `tenant`, as tenant_verify_info takes it; no secret is in it."""
+    """Return what is promised to `tenant`, as diagnostics_info takes it; no secret is in it."""
     return {
         "name": tenant.name,
         "state": tenant.state,

@@ -18,7 +18,7 @@ import stripe
 from silo.billing.stripe.client import API_VERSION, failures
 from silo.billing.stripe.credentials import CredentialError
 from silo.billing.stripe.events import WANTED
-from silo.diagnostics.preflight.finding import Finding
+from silo.diagnostics import Finding
 
 Object = Mapping[str, t.Any]
 # Which rights of a restricted key are needed, as Stripe's dashboard calls them; what needs each.

@@ -9,6 +9,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.expect
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.limits import Limits
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.process import CAPABILITIES, Process
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.subjects import Container, Server, Tenant
 
 GIB = 1024**3
 DIGEST = "sha256:" + "ab" * 32
@@ -16,7 +17,7 @@ RULES = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}
 
 
 class Given:
-    """What is promised to hans and maria, and what is there: as promised."""
+    """What is expected of hans and maria, and what is there: as expected."""
 
     def __init__(self, root):
         self.root = root
@@ -24,7 +25,6 @@ class Given:
         self.seccomp.write_text(json.dumps(RULES))
         self.parameters = {
             "server": "silo1",
-            "names": [],
             "known": ["hans", "maria"],
             "shared": [self.shared_item("traefik", port=0), self.shared_item("pages", port=8080)],
             "tenants": [self.tenant_item("hans", 1), self.tenant_item("maria", 2)],
@@ -32,7 +32,7 @@ class Given:
             "firewall": str(root / "firewall.nft"),
             "seccomp": str(self.seccomp),
             "machine_learning_port": 3003,
-            "closed": True,
+            "firewall_input_enabled": True,
             "ssh_keys_only": True,
             "patience": 1.0,
         }
@@ -77,12 +77,25 @@ class Given:
         }
 
     @property
-    def wanted(self):
+    def expected(self):
         return parse(self.parameters)
+
+    def server(self, runner=None, ask=None):
+        return Server(self.expected, runner, ask)
+
+    def container(self, **changes):
+        """That of hans' photo server, of which some differs."""
+        server = self.server()
+        return Container(server, self.service, self.found(**changes), Tenant(server, self.hans))
+
+    def shared(self, **changes):
+        """That of Traefik."""
+        server = self.server()
+        return Container(server, server.expected.shared[0], self.found(**changes))
 
     @property
     def hans(self):
-        return self.wanted.tenants[0]
+        return self.expected.tenants[0]
 
     @property
     def service(self):

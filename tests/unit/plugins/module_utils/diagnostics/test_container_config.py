@@ -3,15 +3,21 @@
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import container_config
 
-NAMES = {"image", "rights", "mounts", "seccomp profile"}
+CHECKS = [
+    container_config.image,
+    container_config.rights,
+    container_config.mounts,
+    container_config.seccomp_profile,
+]
 
 
 @pytest.fixture
 def failed(given):
     def of(**changes):
-        checks = list(container_config.of_tenant(given.hans, given.service, given.found(**changes), given.seccomp))
-        assert {check.check for check in checks} == NAMES
-        return {check.check: check.seen for check in checks if not check.ok}
+        container = given.container(**changes)
+        found = [one for check in CHECKS for one in check(container)]
+        assert [one.id for one in found] == ["image", "rights", "mounts", "seccomp_profile"]
+        return {one.id: one.seen for one in found if not one.ok}
 
     return of
 
@@ -28,8 +34,9 @@ def test_another_image(failed):
 def test_an_image_that_is_not_pinned(given):
     (item, *_others) = given.parameters["tenants"][0]["services"]
     item["image"] = "registry/server:1"
-    check = container_config.image(given.service, given.found())
+    (check,) = container_config.image(given.container())
     assert (check.ok, check.expected) == (False, "registry/server:1, pinned by its digest")
+    assert check.fix == "pin the image by its digest in silo_images"
 
 
 @pytest.mark.parametrize(
@@ -62,23 +69,13 @@ def test_a_mount_of_somebody_else(given, failed, path):
     ],
 )
 def test_other_rules_for_system_calls(given, failed, options, seen):
-    assert failed(details=given.details(SecurityOpt=options)) == {"seccomp profile": seen}
+    assert failed(details=given.details(SecurityOpt=options)) == {"seccomp_profile": seen}
+
+
+def test_of_a_shared_service_neither_mounts_nor_profile_are_compared(given):
+    assert container_config.mounts(given.shared()) == container_config.seccomp_profile(given.shared()) == []
 
 
 def test_rules_that_are_not_there(given, failed):
     given.seccomp.unlink()
-    assert "cannot be read" in failed()["seccomp profile"]
-
-
-def test_what_holds_for_every_container(given):
-    def seen(**changes):
-        return {
-            check.check: check.seen
-            for check in container_config.of_server("silo1", [given.item(**changes)])
-            if not check.ok
-        }
-
-    assert seen() == {}
-    assert seen(published=("0.0.0.0:8080",)) == {"published ports": "0.0.0.0:8080 of silo-hans-server-1"}
-    socket = "/var/run/docker.sock"
-    assert seen(sources=("/etc", socket)) == {"engine's socket": f"{socket} in silo-hans-server-1"}
+    assert "cannot be read" in failed()["seccomp_profile"]

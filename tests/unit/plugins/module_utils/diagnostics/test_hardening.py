@@ -7,30 +7,29 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.mounts
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.process import CAPABILITIES
 
 GIB = 1024**3
-NAMES = {
-    "user",
-    "capabilities",
-    "no new privileges",
-    "seccomp",
-    "core dumps",
-    "root file system",
-    "places to write",
-    "memory",
-    "swap",
-    "processes",
-    "memory order",
-}
+CHECKS = [
+    hardening.user,
+    hardening.capabilities,
+    hardening.no_new_privileges,
+    hardening.seccomp,
+    hardening.core_dumps,
+    hardening.root_file_system,
+    hardening.writable_paths,
+    hardening.memory,
+    hardening.swap,
+    hardening.processes,
+    hardening.memory_order,
+]
 NONE = dict.fromkeys(CAPABILITIES, 0)
 
 
 @pytest.fixture
 def failed(given):
-    """The checks that do not hold, by name, of a container that differs; as that of a tenant, or as a shared one."""
+    """The findings that are not ok, by id, of hans' photo server or of a shared service that differs."""
 
-    def of(service=None, **changes):
-        checks = list(hardening.checks(service or given.service, given.found(**changes)))
-        assert {check.check for check in checks} == NAMES
-        return {check.check: check for check in checks if not check.ok}
+    def of(container=given.container, **changes):
+        looked_at = container(**changes)
+        return {one.id: one for check in CHECKS for one in check(looked_at) if not one.ok}
 
     return of
 
@@ -47,10 +46,10 @@ def test_all_hold_where_all_is_right(failed):
         ("user", {"users": frozenset({200002}), "groups": frozenset({200002})}, "200001, 200002"),
         ("capabilities", {"capabilities": NONE | {"CapEff": 0x1000}}, "CapEff 0x1000 in process 42 (node)"),
         ("capabilities", {"capabilities": NONE | {"CapBnd": 0xA80425FB}}, "CapBnd 0xa80425fb in process 42 (node)"),
-        ("no new privileges", {"no_new_privileges": False}, "not set in process 42 (node)"),
+        ("no_new_privileges", {"no_new_privileges": False}, "not set in process 42 (node)"),
         ("seccomp", {"seccomp": 0}, "no filter in process 42 (node)"),
-        ("core dumps", {"dumps": True}, "written in process 42 (node)"),
-        ("memory order", {"memory_order": 0}, "0, 100"),
+        ("core_dumps", {"dumps": True}, "written in process 42 (node)"),
+        ("memory_order", {"memory_order": 0}, "0, 100"),
         ("seccomp", {"seccomp": 1}, "no filter in process 42 (node)"),
     ],
 )
@@ -62,22 +61,22 @@ def test_a_process_that_may_more(given, failed, check, changes, seen):
 
 def test_a_root_that_can_be_written_to(given, failed):
     found = failed(mounts=given.mounted(**{"/": {"writable": True}}))
-    assert {name: check.seen for name, check in found.items()} == {"root file system": "writable"}
+    assert {name: check.seen for name, check in found.items()} == {"root_file_system": "writable"}
 
 
 def test_a_root_that_nobody_knows(given, failed):
-    assert failed(mounts=given.mounted(**{"/": None}))["root file system"].seen == "none"
+    assert failed(mounts=given.mounted(**{"/": None}))["root_file_system"].seen == "none"
 
 
 def test_a_place_to_write_that_nobody_named(given, failed):
     more = Mount("/etc", "ext4", writable=True, size_limited=False)
-    assert failed(mounts=(*given.found().mounts, more))["places to write"].seen == "/etc"
+    assert failed(mounts=(*given.found().mounts, more))["writable_paths"].seen == "/etc"
 
 
 @pytest.mark.parametrize("point", ["/tmp", "/dev/shm", "/dev"])
 def test_a_place_in_memory_without_an_end(given, failed, point):
     found = failed(mounts=given.mounted(**{point: {"size_limited": False}}))
-    assert found["places to write"].seen == f"{point} without an end"
+    assert found["writable_paths"].seen == f"{point} without an end"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,8 @@ def test_a_kernel_that_counts_no_swap_on_a_server_that_has_none(failed, monkeypa
 
 
 def test_a_shared_service_has_a_user_and_limits_of_its_own(given, failed):
-    traefik = given.wanted.shared[0]
-    assert failed(traefik) == {}
-    found = failed(traefik, processes=(given.process(users=frozenset({0})),), limits=Limits(GIB, 0, None))
+    assert failed(given.shared) == {}
+    processes = (given.process(users=frozenset({0})),)
+    found = failed(given.shared, processes=processes, limits=Limits(GIB, 0, None))
     assert {name: check.seen for name, check in found.items()} == {"user": "0, 200001", "processes": "no limit"}
+    assert {check.fix for check in found.values()} == {"run playbooks/site.yml"}

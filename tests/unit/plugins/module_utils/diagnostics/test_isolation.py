@@ -4,8 +4,9 @@ import json
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import isolation
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import isolation, targets
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.connectivity import Reached, Target
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.targets import Connection, Connections
 
 
 def interface(name, *addresses):
@@ -39,12 +40,12 @@ def proc(tmp_path):
 
 @pytest.fixture
 def here(proc):
-    return isolation.host(lambda _argv: Completed(0, json.dumps(ADDRESSES)), proc.parent / "nas", proc)
+    return targets.host(lambda _argv: Completed(0, json.dumps(ADDRESSES)), proc.parent / "nas", proc)
 
 
 def test_what_a_server_is_on_its_networks(proc):
     (proc / "self" / "mountinfo").write_text(MOUNT.replace("/nas rw", f"{proc.parent}/nas rw"))
-    found = isolation.host(lambda _argv: Completed(0, json.dumps(ADDRESSES)), proc.parent / "nas", proc)
+    found = targets.host(lambda _argv: Completed(0, json.dumps(ADDRESSES)), proc.parent / "nas", proc)
     assert found.ports == {22, 0x1F92}
     assert found.addresses["eth0"] == ["192.0.2.10", "fe80::9"]
     assert found.addresses["lo"] == []
@@ -53,11 +54,11 @@ def test_what_a_server_is_on_its_networks(proc):
 
 def test_a_server_that_cannot_tell():
     with pytest.raises(CommandError):
-        isolation.host(lambda _argv: Completed(1, err="no"), None)
+        targets.host(lambda _argv: Completed(1, err="no"), None)
 
 
 def test_its_own_is_what_it_may(given):
-    assert isolation.own(given.hans, 3003) == [
+    assert targets.own(given.hans, 3003) == [
         Target("10.83.0.18", 2283),
         Target("10.83.0.19", 5432),
         Target("10.83.0.20", 6379),
@@ -71,9 +72,9 @@ def test_all_else_is_what_it_may_not(given, here):
         given.item(name="silo-maria-database-1", tenant="maria", addresses=("10.83.0.35",)),
         given.item(name="silo-pages-pages-1", tenant="", addresses=("10.82.0.18",)),
     ]
-    mine, must_not = isolation.targets(given.hans, given.wanted, items, here)
+    mine, must_not = targets.of_tenant(given.hans, 3003, items, here)
     tried = set(must_not)
-    assert mine == isolation.own(given.hans, 3003)
+    assert mine == targets.own(given.hans, 3003)
     for forbidden in (
         Target("10.83.0.35", 5432),
         Target("10.82.0.18", 8080),
@@ -85,33 +86,34 @@ def test_all_else_is_what_it_may_not(given, here):
         Target("169.254.169.254", 80),
     ):
         assert forbidden in tried
-    assert not tried & set(isolation.own(given.hans, 3003))
+    assert not tried & set(targets.own(given.hans, 3003))
     assert not any(target.address in ("10.83.0.18", "127.0.0.1", "fe80::9") for target in tried)
 
 
 def test_the_nas_is_tried_where_it_is_another_host(given, here):
-    there = isolation.Host(here.addresses, here.ports, ("192.0.2.20",))
-    assert Target("192.0.2.20", 2049) in isolation.targets(given.hans, given.wanted, [], there)[1]
+    there = targets.Host(here.addresses, here.ports, ("192.0.2.20",))
+    assert Target("192.0.2.20", 2049) in targets.of_tenant(given.hans, 3003, [], there)[1]
 
 
 def test_a_shared_service_may_reach_itself_alone(given, here):
-    pages = given.wanted.shared[1]
+    pages = given.expected.shared[1]
     items = [given.item(), given.item(name="pages-1", tenant="", addresses=("10.82.0.18",))]
-    mine, must_not = isolation.of_shared(pages, given.wanted, items, here)
+    mine, must_not = targets.of_shared(pages, 3003, items, here)
     assert mine == [Target("10.82.0.18", 8080)]
     assert {Target("10.83.0.18", 5432), Target("10.83.0.17", 3003), Target("169.254.169.254", 80)} <= set(must_not)
     assert not any(target.address in ("10.82.0.18", "fe80::1") for target in must_not)
 
 
 @pytest.fixture
-def checks(given, proc, monkeypatch):
-    monkeypatch.setattr(isolation, "PROC", proc)
-    own, other = isolation.own(given.hans, 3003), [Target("10.83.0.35", 5432, "silo-maria-database-1")]
+def checks(given):
+    own, other = targets.own(given.hans, 3003), [Target("10.83.0.35", 5432, "silo-maria-database-1")]
 
     def of(opened, refused=(), error=""):
-        reached = Reached(frozenset(opened), frozenset(refused), error)
-        found = isolation.checks(given.service, (own, other), reached)
-        return {check.check: (check.ok, check.seen) for check in found}
+        container = given.container()
+        connection = Connection(own, other, Reached(frozenset(opened), frozenset(refused), error))
+        container.server.__dict__["connections"] = Connections({"hans/server": connection})
+        found = [*isolation.isolation(container), *isolation.own_network(container)]
+        return {one.id: (one.ok, one.seen) for one in found}
 
     of.own, of.other = own, other
     return of
@@ -120,13 +122,13 @@ def checks(given, proc, monkeypatch):
 def test_what_reaches_its_own_and_nothing_else(checks):
     found = checks(checks.own)
     assert found["isolation"] == (True, "none of 1 ports of others")
-    assert found["own network"][0]
+    assert found["own_network"][0]
 
 
 def test_what_reaches_another(checks):
     found = checks([*checks.own, *checks.other])
     assert found["isolation"] == (False, "10.83.0.35:5432 (silo-maria-database-1)")
-    assert found["own network"][0]
+    assert found["own_network"][0]
 
 
 def test_a_port_that_is_closed_there_was_reached_as_well(checks):
@@ -137,8 +139,8 @@ def test_a_port_that_is_closed_there_was_reached_as_well(checks):
 def test_what_reaches_nothing_is_no_proof(checks):
     found = checks([])
     assert found["isolation"][0]
-    assert found["own network"][0] is False
-    assert found["own network"][1].startswith("not 10.83.0.18:2283 (hans/server)")
+    assert found["own_network"][0] is False
+    assert found["own_network"][1].startswith("not 10.83.0.18:2283 (hans/server)")
 
 
 def test_a_network_that_cannot_be_entered(checks):
@@ -146,10 +148,10 @@ def test_a_network_that_cannot_be_entered(checks):
     assert found["isolation"] == (False, "its network cannot be entered: No such file")
 
 
-def test_a_way_out(given, proc):
-    assert isolation.way_out(given.service, given.found(), proc).ok
+def test_a_default_route(given, proc):
+    assert isolation.routes(given.container(), proc).ok
     route = "Iface\tDestination\tGateway \tFlags\neth0\t00000000\t0111530A\t0003\n"
     (proc / "42" / "net" / "route").write_text(route)
-    check = isolation.way_out(given.service, given.found(), proc)
+    check = isolation.routes(given.container(), proc)
     assert (check.ok, check.seen) == (False, "a default route by 0111530A")
-    assert not isolation.way_out(given.service, given.found(pid=43), proc).ok
+    assert not isolation.routes(given.container(pid=43), proc).ok

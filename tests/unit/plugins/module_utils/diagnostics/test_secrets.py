@@ -4,6 +4,8 @@ import os
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import secrets
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.subjects import Container, Tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage
 
 PASSWORD = "secret of secrets/database_password"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
@@ -32,19 +34,45 @@ def hans(given):
 
 
 @pytest.fixture
-def hidden(given, hans):
+def tenant(given):
+    """Gives a function: hans, in whose one container something differs."""
+
+    def of(**changes):
+        server = given.server()
+        hans = Tenant(server, given.hans)
+        # In place of what it would ask.
+        server.__dict__["storage"] = Storage()
+        hans.__dict__["containers"] = (Container(server, given.service, given.found(**changes), hans),)
+        return hans
+
+    return of
+
+
+@pytest.fixture
+def files(hans, tenant):
+    """Gives a function: the finding on the files."""
+
+    def of():
+        (finding,) = secrets.secret_files(tenant())
+        return finding
+
+    return of
+
+
+@pytest.fixture
+def hidden(hans, tenant):
     """Gives a function: whether the secrets are hidden in a container of which something differs."""
 
     def of(**changes):
-        _files, check = secrets.checks(hans, {given.service: given.found(**changes)})
-        return check
+        (finding,) = secrets.secrets_hidden(tenant(**changes))
+        return finding
 
     return of
 
 
 @needs_root
-def test_files_that_are_as_they_should_be(hans):
-    check = secrets.files(hans)
+def test_files_that_are_as_they_should_be(files):
+    check = files()
     assert (check.ok, check.seen) == (True, "10 as they should be")
 
 
@@ -52,26 +80,26 @@ def test_files_that_are_as_they_should_be(hans):
 @pytest.mark.parametrize(
     ("name", "mode"), [("secrets/cache_password", 0o444), ("immich.json", 0o440), (".env", 0o644), ("secrets", 0o755)]
 )
-def test_a_file_that_others_can_read(hans, name, mode):
+def test_a_file_that_others_can_read(hans, files, name, mode):
     (hans.directory / name).chmod(mode)
-    check = secrets.files(hans)
+    check = files()
     assert not check.ok
     assert check.seen.startswith(f"{hans.directory / name} has mode {mode:04o} and belongs to")
 
 
 @needs_root
-def test_a_file_of_another_tenant(hans):
+def test_a_file_of_another_tenant(hans, files):
     os.chown(hans.directory / "secrets" / "valkey.conf", hans.uid + 1, hans.uid + 1)
-    assert f"belongs to {hans.uid + 1}; 0400 and {hans.uid} are right" in secrets.files(hans).seen
+    assert f"belongs to {hans.uid + 1}; 0400 and {hans.uid} are right" in files().seen
 
 
 @needs_root
-def test_a_file_that_is_missing_or_a_link(hans):
+def test_a_file_that_is_missing_or_a_link(hans, files):
     path = hans.directory / "secrets" / "valkey.conf"
     path.unlink()
-    assert secrets.files(hans).seen == f"{path}: No such file or directory"
+    assert files().seen == f"{path}: No such file or directory"
     path.symlink_to("/etc/passwd")
-    assert secrets.files(hans).seen == f"{path} is a link"
+    assert files().seen == f"{path} is a link"
 
 
 @needs_root
@@ -110,11 +138,13 @@ def test_the_tenants_own_processes_have_what_the_image_exports(given, hidden):
 
 
 @needs_root
-def test_nothing_is_found_where_nothing_is(given, hans):
-    assert all(check.ok for check in secrets.checks(hans, {given.service: given.found()}))
+def test_nothing_is_found_where_nothing_is(files, hidden):
+    assert files().ok
+    assert hidden().ok
 
 
-def test_without_the_files_nobody_can_say(given):
-    files, hidden = secrets.checks(given.hans, {given.service: given.found()})
+def test_without_the_files_nobody_can_say(tenant):
+    (files,), (hidden,) = secrets.secret_files(tenant()), secrets.secrets_hidden(tenant())
     assert (files.ok, hidden.ok) == (False, False)
+    assert (hidden.subject, hidden.fix) == ("hans", "run 'silo apply hans'")
     assert "cannot be looked for" in hidden.seen

@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import state
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.subjects import Tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage
 
 
 @pytest.fixture
@@ -34,7 +36,11 @@ def failed(given):
         (hans.directory / "database" / "PG_VERSION").touch()
         (hans.directory / ".admin-created").touch()
         there = {hans.storage / "uploads"} if directories is None else directories
-        return {check.subject: check.seen for check in state.checks(hans, items, there) if not check.ok}
+        server = given.server()
+        # In place of what it would ask.
+        server.__dict__.update(items=tuple(items.values()), storage=Storage("", frozenset(there)))
+        tenant = Tenant(server, hans)
+        return {one.subject: one.seen for check in (state.state, state.data) for one in check(tenant) if not one.ok}
 
     return of
 
@@ -75,9 +81,9 @@ def test_one_that_is_to_be_absent(items, failed):
 
 def test_data_that_is_gone(given, items, failed):
     assert failed(items(), directories=set()) == {"hans": f"{given.hans.storage}/uploads is missing"}
-    assert state.data(given.hans, {given.hans.storage / "uploads"}).ok
+    assert state.stored(given.hans, {given.hans.storage / "uploads"}).ok
     (given.hans.directory / "database" / "PG_VERSION").unlink()
-    assert "PG_VERSION is missing" in state.data(given.hans, {given.hans.storage / "uploads"}).seen
+    assert "PG_VERSION is missing" in state.stored(given.hans, {given.hans.storage / "uploads"}).seen
 
 
 @pytest.fixture
@@ -109,7 +115,7 @@ def photo_server():
 def closed(given, photo_server):
     service = given.parameters["tenants"][0]["services"][0]
     service |= {"address": "127.0.0.1", "port": photo_server["port"]}
-    return lambda **changes: state.closed(given.service, given.found(processes=(given.process(**changes),)))
+    return lambda **changes: state.closed(given.container(processes=(given.process(**changes),)))
 
 
 def test_set_up_that_is_closed(closed):
@@ -144,12 +150,19 @@ def test_one_that_was_made_at_rest_has_no_data_yet(given):
     hans = given.hans
     uploads = hans.storage / "uploads"
     (uploads / "backups").mkdir(parents=True)
-    assert state.data(hans, {uploads}).ok
+    assert state.stored(hans, {uploads}).ok
     # Photos without a database are no beginning, but a loss.
     (uploads / "library").mkdir()
     (uploads / "library" / ".immich").touch()
-    assert not state.data(hans, {uploads}).ok
+    assert not state.stored(hans, {uploads}).ok
 
 
 def test_one_that_should_run_has_data(given):
-    assert not state.data(given.hans, set()).ok
+    assert not state.stored(given.hans, set()).ok
+
+
+def test_only_the_photo_server_has_a_set_up(given, photo_server):
+    given.parameters["tenants"][0]["services"][0] |= {"address": "127.0.0.1", "port": photo_server["port"]}
+    (finding,) = state.setup_closed(given.container())
+    assert (finding.id, finding.subject, finding.state) == ("setup_closed", "hans/server", "ok")
+    assert state.setup_closed(given.shared()) == []

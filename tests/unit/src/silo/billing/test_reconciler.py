@@ -11,7 +11,7 @@ from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.rate_limits import Brakes
 from silo.billing.reconciler import Settlement
 from silo.billing.state_store import Notes
-from silo.diagnostics.verify.check import Check
+from silo.diagnostics import Finding
 from silo.edits import Edits
 from silo.operation import Operator
 
@@ -99,7 +99,7 @@ def test_a_promise_that_does_not_hold_afterwards_is_told_to_the_operator_once_a_
     subscription = company.order("hans")
     for _event in range(2):
         operator = Operator(Edits(company.path))
-        operator.broken.append(Check("memory", "hans/cache", False, "2G", "512M"))
+        operator.broken.append(Finding("memory", "hans/cache", "wrong", "2G; expected: 512M"))
         Settlement(operator, company.gateway, clock=company.clock).settle(subscription)
     assert company.machines.running == {"hans": "running"}
     assert company.post.subjects(OPERATOR) == ["A tenant is not as promised"]

@@ -106,7 +106,7 @@ def test_all_that_is_not_set_up_is_listed_with_what_to_do(silo, path, keys):
         result = silo("billing", "check", SILO_STRIPE_API=stripe.url, **keys)
         found = json.loads(silo("billing", "check", "--json", SILO_STRIPE_API=stripe.url, **keys).stdout)["findings"]
     assert result.exit_code == 1
-    states = {(one["subject"], one["state"]) for one in found}
+    states = {(one["id"], one["state"]) for one in found}
     assert {("keys", "ok"), ("prices", "ok"), ("portal", "wrong"), ("endpoint", "wrong"), ("intake", "wrong")} <= states
     assert "wrong    endpoint, https://localhost:1/stripe/webhook: Stripe has no endpoint" in result.output
     assert KEY not in result.output

@@ -10,22 +10,20 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.capacity import GIB
-from silo.diagnostics.preflight import check as ground
-from silo.diagnostics.preflight.finding import Finding
+from silo.diagnostics import Finding, preflight
 from silo.edits import Edits
 from silo.operation import Operator
 
 from ..conftest import ROOT, event
 
-SOUND = Finding("DNS", "*.swissphoto.ch", "ok", "it answers")
+SOUND = Finding("dns", "*.swissphoto.ch", "ok", "it answers")
 BROKEN = Finding("firewall", "silo1", "wrong", "its rules are not loaded", "run playbooks/site.yml")
 
 
 @pytest.fixture
 def findings(monkeypatch, runs):
     found = [SOUND]
-    monkeypatch.setattr(ground, "check", lambda *_arguments: tuple(found))
-    monkeypatch.setattr(ground, "look", lambda *_arguments: ground.Ground(tuple(found), {"silo1": runs.pool}))
+    monkeypatch.setattr(preflight, "run", lambda *_arguments: preflight.Preflight(tuple(found), {"silo1": runs.pool}))
     return found
 
 
@@ -102,11 +100,12 @@ def test_what_is_not_reached_has_a_code_of_its_own(silo, runs):
     assert "'silo apply hans' completes it." in result.output
 
 
-def test_nothing_is_created_on_unsound_ground_but_by_will(silo, path, findings):
+def test_nothing_is_created_where_preflight_fails_but_by_will(silo, path, findings):
     findings.append(BROKEN)
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 1
     assert "wrong    firewall, silo1: its rules are not loaded\n         -> run playbooks/site.yml\n" in result.output
+    assert "Preflight checks failed; nothing was created. Use --no-check to skip them." in result.output
     assert not (path / "host_vars" / "hans").exists()
     assert silo("create", "hans", "100", "hans@email.ch", "--no-check").exit_code == 0
 
@@ -116,10 +115,10 @@ def test_check_tells_each_finding_and_what_to_do(silo, findings):
     findings.append(BROKEN)
     result = silo("check")
     assert result.exit_code == 1
-    assert "ok       DNS, *.swissphoto.ch: it answers\n" in result.output
-    assert "1 of 2 findings are wrong." in result.output
+    assert "ok       dns, *.swissphoto.ch: it answers\n" in result.output
+    assert "1 of 2 checks failed." in result.output
     told = json.loads(silo("check", "--json").stdout)["findings"]
-    assert told[1]["remedy"] == "run playbooks/site.yml"
+    assert told[1]["fix"] == "run playbooks/site.yml"
 
 
 @pytest.mark.parametrize("command", [("stop", "anna"), ("stop", "anna", "--unpaid"), ("reset-access", "anna")])
@@ -175,7 +174,8 @@ def test_letters_are_told(silo, path):
 
 
 def check(ok, subject="hans/cache"):
-    return {"check": "memory", "subject": subject, "ok": ok, "seen": "2G", "expected": "512M"}
+    state = "ok" if ok else "wrong"
+    return Finding("memory", subject, state, "2G; expected: 512M", "run 'silo apply hans'", "512M", "2G").as_dict()
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def verified(runs):
     def of(checks, **values):
         scope = {"hans": {"tenants": {"hans": {"server": "silo1"}}}}
         task = "Scope | Check every tenant of the inventory"
-        runs.verified = [event(task, scope), event("Verify what changed", {"hans": {"checks": checks, **values}})]
+        runs.verified = [event(task, scope), event("Verify what changed", {"hans": {"findings": checks, **values}})]
 
     return of
 
@@ -195,9 +195,9 @@ def test_a_promise_that_does_not_hold_is_told_and_what_was_done_stays(silo, path
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 1
     assert "hans runs at https://hans.swissphoto.ch" in result.output
-    assert re.search(r"FAILED +memory +hans/cache +2G +512M", result.output)
+    assert "wrong    memory, hans/cache: 2G; expected: 512M\n" in result.output
     assert "hans/server" not in result.output
-    assert "'silo verify' looks at all of it" in result.output
+    assert "Applied, but verification failed; run 'silo verify'." in result.output
     assert "hans" in Edits(path).inventory.tenants()
 
 
@@ -211,7 +211,7 @@ def test_a_server_that_cannot_be_looked_at_is_told(silo, verified):
     verified([], failed=True, msg="the Docker Engine does not answer")
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 1
-    assert "not looked at: the Docker Engine does not answer" in result.output
+    assert "it could not be checked: the Docker Engine does not answer" in result.output
 
 
 def test_who_does_not_want_to_know_waits_for_no_look(silo, runs, verified):

@@ -6,12 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli
-from silo.cli import verify as command
-from silo.diagnostics.verify.check import Check
+from silo.diagnostics import Finding, verify
 from silo.inventory import InventoryError
 
-HELD = Check("memory", "hans/server", True, "1G", "1G")
-FAILED = Check("memory", "hans/cache", False, "2G", "512M")
+HELD = Finding("memory", "hans/server", "ok", "1G", "", "1G", "1G")
+FAILED = Finding("memory", "hans/cache", "wrong", "2G; expected: 512M", "run 'silo apply hans'", "512M", "2G")
 
 
 @pytest.fixture
@@ -19,13 +18,13 @@ def run(monkeypatch, path):
     asked = []
 
     def of(checks, *arguments):
-        def verify(_inventory, names):
+        def answer(_inventory, names):
             asked.append(names)
             if isinstance(checks, Exception):
                 raise checks
             return tuple(checks)
 
-        monkeypatch.setattr(command.audit, "verify", verify)
+        monkeypatch.setattr(verify, "verify", answer)
         return CliRunner().invoke(cli.main, ["-i", str(path), "verify", *arguments], env={"COLUMNS": "200"})
 
     of.asked = asked
@@ -48,21 +47,28 @@ def test_what_fails_is_told_with_what_was_seen(run):
     result = run([HELD, FAILED])
     assert result.exit_code == 1
     assert "1 of 2 checks failed." in result.output
-    (line,) = [line for line in result.output.splitlines() if "hans/cache" in line]
-    assert line.split() == ["FAILED", "memory", "hans/cache", "2G", "512M"]
+    assert "wrong    memory, hans/cache: 2G; expected: 512M\n         -> run 'silo apply hans'\n" in result.output
+    assert "hans/server" not in result.output
 
 
 def test_for_machines(run):
     result = run([HELD, FAILED], "--json")
     assert result.exit_code == 1
-    checks = json.loads(result.stdout)["checks"]
-    assert checks[1] == {
-        "check": "memory",
+    findings = json.loads(result.stdout)["findings"]
+    assert findings[1] == {
+        "id": "memory",
         "subject": "hans/cache",
-        "ok": False,
-        "seen": "2G",
+        "state": "wrong",
+        "message": "2G; expected: 512M",
+        "fix": "run 'silo apply hans'",
         "expected": "512M",
+        "seen": "2G",
     }
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("unknown", 1), ("wrong", 1)])
+def test_what_is_not_known_is_not_verified(run, state, code):
+    assert run([Finding("server", "silo1", state)]).exit_code == code
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
-"""What tenant_verify_info is told of a tenant."""
+"""What diagnostics_info is told of a tenant."""
 
 import json
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.expected import parse
 
 from silo.tenant.expectations import promise, seccomp
 from silo.tenant.model import derive
@@ -28,6 +30,12 @@ def test_what_is_promised_to_hans(tenant_values):
     assert database["writable"] == ["/var/lib/postgresql/data", "/tmp", "/var/run/postgresql", "/etc/postgresql"]
     assert (cache["memory"], cache["writable"]) == (GIB // 2, ["/data"])
     assert "s3cret" not in json.dumps(found)
+
+
+def test_a_server_can_use_what_it_is_told(tenant_values):
+    (hans,) = parse({"server": "silo1", "tenants": [promise(derive("hans", tenant_values))]}).tenants
+    server, _database, cache = hans.services
+    assert (hans.uid, cache.container, server.memory) == (200001, "silo-hans-cache-1", GIB)
 
 
 def test_the_database_is_ended_last(tenant_values):

@@ -61,9 +61,9 @@ def look(server, account):
 
     def look(setup=SETUP, key=KEY):
         found = check(connect(key, server.url), key, setup)
-        assert all(bool(one.remedy) == (one.state != "ok") for one in found)
+        assert all(bool(one.fix) == (one.state != "ok") for one in found)
         assert KEY not in repr(found)
-        bad = [(one.state, one.place, one.text) for one in found if one.state != "ok"]
+        bad = [(one.state, one.subject, one.message) for one in found if one.state != "ok"]
         return [one for one in bad if "test mode" not in one[2]]
 
     return look
@@ -72,8 +72,8 @@ def look(server, account):
 def test_all_is_right_and_a_key_of_the_test_mode_is_named(look, server, account):
     assert look() == []
     found = check(connect(KEY, server.url), KEY, SETUP)
-    assert [one.text for one in found if one.state != "ok"] == ["it is of Stripe's test mode, in which nobody pays"]
-    assert "plan small: 10.00 CHF each 1 month" in [one.text for one in found]
+    assert [one.message for one in found if one.state != "ok"] == ["it is of Stripe's test mode, in which nobody pays"]
+    assert "plan small: 10.00 CHF each 1 month" in [one.message for one in found]
 
 
 def test_nothing_is_written(look, server):
@@ -189,7 +189,7 @@ def test_nothing_is_sold(look, account):
 def test_a_way_that_leads_nowhere():
     found = way("https://127.0.0.1:1/stripe/webhook")
     assert found.state == "wrong"
-    assert "does not answer" in found.text
+    assert "does not answer" in found.message
 
 
 def test_a_way_without_tls_is_none():
@@ -202,5 +202,5 @@ def test_where_a_key_lies():
     def missing():
         raise CredentialError("stripe-key: there is none")
 
-    assert lies("stripe-key", missing).text == "stripe-key: there is none"
+    assert lies("stripe-key", missing).message == "stripe-key: there is none"
     assert lies("stripe-key", str).state == "ok"

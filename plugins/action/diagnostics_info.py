@@ -1,0 +1,68 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controller side of diagnostics_info: what the inventory expects of a server and its tenants."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.action import ActionBase
+
+try:
+    from silo.tenant.expectations import promise, seccomp
+    from silo.tenant.load import read_all
+    from silo.tenant.schema import TenantError
+except ImportError as error:
+    SILO_ERROR: ImportError | None = error
+else:
+    SILO_ERROR = None
+
+# The one place of an expected value of a server: the name by which its check reads it, and the server's variable.
+EXPECTED: Mapping[str, str] = {
+    "address_pool": "tenant_address_pool",
+    "firewall_input_enabled": "host_firewall_input_enabled",
+    "machine_learning_port": "silo_machine_learning_port",
+    "sentinel": "recovery_sentinel",
+    "ssh_keys_only": "host_ssh_keys_only",
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
+    """Adds `expected` to the task's options; `server` names the server where a tenant is the host of the task."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result; one call for all tenants of a server."""
+        variables = task_vars or {}
+        if SILO_ERROR:
+            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        result = super().run(tmp, variables)
+        options = self._task.args
+        server = options.get("server") or variables["inventory_hostname"]
+        policy = variables["hostvars"][server]
+        expected = {name: policy[variable] for name, variable in EXPECTED.items() if variable in policy}
+        expected |= {**(options.get("expected") or {}), "server": server}
+        # Preflight says what is wrong with a server also where the inventory has a tenant that is not valid.
+        if options.get("selection") == "verify":
+            expected |= _tenants(server, options.get("names"), variables)
+        arguments = {**options, "server": server, "expected": expected}
+        result.update(self._execute_module("swissphoto.silo.diagnostics_info", arguments, task_vars=variables))
+        return result
+
+
+def _tenants(server: str, names: t.Any, variables: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what is expected of the tenants `names` of a server, or of all; raises AnsibleActionFail."""
+    try:
+        tenants = read_all(variables["groups"].get("tenants", []), variables["hostvars"])
+    except TenantError as error:
+        raise AnsibleActionFail(str(error)) from error
+    here = [tenant for tenant in tenants if tenant.server == server]
+    return {
+        "known": [tenant.name for tenant in here],
+        "tenants": [promise(tenant) for tenant in here if not names or tenant.name in names],
+        "seccomp": seccomp(),
+    }

@@ -1,0 +1,154 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The subjects of checks on a server: the server, its tenants, their containers. Each is read once, when needed.
+
+Imports that only containers need are inside functions: they take as long as the whole preflight on a server.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..command import Runner
+from ..tenant import probe
+from ..tenant.probe import Storage
+from .expected import Expected, ExpectedService, ExpectedTenant
+
+if t.TYPE_CHECKING:
+    from .container import Ask, Found, Item
+    from .targets import Connections
+
+SENTINEL = "/instances/.silo-nas"
+SITE = "run playbooks/site.yml"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Server:
+    """The server on which this runs. Whatever asks its engine raises StackError where that does not answer.
+
+    `ask` is how the engine is asked; None for its socket.
+    """
+
+    expected: Expected
+    runner: Runner
+    ask: Ask | None = None
+    fix: str = SITE
+
+    @property
+    def name(self) -> str:
+        """Its name in the inventory."""
+        return self.expected.server
+
+    @property
+    def sentinel(self) -> Path:
+        """The file that exists on the NAS alone, where it is mounted."""
+        return self.expected.path("sentinel", SENTINEL)
+
+    @functools.cached_property
+    def storage(self) -> Storage:
+        """Whether the NAS is there, and which tenants' uploads are on it."""
+        return probe.look(self.sentinel, [tenant.storage / "uploads" for tenant in self.expected.tenants])
+
+    def ask_engine(self, path: str, query: Mapping[str, str]) -> t.Any:
+        """Return the engine's answer to a request."""
+        if self.ask is not None:
+            return self.ask(path, query)
+        from ..tenant import engine
+
+        return engine.get(path, query)
+
+    @functools.cached_property
+    def items(self) -> tuple[Item, ...]:
+        """All containers, also those of tenants that are not checked."""
+        from .container import items
+
+        return items(self.ask_engine)
+
+    @functools.cached_property
+    def _found(self) -> Mapping[str, Found]:
+        from .container import inspect_all
+
+        services = [*self.expected.shared, *(one for tenant in self.expected.tenants for one in tenant.services)]
+        chosen = {service.container for service in services}
+        return inspect_all((item for item in self.items if item.name in chosen), self.ask_engine)
+
+    @functools.cached_property
+    def shared(self) -> tuple[Container, ...]:
+        """The containers of the shared services that run."""
+        return tuple(
+            Container(self, service, self._found[service.container])
+            for service in self.expected.shared
+            if self.runs(service)
+        )
+
+    @functools.cached_property
+    def tenants(self) -> tuple[Tenant, ...]:
+        """The tenants to check."""
+        return tuple(Tenant(self, tenant) for tenant in self.expected.tenants)
+
+    def runs(self, service: ExpectedService) -> bool:
+        """Whether the container of `service` has processes."""
+        found = self._found.get(service.container)
+        return found is not None and bool(found.processes)
+
+    def container(self, tenant: Tenant, service: ExpectedService) -> Container:
+        """Return a tenant's container, which runs."""
+        return Container(self, service, self._found[service.container], tenant)
+
+    @functools.cached_property
+    def connections(self) -> Connections:
+        """What can be reached from each container that has a network; all of it is tried side by side."""
+        from . import targets
+
+        return targets.connect(self)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tenant:
+    """A tenant on the server."""
+
+    server: Server
+    expected: ExpectedTenant
+
+    @property
+    def name(self) -> str:
+        """The tenant's name."""
+        return self.expected.name
+
+    @property
+    def fix(self) -> str:
+        """Apply makes a tenant what the inventory says."""
+        return f"run 'silo apply {self.name}'"
+
+    @functools.cached_property
+    def containers(self) -> tuple[Container, ...]:
+        """The tenant's containers that run; none where it should not run."""
+        services = self.expected.services if self.expected.state == "running" else ()
+        return tuple(self.server.container(self, one) for one in services if self.server.runs(one))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Container:
+    """A container that runs: what is expected of it, and what the engine and the kernel say of it.
+
+    `tenant` is None for a shared service.
+    """
+
+    server: Server
+    service: ExpectedService
+    found: Found
+    tenant: Tenant | None = None
+
+    @property
+    def name(self) -> str:
+        """Its label, such as hans/server."""
+        return self.service.label
+
+    @property
+    def fix(self) -> str:
+        """Where it comes from."""
+        return self.tenant.fix if self.tenant else SITE

@@ -1,0 +1,142 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What there is to reach from each container: its own, for a tenant the machine learning, and all that it must not."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..command import CommandError, Runner, run_json
+from ..usage.cgroup import PROC
+from . import connectivity, mounts
+from .connectivity import Reached, Target
+from .container import Item
+from .expected import ExpectedService, ExpectedTenant
+
+if t.TYPE_CHECKING:
+    from .subjects import Server
+
+# Photo server, machine learning, Postgres, Valkey, pages.
+MACHINE_LEARNING = 3003
+OF_CONTAINERS = (2283, MACHINE_LEARNING, 5432, 6379, 8080)
+# What a server has at least, and what it must not have for anybody.
+OF_HOSTS = (22, 80, 443, 2375)
+OF_NAS = (22, 111, 2049)
+# Where clouds tell a machine its own secrets.
+METADATA = Target("169.254.169.254", 80, "metadata of the cloud")
+LISTENING = "0A"
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What a server is on its networks: interface to addresses, the ports that listen, the addresses of its NAS."""
+
+    addresses: Mapping[str, Sequence[str]]
+    ports: frozenset[int]
+    nas: tuple[str, ...] = ()
+
+
+def listening(proc: Path = PROC) -> frozenset[int]:
+    """Return the TCP ports at which anything of this server listens, on whatever address."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (proc / "net" / name).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == LISTENING:
+                found.add(int(fields[1].rpartition(":")[2], 16))
+    return frozenset(found)
+
+
+def host(runner: Runner, root: Path, proc: Path = PROC) -> Host:
+    """Return what this server is on its networks; `root` is where the NAS is mounted. Raises CommandError."""
+    answer = run_json(runner, ("ip", "-json", "address", "show"))
+    addresses = {
+        interface["ifname"]: [info["local"] for info in interface.get("addr_info", []) if info["scope"] != "host"]
+        for interface in answer
+        if "ifname" in interface
+    }
+    nas = (mount.server for mount in mounts.read("self", proc) if mount.point == str(root) and mount.server)
+    return Host(addresses, listening(proc), tuple(nas))
+
+
+def own(tenant: ExpectedTenant, port: int) -> list[Target]:
+    """Return what each container of a tenant may reach."""
+    inside = [Target(service.address, service.port, service.label) for service in tenant.services]
+    return [*inside, Target(tenant.gateway, port, "machine learning")]
+
+
+def foreign(
+    mine: Collection[Target], bridge: str, machine_learning: int, others: Iterable[Item], here: Host
+) -> list[Target]:
+    """Return all but `mine` that there is to reach, from a network whose bridge is `bridge`."""
+    found = [
+        Target(address, port, item.name) for item in others for address in item.addresses for port in OF_CONTAINERS
+    ]
+    ports = sorted(here.ports | set(OF_HOSTS) | {machine_learning})
+    for interface, addresses in here.addresses.items():
+        # An address of the link is one of a cable: only the own bridge's is at the other end.
+        near = [address for address in addresses if not address.startswith("fe80:") or interface == bridge]
+        found += [Target(address, port, f"this server at {interface}") for address in near for port in ports]
+    found += [Target(address, port, "NAS") for address in here.nas for port in OF_NAS]
+    return [target for target in [*found, METADATA] if target not in mine]
+
+
+def of_tenant(
+    tenant: ExpectedTenant, machine_learning: int, items: Sequence[Item], here: Host
+) -> tuple[list[Target], list[Target]]:
+    """Return what a tenant's containers may reach, and what they may not."""
+    mine = own(tenant, machine_learning)
+    others = [item for item in items if item.tenant != tenant.name]
+    return mine, foreign(mine, tenant.bridge, machine_learning, others, here)
+
+
+def of_shared(
+    service: ExpectedService, machine_learning: int, items: Sequence[Item], here: Host
+) -> tuple[list[Target], list[Target]]:
+    """Return the same of a shared service on a network of its own; some have a way to the internet."""
+    addresses = [address for item in items if item.name == service.container for address in item.addresses]
+    mine = [Target(address, service.port, service.label) for address in addresses]
+    others = [item for item in items if item.name != service.container]
+    return mine, foreign(mine, "", machine_learning, others, here)
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """What was tried from a container, `own` and `foreign`, and what came of it."""
+
+    own: Sequence[Target]
+    foreign: Sequence[Target]
+    reached: Reached
+
+
+@dataclasses.dataclass(frozen=True)
+class Connections:
+    """Label of a container to what it reaches; `error` is why nothing could be tried."""
+
+    by_label: Mapping[str, Connection] = dataclasses.field(default_factory=dict)
+    error: str = ""
+
+
+def connect(server: Server) -> Connections:
+    """Try all connections from every container that has a network, side by side."""
+    try:
+        here = host(server.runner, server.sentinel.parent)
+    except (CommandError, LookupError) as error:
+        return Connections(error=f"this server's own addresses are not known: {' '.join(str(error).split())}")
+    machine_learning = int(server.expected.number("machine_learning_port", MACHINE_LEARNING))
+    tried = {
+        one: of_shared(one.service, machine_learning, server.items, here) for one in server.shared if one.service.port
+    }
+    for tenant in server.tenants:
+        tried |= dict.fromkeys(tenant.containers, of_tenant(tenant.expected, machine_learning, server.items, here))
+    targets = {one.found.network: [*mine, *others] for one, (mine, others) in tried.items()}
+    reached = connectivity.from_inside(targets, server.expected.number("patience", connectivity.SECONDS))
+    found = {one.name: Connection(*both, reached[one.found.network]) for one, both in tried.items()}
+    return Connections(found)

@@ -1,1 +1,0 @@
-"""Whether a server is fit to carry tenants, looked at on the server itself."""

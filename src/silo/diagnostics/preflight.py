@@ -1,0 +1,158 @@
+"""What `silo check` checks: one playbook on the machines, and from here what a customer would see."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import typing as t
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import Scope, Subject
+
+from silo.ansible import results, runner
+from silo.ansible.results import Book, TaskResult
+from silo.diagnostics import Finding, engine, http_ports, mail, quota, vault  # noqa: F401  # they register checks
+from silo.diagnostics.dns import Domain, random_label, server_addresses
+from silo.diagnostics.engine import WORKERS, Controller, Nas, Thresholds
+from silo.diagnostics.server import Server
+from silo.notifications.settings import MailSettings
+
+PLAYBOOK = "check.yml"
+POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Look at the server", "Read the quotas"
+
+Tenants = Mapping[str, Mapping[str, t.Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Preflight:
+    """What was found, and the size in bytes of each NAS that answered."""
+
+    findings: tuple[Finding, ...]
+    pools: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class PreflightPolicy:
+    """What a server's variables say of these checks; `addresses` are those by which customers reach it."""
+
+    domain: str
+    addresses: tuple[str, ...]
+    resolver: str
+    thresholds: Thresholds
+
+
+def _percent(values: Mapping[str, t.Any], key: str) -> float:
+    try:
+        number = float(values[key])
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number <= 100:
+        raise ValueError(f"silo_check_{key} is {values[key]!r}; a number from 0 to 100, in percent, is right")
+    return number
+
+
+def _policy(values: Mapping[str, t.Any]) -> PreflightPolicy:
+    """Return the policy of a server; raises ValueError with a sentence."""
+    addresses = values["addresses"]
+    if not isinstance(addresses, list) or not all(isinstance(one, str) and one for one in addresses) or not addresses:
+        raise ValueError(f"silo_check_addresses is {addresses!r}; a list such as [192.0.2.10] is right")
+    thresholds = Thresholds(_percent(values, "disk_warning"), _percent(values, "disk_wrong"))
+    return PreflightPolicy(str(values["domain"]), tuple(addresses), str(values["resolver"]), thresholds)
+
+
+def _policies(answers: Mapping[str, TaskResult]) -> tuple[dict[str, PreflightPolicy], list[Finding]]:
+    answered, findings = engine.split(engine.POLICY, answers)
+    policies = {}
+    for host, answer in answered.items():
+        try:
+            policies[host] = _policy(answer.values["msg"])
+        except ValueError as error:
+            fix = "correct it in the inventory, then check again"
+            findings.append(Finding("policy", host, "wrong", str(error), fix))
+    return policies, findings
+
+
+def _tenants(book: Book, inventory: Path) -> tuple[Tenants, list[Finding]]:
+    result = next(iter(book.get(TENANTS, {}).values()), None)
+    if result is None:
+        return {}, []
+    if result.problem:
+        fix = "correct the files of host_vars that the message names, then check again"
+        return {}, [Finding("inventory", str(inventory), "wrong", result.problem, fix)]
+    return result.values["tenants"], []
+
+
+def _domain(policies: Mapping[str, PreflightPolicy], tenants: Tenants) -> list[Domain]:
+    """Return the domain of all servers, which is that of the first; none where no server has a policy."""
+    if not policies:
+        return []
+    first = next(iter(policies.values()))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        known = pool.map(server_addresses, (policy.addresses for policy in policies.values()))
+        servers = dict(zip(policies, known, strict=True))
+    expected = {name: (tenant["host_name"], tenant["server"]) for name, tenant in tenants.items()}
+    return [Domain(first.domain, servers, expected, first.resolver)]
+
+
+def _servers(
+    policies: Mapping[str, PreflightPolicy], domain: list[Domain], answers: Mapping[str, TaskResult], usual: Thresholds
+) -> list[Server]:
+    """Return what is known of each server: its addresses by its policy, what it returned, or both."""
+    addresses = {name: sorted(found.addresses) for one in domain for name, found in one.servers.items()}
+    unused = f"{random_label()}.{domain[0].name}" if domain else ""
+    limits = {host: policy.thresholds for host, policy in policies.items()}
+    return [
+        Server(name, addresses.get(name, ()), unused, answers.get(name), limits.get(name, usual))
+        for name in sorted({*policies, *answers})
+    ]
+
+
+def _machines(inventory: Path) -> Preflight:
+    try:
+        book = results.read(PLAYBOOK, inventory)
+    except runner.RunError as error:
+        text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
+        fix = "correct what the message names, then check again"
+        return Preflight((Finding("inventory", str(inventory), "wrong", text, fix),), {})
+    policies, findings = _policies(book.get(POLICY, {}))
+    tenants, wrong = _tenants(book, inventory)
+    servers, silent = engine.split(engine.SERVER, book.get(SERVER, {}))
+    storages, away = engine.split(engine.NAS, book.get(QUOTAS, {}))
+    findings += [*wrong, *silent, *away, *engine.from_servers(servers.values())]
+    if not book.get(POLICY):
+        fix = "add a server to hosts.yml, as docs/start/first-server.md shows"
+        findings.append(Finding("inventory", str(inventory), "wrong", "there is no server in its group servers", fix))
+    findings += engine.run("preflight", _subjects(policies, tenants, servers, storages))
+    pools = {name: int(result.values["pool"]["size"]) for name, result in storages.items()}
+    return Preflight(tuple(findings), pools)
+
+
+def _subjects(
+    policies: Mapping[str, PreflightPolicy],
+    tenants: Tenants,
+    servers: Mapping[str, TaskResult],
+    storages: Mapping[str, TaskResult],
+) -> Mapping[Scope, Iterable[Subject]]:
+    # A NAS that is no server has the limits of the first.
+    usual = next((policy.thresholds for policy in policies.values()), Thresholds())
+    domain = _domain(policies, tenants)
+    nas = [
+        Nas(name, result.values, tenants, policies[name].thresholds if name in policies else usual)
+        for name, result in storages.items()
+    ]
+    return {"domain": domain, "server": _servers(policies, domain, servers, usual), "nas": nas}
+
+
+def run(inventory: Path, settings: MailSettings | None = None, recipient: str = "") -> Preflight:
+    """Check everything on which the tenants of `inventory` depend; nothing is changed.
+
+    `settings` are of the operator's relay, None where none is set; `recipient` is whom it would write to, the sender
+    itself where it is empty. Whatever is away, fails or hangs is a finding; nothing is raised for it.
+    """
+    controller = Controller(inventory, settings, recipient)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        machines = pool.submit(_machines, inventory)
+        here = pool.submit(engine.run, "preflight", {"controller": [controller]})
+        found = machines.result()
+        return Preflight((*found.findings, *here.result()), found.pools)

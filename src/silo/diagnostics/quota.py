@@ -1,0 +1,40 @@
+"""Check that the hard limit of each tenant's storage is the expected one."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.finding import holds
+
+from silo.capacity import size
+from silo.diagnostics import Finding
+from silo.diagnostics.engine import Nas, check
+
+# Appliances round, and keep a part for themselves.
+MANUAL, TOLERANCE = "manual", 0.02
+
+
+@check("quota", scope="nas")
+def limits(nas: Nas) -> Iterator[Finding]:
+    """Check the limit of each tenant that should have one."""
+    for name, facts in nas.tenants.items():
+        if facts["desired"] != "absent":
+            yield compare_limit(name, facts, nas.values["backend"], nas.values["tenants"].get(name))
+
+
+def compare_limit(name: str, facts: Mapping[str, t.Any], backend: str, found: Mapping[str, t.Any] | None) -> Finding:
+    """Check that the limit of a tenant's directory is the expected one; `found` is what storage_quota_info has."""
+    expected_bytes = int(facts["quota_bytes"])
+    expected = f"{size(expected_bytes)}, counted under {facts['index']}"
+    if found is None:
+        return holds(False, "no directory on the NAS", expected, name)
+    if found["problem"]:
+        return holds(False, f"no limit holds: it {found['problem']}", expected, name)
+    if found["limit"] is None:
+        return holds(False, "no limit", expected, name)
+    if backend == MANUAL:
+        ok = abs(found["limit"] - expected_bytes) <= expected_bytes * TOLERANCE
+        return holds(ok, size(found["limit"]), f"about {size(expected_bytes)}", name)
+    seen = f"{size(found['limit'])}, counted under {found['id']}"
+    return holds((found["limit"], found["id"]) == (expected_bytes, facts["index"]), seen, expected, name)

@@ -1,0 +1,88 @@
+"""Check the tenants' secrets on this machine: the vault's password opens them, and nobody else can read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import PREFLIGHT
+
+from silo.diagnostics import Finding, State
+from silo.diagnostics.engine import Controller, check
+from silo.repository import root
+
+ID = "vault"
+SECONDS = 60
+BEGIN = b"$ANSIBLE_VAULT;"
+PASSWORD = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"  # noqa: S105 - it is none
+
+
+def _opened(paths: Sequence[Path]) -> tuple[dict[str, str], str]:
+    """Return path to why it is not opened, and why nothing could be tried at all."""
+    process = subprocess.run(
+        [sys.executable, "-P", str(Path(__file__).with_name("_vault.py"))],
+        cwd=root(),
+        env={**os.environ, "ANSIBLE_CONFIG": str(root() / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        input=json.dumps([str(path) for path in paths]),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    try:
+        answer = json.loads(process.stdout)
+    except ValueError:
+        return {}, " ".join(process.stderr.split()[-40:])
+    return answer.get("problems", {}), answer.get("error", "")
+
+
+def _plain(tenant: str, path: Path) -> Finding:
+    others = bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    state: State = "wrong" if others else "warning"
+    who = "in plain text, and others on this machine can read it" if others else "in plain text"
+    return Finding(ID, tenant, state, f"{path} is {who}", f"chmod 600 {path}; ansible-vault encrypt {path}")
+
+
+def check_vaults(inventory: Path) -> list[Finding]:
+    """Try the vault.yml of every tenant below `inventory`, also of the deleted; one finding where all are right."""
+    sealed: dict[str, Path] = {}
+    findings = []
+    # The name of a folder is that of its tenant; who has no secrets yet gets them with the first apply.
+    for path in sorted([*inventory.glob("host_vars/*/vault.yml"), *inventory.glob("retired/*/vault.yml")]):
+        try:
+            with path.open("rb") as file:
+                is_sealed = file.read(len(BEGIN)) == BEGIN
+            if is_sealed:
+                sealed[path.parent.name] = path
+            else:
+                findings.append(_plain(path.parent.name, path))
+        except OSError as error:
+            text = f"{path} cannot be read: {error.strerror}"
+            findings.append(Finding(ID, path.parent.name, "wrong", text, f"make {path} readable for you alone"))
+    try:
+        problems, reason = _opened(list(sealed.values()))
+    except subprocess.TimeoutExpired:
+        problems, reason = {}, f"the program that tells it did not end within {SECONDS} seconds"
+    if reason:
+        return [*findings, Finding(ID, "controller", "wrong", f"there is no vault password: {reason}", PASSWORD)]
+    for tenant, path in sealed.items():
+        if why := problems.get(str(path)):
+            text = f"the vault password does not open {path}: {why}"
+            fix = f"{PASSWORD} with which it was made, or bring {path} back from your backup"
+            findings.append(Finding(ID, tenant, "wrong", text, fix))
+    opened = len(sealed) - len(problems)
+    if opened or not findings:
+        files = "1 file" if opened == 1 else f"{opened} files"
+        findings.insert(0, Finding(ID, "controller", "ok", f"the password is there, and opens {files}"))
+    return findings
+
+
+@check("vault", scope="controller", selections=PREFLIGHT)
+def vaults(controller: Controller) -> list[Finding]:
+    """Check the vaults of an inventory."""
+    return check_vaults(controller.inventory)

@@ -1,0 +1,67 @@
+"""What `silo verify` checks: one playbook on the machines, and from here what a customer would see."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from silo.ansible import results, runner
+from silo.ansible.results import TaskResult
+from silo.diagnostics import Finding, address, engine, quota  # noqa: F401  # they register checks
+from silo.diagnostics.engine import Nas, Tenant
+from silo.inventory import InventoryError
+
+PLAYBOOK = "verify.yml"
+POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Verify the server", "Read the quotas"
+
+Facts = Mapping[str, Mapping[str, t.Any]]
+
+
+def _of(answers: Mapping[str, TaskResult], hosts: Collection[str]) -> dict[str, TaskResult]:
+    return {host: result for host, result in answers.items() if host in hosts}
+
+
+def tenant(name: str, facts: Mapping[str, t.Any], place: Mapping[str, t.Any]) -> Tenant:
+    """Return a tenant of the inventory as it should be found at a `place`, an address and a file of authorities."""
+    return Tenant(name, facts["host_name"], facts["desired"], place["address"], place["ca_file"])
+
+
+def _choose(facts: Facts, names: Collection[str]) -> Facts:
+    for name in names:
+        if name not in facts:
+            there = ", ".join(facts) or "none yet"
+            raise InventoryError(f"tenant {name!r}: there is none of this name; there are {there}")
+    return {name: facts[name] for name in facts if name in names} if names else facts
+
+
+def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
+    """Check that the tenants `names`, or all where none is named, are as the inventory says.
+
+    Nothing is changed. A machine that is away is a finding. Raises RunError where Ansible cannot read the inventory,
+    and InventoryError for a name that no tenant has.
+    """
+    given = ["-e", json.dumps({"verify_tenants": sorted(set(names))})] if names else []
+    book = results.read(PLAYBOOK, inventory, given)
+    scope = next(iter(book.get(TENANTS, {}).values()), None)
+    if scope is not None and scope.problem:
+        raise InventoryError(scope.problem)
+    facts = _choose(scope.values["tenants"] if scope else {}, names)
+    if not book.get(SERVER):
+        raise runner.RunError(
+            f"{inventory}: there is no server in its group servers; docs/start/first-server.md shows how"
+        )
+    # A machine without one of the tenants that are asked for does not concern the answer.
+    on_servers = _of(book[SERVER], {one["server"] for one in facts.values()}) if names else book[SERVER]
+    servers, silent = engine.split(engine.SERVER, on_servers)
+    on_storage = _of(book.get(QUOTAS, {}), {one["nas"] for one in facts.values()})
+    storages, away = engine.split(engine.NAS, on_storage)
+    nas = [
+        Nas(host, result.values, {name: one for name, one in facts.items() if one["nas"] == host})
+        for host, result in storages.items()
+    ]
+    places = {host: result.values["msg"] for host, result in book.get(POLICY, {}).items() if not result.problem}
+    tenants = [tenant(name, one, places[one["server"]]) for name, one in facts.items() if one["server"] in places]
+    checked = engine.run("verify", {"nas": nas, "tenant": tenants})
+    return (*silent, *engine.from_servers(servers.values()), *away, *checked)

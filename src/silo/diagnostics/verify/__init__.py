@@ -1,1 +1,0 @@
-"""Whether what is promised to each tenant holds, looked at from outside."""

@@ -1,0 +1,88 @@
+"""A tenant's address as a browser finds it."""
+
+import datetime
+import json
+import socket
+
+import pytest
+
+from silo import certificate as certificates
+from silo.diagnostics import address
+
+NAME = "hans.swissphoto.test"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "body"),
+    [
+        ("running", 200, {"res": "pong"}),
+        ("stopped", 503, {"reason": "stopped"}),
+        ("suspended", 503, {"reason": "suspended"}),
+        ("absent", 404, {"reason": "unknown"}),
+    ],
+)
+def test_who_should_answer_in_each_state(cloud, state, status, body):
+    cloud |= {"status": status, "body": json.dumps(body).encode()}
+    assert address.check_answer(NAME, "127.0.0.1", state, cloud["port"]).ok
+    for other in {"running", "stopped", "suspended", "absent"} - {state}:
+        check = address.check_answer(NAME, "127.0.0.1", other, cloud["port"])
+        assert not check.ok
+        assert check.seen.startswith(f"{status}, ")
+
+
+def test_an_answer_without_sense(cloud):
+    cloud["body"] = b"<html>"
+    check = address.check_answer(NAME, "127.0.0.1", "running", cloud["port"])
+    assert (check.ok, check.seen) == (False, "an answer that is not JSON")
+    cloud["body"] = b"[]"
+    assert not address.check_answer(NAME, "127.0.0.1", "running", cloud["port"]).ok
+
+
+def test_nobody_answers():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    check = address.check_answer(NAME, "127.0.0.1", "running", port)
+    assert not check.ok
+    assert check.seen.startswith("does not answer: ")
+
+
+@pytest.fixture
+def at_port(cloud, monkeypatch):
+    """The server of the tests, at the port of HTTPS."""
+    connect = socket.create_connection
+    monkeypatch.setattr(
+        certificates.socket,
+        "create_connection",
+        lambda place, timeout: connect((place[0], cloud["port"]), timeout=timeout),
+    )
+
+
+def test_a_certificate_that_is_trusted(at_port, authority):
+    check = address.check_certificate(NAME, "127.0.0.1", str(authority / "cert.pem"))
+    assert (check.ok, check.seen[:10]) == (True, "by a test,")
+
+
+def test_one_that_is_not(at_port):
+    check = address.check_certificate(NAME, "127.0.0.1", "")
+    assert not check.ok
+    assert check.seen.startswith("not trusted, by a test")
+
+
+def test_one_for_another_name(at_port, authority):
+    assert not address.check_certificate("maria.swissphoto.test", "127.0.0.1", str(authority / "cert.pem")).ok
+
+
+def test_one_that_has_ended(at_port, authority):
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=31)
+    assert not address.check_certificate(NAME, "127.0.0.1", str(authority / "cert.pem"), later).ok
+
+
+def test_no_tls_at_all(monkeypatch):
+    monkeypatch.setattr(certificates, "read", lambda *_arguments: None)
+    assert address.check_certificate(NAME, "127.0.0.1", "").seen == "nothing speaks TLS at 127.0.0.1 port 443"
+
+
+def test_authorities_that_are_not_there(tmp_path):
+    check = address.check_certificate(NAME, "127.0.0.1", str(tmp_path / "none.pem"))
+    assert not check.ok
+    assert check.seen.startswith("cannot be verified: ")

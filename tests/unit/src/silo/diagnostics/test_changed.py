@@ -1,0 +1,106 @@
+"""What the end of a run tells of the tenants that it changed, and what their addresses say."""
+
+import pytest
+
+from silo.diagnostics import Finding, address, changed
+
+from .facts import HANS, told
+
+FACTS = {"hans": HANS, "maria": {**HANS, "host_name": "maria.swissphoto.ch", "desired": "absent", "index": 2}}
+MEMORY = Finding("memory", "hans/server", "wrong", "2G; expected: 1G", "run 'silo apply hans'", "1G", "2G").as_dict()
+LIMIT = {"limit": 1024, "id": 1, "problem": ""}
+
+
+def stored(**changes):
+    tenants = {name: {"changed": changed, "failed": False} for name, changed in changes.items()}
+    return {"hans": told(tenants=tenants)}
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Whose address was looked at; each is as it should be."""
+    seen = []
+
+    def answers(name, at, state):
+        seen.append((name, at, state))
+        return Finding("", name, "ok")
+
+    def trusted(name, at, file):
+        seen.append((name, at, file))
+        return Finding("", name, "ok")
+
+    monkeypatch.setattr(address, "check_answer", answers)
+    monkeypatch.setattr(address, "check_certificate", trusted)
+    return seen
+
+
+@pytest.fixture
+def book(looks):
+    """A run that changed hans and removed maria, of whom all holds."""
+    place = {"tenants": ["hans", "maria"], "address": "192.0.2.1", "ca_file": "/ca"}
+    return {
+        changed.TENANTS: {"hans": told(tenants=FACTS)},
+        changed.STORED: stored(hans=True, maria=False),
+        changed.NAMED: {"hans": told(msg=place)},
+        changed.SERVER: {"hans": told(findings=[{**MEMORY, "state": "ok"}])},
+        changed.QUOTAS: {"hans": told(tenants={"hans": LIMIT}, backend="btrfs")},
+    }
+
+
+def broken(book):
+    return [(one.id, one.subject) for one in changed.broken(book)]
+
+
+def test_each_who_changed_is_looked_at_where_it_should_answer(book, looks):
+    assert broken(book) == []
+    assert sorted(looks) == [
+        ("hans.swissphoto.ch", "192.0.2.1", "/ca"),
+        ("hans.swissphoto.ch", "192.0.2.1", "running"),
+        ("maria.swissphoto.ch", "192.0.2.1", "absent"),
+    ]
+
+
+def test_what_a_server_found_is_told(book):
+    book[changed.SERVER]["hans"] = told(findings=[MEMORY, {**MEMORY, "state": "ok", "subject": "hans/cache"}])
+    assert broken(book) == [("memory", "hans/server")]
+
+
+def test_a_quota_that_is_not_there_after_all_is_told_of_who_changed(book):
+    lifted = {**LIMIT, "limit": None}
+    book[changed.QUOTAS]["hans"] = told(tenants={"hans": lifted, "maria": lifted}, backend="btrfs")
+    assert broken(book) == [("quota", "hans")]
+
+
+@pytest.mark.parametrize("answer", [{"unreachable": True, "msg": "no route"}, {"failed": True, "msg": "it hangs"}])
+def test_a_machine_that_does_not_answer_is_told_by_its_name(book, answer):
+    book[changed.SERVER]["hans"] = book[changed.QUOTAS]["hans"] = told(**answer)
+    assert broken(book) == [("server", "silo1"), ("quota", "nas1")]
+
+
+def test_where_nothing_changed_nobody_is_looked_at(book, looks):
+    for task in (changed.SERVER, changed.QUOTAS, changed.NAMED):
+        book[task]["hans"] = told(skipped=True, skip_reason="Conditional result was False", msg="skipped")
+    assert broken(book) == []
+    assert looks == []
+
+
+def test_a_run_that_was_not_to_be_verified_tells_nothing():
+    assert changed.broken({}) == []
+
+
+def test_an_address_is_given_the_time_that_traefik_takes(book, monkeypatch):
+    asked = []
+
+    def answers(name, _at, state):
+        asked.append(name)
+        return Finding("", name, "ok" if asked.count(name) > 2 else "wrong")
+
+    monkeypatch.setattr(address, "check_answer", answers)
+    assert broken(book) == []
+    assert asked.count("hans.swissphoto.ch") == 3
+
+
+def test_an_address_that_does_not_answer_is_told(book, monkeypatch):
+    monkeypatch.setattr(address, "check_certificate", lambda name, _at, _file: Finding("", name, "wrong"))
+    monkeypatch.setattr(changed, "PATIENCE_SECONDS", 0.2)
+    assert broken(book) == [("tls", "hans.swissphoto.ch")]
