@@ -208,8 +208,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.command import CommandError, module_runner
+from ..module_utils.common.sizes import SizeError, parse_size
 from ..module_utils.diagnostics import audit, expected
-from ..module_utils.size import SizeError, parse_size
 from ..module_utils.tenant.stack import StackError
 
 

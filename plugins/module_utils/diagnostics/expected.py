@@ -9,6 +9,8 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..common.compose import container
+
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedService:
@@ -75,7 +77,7 @@ def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
     services = tuple(
         ExpectedService(
             label=f"{name}/{service['name']}",
-            container=f"silo-{name}-{service['name']}-1",
+            container=container(name, service["name"]),
             image=service["image"],
             memory=service["memory"],
             processes=service["processes"],

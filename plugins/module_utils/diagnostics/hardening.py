@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..size import format_size
+from ..common.sizes import format_size
 from .check import Check, none_of, same
 from .container import Found
 from .expected import ExpectedService

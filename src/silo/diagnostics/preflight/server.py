@@ -6,7 +6,8 @@ import dataclasses
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from silo.capacity import rough
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
+
 from silo.diagnostics.preflight.finding import Finding, State
 
 # ACME, one-time links and logs want the same time everywhere; a letter's link tolerates no more.

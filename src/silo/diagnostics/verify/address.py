@@ -6,8 +6,9 @@ import datetime
 import http.client
 import json
 import socket
-import ssl
 from collections.abc import Mapping
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.tls import unverified
 
 from silo import certificate
 from silo.diagnostics.verify.check import Check
@@ -41,13 +42,10 @@ def trusted(host_name: str, address: str, ca_file: str, now: datetime.datetime |
 
 def _ask(host_name: str, address: str, port: int) -> tuple[int, object]:
     # Whether the authority is trusted is told by the check above.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     connection = http.client.HTTPConnection(host_name, timeout=SECONDS)
     with (
         socket.create_connection((address, port), timeout=SECONDS) as opened,
-        context.wrap_socket(opened, server_hostname=host_name) as tls,
+        unverified().wrap_socket(opened, server_hostname=host_name) as tls,
     ):
         connection.sock = tls
         connection.request("GET", PATH, headers={"Accept": "application/json", "Connection": "close"})

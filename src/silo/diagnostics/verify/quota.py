@@ -5,7 +5,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from silo.capacity import size
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
+
 from silo.diagnostics.verify.check import Check
 
 # Appliances round, and keep a part for themselves.
