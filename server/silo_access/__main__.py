@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from aiohttp import web
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import systemd
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import systemd, tickets
 
 from .pages import PageSettings
 from .website import Website
@@ -34,6 +34,8 @@ async def serve(settings: PageSettings) -> None:
 
 def main(arguments: list[str]) -> None:
     """Read the settings and serve."""
+    if not tickets.HAS_CRYPTOGRAPHY:
+        sys.exit("python3-cryptography is not installed, so no link can be opened; the role access installs it")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Its messages quote requests, and these hold tokens.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
