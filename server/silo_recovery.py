@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import NOTICE, WARNING, is_news
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose, Runner, run_command
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import APPLY, LockedError, held
@@ -27,8 +29,6 @@ MOUNT_SECONDS = 20
 # A database that was cut off repairs itself before it is healthy, and the photo server waits for it.
 START_SECONDS = 300
 PROXY_SECONDS = 60
-# Priorities as systemd reads them from the beginning of a line.
-WARNING, NOTICE = "<4>", "<5>"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +64,10 @@ class Report:
 def wanted(directory: Path) -> list[TenantStack]:
     """Return the tenants below `directory` that should run; who is not set up to the end is left to the next apply."""
     tenants = []
-    for path in sorted(directory.glob("*/.env")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-        if values.get("TENANT_STATE") == "running" and (path.parent / ".admin-created").exists():
-            services = (key.removesuffix("_DIGEST").lower() for key in values if key.endswith("_DIGEST"))
-            uploads = Path(values.get("TENANT_STORAGE", ""))
-            tenants.append(TenantStack(path.parent.name, path.parent, uploads, frozenset(services)))
+    for name, values in tenant_env.should_run(directory).items():
+        services = (key.removesuffix("_DIGEST").lower() for key in values if key.endswith("_DIGEST"))
+        uploads = Path(values.get("TENANT_STORAGE", ""))
+        tenants.append(TenantStack(name, directory / name, uploads, frozenset(services)))
     return tenants
 
 
@@ -122,9 +119,7 @@ def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
 
 def tell_of_proxy(cared: Sequence[str], memory: Path) -> None:
     """Print what was wrong with the proxy's files, where `memory`, the file of what was said last, has it otherwise."""
-    told = "\n".join(cared)
-    if told != (memory.read_text(encoding="utf-8") if memory.exists() else ""):
-        memory.write_text(told, encoding="utf-8")
+    if is_news("\n".join(cared), memory):
         for sentence in cared:
             print(f"{WARNING}{sentence}")
 
@@ -134,12 +129,9 @@ def tell(report: Report, memory: Path) -> None:
     if report.started:
         print(f"{NOTICE}started {', '.join(report.started)}")
     problems = "\n".join(report.problems)
-    before = memory.read_text(encoding="utf-8") if memory.exists() else ""
-    if problems == before:
-        return
-    memory.write_text(problems, encoding="utf-8")
-    for line in report.problems or ("nothing keeps the tenants from running any more",):
-        print(f"{WARNING if problems else NOTICE}{line}")
+    if is_news(problems, memory):
+        for line in report.problems or ("nothing keeps the tenants from running any more",):
+            print(f"{WARNING if problems else NOTICE}{line}")
 
 
 def main(arguments: Sequence[str] | None = None, tools: RecoveryTools | None = None, lock: Path = APPLY) -> int:

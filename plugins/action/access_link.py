@@ -11,6 +11,7 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.compose import container
 
 try:
     from silo.tenant import access_link, secrets
@@ -70,7 +71,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "host_name": tenant.host_name,
             "email": tenant.email,
             "photo_server": f"http://{tenant.network.server}:2283",
-            "container": f"silo-{tenant.name}-server-1",
+            "container": container(tenant.name, "server"),
             "digest": new.digest,
             "known_digest": known.digest if known else "",
             "known_password": known.password if known else "",

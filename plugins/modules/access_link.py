@@ -110,11 +110,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.access.admin import Admin
 from ..module_utils.access.issue import Issued, Key, Link, issue, open_until
-from ..module_utils.tenant.lock import held
+from ..module_utils.tenant.lock import APPLY, held
 from ..module_utils.tenant.stack import StackError
 
-# That of an apply, which may start the photo server again.
-LOCK = Path("/run/silo-apply.lock")
 WAIT_SECONDS = 300
 
 
@@ -147,7 +145,8 @@ def _issue(link: Link, admin: Admin, check_mode: bool) -> Issued:
         return Issued(False, until)
     if check_mode:
         return Issued(True, 0)
-    with held(LOCK, WAIT_SECONDS):
+    # An apply may start the photo server again.
+    with held(APPLY, WAIT_SECONDS):
         return issue(link, admin, time.time())
 
 

@@ -91,6 +91,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.files import sync
 
 FILE = {
     "path": {"type": "path", "required": True},
@@ -185,6 +186,8 @@ class Files:
             if code:
                 self.module.fail_json(msg=f"{path} would be wrong, so it stays as it is: {(err or out).strip()}")
         self.module.atomic_move(scratch, str(path))
+        # Ansible's own, which keeps what SELinux wants, has not put it on the disk.
+        sync(path)
 
     def _attributes(self, path: Path, entry: Entry) -> None:
         """Set owner, group and mode; what a check run has not made has none."""

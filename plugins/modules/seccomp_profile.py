@@ -57,7 +57,6 @@ made_of:
 """
 
 import json
-import os
 import typing as t
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +70,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import (
     run,
     run_json,
 )
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 from ansible_collections.swissphoto.silo.plugins.module_utils.seccomp import ProfileError, fingerprint, narrow
 
 ARGUMENTS = {"path": {"type": "path", "required": True}, "image": {"type": "str", "required": True}}
@@ -106,17 +106,6 @@ def default_profile(runner: Runner, image: str) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", profile)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    scratch = path.with_name(f"{path.name}.tmp")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.chmod(0o644)
-    scratch.replace(path)
-
-
 def read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
@@ -131,9 +120,9 @@ def main() -> None:
         found = read(record).strip() if path.exists() else ""
         if found != wanted and not module.check_mode:
             profile = narrow(default_profile(runner, module.params["image"]))
-            write(path, json.dumps(profile, indent=1) + "\n")
+            files.write(path, json.dumps(profile, indent=1) + "\n", 0o644)
             # Last: until it is there, a run that was cut off begins anew.
-            write(record, f"{wanted}\n")
+            files.write(record, f"{wanted}\n", 0o644)
     except (CommandError, ProfileError, OSError) as error:
         module.fail_json(msg=f"the seccomp profile cannot be made: {error}")
     diff = {"before_header": str(path), "after_header": str(path), "before": found, "after": wanted}

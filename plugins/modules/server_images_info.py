@@ -41,6 +41,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.compose import PREFIX
 from ..module_utils.tenant import engine
 from ..module_utils.tenant.stack import StackError
 
@@ -51,7 +52,7 @@ def containers(get: t.Callable[[str, t.Mapping[str, str]], t.Any]) -> list[dict[
     listed = [
         item
         for item in get("/containers/json", {"all": "true"})
-        if str(item["Labels"].get(PROJECT, "")).startswith("silo-")
+        if str(item["Labels"].get(PROJECT, "")).startswith(PREFIX)
     ]
     # Many tenants share an image, which is asked for once.
     digests = {

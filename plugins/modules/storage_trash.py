@@ -179,11 +179,11 @@ tenants:
       returned: when the tenant failed
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import TABLE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend, parse_mounts
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Moved, Order, trash
@@ -214,7 +214,7 @@ def main() -> None:
     values = module.params
     try:
         order = Order(values["state"], values["max_purges"])
-        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+        table = TABLE.read_text(encoding="utf-8")
         backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module), table)
         outcomes = trash(backend, order, values["tenants"], parse_mounts(table), module.check_mode)
     except (QuotaError, CommandError, OSError) as error:

@@ -101,8 +101,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common import metrics
 from ..module_utils.tenant.stack import StackError
-from ..module_utils.usage import collector, metrics
+from ..module_utils.usage import collector
 
 ARGUMENTS = {
     "directory": {"type": "path", "required": True},

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 from aiohttp import web
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import systemd, tickets
 
 from .pages import PageSettings
 from .website import Website
@@ -27,22 +26,16 @@ async def serve(settings: PageSettings) -> None:
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.address, settings.port).start()
-        _notify("READY=1")
+        systemd.notify("READY=1")
         await stop.wait()
     finally:
         await runner.cleanup()
 
 
-def _notify(state: str) -> None:
-    """Tell systemd, where it is listening."""
-    if address := os.environ.get("NOTIFY_SOCKET"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.connect(address.replace("@", "\0", 1))
-            channel.send(state.encode())
-
-
 def main(arguments: list[str]) -> None:
     """Read the settings and serve."""
+    if not tickets.HAS_CRYPTOGRAPHY:
+        sys.exit("python3-cryptography is not installed, so no link can be opened; the role access installs it")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Its messages quote requests, and these hold tokens.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import hmac
 import json
 import logging
-import re
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import tickets
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 
 _log = logging.getLogger(__name__)
 
-TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-TENANT = re.compile(r"[a-z][a-z0-9]{1,30}", re.ASCII)
-_NOBODY = hashlib.sha256(b"").hexdigest()
+_NOBODY = tickets.digest("")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +31,7 @@ class Ticket:
 
     def password(self, token: str) -> str:
         """Return the password that the photo server knows now; the ticket alone, without its token, does not say it."""
-        key = HKDF(SHA256(), length=32, salt=None, info=b"silo access ticket").derive(token.encode())
-        return Fernet(base64.urlsafe_b64encode(key)).decrypt(self.sealed_password.encode()).decode()
+        return tickets.unseal(token, self.sealed_password)
 
 
 class Tickets:
@@ -50,9 +43,9 @@ class Tickets:
 
     def find(self, tenant: str, token: str, now: float) -> Ticket | None:
         """Return the ticket that `token` opens now; the time that it takes tells nothing of the tokens there are."""
-        if not (TENANT.fullmatch(tenant) and TOKEN.fullmatch(token)):
+        if not (is_tenant(tenant) and tickets.is_token(token)):
             return None
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = tickets.digest(token)
         found = None
         for ticket in [*self._read_all(f"{tenant}-*.json"), None]:
             if hmac.compare_digest(digest, ticket.digest if ticket else _NOBODY):
@@ -71,8 +64,8 @@ class Tickets:
                 _log.info("%s: a link ended without being used", ticket.tenant)
 
     def _read_all(self, pattern: str) -> list[Ticket]:
-        tickets = (self._read(path) for path in sorted(self._directory.glob(pattern)))
-        return [ticket for ticket in tickets if ticket]
+        found = (self._read(path) for path in sorted(self._directory.glob(pattern)))
+        return [ticket for ticket in found if ticket]
 
     def _read(self, path: Path) -> Ticket | None:
         try:

@@ -9,14 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import WARNING, is_news
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger import Ledger, LedgerError
 
 from . import exposition
 from .collector import collect
 from .settings import AccountingSettings, SettingsError, load
-
-# A priority as systemd reads it from the beginning of a line.
-WARNING = "<4>"
 
 
 def look(settings: AccountingSettings) -> tuple[str, ...]:
@@ -35,9 +33,7 @@ def look(settings: AccountingSettings) -> tuple[str, ...]:
 def tell(problems: Sequence[str], memory: Path) -> None:
     """Print what is wrong where `memory`, the file of what was said last, has it otherwise."""
     now = "".join(f"{WARNING}{' '.join(problem.split())}\n" for problem in problems)
-    before = memory.read_text(encoding="utf-8") if memory.exists() else ""
-    if now != before:
-        memory.write_text(now, encoding="utf-8")
+    if is_news(now, memory):
         print(now or "everything can be read again\n", end="")
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-import re
 import subprocess
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector, metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.snapshot import Containers, Counters, Look, now
 
@@ -27,13 +28,10 @@ COMMAND_SECONDS = 60
 DISK_SECONDS = 10
 MICROSECONDS = 1_000_000
 MEASURES = {
-    "traefik_router_requests_total": "requests",
-    "traefik_router_requests_bytes_total": "requests_bytes",
-    "traefik_router_responses_bytes_total": "responses_bytes",
+    metrics.REQUESTS: "requests",
+    metrics.RECEIVED: "requests_bytes",
+    metrics.SENT: "responses_bytes",
 }
-ROUTER = r'router="(tenant-([a-z][a-z0-9]{1,30})@file)"'
-SERVED = re.compile(rf"(traefik_router_\w+)\{{.*\b{ROUTER}.*\}} ([0-9.e+]+)")
-STARTED = re.compile(r"process_start_time_seconds ([0-9.e+]+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,23 +90,18 @@ class _Trial:
 
 def states(directory: Path) -> dict[str, str]:
     """Return what each tenant below `directory` should be, as the last apply wrote it for Compose."""
-    found = {}
-    for path in sorted(directory.glob("*/.env")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("TENANT_STATE=") and collector.NAME.fullmatch(path.parent.name):
-                found[path.parent.name] = line.partition("=")[2]
-    return found
+    found = tenant_env.read_all(directory).items()
+    return {name: variables["TENANT_STATE"] for name, variables in found if "TENANT_STATE" in variables}
 
 
 def served(text: str) -> Mapping[str, Counters]:
     """Return tenant to what its routers have counted, from Traefik's metrics; raises ValueError."""
-    started = STARTED.search(text)
-    if started is None:
-        raise ValueError("Traefik does not tell when it was started, so nothing that it served can be counted")
+    started, counts = metrics.parse(text)
     found: dict[str, dict[str, collections.Counter[str]]] = collections.defaultdict(dict)
-    for metric, router, tenant, value in SERVED.findall(text):
-        source = found[tenant].setdefault(f"{router}/{float(started[1]):.0f}", collections.Counter())
-        source[MEASURES[metric]] += int(float(value))
+    for count in counts:
+        # A counter begins anew with each start; the ledger tells its lives apart by this name.
+        source = f"{metrics.router(count.tenant)}@file/{started:.0f}"
+        found[count.tenant].setdefault(source, collections.Counter())[MEASURES[count.counter]] += count.value
     return dict(found)
 
 
@@ -153,7 +146,7 @@ def _databases(tenants: Mapping[str, collector.TenantSample]) -> dict[str, int]:
 
 def _stored(storage: Storage) -> tuple[dict[str, State], Pool]:
     backend = open_backend(storage.root, storage.sentinel, storage.backend, _run)
-    found = {name: state for name, state in backend.read().directories.items() if collector.NAME.fullmatch(name)}
+    found = {name: state for name, state in backend.read().directories.items() if is_tenant(name)}
     status = os.statvfs(backend.root)
     limits = {name: state.limit for name, state in found.items()}
     return found, Pool(backend.pool(), status.f_bavail * status.f_frsize, limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS, STATES, WHOLE
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import Sample, render
@@ -39,10 +40,8 @@ def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: floa
 
 def write(path: Path, text: str) -> None:
     """Write the file whole or not at all; the node-exporter, which is not root, reads it."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    # After a restart these numbers are old; the first look writes them anew.
+    files.write(path, text, 0o644, scratch=path.with_name(f".{path.name}.tmp"), durable=False)
 
 
 def text(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> str:

@@ -6,39 +6,26 @@ import argparse
 import collections
 import dataclasses
 import http.client
-import re
 import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import NOTICE, WARNING
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import metrics
 
 from .memory import Memory
 from .photo_server import PhotoServer
 
-LINE = re.compile(
-    rb"process_start_time_seconds [^\n]+\n"
-    rb'|traefik_router_requests_total\{[^\n]*router="tenant-[a-z][a-z0-9]{1,30}-ml@file"[^\n]*\n'
-)
-STARTED = re.compile(r"^process_start_time_seconds ([0-9.e+]+)$", re.MULTILINE)
-FAILED = re.compile(r'\{code="(\d+)".*router="tenant-([a-z][a-z0-9]{1,30})-ml@file".*\} ([0-9.e+]+)$', re.MULTILINE)
+LINE = metrics.lines(metrics.LEARNING, [metrics.REQUESTS])
 PING_SECONDS = 5
-# Priorities as systemd reads them from the beginning of a line.
-WARNING, NOTICE = "<4>", "<5>"
 
 
 def addresses(directory: Path) -> dict[str, str]:
     """Return the tenants below `directory` that run and are set up to the end, each with its photo server's address."""
-    found = {}
-    for path in sorted(directory.glob("*/.env")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-        if values.get("TENANT_STATE") == "running" and (path.parent / ".admin-created").exists():
-            found[path.parent.name] = values["SERVER_ADDRESS"]
-    return found
+    return {name: values["SERVER_ADDRESS"] for name, values in tenant_env.should_run(directory).items()}
 
 
 def failures(text: str) -> tuple[float, dict[str, int]]:
@@ -46,13 +33,11 @@ def failures(text: str) -> tuple[float, dict[str, int]]:
 
     Raises ValueError where it does not say when it began.
     """
-    started = STARTED.search(text)
-    if not started:
-        raise ValueError("Traefik does not say when it was started")
+    started, counts = metrics.parse(text, metrics.LEARNING)
     failed: collections.Counter[str] = collections.Counter()
-    for code, tenant, count in FAILED.findall(text):
-        failed[tenant] += 0 if code.startswith("2") else int(float(count))
-    return float(started[1]), dict(failed)
+    for count in counts:
+        failed[count.tenant] += 0 if count.code.startswith("2") else count.value
+    return started, dict(failed)
 
 
 def answers(url: str) -> bool:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
+
 # A picture at which the machine learning fails each time shall cost a run a day, not one at each look.
 FIRST_SECONDS, LAST_SECONDS = 60, 24 * 3600
 # A queue that is at work, or a photo server that starts, is asked again after this.
@@ -83,6 +85,4 @@ class Memory:
 
     def write(self, path: Path) -> None:
         """Keep it, whole or not at all."""
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
-        temporary.replace(path)
+        files.write(path, json.dumps(dataclasses.asdict(self)), 0o600, scratch=path.with_name(f".{path.name}.tmp"))

@@ -11,10 +11,9 @@ import hashlib
 import http.client
 import json
 import secrets
-import subprocess
 import typing as t
-from collections.abc import Sequence
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 QUEUES = ("smartSearch", "faceDetection", "ocr")
@@ -36,15 +35,7 @@ SELECT count(*) FROM made;
 COMMIT;
 """
 
-Feeder = t.Callable[[Sequence[str], str], "subprocess.CompletedProcess[str]"]
 Put = t.Callable[[str, str, str], int]
-
-
-def _feed(command: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(list(command), input=text, capture_output=True, text=True, check=False, timeout=SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise StackError(f"its database does not answer within {SECONDS} s") from error
 
 
 def _put(address: str, queue: str, key: str) -> int:
@@ -68,7 +59,7 @@ class PhotoServer:
 
     name: str
     address: str
-    feed: Feeder = _feed
+    feed: psql.Feeder = psql.feed
     put: Put = _put
 
     def catch_up(self) -> bool:
@@ -90,11 +81,7 @@ class PhotoServer:
         return all(status == http.client.OK for status in statuses.values())
 
     def _ask(self, statement: str, digest: str = "") -> str:
-        container = f"silo-{self.name}-database-1"
-        values = ("-v", f"name={NAME}", "-v", f"digest={digest}")
-        psql = ("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *values, "-U", "immich", "-d", "immich")
-        result = self.feed(("docker", "exec", "--interactive", container, *psql), statement)
-        if result.returncode:
-            reason = " ".join(result.stderr.split()) or "it says nothing"
-            raise StackError(f"{container} ends with code {result.returncode}: {reason[:200]}")
-        return result.stdout.strip()
+        try:
+            return psql.ask(self.name, statement, {"name": NAME, "digest": digest}, self.feed)
+        except psql.PsqlError as error:
+            raise StackError(str(error)) from error

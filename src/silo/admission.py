@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from silo.capacity import MemoryBudget, size
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
+
+from silo.capacity import MemoryBudget
 
 
 class AdmissionError(Exception):

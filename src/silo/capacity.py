@@ -5,21 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 GIB = 1024**3
-UNITS = ((1024 * GIB, "TiB"), (GIB, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
-
-
-def size(number: float) -> str:
-    """Return a size in bytes for people: 100 GiB, 1 TiB, 512 MiB; a size below zero keeps its sign."""
-    for unit, name in UNITS:
-        if abs(number) >= unit:
-            return f"{number / unit:.6g} {name}"
-    return f"{number} B"
-
-
-def rough(number: int) -> str:
-    """Return a size in bytes with one decimal at most, for a table."""
-    unit = next((unit for unit, _name in UNITS if abs(number) >= unit), 1)
-    return size(round(number / unit, 1) * unit) if number % unit else size(number)
 
 
 @dataclasses.dataclass(frozen=True)

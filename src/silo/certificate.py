@@ -7,6 +7,7 @@ import datetime
 import socket
 import ssl
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import tls
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
@@ -25,9 +26,9 @@ class Certificate:
 def _peer(host_name: str, address: str, context: ssl.SSLContext) -> x509.Certificate | None:
     with (
         socket.create_connection((address, 443), timeout=TIMEOUT_SECONDS) as connection,
-        context.wrap_socket(connection, server_hostname=host_name) as tls,
+        context.wrap_socket(connection, server_hostname=host_name) as channel,
     ):
-        raw = tls.getpeercert(binary_form=True)
+        raw = channel.getpeercert(binary_form=True)
     return x509.load_der_x509_certificate(raw) if raw else None
 
 
@@ -45,9 +46,7 @@ def read(host_name: str, address: str, ca_file: str = "") -> Certificate | None:
             certificate = _peer(host_name, address, context)
         except ssl.SSLCertVerificationError:
             trusted = False
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            certificate = _peer(host_name, address, context)
+            certificate = _peer(host_name, address, tls.unverified())
     except OSError:
         return None
     if certificate is None:

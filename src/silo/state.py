@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
+
 FOLDER = ".silo"
-POLL_SECONDS = 0.2
 WAIT_SECONDS = 3600
 
 
@@ -48,14 +47,19 @@ class State:
 
         `waiting` is told once, in a sentence, where another run is at work. Raises BusyError after `wait_seconds`.
         """
-        handle = os.open(self.folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _wait(handle, waiting, wait_seconds)
+        path = self.folder / "run.lock"
+
+        def wait() -> None:
+            waiting(f"Another run (process {_holder(path)}) is changing the same machines; waiting for its end.")
+
+        def busy() -> BusyError:
+            who = f"process {_holder(path)}"
+            return BusyError(f"{who} has been changing the same machines for {wait_seconds:.0f} s; try later")
+
+        with locks.held(path, wait_seconds, waiting=wait, busy=busy) as handle:
             os.truncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
             yield handle
-        finally:
-            os.close(handle)
 
     def durations(self) -> Mapping[str, float]:
         """Return how many seconds each task took last time; nothing where that cannot be read."""
@@ -72,22 +76,8 @@ class State:
 
 def write(path: Path, value: object) -> None:
     """Write a value as JSON, whole or not at all."""
-    scratch = path.with_name(f"{path.stem}.{os.getpid()}")
-    scratch.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    scratch.replace(path)
+    files.write(path, json.dumps(value, indent=1))
 
 
-def _wait(handle: int, waiting: Callable[[str], None], wait_seconds: float) -> None:
-    deadline, told = time.monotonic() + wait_seconds, False
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            who = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
-        if not told:
-            waiting(f"Another run (process {who}) is changing the same machines; waiting for its end.")
-            told = True
-        if time.monotonic() >= deadline:
-            raise BusyError(f"process {who} has been changing the same machines for {wait_seconds:.0f} s; try later")
-        time.sleep(POLL_SECONDS)
+def _holder(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").strip() or "unknown"

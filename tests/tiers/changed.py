@@ -13,7 +13,7 @@ from pathlib import Path
 STORAGE = (
     "plugins/module_utils/quota",
     "plugins/module_utils/command.py",
-    "plugins/module_utils/size.py",
+    "plugins/module_utils/common",
     "plugins/modules/storage_quota.py",
     "plugins/modules/storage_quota_info.py",
     "plugins/modules/storage_trash.py",

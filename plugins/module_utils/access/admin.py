@@ -9,35 +9,17 @@ import http.client
 import json
 import re
 import typing as t
-import urllib.error
 
-from ansible.module_utils.urls import open_url
-
+from ..tenant import immich
 from ..tenant.stack import StackError
 from . import pty_session
 
-TIMEOUT_SECONDS = 30
 QUESTION = "choose a new password (optional)"
 ENDS = ("has been updated", "Unable to reset")
 EMAIL = re.compile(r"^- Email=(\S+)\s*$", re.MULTILINE)
 
 Post = t.Callable[[str, dict[str, str], str], tuple[int, str]]
 Ask = t.Callable[[list[str], str], str]
-
-
-def _post(url: str, body: dict[str, str], token: str) -> tuple[int, str]:
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        response = open_url(
-            url, method="POST", data=json.dumps(body), headers=headers, timeout=TIMEOUT_SECONDS, use_proxy=False
-        )
-        return response.status, response.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        return error.code, ""
-    except OSError as error:
-        raise StackError(f"the photo server does not answer at {url}: {error}") from error
 
 
 def _ask(command: list[str], answer: str) -> str:
@@ -50,7 +32,7 @@ class Admin:
 
     url: str
     container: str
-    post: Post = _post
+    post: Post = immich.post
     ask: Ask = _ask
 
     def knows(self, email: str, password: str) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ..size import SizeError, parse_size
+from ..common.compose import container
+from ..common.sizes import SizeError, parse_size
 
 
 class ExpectedError(Exception):
@@ -112,7 +113,7 @@ def _service(item: Mapping[str, t.Any], label: str, container: str, uid: t.Any, 
 def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
     name, uid = item["name"], int(item["uid"])
     services = tuple(
-        _service(one, f"{name}/{one['name']}", f"silo-{name}-{one['name']}-1", uid, one["address"])
+        _service(one, f"{name}/{one['name']}", container(name, one["name"]), uid, one["address"])
         for one in item["services"]
     )
     paths = (Path(item["directory"]), Path(item["storage"]))

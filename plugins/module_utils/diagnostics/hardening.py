@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..size import format_size
+from ..common.sizes import format_size
 from .finding import Finding, holds, none_of, same
 from .limits import has_swap, whole_pages
 from .process import Process

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
+from ..common import mounts
 from ..usage.cgroup import PROC
 
 # What every container has of the kernel; the engine masks there what tells of the host.
@@ -33,14 +33,10 @@ class Mount:
 def parse(text: str) -> tuple[Mount, ...]:
     """Return the mounts of a mountinfo."""
     found = []
-    for line in text.splitlines():
-        before, _dash, after = line.partition(" - ")
-        fields, (kind, _source, extra) = before.split(" "), after.split(" ", 2)
-        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4])
-        options, more = fields[5].split(","), extra.split(",")
-        server = next((option.removeprefix("addr=") for option in more if option.startswith("addr=")), "")
-        limited = any(option.startswith("size=") for option in more)
-        found.append(Mount(point, kind, "ro" not in options and "ro" not in more, limited, server))
+    for one in mounts.parse(text):
+        server = next((option.removeprefix("addr=") for option in one.options if option.startswith("addr=")), "")
+        limited = any(option.startswith("size=") for option in one.options)
+        found.append(Mount(one.point, one.type, "ro" not in one.options, limited, server))
     return tuple(found)
 
 

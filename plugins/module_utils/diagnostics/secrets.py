@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..common import tenant_env
 from ..tenant.payload import SECRET_SERVICES
 from . import state
 from .expected import ExpectedTenant
@@ -30,7 +31,7 @@ def _expected(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
     for name in SECRET_SERVICES:
         yield folder / name, 0o400, tenant.uid
     yield tenant.directory / "immich.json", 0o400, tenant.uid
-    yield tenant.directory / ".env", 0o600, 0
+    yield tenant.directory / tenant_env.FILE, 0o600, 0
     for name in ("database", "queue", "backups"):
         yield tenant.directory / name, 0o700, tenant.uid
 

@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
+from ..common import tenant_env
 from ..tenant import engine
 from .container import Item
 from .expected import ExpectedService, ExpectedTenant
@@ -109,6 +110,6 @@ def stored(tenant: ExpectedTenant, directories: Collection[Path]) -> Finding:
     wrong = [] if tenant.storage / "uploads" in directories else [f"{tenant.storage}/uploads is missing"]
     database = tenant.directory / "database" / "PG_VERSION"
     wrong += [] if database.is_file() else [f"{database} is missing"]
-    if not (tenant.directory / ".admin-created").is_file():
-        wrong.append(f"{tenant.directory}/.admin-created is missing")
+    if not (tenant.directory / tenant_env.SET_UP).is_file():
+        wrong.append(f"{tenant.directory / tenant_env.SET_UP} is missing")
     return none_of(wrong, expected, expected)

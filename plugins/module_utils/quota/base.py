@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 
 DELETED = "a directory that was deleted"
 """What holds an id that still counts something, though no directory below the root is counted under it."""
@@ -20,17 +22,6 @@ TRASH = ".trash"
 
 class QuotaError(Exception):
     """A limit that cannot be set or would not hold; the text is one sentence for the operator."""
-
-
-@dataclass(frozen=True)
-class Mount:
-    """One line of the kernel's mount table. C(root) is the part of the file system that is mounted, mostly C(/)."""
-
-    point: str
-    type: str
-    source: str
-    root: str
-    options: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -162,13 +153,7 @@ class Backend(ABC):
 
     def move(self, source: str, target: str) -> None:
         """Give a directory another path below the root, in one step; its limit, id and owner stay."""
-        (self.root / source).rename(self.root / target)
-        for parent in {(self.root / place).parent for place in (source, target)}:
-            descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        files.move(self.root / source, self.root / target)
 
     @abstractmethod
     def remove(self, place: str, number: int) -> None:

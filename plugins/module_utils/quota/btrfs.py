@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed, run, run_json
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import format_size
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     DELETED,
     Backend,
@@ -26,7 +27,6 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Survey,
     Usage,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 LEVEL = "1/"
 GROUP = re.compile(r"[0-9]{1,5}/[0-9]{1,20}", re.ASCII)

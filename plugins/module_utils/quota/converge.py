@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import format_size, parse_size
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
     QuotaError,
@@ -30,7 +31,6 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import
     refuse,
     refuse_doubles,
 )
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size, parse_size
 
 UPLOADS = "uploads"
 SHELL = Folder(0, 0, 0o711)

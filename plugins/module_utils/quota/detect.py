@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, Mount, QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import mounts
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.xfs import Xfs
@@ -25,24 +26,19 @@ PLACE = {
 
 
 def parse_mounts(text: str) -> list[Mount]:
-    """Return the lines of C(/proc/self/mountinfo); raises QuotaError for a line of another shape."""
-    mounts = []
-    for line in text.splitlines():
-        fields, separator, tail = line.partition(" - ")
-        left, right = fields.split(" "), tail.split(" ")
-        if not separator or len(left) < 6 or len(right) < 3:
-            raise QuotaError(f"the kernel's mount table has a line that cannot be read: {line}")
-        options = frozenset(left[5].split(",")) | frozenset(right[2].split(","))
-        mounts.append(Mount(_plain(left[4]), right[0], _plain(right[1]), _plain(left[3]), options))
-    return mounts
+    """Return the lines of a mountinfo; raises QuotaError for a line of another shape."""
+    try:
+        return mounts.parse(text)
+    except ValueError as error:
+        raise QuotaError(str(error)) from None
 
 
-def require_mount(root: str, sentinel: str, mounts: list[Mount]) -> Mount:
+def require_mount(root: str, sentinel: str, table: list[Mount]) -> Mount:
     """Return the mount at the root; raises QuotaError where it is not the NAS, ready to be written to."""
     if os.path.realpath(root) != root:
         raise QuotaError(f"{root} is or contains a symbolic link, or is not a plain absolute path")
     # A later line hides an earlier one at the same place.
-    mount = next((mount for mount in reversed(mounts) if mount.point == root), None)
+    mount = next((mount for mount in reversed(table) if mount.point == root), None)
     if mount is None:
         raise QuotaError(f"nothing is mounted at {root}")
     if "ro" in mount.options:
@@ -52,14 +48,14 @@ def require_mount(root: str, sentinel: str, mounts: list[Mount]) -> Mount:
     return mount
 
 
-def open_backend(root: str, sentinel: str, wanted: str, run: Runner, mounts: str | None = None) -> Backend:
+def open_backend(root: str, sentinel: str, wanted: str, run: Runner, table: str | None = None) -> Backend:
     """Return the back end for what is mounted at the root, checked; raises QuotaError where no limit would hold.
 
     C(wanted) is C(auto), C(manual) or the name of a file system.
-    C(mounts) is the text of a mount table other than the kernel's.
+    C(table) is the text of a mount table other than the kernel's.
     """
-    table = Path("/proc/self/mountinfo").read_text(encoding="utf-8") if mounts is None else mounts
-    mount = require_mount(root, sentinel, parse_mounts(table))
+    text = mounts.TABLE.read_text(encoding="utf-8") if table is None else table
+    mount = require_mount(root, sentinel, parse_mounts(text))
     if wanted not in ("auto", "manual", mount.type):
         raise QuotaError(f"{root} is {mount.type} and not {wanted}")
     kind = Manual if wanted == "manual" else BACKENDS.get(mount.type)
@@ -71,8 +67,3 @@ def open_backend(root: str, sentinel: str, wanted: str, run: Runner, mounts: str
     backend = kind(mount, run)
     backend.check()
     return backend
-
-
-def _plain(field: str) -> str:
-    """Return a field of the mount table without the octal escapes of blanks and backslashes."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import format_size
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
-    Mount,
     QuotaTenant,
     State,
     Survey,
     Usage,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import format_size
 
 TOLERANCE = 0.02
 """Appliances keep a part for themselves, and round: so much of the promise may be there more or less."""

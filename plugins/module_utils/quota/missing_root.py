@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
-    Mount,
     QuotaError,
     QuotaTenant,
     Survey,

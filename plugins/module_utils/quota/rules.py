@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import SizeError, format_size, parse_size
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     DELETED,
     Backend,
@@ -18,9 +20,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
     Survey,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash_entry import Entry, entries
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
 
-NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 MOUNT_POINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -47,7 +47,7 @@ class QuotaPolicy:
 
 def check_name(name: str) -> None:
     """Raise QuotaError for what is not the name of a tenant."""
-    if not NAME.fullmatch(name):
+    if not is_tenant(name):
         raise QuotaError("the name must be 2 to 31 small letters and digits, and begin with a letter")
 
 

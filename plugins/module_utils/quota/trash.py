@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     DELETED,
     TRASH,
     Backend,
-    Mount,
     QuotaError,
     State,
 )

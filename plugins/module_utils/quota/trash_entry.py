@@ -6,9 +6,10 @@ import datetime
 import re
 from dataclasses import dataclass, replace
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TENANT
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import TRASH, QuotaError, Survey
 
-PLACE = re.compile(r"(?P<when>[0-9]{8}T[0-9]{6}Z)-(?P<name>[a-z][a-z0-9]{1,30})-(?P<id>[1-9][0-9]{0,9})", re.ASCII)
+PLACE = re.compile(rf"(?P<when>[0-9]{{8}}T[0-9]{{6}}Z)-(?P<name>{TENANT})-(?P<id>[1-9][0-9]{{0,9}})")
 STAMP = "%Y%m%dT%H%M%SZ"
 PURGING = ".purging"
 """Ends the place of what is being removed for good: a part may be gone by now, so it is never given back."""

@@ -11,6 +11,8 @@ import ssl
 import time
 from collections.abc import Sequence
 
+from ..common import tls
+
 POLL_SECONDS = 0.2
 # Each is a handshake, and those whom they are for have Traefik make certificates meanwhile.
 MOST_AT_ONCE = 8
@@ -24,20 +26,17 @@ def names(certificate: bytes, host_name: str) -> bool:
 
 def _connect(host_name: str, address: tuple[str, int]) -> ssl.SSLSocket:
     # Whether the authority is trusted is the browser's question; here the name is enough.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection(address, timeout=5), server_hostname=host_name)
+    return tls.unverified().wrap_socket(socket.create_connection(address, timeout=5), server_hostname=host_name)
 
 
 def problem(host_name: str, address: tuple[str, int]) -> str:
     """Return what keeps `host_name` from working, as a customer would find it; empty where it works."""
     connection = http.client.HTTPConnection(host_name, timeout=5)
     try:
-        with _connect(host_name, address) as tls:
-            if not names(tls.getpeercert(binary_form=True) or b"", host_name):
+        with _connect(host_name, address) as channel:
+            if not names(channel.getpeercert(binary_form=True) or b"", host_name):
                 return "has no certificate"
-            connection.sock = tls
+            connection.sock = channel
             connection.request("GET", PING)
             status = connection.getresponse().status
             return "" if status == http.client.OK else f"answers {status}"

@@ -8,6 +8,7 @@ import os
 import stat
 from pathlib import Path
 
+from ..common import files
 from .stack import Directory, File, FileDiff
 
 HIDDEN = "(a secret; its content is not shown)\n"
@@ -52,29 +53,12 @@ def make_directory(directory: Directory) -> None:
 
 
 def write_file(file: File) -> None:
-    """Write `file` aside, flush it to the disk, and rename it: who reads sees the old or the new one."""
-    temporary = (file.staging or file.path.parent) / f".{file.path.name}.tmp"
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        os.fchown(handle, file.owner, file.owner)
-        os.fchmod(handle, file.mode)
-        stream.write(file.content.encode())
-        stream.flush()
-        os.fsync(handle)
-    temporary.replace(file.path)
-    _sync_directory(file.path.parent)
+    """Write `file` whole or not at all; an apply's lock keeps its writers apart."""
+    scratch = (file.staging or file.path.parent) / f".{file.path.name}.tmp"
+    files.write(file.path, file.content, file.mode, owner=file.owner, scratch=scratch)
 
 
 def remove_file(path: Path) -> None:
     """Remove `path`, and have the disk know it."""
     path.unlink(missing_ok=True)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    files.sync_directory(path.parent)

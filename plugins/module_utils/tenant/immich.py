@@ -14,22 +14,27 @@ from ansible.module_utils.urls import open_url
 from .stack import Admin, StackError
 
 TIMEOUT_SECONDS = 30
+# Of an answer; what a tenant's photo server says is its customer's affair.
+LARGEST = 64 * 1024
 
 
-def _post(url: str, body: dict[str, str]) -> tuple[int, str]:
+def post(url: str, body: dict[str, str], token: str = "") -> tuple[int, str]:
+    """Return status and beginning of the answer; raises StackError where none comes. `token` is of a session."""
     headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     try:
         response = open_url(
             url, method="POST", data=json.dumps(body), headers=headers, timeout=TIMEOUT_SECONDS, use_proxy=False
         )
-        return response.status, response.read().decode(errors="replace")
+        return response.status, response.read(LARGEST).decode(errors="replace")
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(errors="replace")
+        return error.code, error.read(LARGEST).decode(errors="replace")
     except OSError as error:
         raise StackError(f"the photo server does not answer at {url}: {error}") from error
 
 
-def create_admin(admin: Admin, post: t.Callable[[str, dict[str, str]], tuple[int, str]] = _post) -> None:
+def create_admin(admin: Admin, post: t.Callable[[str, dict[str, str]], tuple[int, str]] = post) -> None:
     """Create the first admin, or find that it exists with this very password (an earlier run was cut off).
 
     Raises StackError where it can be neither.

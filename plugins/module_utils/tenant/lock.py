@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from ..common import locks
 from .stack import StackError
 
-POLL_SECONDS = 0.2
 # Whoever changes tenants on this server holds it.
 APPLY = Path("/run/silo-apply.lock")
 
@@ -22,21 +18,11 @@ class LockedError(StackError):
     """Another run is at work."""
 
 
-@contextlib.contextmanager
-def held(path: Path, wait_seconds: float) -> Iterator[None]:
+def held(path: Path, wait_seconds: float) -> AbstractContextManager[int]:
     """Hold the lock at `path`; raises LockedError where another run has it for longer than `wait_seconds`."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    waited = f"another apply is at work on this server, and was waited for {wait_seconds:.0f} s"
-                    raise LockedError(f"{waited}; run again when it has ended") from None
-                time.sleep(POLL_SECONDS)
-        yield
-    finally:
-        os.close(handle)
+
+    def busy() -> LockedError:
+        waited = f"another apply is at work on this server, and was waited for {wait_seconds:.0f} s"
+        return LockedError(f"{waited}; run again when it has ended")
+
+    return locks.held(path, wait_seconds, busy=busy)

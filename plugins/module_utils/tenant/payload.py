@@ -8,6 +8,8 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..common import tenant_env
+from ..common.compose import slice_name
 from .stack import Admin, Directory, File, Stack
 
 SECRET_SERVICES: Mapping[str, tuple[str, ...]] = {
@@ -25,13 +27,13 @@ def _directories(directory: Path, owner: int) -> tuple[Directory, ...]:
 
 
 def _slice(item: Mapping[str, t.Any]) -> tuple[File, ...]:
-    return (File(UNITS / f"silo-{item['name']}.slice", item["slice"]),) if item["slice"] else ()
+    return (File(UNITS / slice_name(item["name"]), item["slice"]),) if item["slice"] else ()
 
 
 def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any]) -> tuple[File, ...]:
     public = (
         File(directory / "compose.yaml", compose, 0o644),
-        File(directory / ".env", item["env"], 0o600),
+        File(directory / tenant_env.FILE, item["env"], 0o600),
         # May hold the password of a mail relay.
         File(directory / "immich.json", item["configuration"], 0o400, owner, ("server",), secret=True),
     )

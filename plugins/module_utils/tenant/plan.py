@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..size import format_size
+from ..common.sizes import format_size
 from .files import directory_differs, file_diff, file_differs
 from .stack import Change, Container, Directory, File, FileDiff, Stack
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 import stat
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..common.mounts import TABLE, read
+
 SECONDS = 5.0
-MOUNTS = Path("/proc/self/mountinfo")
 # One child at a time: where one could not even be killed, the next waits for its lock, and that can be ended.
 LOCK = "/run/silo-probe.lock"
 # The NAS itself is asked: what is in the kernel's cache says nothing.
@@ -37,10 +37,9 @@ class _Answer:
     reason: str
 
 
-def mounted(root: Path, mounts: Path = MOUNTS) -> bool:
+def mounted(root: Path, mounts: Path = TABLE) -> bool:
     """Whether anything is mounted at `root`, by the kernel's list; the path itself is not touched."""
-    points = (line.split(" ")[4] for line in mounts.read_text(encoding="utf-8").splitlines())
-    return any(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point) == str(root) for point in points)
+    return any(mount.point == str(root) for mount in read(mounts))
 
 
 def _ask(command: Sequence[str], paths: Iterable[Path], seconds: float) -> _Answer | None:
@@ -72,7 +71,7 @@ def look(
     sentinel: Path,
     directories: Iterable[Path] = (),
     seconds: float = SECONDS,
-    mounts: Path = MOUNTS,
+    mounts: Path = TABLE,
     command: Sequence[str] = COMMAND,
 ) -> Storage:
     """Look for `sentinel` and `directories` on the NAS, for no longer than about `seconds`."""

@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..common import compose, tenant_env
+
 
 class StackError(Exception):
     """One tenant cannot be brought to what it should be; the text says what happened and what to do."""
@@ -76,7 +78,7 @@ class Stack:
     @property
     def record(self) -> File:
         """The variables of Compose; by them those who bring tenants back after a power cut know who should run."""
-        return next(file for file in self.files if file.path.name == ".env")
+        return next(file for file in self.files if file.path.name == tenant_env.FILE)
 
     @property
     def units(self) -> tuple[File, ...]:
@@ -86,7 +88,7 @@ class Stack:
     @property
     def marker(self) -> File:
         """The file that says that the first admin exists."""
-        return File(self.directory / ".admin-created", "The first admin of this instance exists.\n", mode=0o600)
+        return File(self.directory / tenant_env.SET_UP, "The first admin of this instance exists.\n", mode=0o600)
 
     @property
     def granted(self) -> File:
@@ -113,7 +115,7 @@ class Container:
     @property
     def stray(self) -> bool:
         """Whether it is the half of a replacement that was cut off; Compose itself cannot get past it."""
-        return self.name != f"silo-{self.tenant}-{self.service}-1"
+        return self.name != compose.container(self.tenant, self.service)
 
     @property
     def running(self) -> bool:

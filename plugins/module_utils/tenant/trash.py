@@ -15,12 +15,13 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from ..common import files, mounts
+from ..common.names import is_tenant
 from .files import write_file
 from .stack import File, StackError
 
 FOLDER = "trash"
 ENDING = ".purging"
-NAME = re.compile(r"[a-z][a-z0-9]{1,30}", re.ASCII)
 WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
 # Made by every apply out of the tenant's vault, so that the trash holds no password, but for the print of one.
 SECRETS = "secrets"
@@ -51,7 +52,7 @@ class Deleted:
 
     def __post_init__(self) -> None:
         """Refuse what must not become part of a path; raises StackError."""
-        if not NAME.fullmatch(self.name):
+        if not is_tenant(self.name):
             raise StackError(f"{self.name!r} is no tenant's name; 2 to 31 small letters and digits are right")
         if self.id < 1:
             raise StackError(f"{self.name}: id is {self.id}; the tenant's index, from 1 up, is right")
@@ -93,7 +94,7 @@ class Trash:
             ticket.unlink(missing_ok=True)
         _drop_secrets(source)
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        _rename(source, target)
+        files.move(source, target)
         return True
 
     def restore(self, tenant: Deleted) -> bool:
@@ -107,7 +108,7 @@ class Trash:
         if _is_there(target):
             raise StackError(f"{tenant.name}: {target} exists; another tenant of this name was made since")
         if not self.check_mode:
-            _rename(source, target)
+            files.move(source, target)
         return True
 
     def purge(self, tenant: Deleted) -> bool:
@@ -117,7 +118,7 @@ class Trash:
         if _is_there(source):
             _check(source, tenant)
             if not self.check_mode:
-                _rename(source, doomed)
+                files.move(source, doomed)
         elif not _is_there(doomed):
             return False
         if not self.check_mode:
@@ -151,20 +152,6 @@ def _check(path: Path, tenant: Deleted) -> None:
     if not _belongs(path, tenant):
         owner = (path / "database").lstat().st_uid
         raise StackError(f"{tenant.name}: the database in {path} belongs to user {owner}, and not to {tenant.uid}")
-    if mounts := [line for line in _mounts() if line == str(path) or line.startswith(f"{path}/")]:
-        raise StackError(f"{tenant.name}: {mounts[0]} is a mount; unmount it first")
-
-
-def _mounts() -> list[str]:
-    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    return [line.split()[4] for line in lines]
-
-
-def _rename(source: Path, target: Path) -> None:
-    source.rename(target)
-    for folder in (source.parent, target.parent):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    points = (mount.point for mount in mounts.read())
+    if found := [point for point in points if point == str(path) or point.startswith(f"{path}/")]:
+        raise StackError(f"{tenant.name}: {found[0]} is a mount; unmount it first")

@@ -7,12 +7,13 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import os
-import re
 import time
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..common import compose
+from ..common.names import is_tenant
 from ..tenant import engine
 from ..tenant.stack import Container, StackError
 from . import cgroup, database, disk
@@ -20,8 +21,6 @@ from .cgroup import Group, Network
 from .database import Database
 from .disk import Disk
 
-# Names become parts of paths and of commands, so a foreign label is nobody's.
-NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 WORKERS = 2 * (os.cpu_count() or 1)
 
 
@@ -67,7 +66,8 @@ def _containers() -> list[Container]:
         found = engine.containers()
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StackError(f"the Docker Engine's list of containers cannot be read: {error!r}") from error
-    return [container for container in found if NAME.fullmatch(container.tenant)]
+    # Names become parts of paths and of commands, so a foreign label is nobody's.
+    return [container for container in found if is_tenant(container.tenant)]
 
 
 def _process(container: Container, watched: bool) -> _Process | None:
@@ -110,7 +110,7 @@ def _folders(directory: Path) -> dict[str, Path]:
         found = sorted(directory.iterdir())
     except FileNotFoundError:
         return {}
-    return {path.name: path for path in found if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()}
+    return {path.name: path for path in found if is_tenant(path.name) and path.is_dir() and not path.is_symlink()}
 
 
 def read(directory: Path, interval: float, seconds: int, *, databases: bool = True) -> dict[str, TenantSample]:
@@ -147,7 +147,7 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
 
 def slice_of(name: str) -> Path:
     """Return where the group of all containers of a tenant is, where systemd keeps them in a slice."""
-    return cgroup.CGROUP / "silo.slice" / f"silo-{name}.slice"
+    return cgroup.CGROUP / "silo.slice" / compose.slice_name(name)
 
 
 def _answers(services: Mapping[str, ServiceSample]) -> bool:

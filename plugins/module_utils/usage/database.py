@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from ..common import psql
 from .bounded import Ask, ask
 
 # The size comes first and stays where a later statement fails. Live photos keep their film as a hidden asset.
@@ -41,10 +42,8 @@ class Database:
 
 def read(tenant: str, seconds: int, answer: Ask = ask) -> Database:
     """Return what the database of `tenant` tells within `seconds`."""
-    # Inside the container too, since the end of `docker exec` ends nothing there.
-    limits = f"PGOPTIONS=-cdefault_transaction_read_only=on -cstatement_timeout={seconds * 500}"
-    command = ("docker", "exec", "--interactive", "--env", limits, f"silo-{tenant}-database-1")
-    psql = ("timeout", "--signal=KILL", str(seconds), "psql", "-XqAt", "-U", "immich", "-d", "immich")
-    text = answer((*command, *psql), STATEMENTS, seconds + GRACE_SECONDS)
+    limits = f"-cdefault_transaction_read_only=on -cstatement_timeout={seconds * 500}"
+    command = psql.command(tenant, options=limits, within_seconds=seconds)
+    text = answer(command, STATEMENTS, seconds + GRACE_SECONDS)
     found = {key: int(number) for key, number in PAIR.findall(text)}
     return Database(*(found.get(key) for key in ("size", "photos", "videos", "users", "login")))

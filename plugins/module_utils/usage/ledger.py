@@ -12,12 +12,12 @@ import collections
 import contextlib
 import dataclasses
 import datetime
-import os
 import sqlite3
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..common import sqlite
 from . import history
 from .amounts import COUNTERS, NAMED, NAMES, STATES, WHOLE, Amounts
 from .snapshot import Containers, Counters, Look, Moment
@@ -48,6 +48,8 @@ PRAGMA user_version = {VERSION};
 MARKS = ", ".join("?" * len(NAMES))
 TOTAL_MARKS = ", ".join("?" * len(COUNTERS))
 DAY_SECONDS = 86_400
+# For as long as another look may take.
+BUSY_SECONDS = 60
 KIB = 1024
 
 
@@ -92,25 +94,18 @@ class Ledger:
 
     def __init__(self, path: Path, rules: Rules) -> None:
         """Open the ledger; raises LedgerError."""
-        self._rules = rules
+        self._path, self._rules = path, rules
         with _told(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-            self._database = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            # Enough, since a look that is lost is counted again by the next.
-            self._database.execute("PRAGMA synchronous=NORMAL")
-        self._path = path
-        self._prepare()
+            # NORMAL is enough, since a look that is lost is counted again by the next.
+            self._database = sqlite.connect(path, self._prepare, synchronous="NORMAL", busy_seconds=BUSY_SECONDS)
 
-    def _prepare(self) -> None:
-        with self.held():
-            version = self._database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise LedgerError(f"{self._path}: the ledger is of version {version}; this program knows {VERSION}")
-            if version == 0:
-                for statement in _statements(SCHEMA):
-                    self._database.execute(statement)
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            raise LedgerError(f"{self._path}: the ledger is of version {version}; this program knows {VERSION}")
+        if version == 0:
+            sqlite.run_script(database, SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -119,14 +114,8 @@ class Ledger:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Keep others from writing; what was written inside is there as a whole or not at all. Raises LedgerError."""
-        with _told(self._path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with _told(self._path), sqlite.transaction(self._database):
+            yield
 
     def add(self, look: Look) -> None:
         """Count what happened since the look before; within `held`."""
@@ -243,17 +232,6 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise LedgerError(f"{path}: the ledger cannot be read or written: {error}") from error
-
-
-def _statements(script: str) -> list[str]:
-    """Return the statements of `script`; sqlite's own way to run it would end the transaction."""
-    found, rest = [], ""
-    for line in script.splitlines():
-        rest += f"{line}\n"
-        if sqlite3.complete_statement(rest):
-            found.append(rest)
-            rest = ""
-    return found
 
 
 def _names(look: Look, before: Iterable[str]) -> set[str]:

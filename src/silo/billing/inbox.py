@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sqlite3
 import time
 import typing as t
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import sqlite
 
 from silo.billing.stripe.events import WANTED, Event
 
@@ -66,36 +67,19 @@ class Inbox:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Make the file where it is missing; clock gives seconds since 1970. Raises OSError, sqlite3.Error."""
         self.path, self._clock = path, clock
-        with contextlib.suppress(FileExistsError):
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, MODE)
-            try:
-                os.fchmod(handle, MODE)  # SQLite gives its own files beside it the same
-            finally:
-                os.close(handle)
-            _keep_name(path)
-        with self._database() as database:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.executescript(_SCHEMA)
+        # SQLite gives its own files beside it the same mode.
+        sqlite.connect(path, lambda database: sqlite.run_script(database, _SCHEMA), mode=MODE).close()
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         # A file that is away is an error, and not an empty inbox.
-        place = f"{self.path.absolute().as_uri()}?mode=rw"
-        with contextlib.closing(sqlite3.connect(place, timeout=30, isolation_level=None, uri=True)) as database:
-            # With a log that is written ahead, NORMAL would say that it is on disk when it is not yet.
-            database.execute("PRAGMA synchronous=FULL")
+        with contextlib.closing(sqlite.connect(self.path)) as database:
             yield database
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._database() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
+        with self._database() as database, sqlite.transaction(database):
+            yield database
 
     def keep(self, events: Iterable[Event]) -> list[bool]:
         """Keep events, all of them in one write to the disk; which of them were not there yet, in their order."""
@@ -197,12 +181,3 @@ class Inbox:
             counts = dict(database.execute("SELECT state, count(*) FROM event GROUP BY state").fetchall())
             (oldest,) = database.execute("SELECT min(received) FROM event WHERE state = 'new'").fetchone()
         return Tally({state: counts.get(state, 0) for state in STATES}, oldest)
-
-
-def _keep_name(path: Path) -> None:
-    """Put the name of a new file on disk too."""
-    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,6 +13,8 @@ import functools
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
+
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing import tenant_lookup
@@ -37,7 +39,6 @@ from silo.billing.protocols import EventOutcome
 from silo.billing.rate_limits import Brakes
 from silo.billing.state_store import Notes
 from silo.billing.stripe.client import Gateway
-from silo.capacity import size
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
 from silo.notifications.letter import LOCALES

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
 
 import uvicorn
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import notify
 
 from silo.billing.inbox import Inbox
 from silo.billing.protocols import Rules
@@ -24,14 +22,6 @@ MOST_AT_ONCE = 200
 HEADERS_BYTES = 16384
 IDLE_SECONDS = 75  # longer than the reverse proxy keeps a connection that it may use again
 GRACE_SECONDS = 20
-
-
-def notify(state: str) -> None:
-    """Tell systemd, where it is listening; whether it hears is not our concern."""
-    if address := os.environ.get("NOTIFY_SOCKET"):
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.connect(address.replace("@", "\0", 1))
-            channel.send(state.encode())
 
 
 def intake(inbox: Inbox, verifier: Verifier, address: str, port: int) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import fcntl
 import json
-import os
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
 
 from silo.billing.errors import TryLater
 
@@ -48,7 +48,7 @@ class Notes:
         """Hold a subscription, so that an event and a sweep do not settle it at the same moment."""
         folder = self._folder / LOCKS
         folder.mkdir(mode=0o700, exist_ok=True)
-        with _locked(folder / subscription):
+        with locks.held(folder / subscription, wait_seconds=None):
             yield
 
     def begin(self, subscription: str, tenant: str) -> None:
@@ -96,7 +96,7 @@ class Notes:
     @contextlib.contextmanager
     def open(self) -> Iterator[Kept]:
         """Give what is kept, for changes; written where it differs after the block."""
-        with _locked(self._path.with_suffix(".lock")):
+        with locks.held(self._path.with_suffix(".lock"), wait_seconds=None):
             kept = self._read()
             before = json.dumps(kept)
             yield kept
@@ -116,20 +116,4 @@ class Notes:
             ) from error
 
     def _write(self, kept: Kept) -> None:
-        scratch = self._path.with_suffix(".new")
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 (it is open already)
-            json.dump(kept, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._path)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        files.write(self._path, json.dumps(kept, indent=1), 0o600, scratch=self._path.with_suffix(".new"))

@@ -9,16 +9,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import locks
 
 from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
 from silo.billing.inbox import Inbox, Row
@@ -60,17 +60,12 @@ def wait_seconds(attempts: int) -> float:
 def alone(inbox: Inbox) -> Iterator[None]:
     """Be the one worker of an inbox, until the block or the process ends; raises TakenError."""
     path = inbox.path.with_name(f"{inbox.path.name}.worker")
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TakenError(
-                f"another worker works on {inbox.path}; one is enough, and two would lose the order"
-            ) from None
+
+    def busy() -> TakenError:
+        return TakenError(f"another worker works on {inbox.path}; one is enough, and two would lose the order")
+
+    with locks.held(path, busy=busy, mode=0o660):
         yield
-    finally:
-        os.close(handle)
 
 
 class Worker:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
-from silo.capacity import rough
 from silo.cli import output
 from silo.cli.context import Call, agree, changing, operator, show, verified
 from silo.inventory import DeletionRecord

@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough, size
 
 from silo import fleet
 from silo.admission import Pool
-from silo.capacity import GIB, MemoryBudget, Server, rough, size
+from silo.capacity import GIB, MemoryBudget, Server
 from silo.cli import output
 from silo.cli.context import Call, operator
 from silo.diagnostics import preflight

@@ -7,8 +7,8 @@ import dataclasses
 import sys
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
-from silo.capacity import rough
 from silo.cli import output
 from silo.cli.context import Call
 from silo.reports import report as reports

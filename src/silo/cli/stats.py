@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from silo.ansible import runner
-from silo.capacity import rough
 from silo.cli import output
 from silo.cli.context import Call
 from silo.cli.report import show_period

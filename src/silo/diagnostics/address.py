@@ -6,9 +6,9 @@ import datetime
 import http.client
 import json
 import socket
-import ssl
 from collections.abc import Mapping
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.tls import unverified
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.finding import holds
 
 from silo import certificate
@@ -56,13 +56,10 @@ def check_certificate(host_name: str, address: str, ca_file: str, now: datetime.
 
 def _ask(host_name: str, address: str, port: int) -> tuple[int, object]:
     # Whether the authority is trusted is the check of the certificate.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     connection = http.client.HTTPConnection(host_name, timeout=SECONDS)
     with (
         socket.create_connection((address, port), timeout=SECONDS) as opened,
-        context.wrap_socket(opened, server_hostname=host_name) as tls,
+        unverified().wrap_socket(opened, server_hostname=host_name) as tls,
     ):
         connection.sock = tls
         connection.request("GET", PATH, headers={"Accept": "application/json", "Connection": "close"})

@@ -13,6 +13,7 @@ import threading
 import typing as t
 from collections.abc import Callable, Iterator
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.tls import unverified
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import PREFLIGHT
 
 from silo.diagnostics import Finding
@@ -68,14 +69,6 @@ def _get(opened: socket.socket, host_name: str, path: str) -> Reply:
     return Reply(answer.status, answer.getheader("Location", ""), answer.read(LARGEST))
 
 
-def _unverified() -> ssl.SSLContext:
-    # Nobody has this name, so no certificate is for it; what is sent is no secret.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def _closed(server: str, address: str, port: int, error: Exception, seconds: float) -> tuple[str, str]:
     """Return what is now and what to do, where nobody answers as HTTP is."""
     start = f"run playbooks/site.yml, or see `docker logs silo-traefik-traefik-1` on {server}"
@@ -116,7 +109,8 @@ def check_https(server: str, address: str, host_name: str, port: int = 443, seco
     try:
         with (
             _opened(address, port, seconds) as opened,
-            _unverified().wrap_socket(opened, server_hostname=host_name) as tls,
+            # Nobody has this name, so no certificate is for it; what is sent is no secret.
+            unverified().wrap_socket(opened, server_hostname=host_name) as tls,
         ):
             reply = _get(tls, host_name, PATH)
     except (OSError, http.client.HTTPException) as error:

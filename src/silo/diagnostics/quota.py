@@ -5,9 +5,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator, Mapping
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.finding import holds
 
-from silo.capacity import size
 from silo.diagnostics import Finding
 from silo.diagnostics.engine import Nas, check
 

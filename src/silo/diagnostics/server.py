@@ -6,10 +6,10 @@ import dataclasses
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import PREFLIGHT
 
 from silo.ansible.results import TaskResult
-from silo.capacity import rough
 from silo.diagnostics import Finding, State
 from silo.diagnostics.engine import Nas, Thresholds, check
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode
@@ -57,18 +56,8 @@ class Pins:
         return dataclasses.replace(self, text=text, images=found)
 
     def write(self) -> None:
-        """Write the file, whole or not at all."""
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".images.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(self.text)
-                file.flush()
-                os.fsync(file.fileno())
-            mode = self.path.stat().st_mode
-            Path(temporary).chmod(mode & 0o777)
-            Path(temporary).replace(self.path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        """Write the file, whole or not at all; its mode stays."""
+        files.write(self.path, self.text)
 
 
 def _nodes(path: Path, text: str) -> dict[str, ScalarNode]:

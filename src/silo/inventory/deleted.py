@@ -9,13 +9,14 @@ import typing as t
 from pathlib import Path
 
 import yaml
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TENANT
 
 from silo.inventory import document
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.transaction import Folder
 
 FOLDER = "retired"
-FILE = re.compile(r"([1-9][0-9]{0,5})-([a-z][a-z0-9]{1,30})\.yml")
+FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
 TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription")
 NUMBERS = ("quota", "uid", "files", "used")
 

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
 import stat
-import time
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
 
 from silo.inventory.errors import InventoryError
 
 DESK = ".silo-edit"
 JOURNAL = "journal.json"
 LARGEST = 1024**2
-POLL_SECONDS = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,12 +102,12 @@ class Folder:
     @contextlib.contextmanager
     def locked(self, wait_seconds: float) -> Iterator[None]:
         """Hold the inventory's one lock, which is on the folder itself: no file is left, and a kill frees it."""
-        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            _lock(handle, self.root, time.monotonic() + wait_seconds)
+
+        def busy() -> InventoryError:
+            return InventoryError(f"{self.root}: another edit of this inventory is under way; try again")
+
+        with locks.held(self.root, wait_seconds, busy=busy):
             yield
-        finally:
-            os.close(handle)
 
     def make(self, edit: Edit) -> None:
         """Make all steps of an edit or none; `finish` or `take_back` must follow. Raises InventoryError."""
@@ -117,7 +116,7 @@ class Folder:
                 self.path(path)
         try:
             self._desk().mkdir(mode=0o700)
-            self._put(self._desk() / JOURNAL, _dump(edit))
+            files.write(self._desk() / JOURNAL, _dump(edit), scratch=self._desk() / "file")
             for step in edit.steps:
                 self._do(step)
         except OSError as error:
@@ -133,7 +132,7 @@ class Folder:
         # The record goes first: without it nothing is taken back.
         (self._desk() / JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self._desk(), ignore_errors=True)
-        _sync(self.root)
+        files.sync_directory(self.root)
 
     def take_back(self, edit: Edit) -> None:
         """Undo those steps of an edit that were made."""
@@ -191,58 +190,22 @@ class Folder:
         path = self.path(relative)
         if text is None:
             path.unlink()
-            _sync(path.parent)
+            files.sync_directory(path.parent)
             return
         if path.parent.exists():
-            ready = self._desk() / "file"
-            self._put(ready, text, like=path)
-            ready.replace(path)
-            _sync(path.parent)
+            files.write(path, text, scratch=self._desk() / "file")
             return
         # A new folder appears with its file in it: Ansible sees a tenant, or none.
         ready = self._desk() / "folder"
         ready.mkdir()
-        self._put(ready / path.name, text)
+        files.write(ready / path.name, text, scratch=self._desk() / "file")
         self._rename(ready, path.parent)
 
     def _rename(self, source: Path, target: Path) -> None:
         if not target.parent.exists():
             target.parent.mkdir()
-            _sync(target.parent.parent)
-        source.rename(target)
-        _sync(source.parent)
-        _sync(target.parent)
-
-    def _put(self, path: Path, text: str, like: Path | None = None) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            if like is not None and like.exists():
-                found = like.stat()
-                os.fchmod(file.fileno(), stat.S_IMODE(found.st_mode))
-                with contextlib.suppress(PermissionError):  # only root gives files away
-                    os.fchown(file.fileno(), found.st_uid, found.st_gid)
-            os.fsync(file.fileno())
-        _sync(path.parent)
-
-
-def _lock(handle: int, root: Path, until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise InventoryError(f"{root}: another edit of this inventory is under way; try again") from None
-            time.sleep(POLL_SECONDS)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            files.sync_directory(target.parent.parent)
+        files.move(source, target)
 
 
 def _why(error: OSError) -> str:

@@ -1,15 +1,15 @@
 """The outbox: each event's letter is kept until the relay has it, and never sent twice."""
 
-import fcntl
 import hashlib
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import locks, sqlite
 
 from silo.notifications.errors import LetterError, PermanentError, TemporaryError
 from silo.notifications.letter import Language, Letter, Rendered, render
@@ -24,6 +24,13 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
     attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '')"""
 _OWED = """CREATE TABLE IF NOT EXISTS owed (
     tenant TEXT, kind TEXT, since TEXT NOT NULL, link TEXT NOT NULL DEFAULT '', PRIMARY KEY (tenant, kind))"""
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute(_SCHEMA)
+    database.execute(_OWED)
+    if "link" not in {column for _number, column, *_rest in database.execute("PRAGMA table_info(owed)")}:
+        database.execute("ALTER TABLE owed ADD COLUMN link TEXT NOT NULL DEFAULT ''")
 
 
 @dataclass(frozen=True)
@@ -50,19 +57,11 @@ class Outbox:
     def __init__(self, settings: MailSettings, clock: Callable[[], float] = time.time) -> None:
         """Make the file where it is missing; clock gives seconds since 1970."""
         self.settings, self._clock = settings, clock
-        os.close(os.open(settings.outbox, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-        settings.outbox.chmod(0o600)
-        with self._database() as database:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute(_SCHEMA)
-            database.execute(_OWED)
-            if "link" not in {column for _number, column, *_rest in database.execute("PRAGMA table_info(owed)")}:
-                database.execute("ALTER TABLE owed ADD COLUMN link TEXT NOT NULL DEFAULT ''")
+        sqlite.connect(settings.outbox, _prepare).close()
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.settings.outbox, timeout=30, isolation_level=None)) as database:
-            database.execute("PRAGMA synchronous=FULL")
+        with closing(sqlite.connect(self.settings.outbox)) as database:
             database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
             yield database
 
@@ -122,25 +121,23 @@ class Outbox:
 
     def deliver(self, at_once: bool = False) -> int:
         """Send what is due, or all that waits, and return how many the relay took; 0 if another process delivers."""
-        lock = os.open(f"{self.settings.outbox}.lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+            with locks.held(self.settings.outbox.with_name(f"{self.settings.outbox.name}.lock")):
+                return self._deliver(at_once)
+        except locks.LockedError:
             return 0
-        try:
-            with self._database() as database:
-                # Parked, not sent again: a customer can ask for a new link, but cannot unread a second letter.
-                self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
-                due = database.execute(
-                    "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",
-                    (math.inf if at_once else self._clock(),),
-                ).fetchall()
-                sent = sum(self._send(database, *row) for row in due)
-                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no copy of a body stays in the log
-                return sent
-        finally:
-            os.close(lock)
+
+    def _deliver(self, at_once: bool) -> int:
+        with self._database() as database:
+            # Parked, not sent again: a customer can ask for a new link, but cannot unread a second letter.
+            self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
+            due = database.execute(
+                "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",
+                (math.inf if at_once else self._clock(),),
+            ).fetchall()
+            sent = sum(self._send(database, *row) for row in due)
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no copy of a body stays in the log
+            return sent
 
     def _send(self, database: sqlite3.Connection, event_id: str, recipient: str, body: bytes, attempts: int) -> bool:
         def sending() -> None:

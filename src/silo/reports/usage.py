@@ -10,6 +10,8 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TENANT, is_tenant
 from prometheus_client.parser import text_string_to_metric_families
 
 from silo import fleet
@@ -17,14 +19,8 @@ from silo.ansible import runner
 
 PLAYBOOK = "stats.yml"
 TENANTS, USAGE, QUOTAS = "Read the tenants", "Read the usage", "Read the quotas"
-STARTED = "process_start_time_seconds"
-COUNTERS = {
-    "traefik_router_requests_total": "requests",
-    "traefik_router_requests_bytes_total": "received_bytes",
-    "traefik_router_responses_bytes_total": "sent_bytes",
-}
-NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
-ROUTER = re.compile(rf"tenant-({NAME.pattern})@file")
+COUNTERS = {metrics.REQUESTS: "requests", metrics.RECEIVED: "received_bytes", metrics.SENT: "sent_bytes"}
+ROUTER = re.compile(rf"{metrics.router(f'({TENANT})')}@file")
 # What is added up over the containers of a tenant.
 OF_GROUP = (
     "memory_bytes",
@@ -145,7 +141,7 @@ def parse(text: str) -> Metrics:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 router = ROUTER.fullmatch(sample.labels.get("router", ""))
-                if sample.name == STARTED:
+                if sample.name == metrics.STARTED:
                     started = datetime.datetime.fromtimestamp(sample.value, datetime.UTC)
                 elif sample.name in COUNTERS and router:
                     counts[router[1]][COUNTERS[sample.name]] += _count(sample.value)
@@ -153,7 +149,7 @@ def parse(text: str) -> Metrics:
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
         raise MetricsError(f"Traefik's metrics cannot be read: {type(error).__name__}: {error}") from error
     if started is None:
-        raise MetricsError(f"Traefik's metrics cannot be read: they have no {STARTED}")
+        raise MetricsError(f"Traefik's metrics cannot be read: they have no {metrics.STARTED}")
     served = {name: Served(**count) for name, count in counts.items()}
     return Metrics(started.isoformat(timespec="seconds"), served)
 
@@ -276,7 +272,7 @@ def usage(
         for name, found in result["tenants"].items():
             rows.add(name, server, _live(found))
     for nas, result in storages.items():
-        for name in filter(NAME.fullmatch, result["tenants"]):
+        for name in filter(is_tenant, result["tenants"]):
             rows.add(name, rows.server_of(name, nas), _storage(result["tenants"][name]))
     rows.serve(metrics)
     tenants = rows.tenants()

@@ -4,27 +4,16 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import dataclasses
-import hashlib
-import os
-import re
 import secrets
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, tickets
 
 from silo.tenant.render import ACCESS_PATH
 from silo.tenant.schema import TenantError
-
-try:
-    from cryptography.fernet import Fernet
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-except ImportError:
-    Fernet = None  # type: ignore[assignment, misc]
-
-TOKEN_BYTES = 32
-TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +25,13 @@ class Link:
     @property
     def digest(self) -> str:
         """The hash by which the server knows the token again."""
-        return hashlib.sha256(self.token.encode()).hexdigest()
+        return tickets.digest(self.token)
 
     @property
     def password(self) -> str:
         """A password that belongs to the link, for an admin whose own nobody knows."""
-        return self._derive(b"silo access password")
+        with _told():
+            return tickets.password(self.token)
 
     def url(self, host_name: str) -> str:
         """Return the address that the customer opens."""
@@ -49,18 +39,21 @@ class Link:
 
     def seal(self, password: str) -> str:
         """Return `password` encrypted, so that the token alone opens it."""
-        return Fernet(self._derive(b"silo access ticket")).encrypt(password.encode()).decode()
+        with _told():
+            return tickets.seal(self.token, password)
 
-    def _derive(self, purpose: bytes) -> str:
-        if Fernet is None:
-            raise TenantError(["cryptography is not installed on the controller; 'make setup' installs it"])
-        key = HKDF(SHA256(), length=32, salt=None, info=purpose).derive(self.token.encode())
-        return base64.urlsafe_b64encode(key).decode()
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except tickets.SealError as error:
+        raise TenantError([f"{error} on the controller; 'make setup' installs it"]) from error
 
 
 def make() -> Link:
     """Return a new link."""
-    return Link(secrets.token_urlsafe(TOKEN_BYTES))
+    return Link(secrets.token_urlsafe(tickets.TOKEN_BYTES))
 
 
 def read(path: Path, host_name: str) -> Link | None:
@@ -70,16 +63,13 @@ def read(path: Path, host_name: str) -> Link | None:
     except FileNotFoundError:
         return None
     link = Link(text.rpartition("/")[2])
-    return link if TOKEN.fullmatch(link.token) and text == link.url(host_name) else None
+    return link if tickets.is_token(link.token) and text == link.url(host_name) else None
 
 
 def write(path: Path, link: Link, host_name: str) -> None:
     """Leave the link at `path`, whole, readable by nobody else; raises TenantError where that cannot be."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(f"{link.url(host_name)}\n")
-        Path(temporary).replace(path)
+        files.write(path, f"{link.url(host_name)}\n", 0o600)
     except OSError as error:
         raise TenantError([f"{path}: the link cannot be left there: {error.strerror}"]) from error

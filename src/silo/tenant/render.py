@@ -15,6 +15,8 @@ from collections.abc import Mapping
 import yaml
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible.module_utils.common.yaml import SafeDumper  # type: ignore[attr-defined]  # by libyaml where it is
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.compose import project, slice_name
 
 from silo.tenant.model import MIB, Tenant
 from silo.tenant.schema import TenantError, role
@@ -120,12 +122,12 @@ def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, st
 def _variables(tenant: Tenant) -> dict[str, str]:
     network, settings = tenant.network, tenant.settings
     return {
-        "COMPOSE_PROJECT_NAME": f"silo-{tenant.name}",
+        "COMPOSE_PROJECT_NAME": project(tenant.name),
         "TENANT_NAME": tenant.name,
         # For those who start again what should run; no part of a container, so that it makes none new.
         "TENANT_STATE": tenant.state,
         "TENANT_UID": str(tenant.uid),
-        "TENANT_SLICE": f"silo-{tenant.name}.slice" if settings["tenant_slice"] else "",
+        "TENANT_SLICE": slice_name(tenant.name) if settings["tenant_slice"] else "",
         "TENANT_TIME_ZONE": settings["tenant_time_zone"],
         "TENANT_STORAGE": f"{tenant.storage}/uploads",
         "TENANT_BRIDGE": network.bridge,
@@ -187,7 +189,7 @@ def _slice(tenant: Tenant) -> str:
 
 
 def _traefik_name(tenant: Tenant, part: str = "") -> str:
-    return f"tenant-{tenant.name}{part}"
+    return metrics.router(tenant.name, part)
 
 
 def _router(tenant: Tenant) -> dict[str, t.Any]:
@@ -230,7 +232,7 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
 
     Traefik tries the rules of an entry point one after the other, so each tenant has only one among them.
     """
-    name, learning = _traefik_name(tenant), _traefik_name(tenant, "-ml")
+    name, learning = _traefik_name(tenant), _traefik_name(tenant, metrics.LEARNING)
     return {
         "routers": {
             name: {**router, "middlewares": ["hsts@file"]},

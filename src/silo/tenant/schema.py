@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
 from ansible.module_utils.common.yaml import yaml_load
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 
 from silo.repository import collection
 
-NAME = re.compile(r"[a-z][a-z0-9]{1,30}")
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 # What becomes a line, a path, a rule or an image in files of a server, where another letter would say more than that.
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
@@ -71,7 +71,7 @@ def defaults() -> dict[str, t.Any]:
 
 def name_problem(name: str) -> str | None:
     """Return why `name` cannot be a tenant's, or None."""
-    if not NAME.fullmatch(name):
+    if not is_tenant(name):
         return (
             f"tenant {name!r}: this name cannot be used; "
             "2 to 31 small letters and digits are right, beginning with a letter"

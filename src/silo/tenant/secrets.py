@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 import typing as t
 from pathlib import Path
 
 import yaml
 from ansible.parsing.vault import VaultLib
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 
 from silo.tenant.schema import TenantError
 
@@ -38,14 +37,7 @@ def write(path: Path, values: t.Mapping[str, str], vault: VaultLib) -> None:
         hint = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"
         raise TenantError([f"{path}: it cannot be written without a vault password; {hint}"])
     text = yaml.safe_dump({"tenant_secrets": dict(values)}, explicit_start=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".vault.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(vault.encrypt(text))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)  # fails where the file exists: of two runs one wins, and the other says so
+        files.create(path, vault.encrypt(text), 0o600)
     except FileExistsError:
         raise TenantError([f"{path}: another run has just made it; run again"]) from None
-    finally:
-        Path(temporary).unlink()

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector as usage_collector
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history, metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample, TenantSample

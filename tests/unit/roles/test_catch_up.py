@@ -4,8 +4,8 @@ import hashlib
 import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.metrics import MetricsError
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.metrics import MetricsError
 
 from silo_catch_up import __main__ as program
 from silo_catch_up.memory import LAST_SECONDS, Debt, Memory

@@ -1,14 +1,10 @@
 """The program that starts what should run: who is started, who is not, what is said, and how often."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pack
-from jinja2.nativetypes import NativeEnvironment
 
 import silo_recovery as recovery
 from silo.tenant.render import compose_file
@@ -209,24 +205,6 @@ def test_the_proxy_is_looked_after_though_an_apply_is_at_work_and_that_is_said_o
 
 def test_its_services_are_those_of_the_compose_file():
     assert set(SERVICES) == set(yaml.safe_load(compose_file())["services"])
-
-
-def test_the_role_brings_all_that_the_program_needs(tmp_path):
-    values = yaml.safe_load((ROOT / "roles" / "recovery" / "vars" / "main.yml").read_text())
-    files = NativeEnvironment().from_string(values["__recovery_files"])
-    program = tmp_path / "recovery.pyz"
-    found = gather(files.render(**values, role_path=str(ROOT / "roles" / "recovery")))
-    program.write_bytes(pack(found, "silo_recovery"))
-    # As on a server: the standard library alone.
-    result = subprocess.run(
-        [sys.executable, "-S", "-E", "-B", str(program), "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": os.environ["PATH"]},
-    )
-    assert result.returncode == 0, result.stderr
-    assert "Starts the tenants that should run" in result.stdout
 
 
 def test_the_units_name_what_the_role_installs(render):

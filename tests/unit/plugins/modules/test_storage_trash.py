@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
 from ansible_collections.swissphoto.silo.plugins.modules import storage_quota_info, storage_trash
 

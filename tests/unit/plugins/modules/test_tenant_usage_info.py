@@ -2,8 +2,8 @@
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.metrics import MetricsError
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.metrics import MetricsError
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_info as module
 
 

@@ -112,3 +112,19 @@ async def test_nothing_secret_is_said_or_shown_to_other_processes(world, tmp_pat
         assert service.said == "hans: the customer has set a password\n"
         for secret in (token, NEW, FIRST):
             assert secret not in "".join(seen)
+
+
+def test_without_what_opens_links_it_does_not_start(tmp_path):
+    program = tmp_path / "access.pyz"
+    program.write_bytes(pack(gather(FILES), "silo_access"))
+    (tmp_path / "cryptography.py").write_text("raise ImportError\n")
+    done = subprocess.run(
+        [sys.executable, str(program), str(tmp_path / "settings.json")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("python3-cryptography is not installed")

@@ -1,10 +1,9 @@
 """The arithmetic of the mission: 24 + 0.5 + 15 x 2.5 + 10 = 72 GB."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silo.capacity import GIB, MemoryBudget, Server, rough, size
+from silo.capacity import GIB, MemoryBudget, Server
 
 TENANT = 5 * GIB // 2
 
@@ -37,26 +36,3 @@ def test_overcommit_counts_for_the_tenants_part_alone():
     ledger = MemoryBudget(Server(), (TENANT,) * 15, overcommit=2.0)
     assert ledger.promised == 72 * GIB
     assert ledger.free == 2 * 93.5 * GIB - 37.5 * GIB
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (512 * 1024**2, "512 MiB"),
-        (TENANT, "2.5 GiB"),
-        (1024 * GIB, "1 TiB"),
-        (-GIB, "-1 GiB"),
-    ],
-)
-def test_a_size_for_people(number, text):
-    assert size(number) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (95627182, "91.2 MiB"), (TENANT, "2.5 GiB"), (-GIB - 1, "-1 GiB")],
-)
-def test_a_size_for_a_table(number, text):
-    assert rough(number) == text

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import converge, folder, trash
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     Backend,
-    Mount,
     QuotaTenant,
     State,
     Survey,

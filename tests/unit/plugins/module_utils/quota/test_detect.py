@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import (
     open_backend,
     parse_mounts,

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota import id_registry
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import locks
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (
     FILE,
@@ -25,7 +25,7 @@ PROGRAM = """
 import sys
 import time
 from pathlib import Path
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota import register
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import id_registry as register
 root = Path(sys.argv[1])
 """
 
@@ -113,7 +113,7 @@ while True:
 
 def test_two_runs_at_once_lose_no_id(tmp_path: Path) -> None:
     add = """
-register.POLL_SECONDS = 0.001
+
 for number in range(int(sys.argv[2]), int(sys.argv[2]) + 20):
     with register.only_one(root, 30):
         register.write_register(root, {**register.read_register(root), number: f"tenant{number}"})
@@ -140,7 +140,7 @@ def test_waits_for_another_run_until_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_names_another_run_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(id_registry, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(locks, "POLL_SECONDS", 0.01)
     begun = time.monotonic()
     with (
         only_one(tmp_path),

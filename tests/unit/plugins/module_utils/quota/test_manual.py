@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaTenant, State, Survey, Usage
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaTenant, State, Survey, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import FILE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual

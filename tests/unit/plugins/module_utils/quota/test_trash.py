@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import trash as module
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Mount, QuotaError, State, Usage
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.id_registry import (

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota import xfs as module
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
-    Mount,
     QuotaError,
     QuotaTenant,
     State,

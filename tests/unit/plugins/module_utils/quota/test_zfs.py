@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
-    Mount,
     QuotaError,
     QuotaTenant,
     State,

@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import appquota
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
@@ -42,6 +43,6 @@ def test_an_instance_without_an_admin_is_told(server, out):
 
 
 def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(server, monkeypatch):
-    monkeypatch.setattr(appquota, "SECONDS", 0.2)
+    monkeypatch.setattr(psql, "SECONDS", 0.2)
     with pytest.raises(StackError, match=r"the database does not answer within 0\.2 s"):
-        appquota.set_app_quota(server.stack(), lambda _command, text: appquota._feed(("sleep", "60"), text))
+        appquota.set_app_quota(server.stack(), lambda _command, text: psql.feed(("sleep", "60"), text))

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import mounts
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import trash as module
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.trash import Deleted, Trash, fingerprint_matches
@@ -132,8 +133,10 @@ def test_a_symbolic_link_is_refused(trash, tmp_path):
         trash.put(HANS, ())
 
 
-def test_a_mount_is_refused(trash, tenant, monkeypatch):
-    monkeypatch.setattr(module, "_mounts", lambda: [str(tenant / "database")])
+def test_a_mount_is_refused(trash, tenant, tmp_path, monkeypatch):
+    table = tmp_path / "mountinfo"
+    table.write_text(f"56 73 0:56 / {tenant}/database rw - ext4 /dev/sdb1 rw\n")
+    monkeypatch.setattr(mounts, "TABLE", table)
     with pytest.raises(StackError, match="is a mount; unmount it first"):
         trash.put(HANS, ())
 

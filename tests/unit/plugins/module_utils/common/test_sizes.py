@@ -4,9 +4,17 @@ from contextlib import suppress
 
 import pytest
 from ansible.module_utils.common.text.formatters import human_to_bytes
-from ansible_collections.swissphoto.silo.plugins.module_utils.size import SizeError, format_size, parse_size
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import (
+    SizeError,
+    format_size,
+    parse_size,
+    rough,
+    size,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+
+GIB = 2**30
 
 
 @pytest.mark.parametrize(
@@ -53,3 +61,26 @@ def test_shows_sizes_as_people_write_them() -> None:
         "100G",
         "1T",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (512 * 1024**2, "512 MiB"),
+        (5 * GIB // 2, "2.5 GiB"),
+        (1024 * GIB, "1 TiB"),
+        (-GIB, "-1 GiB"),
+    ],
+)
+def test_a_size_for_people(number: int, text: str) -> None:
+    assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (95627182, "91.2 MiB"), (5 * GIB // 2, "2.5 GiB"), (-GIB - 1, "-1 GiB")],
+)
+def test_a_size_for_a_table(number: int, text: str) -> None:
+    assert rough(number) == text

@@ -1,3 +1,5 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Sizes as people write them, C(100G), and as machines count them, bytes.
 
 Units are powers of 1024, as in Ansible's C(human_to_bytes) and in every tool that sets the limits.
@@ -40,3 +42,17 @@ def format_size(size: int) -> str:
             exact = size % UNITS[unit] == 0
             return f"{size // UNITS[unit]}{unit}" if exact else f"{size / UNITS[unit]:.1f}{unit}"
     return f"{size}B"
+
+
+def size(number: float) -> str:
+    """Return a size in bytes for people: 100 GiB, 1 TiB, 512 MiB; a size below zero keeps its sign."""
+    for unit in ("T", "G", "M", "K"):
+        if abs(number) >= UNITS[unit]:
+            return f"{number / UNITS[unit]:.6g} {unit}iB"
+    return f"{number} B"
+
+
+def rough(number: int) -> str:
+    """Return a size in bytes as C(size) does, with one decimal at most, for a table."""
+    unit = next((UNITS[unit] for unit in ("T", "G", "M", "K") if abs(number) >= UNITS[unit]), 1)
+    return size(round(number / unit, 1) * unit) if number % unit else size(number)

@@ -4,7 +4,7 @@ import http.server
 import threading
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
 
 REQUESTS = 'traefik_router_requests_total{code="200",method="GET",protocol="http",router="%s",service="s@file"} 7\n'
 HANS = REQUESTS % "tenant-hans@file"
@@ -106,3 +106,23 @@ def test_a_traefik_that_hangs_is_not_waited_for_for_ever(monkeypatch):
         held.set()
         server.shutdown()
         server.server_close()
+
+
+def test_what_was_counted_is_read_by_part():
+    learning = (REQUESTS % "tenant-hans-ml@file").replace('code="200"', 'code="502"')
+    text = "".join([*KEPT, learning, *OTHERS])
+    started, counts = metrics.parse(text)
+    assert started == 1.79e9
+    assert [(one.counter, one.tenant, one.code, one.value) for one in counts if one.counter in metrics.COUNTERS] == [
+        (counter, "hans", "200", 7) for counter in metrics.COUNTERS
+    ]
+    (failed,) = metrics.parse(learning + KEPT[0], metrics.LEARNING)[1]
+    assert (failed.tenant, failed.code, failed.value) == ("hans", "502", 7)
+
+
+@pytest.mark.parametrize(
+    "text", ["", HANS, KEPT[0] + HANS.replace(" 7", " 1e+999"), KEPT[0] + HANS.replace(" 7", " 7e")]
+)
+def test_what_cannot_be_counted_is_an_error(text):
+    with pytest.raises(ValueError, match="."):
+        metrics.parse(text)

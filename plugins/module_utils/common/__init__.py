@@ -1,0 +1,1 @@
+"""One place for each thing that modules, programs of the server and the package silo all do."""

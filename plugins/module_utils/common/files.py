@@ -1,0 +1,106 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files written whole or not at all, and on the disk when the call returns."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+ALL_BITS = 0o666
+"""Permissions of a new file before the umask is taken off."""
+
+
+def write(
+    path: Path,
+    content: str | bytes,
+    mode: int | None = None,
+    *,
+    owner: int | None = None,
+    scratch: Path | None = None,
+    durable: bool = True,
+) -> None:
+    """Write a file aside and rename it: a reader sees the old file or the new one, also after a power cut.
+
+    Without a `mode`, the file keeps mode and owner of the one that it replaces, and a new one gets those of the umask.
+    `owner` is the number of user and group. `scratch`, in the same file system, is where it is written first; callers
+    whom a lock keeps apart name one, so that the next run replaces what a killed one left. Without it, each writer has
+    its own. Only what is worthless after a restart need not be `durable`. Raises OSError.
+    """
+    aside = scratch or _aside(path)
+    if scratch is not None:
+        scratch.unlink(missing_ok=True)
+    try:
+        _put(aside, content, mode, owner, path, durable)
+        aside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def create(path: Path, content: str | bytes, mode: int) -> None:
+    """Write a new file, whole or not at all; raises FileExistsError where anything is at `path`, and OSError."""
+    aside = _aside(path)
+    try:
+        _put(aside, content, mode, None, path, durable=True)
+        os.link(aside, path)  # unlike a rename, it fails where the file exists
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or directory, and have the disk know it; raises OSError."""
+    source.rename(target)
+    for directory in {source.parent, target.parent}:
+        sync_directory(directory)
+
+
+def sync_directory(path: Path) -> None:
+    """Put on disk what a directory lists."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync(path: Path) -> None:
+    """Put on disk a file that something else has written, and its name."""
+    _sync(path, os.O_RDONLY)
+    sync_directory(path.parent)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _aside(path: Path) -> Path:
+    """Return a hidden name beside `path` that no other writer has, and that nobody takes for one of its kind."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+
+
+def _put(path: Path, content: str | bytes, mode: int | None, owner: int | None, like: Path, durable: bool) -> None:
+    there = like.stat() if mode is None and like.exists() else None
+    # Nobody else opens it before it has its owner and mode.
+    first = ALL_BITS if mode is None and there is None else stat.S_IRUSR | stat.S_IWUSR
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
+    with os.fdopen(handle, "wb") as stream:
+        if there is not None:
+            with contextlib.suppress(PermissionError):  # only root gives files away
+                os.fchown(handle, there.st_uid, there.st_gid)
+            os.fchmod(handle, stat.S_IMODE(there.st_mode))
+        if owner is not None:
+            os.fchown(handle, owner, owner)
+        if mode is not None:
+            os.fchmod(handle, mode)
+        stream.write(content.encode() if isinstance(content, str) else content)
+        stream.flush()
+        if durable:
+            os.fsync(handle)

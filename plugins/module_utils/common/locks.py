@@ -1,0 +1,62 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Locks between processes; the kernel frees one when its process ends, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+POLL_SECONDS = 0.05
+
+
+class LockedError(Exception):
+    """Another process holds the lock."""
+
+
+@contextlib.contextmanager
+def held(
+    path: Path,
+    wait_seconds: float | None = 0,
+    *,
+    busy: Callable[[], Exception] = LockedError,
+    waiting: Callable[[], None] = lambda: None,
+    mode: int = 0o600,
+) -> Iterator[int]:
+    """Hold the lock on a directory, or on a file, which is made where it is missing; gives the descriptor.
+
+    `waiting` is called once where another process holds it; after `wait_seconds` (None: never), what `busy` returns is
+    raised. Raises OSError.
+    """
+    handle = _open(path, mode)
+    try:
+        _lock(handle, wait_seconds, busy, waiting)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path, mode: int) -> int:
+    if path.is_dir():
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
+
+
+def _lock(handle: int, seconds: float | None, busy: Callable[[], Exception], waiting: Callable[[], None]) -> None:
+    deadline = None if seconds is None else time.monotonic() + seconds
+    is_told = False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise busy() from None
+        if not is_told:
+            waiting()
+            is_told = True
+        time.sleep(POLL_SECONDS)

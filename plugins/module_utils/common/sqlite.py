@@ -1,0 +1,115 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""SQLite files that several processes make, write and read at once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import stat
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import files
+
+BUSY_SECONDS = 30.0
+POLL_SECONDS = 0.01
+OWNER_ALONE = 0o600
+# Each says that another process is at work, though SQLite itself waits for some of them only.
+_OTHERS_AT_WORK = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+
+Prepare = Callable[[sqlite3.Connection], None]
+
+
+def connect(
+    path: Path,
+    prepare: Prepare | None = None,
+    *,
+    mode: int = OWNER_ALONE,
+    synchronous: t.Literal["FULL", "NORMAL"] = "FULL",
+    busy_seconds: float = BUSY_SECONDS,
+) -> sqlite3.Connection:
+    """Open a database; each statement is a transaction of its own, unless `transaction` holds them together.
+
+    With `prepare`, a missing file is made, with `mode` from its first moment, and `prepare` brings it to its schema in
+    one transaction; of several processes one does it, and the others find it done. Without, a missing file is an error.
+    What another process holds is waited for, `busy_seconds` at most. Raises sqlite3.Error and OSError.
+    """
+    if prepare is not None:
+        _make(path, mode)
+    # Not SQLite's to make: it would be empty, and of the umask's mode.
+    place = f"{path.absolute().as_uri()}?mode=rw"
+    database = sqlite3.connect(place, timeout=busy_seconds, isolation_level=None, uri=True)
+    try:
+        # With a log that is written ahead, NORMAL says that something is on disk when it is not yet.
+        database.execute(f"PRAGMA synchronous={synchronous}")
+        if prepare is not None:
+            _patiently(lambda: _prepare(database, prepare), busy_seconds)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Keep others from writing; what is written inside is there as a whole or not at all. Raises sqlite3.Error."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        # Some errors have ended the transaction already.
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def run_script(database: sqlite3.Connection, script: str) -> None:
+    """Run the statements of a script, each of which ends a line; unlike executescript, within a transaction."""
+    statement = ""
+    for line in script.splitlines():
+        statement += f"{line}\n"
+        if sqlite3.complete_statement(statement):
+            database.execute(statement)
+            statement = ""
+
+
+def _make(path: Path, mode: int) -> None:
+    """Make an empty file, which is a database. One that is there may be read by nobody whom `mode` leaves out.
+
+    A file that is there is not opened: closing it would end the locks that SQLite has on it in this process.
+    """
+    try:
+        files.create(path, b"", mode)
+        return
+    except FileExistsError:
+        found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    if stat.S_IMODE(found.st_mode) & ~mode and os.geteuid() in (0, found.st_uid):
+        path.chmod(stat.S_IMODE(found.st_mode) & mode)
+
+
+def _prepare(database: sqlite3.Connection, prepare: Prepare) -> None:
+    if database.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        database.execute("PRAGMA journal_mode=WAL")
+    with transaction(database):
+        prepare(database)
+
+
+def _patiently(act: Callable[[], None], seconds: float) -> None:
+    """Act until nobody else is in the way: SQLite does not wait where two turn a file to a log at once."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            act()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _OTHERS_AT_WORK or time.monotonic() >= deadline:
+                raise
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,15 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""TLS without a look at the authority."""
+
+from __future__ import annotations
+
+import ssl
+
+
+def unverified() -> ssl.SSLContext:
+    """Return a context that takes any certificate, for where another check, or nobody, asks who has signed it."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
