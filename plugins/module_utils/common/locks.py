@@ -29,8 +29,8 @@ def held(
 ) -> Iterator[int]:
     """Hold the lock on a directory, or on a file, which is made where it is missing; gives the descriptor.
 
-    `waiting` is called once where another process holds it; after `wait_seconds` (None: never), what `busy` returns is
-    raised. Raises OSError.
+    `waiting` is called once where there is a wait for another process; after `wait_seconds` (None: never), what `busy`
+    returns is raised. Raises OSError.
     """
     handle = _open(path, mode)
     try:
@@ -47,16 +47,24 @@ def _open(path: Path, mode: int) -> int:
 
 
 def _lock(handle: int, seconds: float | None, busy: Callable[[], Exception], waiting: Callable[[], None]) -> None:
+    if _taken(handle):
+        return
     deadline = None if seconds is None else time.monotonic() + seconds
-    is_told = False
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise busy() from None
-        if not is_told:
-            waiting()
-            is_told = True
+    if seconds != 0:
+        waiting()
+    if deadline is None:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # in the order in which they came
+        return
+    while not _taken(handle):
+        if time.monotonic() >= deadline:
+            raise busy()
         time.sleep(POLL_SECONDS)
+
+
+def _taken(handle: int) -> bool:
+    """Whether nobody held the lock; it is ours then."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
