@@ -14,9 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from silo import fleet
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag, TaskId
 
-PLAYBOOK = "stats.yml"
-TENANTS, USAGE, QUOTAS = "Read the tenants", "Read the usage", "Read the quotas"
 STARTED = "process_start_time_seconds"
 COUNTERS = {
     "traefik_router_requests_total": "requests",
@@ -284,11 +283,11 @@ def usage(
 
 
 def of(results: runner.Results) -> Usage:
-    """Return what all tenants use, from the results of stats.yml."""
-    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
-    return usage(facts, results.get(USAGE, {}), results.get(QUOTAS, {}))
+    """Return what all tenants use, from the results of read.yml with the tag stats."""
+    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
+    return usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}))
 
 
 def read(inventory: Path) -> Usage:
     """Read what all tenants of `inventory` use; raises silo.ansible.runner.RunError."""
-    return of(runner.results(PLAYBOOK, inventory))
+    return of(runner.read(inventory, ReadTag.STATS))

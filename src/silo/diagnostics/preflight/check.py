@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from silo.ansible import results, runner
+from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import TaskResult
 from silo.diagnostics.preflight import dns, http_ports, mail, server, vault
 from silo.diagnostics.preflight.finding import Finding
 from silo.notifications.settings import MailSettings
 
-PLAYBOOK = "check.yml"
-POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Look at the server", "Read the quotas"
+POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.PREFLIGHT, TaskId.QUOTAS
 WORKERS = 16
 
 
@@ -127,7 +127,7 @@ def _outside(policies: Mapping[str, PreflightPolicy], tenants: Mapping[str, Mapp
 
 def _machines(inventory: Path) -> tuple[list[Finding], dict[str, int]]:
     try:
-        book = results.read(PLAYBOOK, inventory)
+        book = results.read(inventory, ReadTag.CHECK)
     except runner.RunError as error:
         text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
         return [Finding("inventory", str(inventory), "wrong", text, "correct what it names, then check again")], {}

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from silo.ansible import results, runner
+from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import TaskResult
 from silo.diagnostics.verify import address, quota
 from silo.diagnostics.verify.check import Check, away
 from silo.inventory import InventoryError
 
-PLAYBOOK = "verify.yml"
-POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Verify the server", "Read the quotas"
+POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.CHECKS, TaskId.QUOTAS
 WORKERS = 16
 
 Facts = Mapping[str, Mapping[str, t.Any]]
@@ -84,7 +84,7 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Check, ...]:
     inventory, and InventoryError for a name that nobody has.
     """
     given = ["-e", json.dumps({"verify_tenants": sorted(set(names))})] if names else []
-    book = results.read(PLAYBOOK, inventory, given)
+    book = results.read(inventory, ReadTag.VERIFY, given)
     told = next(iter(book.get(TENANTS, {}).values()), None)
     if told is not None and told.problem:
         raise InventoryError(told.problem)

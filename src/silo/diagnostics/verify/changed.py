@@ -7,14 +7,14 @@ import time
 import typing as t
 from collections.abc import Callable, Mapping
 
+from silo.ansible.contract import TaskId
 from silo.ansible.results import Book, TaskResult
 from silo.diagnostics.verify import address, quota
 from silo.diagnostics.verify.check import Check, away
 
 # Tasks of apply.yml, and of verify-changed.yml.
-TENANTS = "Scope | Check every tenant of the inventory"
-STORED = "Storage | Give each tenant its directory and its quota"
-NAMED, SERVER, QUOTAS = "Name the tenants that changed", "Verify what changed", "Read the quotas behind what changed"
+TENANTS, STORED = TaskId.SCOPE, TaskId.STORAGE
+NAMED, SERVER, QUOTAS = TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS
 # Traefik takes a route some tenths of a second after it is written.
 PATIENCE_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
