@@ -10,9 +10,8 @@ from pathlib import Path
 
 from silo import certificate
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag, TaskId
 
-PLAYBOOK = "list.yml"
-TENANTS, QUOTAS, STACKS, POLICY = "Read the tenants", "Read the quotas", "Read the stacks", "Read the policy"
 SERVICES = 3
 
 # Service to what is known of its container.
@@ -94,7 +93,7 @@ def stacks(results: runner.Results) -> dict[tuple[str, str], Services]:
     """Return tenant and server to the containers that are there; one that was moved may have some on both."""
     return {
         (name, server): services
-        for server, result in results.get(STACKS, {}).items()
+        for server, result in results.get(TaskId.STACKS, {}).items()
         for name, services in result["tenants"].items()
     }
 
@@ -106,9 +105,9 @@ def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, 
 
 def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
     """Return all tenants by name, each as its own server and its own NAS tell it, and after them the orphans."""
-    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
-    found, quotas = stacks(results), results.get(QUOTAS, {})
-    certificates = _certificates(facts, results.get(POLICY, {}))
+    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
+    found, quotas = stacks(results), results.get(TaskId.QUOTAS, {})
+    certificates = _certificates(facts, results.get(TaskId.POLICY, {}))
     own = [
         _tenant(
             name,
@@ -130,4 +129,4 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
 
 def read(inventory: Path) -> tuple[TenantStatus, ...]:
     """Read all tenants of `inventory`, as `tenants` returns them; raises silo.ansible.runner.RunError."""
-    return tenants(runner.results(PLAYBOOK, inventory))
+    return tenants(runner.read(inventory, ReadTag.LIST))

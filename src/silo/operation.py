@@ -13,20 +13,19 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo import fleet
 from silo.ansible import results, runner
+from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
 from silo.edits import Edits, in_the_trash
 from silo.inventory import Change, DeletionRecord
-from silo.reports import usage
 
 LINKS = "links"
 ACCESS = "tenant-access.yml"
 LETTERS = "letters.yml"
 APPLY = ("apply.yml", LETTERS)
 VERIFY = "verify-changed.yml"
-TRASH, UPLOADS = "trash.yml", "Move the uploads"
+TRASH = "trash.yml"
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
@@ -34,7 +33,7 @@ class NotReachedError(Exception):
     """The inventory says it, and the machines are not there yet; the text says why, and what completes it."""
 
 
-def _silent(_told: object) -> None:
+def _silent(_heard: object) -> None:
     return
 
 
@@ -75,11 +74,11 @@ class Operator:
         ask = pools or self.pools
         change = self.edits.create(name, email=email, pools=lambda _policy: ask(), dry_run=dry_run, **settings)
         if not dry_run:
-            told = f"{name} is in the inventory, and does not run yet"
+            otherwise = f"{name} is in the inventory, and does not run yet"
             if self.edits.outbox:
-                self._reach([name], told)
+                self._reach([name], otherwise)
             else:
-                self._reach([name], told, (*APPLY, ACCESS), access_links_directory=str(self._links))
+                self._reach([name], otherwise, (*APPLY, ACCESS), access_links_directory=str(self._links))
         return change
 
     def change(self, name: str, *, dry_run: bool = False, told: bool = False, **settings: str | None) -> Change:
@@ -123,7 +122,7 @@ class Operator:
 
     def stats(self) -> Results:
         """Return what silo.reports.usage reads; raises RunError."""
-        return self._run(usage.PLAYBOOK, ())
+        return self._run(READ, ["--tags", ReadTag.STATS])
 
     def delete(self, name: str, *, by: str | None = None) -> DeletionRecord:
         """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""
@@ -193,16 +192,16 @@ class Operator:
 
     def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
         # It only reads, and waits for nobody's turn: an edit asks for it while it holds the inventory.
-        return runner.results(fleet.PLAYBOOK, self.edits.path, ["--tags", "storage"]).get(fleet.QUOTAS, {})
+        return runner.read(self.edits.path, ReadTag.STORAGE).get(TaskId.QUOTAS, {})
 
     def _put_aside(self, stone: DeletionRecord) -> DeletionRecord:
         """Move what a deleted tenant left into the trash, and record how much it was."""
         try:
             results = self._trash("trashed", [stone])
         except RunError as error:
-            told = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
-            raise NotReachedError(f"{told}: {error}\n'silo delete {stone.name}' completes it.") from error
-        (stored,) = results[UPLOADS][stone.nas]["tenants"]
+            otherwise = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
+            raise NotReachedError(f"{otherwise}: {error}\n'silo delete {stone.name}' completes it.") from error
+        (stored,) = results[TaskId.TRASH_UPLOADS][stone.nas]["tenants"]
         after = self.edits.put_aside(stone, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if self.edits.outbox:
             self.edits.outbox.deliver()

@@ -31,11 +31,12 @@ def _tasks(block: Block) -> Iterator[Task]:
 
 def _described(task: Task) -> dict[str, t.Any]:
     return {
-        "name": task.get_name().rsplit(" : ", 1)[-1],
+        "name": task.get_name(),
         "action": task.resolved_action or task.action,
         "arguments": sorted(task.args),
         "run_once": task.run_once,
         "register": task.register,
+        "tags": sorted(set(task.tags)),
     }
 
 

@@ -3,12 +3,11 @@
 import pytest
 
 from silo.ansible import results
-from silo.cli import lifecycle
+from silo.ansible.contract import TaskId
 from silo.diagnostics import Finding, address, changed
 
 from .world import STORAGES, TENANTS
 
-VERDICT, FOREIGN = lifecycle.VERDICT
 ON_SERVERS = [("silo1", ["anna", "bruno"]), ("silo2", ["clara", "david"])]
 ON_STORAGES = [("nas1", ["anna", "bruno"]), ("nas2", ["clara", "david"])]
 
@@ -20,7 +19,7 @@ def items(call):
 def rows(run):
     """Tenant to the lines of the verdict's table, without its name; what no tenant is named in is the one's above."""
     found, name = {}, ""
-    for line in run.told(VERDICT).splitlines()[1:]:
+    for line in run.told(TaskId.VERDICT).splitlines()[1:]:
         name = name if line.startswith(" ") else line.split()[0]
         found.setdefault(name, []).append(line.removeprefix(name).split())
     return found
@@ -137,7 +136,7 @@ def test_the_verdict_says_who_failed(broken):
 
 
 def test_what_runs_where_it_should_not_is_told_with_its_server(broken):
-    assert broken.told(FOREIGN).splitlines() == [
+    assert broken.told(TaskId.ORPHANS).splitlines() == [
         "Running on silo1, but in no inventory: eve",
         "Running on silo2, but in no inventory: mallory",
         "Running on silo2, but another server's: anna",

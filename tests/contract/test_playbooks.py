@@ -1,6 +1,7 @@
-"""The playbooks as Ansible loads them, and the tasks in them whose results silo looks for by their names."""
+"""The playbooks as Ansible loads them, and the names of their tasks, by which silo finds results and shows progress."""
 
 import ast
+import collections
 import importlib
 import json
 import os
@@ -9,36 +10,46 @@ import sys
 
 import pytest
 
-from silo import fleet, operation
-from silo.ansible.runner import own_name
-from silo.cli import lifecycle, progress, stats
-from silo.diagnostics import changed, preflight, verify
-from silo.images import running
-from silo.reports import alerts, report, usage
+from silo import operation
+from silo.ansible.contract import PREFIX, READ, ReadTag, TaskId, is_quiet, marks, sentence, task_id
 
 from . import load_playbooks
 from .world import ROOT
 
 NAMES = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py"))
-# Playbook to the tasks of which silo reads the results.
-READ = [
-    ("apply.yml", (changed.TENANTS, changed.STORED, *lifecycle.VERDICT)),
-    ("plan.yml", lifecycle.VERDICT),
-    (operation.VERIFY, (changed.NAMED, changed.SERVER, changed.QUOTAS)),
-    (operation.TRASH, (operation.UPLOADS,)),
-    (fleet.PLAYBOOK, (fleet.TENANTS, fleet.QUOTAS, fleet.STACKS, fleet.POLICY)),
-    (usage.PLAYBOOK, (usage.TENANTS, usage.USAGE, usage.QUOTAS)),
-    (preflight.PLAYBOOK, (preflight.POLICY, preflight.TENANTS, preflight.SERVER, preflight.QUOTAS)),
-    (verify.PLAYBOOK, (verify.POLICY, verify.TENANTS, verify.SERVER, verify.QUOTAS)),
-    (running.PLAYBOOK, (running.POLICY, running.SERVER)),
-    (report.PLAYBOOK, (report.LEDGER,)),
-    (alerts.PLAYBOOK, (alerts.HOST, alerts.ANSWER)),
-]
-TASKS = [(playbook, task) for playbook, tasks in READ for task in tasks]
-# What runs in one process, where a name that is in two playbooks means both. The links of tenant-access.yml come
-# between these without a relay; it checks the same tenants again, with the same result.
-TOGETHER = [(*operation.APPLY, operation.VERIFY), stats.READ]
+# Tag of read.yml to the tasks that run with it, all of them: each costs the command that waits for it.
+OF_TAG = {
+    ReadTag.LIST: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.STACKS},
+    ReadTag.STORAGE: {TaskId.QUOTAS},
+    ReadTag.STATS: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.USAGE},
+    ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.PREFLIGHT},
+    ReadTag.VERIFY: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.CHECKS},
+    ReadTag.IMAGES: {TaskId.IMAGE_POLICY, TaskId.IMAGES},
+    ReadTag.LEDGER: {TaskId.LEDGER},
+    ReadTag.ALERTS: {TaskId.MONITORED, TaskId.ALERTS},
+}
+OF_SCOPE = {TaskId.SCOPE}
+OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.VERDICT, TaskId.ORPHANS}
+# Playbook to the ids that are in it, with what it imports; in all others there is none.
+IDS = {
+    READ: set().union(*OF_TAG.values()),
+    "apply.yml": OF_APPLY,
+    "plan.yml": OF_APPLY,
+    "site.yml": OF_APPLY,
+    "tenant-access.yml": OF_SCOPE,
+    "tenant-create.yml": OF_APPLY,
+    "tenant-delete.yml": OF_APPLY | {TaskId.TRASH_UPLOADS},
+    "tenant-start.yml": OF_APPLY,
+    "tenant-stop.yml": OF_APPLY,
+    operation.TRASH: {TaskId.TRASH_UPLOADS},
+    operation.VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS},
+}
+# What runs in one process, where an id that is in two playbooks means both. The links of tenant-access.yml come between
+# these without a relay; it checks the same tenants again, with the same result.
+TOGETHER = (*operation.APPLY, operation.VERIFY)
+# Of which silo shows the progress.
+SHOWN = ("plan.yml", *operation.APPLY, operation.ACCESS, operation.VERIFY, operation.TRASH)
 # Actions that say, ask the inventory or choose, and do nothing on a machine.
 HARMLESS = {
     "ansible.builtin.add_host",
@@ -53,13 +64,17 @@ BROKEN = {
     "no_such_keyword.yml": "- hosts: all\n  tasks:\n    - ansible.builtin.debug:\n      run_one: true\n",
     "no_such_file.yml": "- ansible.builtin.import_playbook: no_such_file_either.yml\n",
 }
+WRONG = {
+    "twice_and_unknown.yml": "- hosts: all\n  tasks:\n"
+    + "".join(f"    - name: silo:{one} | It\n      ansible.builtin.debug:\n" for one in ("quotas", "quotas", "qoutas"))
+}
 
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
     """Name of a playbook, of ours or a broken one, to what is in it; by one process, since each takes a second."""
     folder = tmp_path_factory.mktemp("broken")
-    for name, text in BROKEN.items():
+    for name, text in (BROKEN | WRONG).items():
         (folder / name).write_text(text)
     paths = [str(path) for path in (*(ROOT / "playbooks").glob("*.yml"), *folder.iterdir())]
     process = subprocess.run(
@@ -75,9 +90,14 @@ def loaded(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def names(loaded):
-    """Playbook to the names of its tasks, without those of their roles."""
-    return {playbook: [own_name(task["name"]) for task in found["tasks"]] for playbook, found in loaded.items()}
+def ids(loaded):
+    """Playbook to the ids in the names of its tasks, as they stand there, with those that silo does not know."""
+    return {
+        playbook: [
+            mark.removeprefix(PREFIX) for task in found["tasks"] for mark in marks(task["name"]) if PREFIX in mark
+        ]
+        for playbook, found in loaded.items()
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,58 +111,79 @@ def test_what_ansible_cannot_load_would_be_seen(loaded, name):
     assert "no_such" in loaded[name]["error"] or "run_one" in loaded[name]["error"]
 
 
-@pytest.mark.parametrize(("playbook", "task"), TASKS)
-def test_a_task_that_is_read_is_there_once(names, playbook, task):
-    assert names[playbook].count(task) == 1
+@pytest.mark.parametrize("name", NAMES)
+def test_each_id_is_once_where_it_is_expected_and_nowhere_else(ids, name):
+    assert collections.Counter(ids[name]) == collections.Counter(IDS.get(name, set()))
 
 
-@pytest.mark.parametrize("playbooks", TOGETHER, ids=" ".join)
-def test_a_task_that_is_read_is_there_once_in_all_that_run_together(names, playbooks):
-    together = [name for playbook in playbooks for name in names[playbook]]
-    read = [task for playbook, task in TASKS if playbook in playbooks]
-    assert {task: together.count(task) for task in read} == dict.fromkeys(read, 1)
+def test_an_id_that_is_there_twice_or_that_nobody_knows_would_be_seen(ids):
+    assert ids["twice_and_unknown.yml"] == ["quotas", "quotas", "qoutas"]
 
 
-def test_no_name_of_a_task_stands_where_this_test_does_not_see_it(names):
-    """It is a constant of its module, and above."""
-    known = {task for tasks in names.values() for task in tasks}
-    seen = {task for _playbook, task in TASKS}
-    hidden = [
+def test_no_id_is_without_a_task():
+    assert set().union(*IDS.values()) == set(TaskId)
+
+
+def test_an_id_in_what_runs_in_one_process_means_one_task(ids):
+    together = collections.Counter(one for playbook in TOGETHER for one in ids[playbook])
+    assert set(together.values()) == {1}
+
+
+def test_a_task_has_at_most_one_id_and_no_mark_is_misspelt(loaded):
+    """A word in lower case before a sentence is a mark; the name of a file, which may stand there too, is not."""
+    for task in (task for playbook in NAMES for task in loaded[playbook]["tasks"]):
+        found = [mark for mark in marks(task["name"]) if mark.startswith(PREFIX)]
+        assert len(found) == (task_id(task["name"]) is not None), task["name"]
+        if found or is_quiet(task["name"]):
+            assert set(marks(task["name"])) <= {*found, "quiet"}, task["name"]
+        else:
+            assert not task["name"].startswith((PREFIX, "quiet")), task["name"]
+
+
+def test_a_sentence_begins_with_a_capital(loaded):
+    """In place of name[casing] of ansible-lint, which takes a mark for a sentence."""
+    sentences = [sentence(task["name"]) for playbook in NAMES for task in loaded[playbook]["tasks"]]
+    assert [text for text in sentences if not text[:1].isupper()] == []
+
+
+@pytest.mark.parametrize("tag", ReadTag)
+def test_a_tag_of_what_reads_runs_only_what_its_command_needs(loaded, tag):
+    run = [task["name"] for task in loaded[READ]["tasks"] if tag in task["tags"]]
+    assert collections.Counter(map(task_id, run)) == collections.Counter(OF_TAG[tag])
+
+
+def test_what_reads_has_no_tag_that_silo_does_not_know(loaded):
+    assert {tag for task in loaded[READ]["tasks"] for tag in task["tags"]} == set(ReadTag)
+
+
+def test_no_sentence_of_a_task_stands_in_the_code(loaded):
+    """A result is found by its id."""
+    names = {task["name"] for playbook in NAMES for task in loaded[playbook]["tasks"]}
+    known = names | {sentence(name) for name in names}
+    found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
         for path in (ROOT / "src").rglob("*.py")
-        for node in hidden_texts(ast.parse(path.read_text()))
-        if node.value in known
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in known
     ]
-    told = {node.value for path in (ROOT / "src").rglob("*.py") for node in texts(ast.parse(path.read_text()))}
-    assert hidden == []
-    assert told & known == seen
+    assert found == []
 
 
-def texts(tree):
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+def test_every_id_has_a_reader():
+    used = {
+        node.attr
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "TaskId"
+    }
+    assert used == {one.name for one in TaskId}
 
 
-def hidden_texts(tree):
-    """Texts of a module that are no part of its constants."""
-    constants = {id(text) for node in tree.body if isinstance(node, ast.Assign) for text in texts(node)}
-    return [text for text in texts(tree) if id(text) not in constants]
-
-
-@pytest.mark.parametrize("prefix", progress.QUIET)
-def test_what_progress_leaves_out_begins_some_task(names, prefix):
-    everywhere = {part for tasks in names.values() for task in tasks for part in (task, task.rpartition(" | ")[2])}
-    assert any(name.startswith(prefix) for name in everywhere)
-
-
-def test_what_progress_leaves_out_does_nothing_on_a_machine(loaded):
-    quiet = [
-        task
-        for playbook in (*operation.APPLY, operation.ACCESS, operation.VERIFY, operation.TRASH)
-        for task in loaded[playbook]["tasks"]
-        if progress.is_quiet(task["name"])
-    ]
-    assert quiet
-    assert {task["action"] for task in quiet} <= HARMLESS
+@pytest.mark.parametrize("playbook", SHOWN)
+def test_what_does_nothing_on_a_machine_is_quiet_and_nothing_else(loaded, playbook):
+    tasks = loaded[playbook]["tasks"]
+    quiet = {task["name"] for task in tasks if is_quiet(task["name"])}
+    assert quiet == {task["name"] for task in tasks if task["action"] in HARMLESS}
 
 
 def test_the_scope_is_found_once_and_known_to_all_tenants(loaded):

@@ -6,11 +6,13 @@ import json
 import threading
 
 import pytest
+import yaml
 from ansible_collections.swissphoto.silo.plugins.action import diagnostics_info as action
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import expected
 
 from silo import fleet
-from silo.ansible import runner
+from silo.ansible import results, runner
+from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.billing import compare
 from silo.diagnostics import Finding, address, engine, preflight, verify
 from silo.edits import Edits
@@ -19,9 +21,13 @@ from silo.operation import Operator
 from silo.reports import alerts, report, usage
 
 from .stand_ins import GIB
-from .world import SERVERS, STORAGES, TENANTS
+from .world import ROOT, SERVERS, STORAGES, TENANTS
 
-PLAYBOOKS = ("list.yml", "stats.yml", "check.yml", "verify.yml", "images.yml", "ledger.yml", "alerts.yml")
+TAGS = {
+    task["name"]: set(task["tags"]) if isinstance(task["tags"], list) else {task["tags"]}
+    for play in yaml.safe_load((ROOT / "playbooks" / READ).read_text())
+    for task in play["tasks"]
+}
 DAY = datetime.date(2026, 11, 23)
 PERIOD = report.Period(DAY, DAY)
 # Anna was moved: something of her is left where she was.
@@ -63,23 +69,29 @@ def prometheus():
 
 @pytest.fixture(scope="module")
 def read(world, prometheus):
-    """All of them in one process."""
+    """All tags in one process."""
     world.tell(tenants=LEFT, stopped={"silo2": ["anna"]}, unlike={"silo2": ["david/server"]})
     given = [*report.arguments(PERIOD), "-e", f"monitoring_prometheus_port={prometheus}"]
-    return world.run(*PLAYBOOKS, arguments=given)
+    return world.run(READ, arguments=["--tags", ",".join(ReadTag), *given])
 
 
 @pytest.fixture
 def inventory(world, read, monkeypatch):
-    """An inventory on which silo finds what the run has found."""
-    monkeypatch.setattr(runner, "events", lambda playbook, *_arguments: iter(read.of(playbook)))
+    """An inventory on which each command of silo finds what the tasks with its tags have found."""
+
+    def events(playbook, _inventory, arguments=(), lock=None):
+        assert (playbook, arguments[0], lock) == (READ, "--tags", None)
+        wanted = set(arguments[1].split(","))
+        return (event for event in read.events if "task" in event and TAGS[event["task"]["name"]] & wanted)
+
+    monkeypatch.setattr(runner, "events", events)
     return world.inventory
 
 
 @pytest.mark.parametrize(
     ("module", "hosts"),
     [
-        ("storage_quota_info", STORAGES * 4),
+        ("storage_quota_info", STORAGES),
         ("tenant_stacks_info", SERVERS),
         ("tenant_usage_info", SERVERS),
         ("diagnostics_info", SERVERS * 2),
@@ -87,7 +99,7 @@ def inventory(world, read, monkeypatch):
         ("tenant_ledger_info", SERVERS + STORAGES),
     ],
 )
-def test_every_machine_is_asked_once_by_each_playbook(read, module, hosts):
+def test_every_machine_is_asked_once_for_each_thing(read, module, hosts):
     assert read.code == 0, read.failures
     assert sorted(call.host for call in read.calls if call.module == module) == sorted(hosts)
 
@@ -136,7 +148,7 @@ def test_list_shows_what_is_left_on_another_server_as_an_orphan(inventory):
 
 def test_what_is_left_on_another_server_is_no_state_of_the_tenant(inventory):
     tenants = Edits(inventory).tenants()
-    found = compare.of_machines(runner.results(fleet.PLAYBOOK, inventory), tenants)
+    found = compare.of_machines(runner.read(inventory, ReadTag.LIST), tenants)
     assert [(one.text, one.remedy) for one in found] == [
         ("anna: it is stopped on silo2, and its server in the inventory is silo1; it is left as it is", "operator")
     ]
@@ -192,5 +204,26 @@ def test_the_report_adds_up_the_ledgers_of_all_machines(inventory):
 
 
 def test_the_alerts_of_all_machines_are_told(inventory):
-    wrong = alerts.wrong(runner.results("alerts.yml", inventory), [], datetime.datetime.now(datetime.UTC))
+    wrong = alerts.wrong(runner.read(inventory, ReadTag.ALERTS), [], datetime.datetime.now(datetime.UTC))
     assert [(one.host, one.name) for one in wrong] == [(host, "DiskFilling") for host in sorted(SERVERS + STORAGES)]
+
+
+@pytest.fixture(scope="module")
+def away(world, read):
+    """Tag to the run of it while nobody reaches the first NAS."""
+    with world.unreachable("nas1"):
+        return {tag: world.run(READ, arguments=["--tags", tag]) for tag in (ReadTag.LIST, ReadTag.CHECK)}
+
+
+def test_a_table_that_would_lack_a_machine_is_a_failure(away):
+    assert away[ReadTag.LIST].code != 0
+    assert sorted(away[ReadTag.LIST].failures) == ["nas1"]
+
+
+def test_a_check_tells_who_is_away_and_looks_at_the_others(away):
+    run, book = away[ReadTag.CHECK], {}
+    for event in run.events:
+        results.add(event, book)
+    assert run.code == 0, run.failures
+    assert {host: bool(one.problem) for host, one in book[TaskId.QUOTAS].items()} == {"nas1": True, "nas2": False}
+    assert sorted(book[TaskId.PREFLIGHT]) == sorted(SERVERS)

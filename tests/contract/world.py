@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 
 from . import modules, stand_ins
 
@@ -99,17 +100,7 @@ class Run:
         }
         return {host: said[host] for host in failed}
 
-    def of(self, playbook: str) -> list[runner.Event]:
-        """Return the events of one of several playbooks."""
-        found, here = [], False
-        for event in self.events:
-            if event["_event"] == "v2_playbook_on_play_start":
-                here = f"/{playbook}:" in event["play"]["path"]
-            if here:
-                found.append(event)
-        return found
-
-    def told(self, task: str) -> str:
+    def told(self, task: TaskId) -> str:
         """Return what a task showed; empty where it showed nothing."""
         said = [result["msg"] for result in self.results.get(task, {}).values()]
         return "\n".join(line for one in said for line in ([one] if isinstance(one, str) else one))

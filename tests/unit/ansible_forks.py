@@ -12,6 +12,7 @@ from types import ModuleType
 from ansible import constants
 from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.inventory import InventoryCLI
+from ansible.utils.vars import load_options_vars
 
 from tests.unit.forks import ROOT, Target, serve
 
@@ -45,6 +46,8 @@ def _anew(run: Target) -> Target:
             variables = [variable["name"] for variable in setting.get("env", ())]
             if any(os.environ.get(variable) != before.get(variable) for variable in variables):
                 setattr(constants, name, constants.config.get_config_value(name))
+        # The command line of the example, which Ansible keeps for all that follow.
+        vars(load_options_vars).clear()
         run(command)
 
     return target

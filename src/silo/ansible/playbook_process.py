@@ -29,9 +29,9 @@ def _read() -> None:
 def main() -> None:
     """Wait, and run."""
     _read()
-    with socket.socket(fileno=0) as told:
-        message, _locks, _flags, _address = socket.recv_fds(told, LIMIT_BYTES, 1)
-        told.detach()
+    with socket.socket(fileno=0) as caller:
+        message, _locks, _flags, _address = socket.recv_fds(caller, LIMIT_BYTES, 1)
+        caller.detach()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if message:
         PlaybookCLI.cli_executor(json.loads(message))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from silo.ansible import runner
+from silo.ansible.contract import READ, ReadTag, TaskId, task_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,24 +29,29 @@ class TaskResult:
         return ""
 
 
-Book = dict[str, dict[str, TaskResult]]
+Book = dict[TaskId, dict[str, TaskResult]]
 
 
 def _seconds(text: str) -> float:
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
-def read(playbook: str, inventory: Path, arguments: Sequence[str] = ()) -> Book:
-    """Return task to host to its answer, of those that failed or are away as well. Raises RunError."""
+def read(inventory: Path, tag: ReadTag, arguments: Sequence[str] = ()) -> Book:
+    """Run what read.yml has for `tag`; return task to host to its answer, also of those that failed or are away.
+
+    Raises RunError where Ansible cannot run it.
+    """
     book: Book = {}
-    for event in runner.events(playbook, inventory, arguments):
+    for event in runner.events(READ, inventory, ["--tags", tag, *arguments]):
         add(event, book)
     return book
 
 
 def add(event: runner.Event, book: Book) -> None:
-    """Add the answers of an event to `book`; a task has its own name, without that of its role."""
+    """Add the answers of an event to `book`; those of a task without an id are left out."""
+    task = task_id(event["task"]["name"]) if "task" in event else None
+    if task is None:
+        return
     for host, values in runner.host_results(event).items():
         lasted = event["task"]["duration"]
-        told = TaskResult(values, _seconds(lasted["start"]), _seconds(lasted["end"]))
-        book.setdefault(runner.own_name(event["task"]["name"]), {})[host] = told
+        book.setdefault(task, {})[host] = TaskResult(values, _seconds(lasted["start"]), _seconds(lasted["end"]))

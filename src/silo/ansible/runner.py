@@ -12,10 +12,11 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from silo.ansible.contract import READ, ReadTag, TaskId, task_id
 from silo.repository import root
 
 Event = dict[str, t.Any]
-Results = dict[str, dict[str, Mapping[str, t.Any]]]
+Results = dict[TaskId, dict[str, Mapping[str, t.Any]]]
 
 
 class RunError(Exception):
@@ -57,7 +58,7 @@ class _Process:
         return self._process.wait()
 
     def drop(self) -> None:
-        """End it, where it was told nothing."""
+        """End it, where it got nothing to run."""
         self._mouth.close()
         self._process.kill()
         self._process.communicate()
@@ -134,20 +135,23 @@ def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:
     return t.cast("Mapping[str, Mapping[str, t.Any]]", event.get("hosts", {}))
 
 
-def own_name(task: str) -> str:
-    """Return the name of a task without that of its role, as Ansible writes it before."""
-    return task.rsplit(" : ", 1)[-1]
-
-
 def collect(event: Event, found: Results) -> None:
-    """Add the results of an event to `found`: task name to host to result; what failed or was skipped has none."""
-    if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok"):
-        found.setdefault(own_name(event["task"]["name"]), {}).update(host_results(event))
+    """Add the results of an event to `found`: task to host to result.
+
+    A task without an id, and what failed or was skipped, have none.
+    """
+    if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok") and (task := task_id(event["task"]["name"])):
+        found.setdefault(task, {}).update(host_results(event))
 
 
 def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = ()) -> Results:
-    """Run playbooks that only read, in one process; return task name to host to result."""
+    """Run playbooks that only read, in one process; return task to host to result."""
     found: Results = {}
     for event in events(playbooks, inventory, arguments):
         collect(event, found)
     return found
+
+
+def read(inventory: Path, *tags: ReadTag, arguments: Sequence[str] = ()) -> Results:
+    """Run what read.yml has for `tags`; return task to host to result. Raises RunError where a machine fails."""
+    return results(READ, inventory, ["--tags", ",".join(tags), *arguments])

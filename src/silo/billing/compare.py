@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from silo import fleet
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag
 from silo.ansible.runner import Results
 from silo.billing import tenant_lookup
 from silo.billing.customer_mail import CustomerMail
@@ -115,7 +116,7 @@ def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
 
 
 def of_machines(runs: Results, tenants: Mapping[str, Tenant]) -> list[Difference]:
-    """Compare what runs, by a run of list.yml, with what should: each tenant on its own server, and on no other."""
+    """Compare what runs, by the tag list of read.yml, with what should: each tenant on its own server alone."""
     seen = {place: fleet.observed(services) for place, services in fleet.stacks(runs).items()}
     result = []
     for name, tenant in sorted(tenants.items()):
@@ -172,7 +173,7 @@ class Reconciliation:
         found = self.compare()
         with sentences():
             edits = self._operator.edits
-            return found + of_machines(runner.results(fleet.PLAYBOOK, edits.path), edits.tenants())
+            return found + of_machines(runner.read(edits.path, ReadTag.LIST), edits.tenants())
 
     def sweep(self) -> Repair:
         """Settle what Stripe and the inventory ask for, without a look at any machine."""

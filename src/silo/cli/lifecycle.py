@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import click
 
+from silo.ansible.contract import TaskId
+from silo.ansible.runner import Results
 from silo.cli import output
 from silo.cli.context import Call, agree, changing, limits, operator, show, verified
 
-# Tasks of apply.yml.
-VERDICT = (
-    "Verdict | Show what differed and what ends it",
-    "Verdict | Name the containers that belong to no tenant of their server",
-)
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
 
 
@@ -109,16 +104,16 @@ def plan(call: Call, customers: tuple[str, ...], as_json: bool) -> None:
         _tell_verdict(results)
 
 
-def _verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> list[str]:
+def _verdict(results: Results) -> list[str]:
     """Return what the verdict of a run shows."""
     lines: list[str] = []
-    for name in VERDICT:
-        for result in results.get(name, {}).values():
-            told = result.get("msg", [])
-            lines += told.splitlines() if isinstance(told, str) else [str(line) for line in told]
+    for task in (TaskId.VERDICT, TaskId.ORPHANS):
+        for result in results.get(task, {}).values():
+            shown = result.get("msg", [])
+            lines += shown.splitlines() if isinstance(shown, str) else [str(line) for line in shown]
     return lines
 
 
-def _tell_verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> None:
+def _tell_verdict(results: Results) -> None:
     for line in _verdict(results):
         click.echo(line)

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.status import Status
 
-from silo.ansible.runner import Event, host_results, own_name
+from silo.ansible.contract import is_quiet, sentence
+from silo.ansible.runner import Event, host_results
 
-# Tasks that only look, or that tell what others found.
-QUIET = ("Say ", "Show ", "Name ", "Choose ", "Scope | Choose", "Verdict | ", "Check ", "Refuse ")
 SHORTEST_SECONDS = 0.5
 
 
@@ -40,9 +39,9 @@ class Progress:
         elif kind == "v2_playbook_on_stats":
             self.close()
 
-    def wait(self, told: str) -> None:
+    def wait(self, text: str) -> None:
         """Tell that there is something to wait for."""
-        self.console.print(told)
+        self.console.print(text)
 
     def close(self) -> None:
         """Tell how the last task ended, and leave the terminal clean."""
@@ -56,11 +55,11 @@ class Progress:
         self._hosts, self._changed = [], False
         if self.console.is_terminal and not is_quiet(name):
             last = self._last.get(name)
-            told = f"{_plain(name)} ..." + (f" (last time {last:.0f} s)" if last and last >= 1 else "")
+            text = f"{sentence(name)} ..." + (f" (last time {last:.0f} s)" if last and last >= 1 else "")
             if self._status is None:
-                self._status = self.console.status(told)
+                self._status = self.console.status(text)
                 self._status.start()
-            self._status.update(told)
+            self._status.update(text)
 
     def _hear(self, kind: str, results: Mapping[str, Mapping[str, t.Any]]) -> None:
         self._hosts += [host for host in results if host not in self._hosts]
@@ -77,15 +76,6 @@ class Progress:
         compared = f", last time {last:.1f} s" if last is not None else ""
         where = f" on {', '.join(self._hosts)}" if self._hosts else ""
         self.console.print(
-            f"{'changed' if self._changed else 'ok':7}  {_plain(name)}{where} ({took:.1f} s{compared})", soft_wrap=True
+            f"{'changed' if self._changed else 'ok':7}  {sentence(name)}{where} ({took:.1f} s{compared})",
+            soft_wrap=True,
         )
-
-
-def _plain(name: str) -> str:
-    """Return a task's own words, without the names of its role and file."""
-    return own_name(name).rsplit(" | ", 1)[-1]
-
-
-def is_quiet(name: str) -> bool:
-    """Tell whether a task is none that somebody waits for."""
-    return own_name(name).startswith(QUIET) or _plain(name).startswith(QUIET)

@@ -16,13 +16,13 @@ from rich.live import Live
 from rich.table import Table
 
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag
 from silo.cli import output
 from silo.cli.context import Call
 from silo.cli.report import show_period
 from silo.inventory import InventoryError
 from silo.reports import report, usage
 
-READ = (usage.PLAYBOOK, report.PLAYBOOK)
 HOURS = 24
 BARS = " ▁▂▃▄▅▆▇█"
 COLUMNS = ("memory", "CPU now", "CPU time", "uploads", "database", "photos", "requests", "sent")
@@ -66,7 +66,8 @@ def stats(call: Call, sort: str, since: str | None, watch: float | None, as_csv:
         write_csv(sorted_by(KEYS[sort], usage.read(call.inventory).tenants))
     else:
         today = report.today()
-        found = runner.results(READ, call.inventory, report.arguments(report.Period(today, today), HOURS))
+        given = report.arguments(report.Period(today, today), HOURS)
+        found = runner.read(call.inventory, ReadTag.STATS, ReadTag.LEDGER, arguments=given)
         used = usage.of(found)
         output.show(_table(used, KEYS[sort], report.course(found, HOURS)))
         _tell(used)

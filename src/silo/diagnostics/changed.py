@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from silo.ansible.contract import TaskId
 from silo.ansible.results import Book, TaskResult
 from silo.diagnostics import Finding, engine
 from silo.diagnostics.engine import Nas, Tenant
 from silo.diagnostics.verify import Facts, tenant
 
 # Tasks of apply.yml, and of verify-changed.yml.
-TENANTS = "Scope | Check every tenant of the inventory"
-STORED = "Storage | Give each tenant its directory and its quota"
-NAMED, SERVER, QUOTAS = "Name the tenants that changed", "Verify what changed", "Read the quotas behind what changed"
+TENANTS, STORED = TaskId.SCOPE, TaskId.STORAGE
+NAMED, SERVER, QUOTAS = TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS
 # Traefik takes a route some tenths of a second after it is written.
 PATIENCE_SECONDS = 5.0
 

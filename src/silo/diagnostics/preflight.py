@@ -11,6 +11,7 @@ from pathlib import Path
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import Scope, Subject
 
 from silo.ansible import results, runner
+from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import Book, TaskResult
 from silo.diagnostics import Finding, engine, http_ports, mail, quota, vault  # noqa: F401  # they register checks
 from silo.diagnostics.dns import Domain, random_label, server_addresses
@@ -18,8 +19,7 @@ from silo.diagnostics.engine import WORKERS, Controller, Nas, Thresholds
 from silo.diagnostics.server import Server
 from silo.notifications.settings import MailSettings
 
-PLAYBOOK = "check.yml"
-POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Look at the server", "Read the quotas"
+POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.PREFLIGHT, TaskId.QUOTAS
 
 Tenants = Mapping[str, Mapping[str, t.Any]]
 
@@ -110,7 +110,7 @@ def _servers(
 
 def _machines(inventory: Path) -> Preflight:
     try:
-        book = results.read(PLAYBOOK, inventory)
+        book = results.read(inventory, ReadTag.CHECK)
     except runner.RunError as error:
         text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
         fix = "correct what the message names, then check again"

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from silo.ansible import results, runner
+from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import TaskResult
 from silo.diagnostics import Finding, address, engine, quota  # noqa: F401  # they register checks
 from silo.diagnostics.engine import Nas, Tenant
 from silo.inventory import InventoryError
 
-PLAYBOOK = "verify.yml"
-POLICY, TENANTS, SERVER, QUOTAS = "Read the policy", "Read the tenants", "Verify the server", "Read the quotas"
+POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.CHECKS, TaskId.QUOTAS
 
 Facts = Mapping[str, Mapping[str, t.Any]]
 
@@ -43,7 +43,7 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
     and InventoryError for a name that no tenant has.
     """
     given = ["-e", json.dumps({"verify_tenants": sorted(set(names))})] if names else []
-    book = results.read(PLAYBOOK, inventory, given)
+    book = results.read(inventory, ReadTag.VERIFY, given)
     scope = next(iter(book.get(TENANTS, {}).values()), None)
     if scope is not None and scope.problem:
         raise InventoryError(scope.problem)

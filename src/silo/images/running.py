@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from silo.ansible import results
+from silo.ansible.contract import ReadTag, TaskId
 from silo.images.reference import ImageError, Reference
-
-PLAYBOOK = "images.yml"
-POLICY, SERVER = "Read the policy", "Read the images"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,17 +35,17 @@ def read(inventory: Path) -> tuple[Mapping[str, str], tuple[Running, ...], tuple
 
     Raises silo.ansible.runner.RunError where Ansible cannot read the inventory.
     """
-    book = results.read(PLAYBOOK, inventory)
+    book = results.read(inventory, ReadTag.IMAGES)
     images: dict[str, str] = {}
-    for _host, told in sorted(book.get(POLICY, {}).items()):
-        images |= {} if told.problem else told.values["msg"]
+    for _host, result in sorted(book.get(TaskId.IMAGE_POLICY, {}).items()):
+        images |= {} if result.problem else result.values["msg"]
     found: list[Running] = []
     problems = []
-    for host, told in sorted(book.get(SERVER, {}).items()):
-        if told.problem:
-            problems.append(f"{host} does not say what it runs: {told.problem}")
+    for host, result in sorted(book.get(TaskId.IMAGES, {}).items()):
+        if result.problem:
+            problems.append(f"{host} does not say what it runs: {result.problem}")
             continue
-        for one in told.values["containers"]:
+        for one in result.values["containers"]:
             digests = tuple(digest.rpartition("@")[2] for digest in one["digests"])
             found.append(Running(host, one["name"], one["image"], digests, one["state"]))
     return images, tuple(found), tuple(problems)

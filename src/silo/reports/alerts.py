@@ -18,12 +18,12 @@ from pathlib import Path
 
 from silo import state
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag, TaskId
 from silo.edits import Edits
 from silo.inventory.validation import Tenant
 from silo.notifications.letter import Quota, Rendered
 from silo.notifications.settings import OPERATOR
 
-PLAYBOOK, HOST, ANSWER = "alerts.yml", "Name the host", "Ask Prometheus"
 SILENT = "PrometheusSilent"
 # Of which the customer is told too, the least first.
 OF_QUOTA = ("TenantStorageFilling", "TenantStorageNearlyFull", "TenantStorageFull")
@@ -90,11 +90,14 @@ def _alert(host: str, found: Mapping[str, t.Any]) -> Alert:
 
 
 def wrong(found: runner.Results, before: Iterable[Alert], now: datetime.datetime) -> tuple[Alert, ...]:
-    """Return what is wrong by a run of alerts.yml, by severity; of a host that does not answer, what was and that."""
-    answers = found.get(ANSWER, {})
+    """Return what is wrong, by severity; of a host that does not answer, what was wrong before and that.
+
+    `found` is of the tag alerts of read.yml.
+    """
+    answers = found.get(TaskId.ALERTS, {})
     remembered = list(before)
     alerts: list[Alert] = []
-    for host, said in found.get(HOST, {}).items():
+    for host, said in found.get(TaskId.MONITORED, {}).items():
         if said["msg"] in (False, "False"):
             continue
         try:
@@ -164,7 +167,7 @@ def remembered(path: Path) -> list[Alert]:
 def look(edits: Edits) -> Crossings:
     """Look at all hosts; raises silo.ansible.runner.RunError."""
     before = remembered(edits.state.alerts)
-    found = runner.results(PLAYBOOK, edits.path)
+    found = runner.read(edits.path, ReadTag.ALERTS)
     return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import NAMES, WHOLE, Amounts
 
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag, TaskId
 from silo.inventory import InventoryError
 from silo.notifications import ZONE
 
-PLAYBOOK, LEDGER = "ledger.yml", "Read the ledger"
 HOUR = 3600
 DAY = 24 * HOUR
 KIB = 1024
@@ -178,24 +178,24 @@ def _checked(host: str, used: Mapping[str, Amounts]) -> list[str]:
 
 
 def arguments(period: Period, hours: int = 0) -> list[str]:
-    """Return what ledger.yml is called with: the days, and how many of the last hours it tells one by one."""
+    """Return what the tag ledger of read.yml needs: the days, and how many of the last hours are wanted one by one."""
     days = {"ledger_first_day": str(period.first), "ledger_last_day": str(period.last)}
     return ["--extra-vars", json.dumps(days | {"ledger_course_hours": hours, "ledger_course_steps": max(1, hours)})]
 
 
 def read(inventory: Path, period: Period) -> Report:
     """Read what was used in `period`; raises silo.ansible.runner.RunError."""
-    found = runner.results(PLAYBOOK, inventory, arguments(period))
-    return report(period, found.get(LEDGER, {}))
+    found = runner.read(inventory, ReadTag.LEDGER, arguments=arguments(period))
+    return report(period, found.get(TaskId.LEDGER, {}))
 
 
 def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:
-    """Return tenant to the CPU seconds of each of the last `hours`, None where nobody counted, by a run of ledger.yml.
+    """Return tenant to the CPU seconds of each of the last `hours`, None where nobody counted.
 
-    Where no ledger is kept, nobody is in it.
+    `found` is of the tag ledger of read.yml. Where no ledger is kept, nobody is in it.
     """
     tenants: dict[str, list[float | None]] = {}
-    for ledger in found.get(LEDGER, {}).values():
+    for ledger in found.get(TaskId.LEDGER, {}).values():
         for name, parts in ledger["course"].items():
             values = tenants.setdefault(name, [None] * hours)
             for step, amounts in parts.items():

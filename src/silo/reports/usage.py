@@ -16,9 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from silo import fleet
 from silo.ansible import runner
+from silo.ansible.contract import ReadTag, TaskId
 
-PLAYBOOK = "stats.yml"
-TENANTS, USAGE, QUOTAS = "Read the tenants", "Read the usage", "Read the quotas"
 COUNTERS = {metrics.REQUESTS: "requests", metrics.RECEIVED: "received_bytes", metrics.SENT: "sent_bytes"}
 ROUTER = re.compile(rf"{metrics.router(f'({TENANT})')}@file")
 # What is added up over the containers of a tenant.
@@ -280,11 +279,11 @@ def usage(
 
 
 def of(results: runner.Results) -> Usage:
-    """Return what all tenants use, from the results of stats.yml."""
-    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TENANTS, {}).values()), {})
-    return usage(facts, results.get(USAGE, {}), results.get(QUOTAS, {}))
+    """Return what all tenants use, from the results of read.yml with the tag stats."""
+    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
+    return usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}))
 
 
 def read(inventory: Path) -> Usage:
     """Read what all tenants of `inventory` use; raises silo.ansible.runner.RunError."""
-    return of(runner.results(PLAYBOOK, inventory))
+    return of(runner.read(inventory, ReadTag.STATS))

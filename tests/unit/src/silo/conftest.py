@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.inventory import reader
 
@@ -68,26 +69,28 @@ def runs(monkeypatch):
 
     def events(playbooks, _inventory, arguments=(), lock=None):
         names = [playbooks] if isinstance(playbooks, str) else list(playbooks)
-        # What changes something takes its turn; what an edit asks while it holds the inventory does not.
-        assert (lock is None) == (names == ["list.yml"])
         given = {arguments[place]: arguments[place + 1] for place in range(0, len(arguments) - 1, 2)}
+        if names == ["read.yml"]:
+            names = [f"read.yml {given['--tags']}"]
+        # What changes something takes its turn; what an edit asks while it holds the inventory does not.
+        assert (lock is None) == (names == ["read.yml storage"])
         facts = json.loads(Path(given["-e"].removeprefix("@")).read_text()) if "-e" in given else {}
         if runs.fails in names:
             raise runner.RunError("the cable is out")
         seen.append((names, given.get("--limit", ""), facts))
-        if "list.yml" in names:
+        if "read.yml storage" in names:
             hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
-            yield event("Read the quotas", hosts)
-        if "stats.yml" in names:
-            yield event("Read the tenants", {"anna": {"tenants": {"anna": ANNA}}})
-            yield event("Read the usage", {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
-            yield event("Read the quotas", {"silo1": {"tenants": {"anna": {"used": 9000, "limit": 1, "inodes": 7}}}})
+            yield event(TaskId.QUOTAS, hosts)
+        if "read.yml stats" in names:
+            yield event(TaskId.TENANTS, {"anna": {"tenants": {"anna": ANNA}}})
+            yield event(TaskId.USAGE, {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
+            yield event(TaskId.QUOTAS, {"silo1": {"tenants": {"anna": {"used": 9000, "limit": 1, "inodes": 7}}}})
         if "verify-changed.yml" in names:
             yield from runs.verified
         if "trash.yml" in names:
             for nas, tenants in facts["trash_uploads"].items():
                 moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]
-                yield event("Move the uploads", {nas: {"tenants": moved}})
+                yield event(TaskId.TRASH_UPLOADS, {nas: {"tenants": moved}})
 
     monkeypatch.setattr(runner, "events", events)
     monkeypatch.setattr(runner, "ahead", lambda _runs: contextlib.nullcontext())
@@ -98,4 +101,8 @@ def runs(monkeypatch):
 def event(task, hosts):
     when = "2026-11-24T12:00:00+00:00"
     lasted = {"start": when, "end": when}
-    return {"_event": "v2_runner_on_ok", "task": {"name": task, "duration": lasted}, "hosts": hosts}
+    return {
+        "_event": "v2_runner_on_ok",
+        "task": {"name": f"silo:{task} | Sentence", "duration": lasted},
+        "hosts": hosts,
+    }

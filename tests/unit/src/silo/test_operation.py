@@ -34,7 +34,7 @@ def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(operator, ru
     change = operator.create("hans", email=MAIL, quota="100G")
     assert change.after["tenant_quota"] == "100G"
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()
-    assert playbooks(runs) == [["list.yml"], ["apply.yml", "letters.yml"]]
+    assert playbooks(runs) == [["read.yml storage"], ["apply.yml", "letters.yml"]]
     assert runs.seen[-1][1] == "hans"
     assert owed(path) == [("hans", "created")]
 
@@ -42,7 +42,7 @@ def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(operator, ru
 def test_a_dry_run_edits_nothing_owes_nothing_and_applies_nothing(operator, runs, path):
     assert "+tenant_email: hans@example.ch" in operator.create("hans", email=MAIL, quota="1G", dry_run=True).diff_text
     assert not (path / "host_vars" / "hans").exists()
-    assert playbooks(runs) == [["list.yml"]]
+    assert playbooks(runs) == [["read.yml storage"]]
     assert owed(path) == []
 
 

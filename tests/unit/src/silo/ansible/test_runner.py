@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.repository import root
 from silo.state import BusyError, State
 
@@ -21,7 +22,7 @@ def playbook(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "root", lambda: tmp_path)
 
     def write(tasks):
-        text = f"- hosts: localhost\n  gather_facts: false\n  tasks:\n    - name: The task\n      {tasks}\n"
+        text = f"- hosts: localhost\n  gather_facts: false\n  tasks:\n    - name: silo:quotas | It\n      {tasks}\n"
         (tmp_path / "playbooks" / "p.yml").write_text(text)
         return "p.yml", tmp_path / "hosts"
 
@@ -30,7 +31,7 @@ def playbook(tmp_path, monkeypatch):
 
 def test_results_come_by_task_and_host(playbook):
     found = runner.results(*playbook("ansible.builtin.debug: {msg: {answer: 42}}"))
-    assert found["The task"]["localhost"]["msg"] == {"answer": 42}
+    assert found[TaskId.QUOTAS]["localhost"]["msg"] == {"answer": 42}
 
 
 def test_a_task_that_fails_is_told_in_its_own_words(playbook):
@@ -53,7 +54,8 @@ def test_a_playbook_that_cannot_be_read_is_told(playbook):
 def test_what_was_started_ahead_is_run_and_the_rest_ends(playbook):
     with runner.ahead(2):
         first = runner._ahead._next
-        assert runner.results(*playbook("ansible.builtin.debug: {msg: hans}"))["The task"]["localhost"]["msg"] == "hans"
+        found = runner.results(*playbook("ansible.builtin.debug: {msg: hans}"))
+        assert found[TaskId.QUOTAS]["localhost"]["msg"] == "hans"
         second = runner._ahead._next
     assert first.wait() == 0
     assert second.wait() != 0

@@ -21,6 +21,7 @@ import yaml
 from aiosmtpd.controller import Controller
 
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.billing.compare import Reconciliation
 from silo.billing.errors import NeedsAttention
 from silo.billing.reconciler import Settlement
@@ -132,7 +133,8 @@ class Machines:
             if playbook == self.fails:
                 raise runner.RunError("the cable is out")
             self.seen.append((playbook, limit))
-            yield from getattr(self, f"run_{playbook.removesuffix('.yml').replace('-', '_')}")(limit, facts)
+            kind = given["--tags"] if playbook == "read.yml" else playbook.removesuffix(".yml").replace("-", "_")
+            yield from getattr(self, f"run_{kind}")(limit, facts)
 
     def _tenants(self, limit):
         found = Edits(self.path).tenants()
@@ -181,23 +183,26 @@ class Machines:
                 if facts["trash_state"] == "purged":
                     self.trash.pop(key, None)
                 moved.setdefault(nas, {"tenants": []})["tenants"].append({"name": one["name"], "files": 7, "bytes": 9})
-        yield event("Move the uploads", moved)
+        yield event(TaskId.TRASH_UPLOADS, moved)
 
-    def run_list(self, _limit, _facts):
+    def run_storage(self, _limit, _facts):
         nas = Edits(self.path).inventory.fleet().promised
         for name in nas:
             tenants = {one: {"used": self.used.get(one, 0), "inodes": 1} for one in self.data}
-            yield event("Read the quotas", {name: {"pool": {"size": self.pool}, "tenants": tenants}})
+            yield event(TaskId.QUOTAS, {name: {"pool": {"size": self.pool}, "tenants": tenants}})
+
+    def run_list(self, limit, facts):
+        yield from self.run_storage(limit, facts)
         services = {
             name: {kind: {"state": "running", "health": "healthy"} for kind in ("server", "database", "cache")}
             for name, state in self.running.items()
             if state == "running"
         }
-        yield event("Read the stacks", {"silo1": {"tenants": services}})
+        yield event(TaskId.STACKS, {"silo1": {"tenants": services}})
 
 
 def event(task, hosts):
-    return {"_event": "v2_runner_on_ok", "task": {"name": task}, "hosts": hosts}
+    return {"_event": "v2_runner_on_ok", "task": {"name": f"silo:{task} | Sentence"}, "hosts": hosts}
 
 
 class World:

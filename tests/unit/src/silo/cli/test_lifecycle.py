@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from silo import cli
+from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.diagnostics import Finding, preflight
 from silo.edits import Edits
@@ -63,7 +64,7 @@ def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, ru
 
 def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
     result = silo("create", "hans", "100T", "hans@email.ch", "--no-check")
-    assert (result.exit_code, [names for names, _limit, _facts in runs.seen]) == (3, [["list.yml"]])
+    assert (result.exit_code, [names for names, _limit, _facts in runs.seen]) == (3, [["read.yml storage"]])
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,10 @@ def verified(runs):
 
     def of(checks, **values):
         scope = {"hans": {"tenants": {"hans": {"server": "silo1"}}}}
-        task = "Scope | Check every tenant of the inventory"
-        runs.verified = [event(task, scope), event("Verify what changed", {"hans": {"findings": checks, **values}})]
+        runs.verified = [
+            event(TaskId.SCOPE, scope),
+            event(TaskId.CHANGED_CHECKS, {"hans": {"findings": checks, **values}}),
+        ]
 
     return of
 

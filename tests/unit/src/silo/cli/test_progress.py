@@ -33,7 +33,7 @@ def told(screen, clock, tasks, last=None, terminal=False):
 
 
 def test_a_task_is_told_in_its_own_words_with_where_and_how_long(screen, clock):
-    name = "swissphoto.silo.tenant : Stacks | Converge the stacks of this server"
+    name = "swissphoto.silo.tenant : silo:stacks | Converge the stacks of this server"
     text, seconds = told(screen, clock, [(name, 8.9, {"anna": {"changed": True}})], {name: 7.0})
     assert text == "changed  Converge the stacks of this server on anna (8.9 s, last time 7.0 s)\n"
     assert seconds == {name: 8.9}
@@ -44,7 +44,7 @@ def test_what_is_quick_and_changes_nothing_is_not_told(screen, clock):
 
 
 def test_what_only_tells_is_not_told(screen, clock):
-    name = "Scope | Choose one tenant to speak for each NAS"
+    name = "swissphoto.silo.tenant : quiet | Choose one tenant to speak for each NAS"
     assert told(screen, clock, [(name, 3, {"anna": {"changed": True}})])[0] == ""
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from silo import cli
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.cli import stats
 from silo.reports import usage
@@ -36,8 +37,8 @@ def silo(monkeypatch, path):
     asked = []
 
     def results(playbooks, _inventory, arguments=()):
-        asked.append((playbooks, json.loads(arguments[1])))
-        return {"Read the ledger": {"silo1": LEDGER}}
+        asked.append((playbooks, arguments[1], json.loads(arguments[3])))
+        return {TaskId.LEDGER: {"silo1": LEDGER}}
 
     monkeypatch.setattr(runner, "results", results)
 
@@ -68,8 +69,8 @@ def test_each_against_its_limit_and_all_together(silo):
 
 def test_one_run_reads_what_is_now_and_the_last_day(silo):
     output = silo("stats").output
-    ((playbooks, given),) = silo.asked
-    assert (list(playbooks), given["ledger_course_hours"]) == (["stats.yml", "ledger.yml"], 24)
+    ((playbook, tags, given),) = silo.asked
+    assert (playbook, tags, given["ledger_course_hours"]) == ("read.yml", "stats,ledger", 24)
     (anna,) = [line for line in output.splitlines() if "anna" in line]
     assert "█" + 22 * " " + "█" in anna
 
@@ -98,8 +99,8 @@ def test_json(silo):
 def test_since_a_day_asks_the_ledger(silo):
     result = silo("stats", "--since", "2026-11-20")
     assert result.exit_code == 0, result.output
-    ((playbook, given),) = silo.asked
-    assert (playbook, given["ledger_first_day"]) == ("ledger.yml", "2026-11-20")
+    ((playbook, tags, given),) = silo.asked
+    assert (playbook, tags, given["ledger_first_day"]) == ("read.yml", "ledger", "2026-11-20")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from silo import cli
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.reports import alerts
 from silo.reports.alerts import Alert
 
@@ -30,7 +31,7 @@ def firing(name, since=SINCE, severity="warning", state="firing", value="8.5e-01
 
 
 class Hosts:
-    """What a run of alerts.yml finds."""
+    """What a run of read.yml finds with the tag alerts."""
 
     def __init__(self):
         self.alerts, self.silent, self.disabled = {"silo1": []}, set(), set()
@@ -43,7 +44,7 @@ class Hosts:
             if host not in self.silent | self.disabled
         }
         names = {host: {"msg": host not in self.disabled} for host in self.alerts}
-        return {"Name the host": names, "Ask Prometheus": answers}
+        return {TaskId.MONITORED: names, TaskId.ALERTS: answers}
 
 
 def look(hosts, before=()):
@@ -108,7 +109,7 @@ def test_a_host_that_is_not_to_be_watched_is_not_silent(hosts):
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"json": None}, {"json": {"data": {"alerts": [{}]}}}])
 def test_an_answer_that_is_none_is_silence(answer):
-    found = {"Name the host": {"silo1": {"msg": True}}, "Ask Prometheus": {"silo1": answer}}
+    found = {TaskId.MONITORED: {"silo1": {"msg": True}}, TaskId.ALERTS: {"silo1": answer}}
     assert names(alerts.wrong(found, (), NOW)) == [alerts.SILENT]
 
 
@@ -147,8 +148,8 @@ def silo(monkeypatch, path, hosts):
     """The command line on an inventory with anna, whose quota is 100G and who reads German."""
 
     def events(_playbooks, _inventory, arguments=(), lock=None):
-        for name, found in hosts.results.items():
-            yield {"_event": "v2_runner_on_ok", "task": {"name": name}, "hosts": found}
+        for task, found in hosts.results.items():
+            yield {"_event": "v2_runner_on_ok", "task": {"name": f"silo:{task} | Sentence"}, "hosts": found}
 
     monkeypatch.setattr(runner, "events", events)
 

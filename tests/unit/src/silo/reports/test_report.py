@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.inventory import InventoryError
 from silo.reports import report
 
@@ -41,8 +42,9 @@ def silo(monkeypatch, path):
     ledgers, asked = {"silo1": SERVER, "nas1": NAS}, []
 
     def events(playbook, _inventory, arguments=(), lock=None):
-        asked.append((playbook, json.loads(arguments[1]) if arguments else {}))
-        yield {"_event": "v2_runner_on_ok", "task": {"name": "Read the ledger"}, "hosts": ledgers}
+        tags, given = arguments[1], json.loads(arguments[3])
+        asked.append((f"{playbook} {tags}", given))
+        yield {"_event": "v2_runner_on_ok", "task": {"name": "silo:ledger | Read the ledger"}, "hosts": ledgers}
 
     monkeypatch.setattr(runner, "events", events)
 
@@ -86,7 +88,7 @@ def test_a_host_without_a_ledger_is_named():
 def test_the_course_of_the_last_hours():
     step = {"running_seconds": 3600, "cpu_microseconds": 1_500_000}
     ledgers = {"silo1": {"course": {"": {"0": step}, "hans": {"0": step, "2": {"running_seconds": 60}, "9": step}}}}
-    assert report.course({"Read the ledger": ledgers}, 3) == {"hans": [1.5, None, 0.0]}
+    assert report.course({TaskId.LEDGER: ledgers}, 3) == {"hans": [1.5, None, 0.0]}
     assert report.course({}, 3) == {}
 
 
@@ -130,7 +132,11 @@ def test_the_table_has_a_line_for_each_and_for_all(silo):
         assert words in hans
         assert words in whole
     ((playbook, given),) = silo.asked
-    assert (playbook, given["ledger_first_day"], given["ledger_last_day"]) == ("ledger.yml", "2026-11-01", "2026-11-30")
+    assert (playbook, given["ledger_first_day"], given["ledger_last_day"]) == (
+        "read.yml ledger",
+        "2026-11-01",
+        "2026-11-30",
+    )
 
 
 def test_json_has_the_whole_numbers_too(silo):

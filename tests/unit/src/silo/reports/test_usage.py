@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.reports import usage
 from silo.reports.usage import MetricsError, Served
 
@@ -211,13 +212,13 @@ def test_any_text_is_read_or_refused(text):
 def test_an_inventory_is_read_by_one_playbook(monkeypatch, tmp_path):
     asked = []
     results = {
-        "Read the tenants": {"hans": {"tenants": {"hans": FACT}}},
-        "Read the usage": {"silo1": server(hans=found())},
-        "Read the quotas": {"nas1": storage(hans=900)},
+        TaskId.TENANTS: {"hans": {"tenants": {"hans": FACT}}},
+        TaskId.USAGE: {"silo1": server(hans=found())},
+        TaskId.QUOTAS: {"nas1": storage(hans=900)},
     }
     monkeypatch.setattr(runner, "results", lambda *arguments: asked.append(arguments) or results)
     result = usage.read(tmp_path)
-    assert asked == [("stats.yml", tmp_path)]
+    assert asked == [("read.yml", tmp_path, ["--tags", "stats"])]
     assert [(tenant.name, tenant.storage_bytes) for tenant in result.tenants] == [("hans", 900)]
 
 
