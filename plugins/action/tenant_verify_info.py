@@ -11,7 +11,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
 try:
-    from silo.tenant.expectations import promise, seccomp
+    from silo.tenant.expectations import ports, promise, seccomp
     from silo.tenant.load import read_all
     from silo.tenant.schema import TenantError
 except ImportError as error:
@@ -53,6 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "server": server,
             "known": [tenant.name for tenant in here],
             "tenants": [promise(tenant) for tenant in here if tenant.name in names],
+            "ports": ports(),
             "seccomp": seccomp(),
         }
         result.update(self._execute_module("swissphoto.silo.tenant_verify_info", arguments, task_vars=variables))

@@ -145,9 +145,34 @@ options:
             type: str
             required: true
           port:
-            description: The TCP port at which it listens.
+            description: The TCP port at which it listens; V(0) where it listens nowhere.
             type: int
             required: true
+      secrets:
+        description: The files of its secrets.
+        type: list
+        elements: str
+        required: true
+      passwords:
+        description: Those of O(tenants[].secrets) of which each is a password, and nothing else.
+        type: list
+        elements: str
+        required: true
+      configuration:
+        description: The other files of its directory that its containers mount.
+        type: list
+        elements: str
+        required: true
+      folders:
+        description: The folders of its directory in which its containers keep data.
+        type: list
+        elements: str
+        required: true
+  ports:
+    description: The TCP ports at which containers of tenants listen; set by the action plugin.
+    type: list
+    elements: int
+    default: []
   sentinel:
     description: A file that exists on the NAS alone, where it is mounted.
     type: path
@@ -235,6 +260,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "gateway": text,
         "bridge": text,
         "services": {"type": "list", "elements": "dict", "options": service, "required": True},
+        **dict.fromkeys(("secrets", "passwords", "configuration", "folders"), service["writable"]),
     }
     shared = {
         **{key: text for key in ("name", "container", "image", "memory")},
@@ -247,6 +273,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "known": {"type": "list", "elements": "str", "default": []},
         "shared": {"type": "list", "elements": "dict", "options": shared, "default": []},
         "tenants": {"type": "list", "elements": "dict", "options": tenant, "default": []},
+        "ports": {"type": "list", "elements": "int", "default": []},
         "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
         "firewall": {"type": "path", "default": "/etc/silo/firewall.nft"},
         "closed": {"type": "bool", "default": True},

@@ -32,7 +32,11 @@ class ExpectedService:
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedTenant:
-    """A tenant as it should be; `folders` are those of which its containers get files."""
+    """A tenant as it should be; `folders` are those of which its containers get files.
+
+    Of its directory, `secrets` are files below secrets/, of which `passwords` hold one each; `configuration` are other
+    files that its containers mount, and `data` the folders in which they keep data.
+    """
 
     name: str
     state: str
@@ -42,6 +46,10 @@ class ExpectedTenant:
     gateway: str
     bridge: str
     services: tuple[ExpectedService, ...]
+    secrets: tuple[str, ...]
+    passwords: tuple[str, ...]
+    configuration: tuple[str, ...]
+    data: tuple[str, ...]
 
     @property
     def folders(self) -> tuple[Path, Path]:
@@ -55,7 +63,10 @@ class ExpectedTenant:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """Everything on one server. `known`: all tenants that the inventory has here, also those that are not looked at."""
+    """Everything on one server. `known`: all tenants that the inventory has here, also those that are not looked at.
+
+    `ports`: where containers of tenants listen.
+    """
 
     server: str
     tenants: tuple[ExpectedTenant, ...]
@@ -65,6 +76,7 @@ class Wanted:
     firewall: Path
     seccomp: Path
     machine_learning_port: int
+    ports: frozenset[int]
     closed: bool
     ssh_keys_only: bool
     patience: float
@@ -88,7 +100,8 @@ def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
         for service in item["services"]
     )
     paths = (Path(item["directory"]), Path(item["storage"]))
-    return ExpectedTenant(name, item["state"], item["uid"], *paths, item["gateway"], item["bridge"], services)
+    lists = (tuple(item[key]) for key in ("secrets", "passwords", "configuration", "folders"))
+    return ExpectedTenant(name, item["state"], item["uid"], *paths, item["gateway"], item["bridge"], services, *lists)
 
 
 def parse(parameters: Mapping[str, t.Any]) -> Wanted:
@@ -116,6 +129,7 @@ def parse(parameters: Mapping[str, t.Any]) -> Wanted:
         firewall=Path(parameters["firewall"]),
         seccomp=Path(parameters["seccomp"]),
         machine_learning_port=parameters["machine_learning_port"],
+        ports=frozenset(parameters["ports"]),
         closed=parameters["closed"],
         ssh_keys_only=parameters["ssh_keys_only"],
         patience=parameters["patience"],

@@ -17,8 +17,8 @@ from .connectivity import Reached, Target
 from .container import Found, Item
 from .expected import ExpectedService, ExpectedTenant, Wanted
 
-# Photo server, machine learning, Postgres, Valkey, pages.
-OF_CONTAINERS = (2283, 3003, 5432, 6379, 8080)
+# Machine learning and pages, beside what the containers of tenants have.
+OF_SHARED = frozenset({3003, 8080})
 # What a server has at least, and what it must not have for anybody.
 OF_HOSTS = (22, 80, 443, 2375)
 OF_NAS = (22, 111, 2049)
@@ -65,15 +65,14 @@ def host(runner: Runner, root: Path, proc: Path = PROC) -> Host:
 
 def own(tenant: ExpectedTenant, port: int) -> list[Target]:
     """Return what each container of a tenant may reach."""
-    inside = [Target(service.address, service.port, service.label) for service in tenant.services]
+    inside = [Target(service.address, service.port, service.label) for service in tenant.services if service.port]
     return [*inside, Target(tenant.gateway, port, "machine learning")]
 
 
 def foreign(mine: Collection[Target], bridge: str, wanted: Wanted, others: Iterable[Item], here: Host) -> list[Target]:
     """Return all but `mine` that there is to reach, from a network whose bridge is `bridge`."""
-    found = [
-        Target(address, port, item.name) for item in others for address in item.addresses for port in OF_CONTAINERS
-    ]
+    theirs = sorted(OF_SHARED | wanted.ports)
+    found = [Target(address, port, item.name) for item in others for address in item.addresses for port in theirs]
     ports = sorted(here.ports | set(OF_HOSTS) | {wanted.machine_learning_port})
     for interface, addresses in here.addresses.items():
         # An address of the link is one of a cable: only the own bridge's is at the other end.

@@ -9,13 +9,11 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..tenant.payload import SECRET_SERVICES
 from .check import Check, none_of
 from .container import Found
 from .expected import ExpectedService, ExpectedTenant
 from .process import Process
 
-PASSWORDS = ("database_password", "cache_password")
 HIDDEN = "not in arguments, docker inspect, or the environment of another user's process"
 
 
@@ -24,11 +22,12 @@ def _wanted(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
     folder = tenant.directory / "secrets"
     yield tenant.directory, 0o700, 0
     yield folder, 0o700, 0
-    for name in SECRET_SERVICES:
+    for name in tenant.secrets:
         yield folder / name, 0o400, tenant.uid
-    yield tenant.directory / "immich.json", 0o400, tenant.uid
+    for name in tenant.configuration:
+        yield tenant.directory / name, 0o400, tenant.uid
     yield tenant.directory / ".env", 0o600, 0
-    for name in ("database", "queue", "backups"):
+    for name in tenant.data:
         yield tenant.directory / name, 0o700, tenant.uid
 
 
@@ -54,7 +53,7 @@ def files(tenant: ExpectedTenant) -> Check:
 
 def passwords(tenant: ExpectedTenant) -> Mapping[str, bytes]:
     """Return the tenant's passwords by name; raises OSError where one is not there."""
-    return {name: (tenant.directory / "secrets" / name).read_bytes().strip() for name in PASSWORDS}
+    return {name: (tenant.directory / "secrets" / name).read_bytes().strip() for name in tenant.passwords}
 
 
 def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:

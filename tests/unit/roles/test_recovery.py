@@ -11,7 +11,7 @@ from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pa
 from jinja2.nativetypes import NativeEnvironment
 
 import silo_recovery as recovery
-from silo.tenant.render import compose_file
+from silo.tenant.services import compose_file
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("server", "database", "cache")

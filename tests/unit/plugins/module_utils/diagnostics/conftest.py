@@ -32,6 +32,7 @@ class Given:
             "firewall": str(root / "firewall.nft"),
             "seccomp": str(self.seccomp),
             "machine_learning_port": 3003,
+            "ports": [2283, 5432, 6379],
             "closed": True,
             "ssh_keys_only": True,
             "patience": 1.0,
@@ -59,6 +60,10 @@ class Given:
             "storage": str(self.root / "nas" / name),
             "gateway": f"10.83.0.{16 * index + 1}",
             "bridge": f"im-{index}",
+            "secrets": ["database_password", "cache_password", "valkey.conf"],
+            "passwords": ["database_password", "cache_password"],
+            "configuration": ["immich.json"],
+            "folders": ["backups", "database", "queue"],
             "services": [
                 {
                     "name": service,
