@@ -17,7 +17,7 @@ from ansible.module_utils.common.yaml import SafeDumper  # type: ignore[attr-def
 
 from silo.tenant.environment import text
 from silo.tenant.model import MIB, Tenant
-from silo.tenant.schema import TenantError
+from silo.tenant.schema import PREFIX, TenantError
 from silo.tenant.services import VARIABLE, Service, project, services
 
 PART_OF_MEMORY = re.compile(r"memory/(\d+)")
@@ -131,7 +131,7 @@ def _of_service(tenant: Tenant, service: Service) -> Iterator[tuple[str, str]]:
         if part := PART_OF_MEMORY.fullmatch(source):
             yield name, f"{memory // int(part[1]) // MIB}MB"
         else:
-            yield name, text(tenant.settings.get(source, "")) if source.startswith("tenant_") else source
+            yield name, text(tenant.settings.get(source, "")) if source.startswith(PREFIX) else source
 
 
 def _compose(tenant: Tenant) -> str:

@@ -20,12 +20,13 @@ from pathlib import Path
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible.module_utils.common.yaml import yaml_load
 
-from silo.tenant.schema import defaults, options, role
+from silo.tenant.schema import PREFIX, TenantError, defaults, options, role
 
 BLOCK = "x-silo"
 KEYS = frozenset({"memory", "address", "port", "variables", "environment"})
 # A block and the lines below it that are further to the right.
 BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
+PREFIXED = re.compile(PREFIX)
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
 # Of a subnet of 16 addresses: 0 is the network, 1 the gateway, and from 8 on Docker gives addresses by itself.
 ADDRESSES = range(2, 8)
@@ -33,8 +34,12 @@ ADDRESSES = range(2, 8)
 PHOTO_SERVER = "server"
 
 
-class ServiceError(Exception):
-    """The Compose file of the tenants is not right; the text names the service and the key."""
+class ServiceError(TenantError):
+    """The Compose file of the tenants is not right; the sentence names the service and the key."""
+
+    def __init__(self, problem: str) -> None:
+        """Keep the one sentence."""
+        super().__init__([problem])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,21 +177,26 @@ def _read(path: Path) -> _File:
     if yaml_load(text) != found:
         raise ServiceError(f"{path}: the {BLOCK} blocks cannot be left out; each on lines of its own is right")
     made = {name: _service(name, section, blocks[name]) for name, section in found["services"].items()}
+    _check_addresses(made)
+    # Without aliases, as what is shared in it would be changed together.
+    return _File(text, json.loads(json.dumps(found)), made)
+
+
+def _check_addresses(made: Mapping[str, Service]) -> None:
     addresses = [service.address for service in made.values()]
     for service in made.values():
         if service.address not in ADDRESSES or addresses.count(service.address) > 1:
             right = f"a number from {ADDRESSES[0]} to {ADDRESSES[-1]} that no other service has is right"
-            raise ServiceError(f"{path}: {service.name}: address is {service.address}; {right}")
-    # Without aliases, as what is shared in it would be changed together.
-    return _File(text, json.loads(json.dumps(found)), made)
+            raise ServiceError(f"{service.name}: address is {service.address}; {right}")
 
 
 def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]) -> Service:
     if unknown := sorted(set(block) - KEYS):
         raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; {', '.join(sorted(KEYS))} are right")
-    environment = block.get("environment", {})
+    environment, variables = block.get("environment", {}), block.get("variables", {})
     settings = [block["memory"]] if "memory" in block else []
-    if missing := [setting for setting in (*settings, *environment.values()) if setting not in options()]:
+    named = [*settings, *environment.values(), *filter(PREFIXED.match, variables.values())]
+    if missing := [setting for setting in named if setting not in options()]:
         raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; a setting of argument_specs.yml is right")
     try:
         fixed = 0 if settings else int(human_to_bytes(str(section["mem_limit"])))
@@ -194,6 +204,5 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
     except (KeyError, TypeError, ValueError) as error:
         right = "a number as address and port, and a setting as memory or a size as mem_limit are right"
         raise ServiceError(f"{name}: {BLOCK} cannot be read ({error}); {right}") from error
-    return Service(
-        name, section, settings[0] if settings else None, fixed, address, port, block.get("variables", {}), environment
-    )
+    memory = settings[0] if settings else None
+    return Service(name, section, memory, fixed, address, port, variables, environment)

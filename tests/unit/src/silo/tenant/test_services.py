@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.expected import parse
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import CONFIGURATION, stack
 
 from silo import fleet
 from silo.capacity import GIB
@@ -97,6 +97,12 @@ def test_where_files_lie_and_who_mounts_them():
         "valkey.conf": ["cache"],
         "immich.json": ["server"],
     }
+
+
+def test_every_file_that_a_service_mounts_is_rendered():
+    files = render(derive("hans", templates.HANS), SECRETS)
+    assert set(services.secret_files()) == set(files.secrets)
+    assert services.configuration_files() == (CONFIGURATION,)
 
 
 def test_the_defaults_are_those_of_the_mission():
@@ -208,6 +214,7 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
         ("port: 5432", "port: many", "x-silo cannot be read"),
         ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; a setting of"),
         ("memory: tenant_cache_memory\n      ", "", "a setting as memory or a size as mem_limit"),
+        (": tenant_vector_extension", ": tenant_vector_extensions", "names tenant_vector_extensions; a setting of"),
         ("IMMICH_LOG_LEVEL: tenant_log_level", "IMMICH_LOG_LEVEL: tenant_log", "names tenant_log; a setting of"),
     ],
 )
