@@ -70,7 +70,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "tenant": tenant.name,
             "host_name": tenant.host_name,
             "email": tenant.email,
-            "photo_server": f"http://{tenant.network.server}:2283",
+            "photo_server": tenant.photo_server,
             "container": container(tenant.name, "server"),
             "digest": new.digest,
             "known_digest": known.digest if known else "",

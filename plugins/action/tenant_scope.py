@@ -48,7 +48,7 @@ def _facts(tenant: Tenant) -> dict[str, t.Any]:
         "nas": tenant.nas,
         "plan": tenant.settings.get("tenant_plan"),
         "quota_bytes": tenant.quota,
-        "memory_bytes": tenant.server_memory + tenant.database_memory + tenant.cache_memory,
+        "memory_bytes": tenant.memory_bytes,
     }
 
 

@@ -14,8 +14,9 @@ try:
     from silo.tenant import secrets
     from silo.tenant.load import read_some
     from silo.tenant.model import Tenant
-    from silo.tenant.render import compose_file, render
+    from silo.tenant.render import render
     from silo.tenant.schema import TenantError
+    from silo.tenant.services import compose_file, folders, mounts
 except ImportError as error:
     SILO_ERROR: ImportError | None = error
 else:
@@ -48,6 +49,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         policy = tenants[0].settings if tenants else {}
         return {
             "compose": compose_file(),
+            "mounts": mounts(),
+            "folders": list(folders()),
             "directory": policy.get("tenant_directory"),
             "routes_directory": policy.get("tenant_routes_directory"),
             "sentinel": policy.get("tenant_storage_sentinel"),
@@ -63,11 +66,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "host_name": tenant.host_name,
             "state": tenant.state,
             "uid": tenant.uid,
-            "address": tenant.network.server,
+            "photo_server": tenant.photo_server,
             "storage": tenant.storage,
             "app_quota": tenant.app_quota,
             "email": tenant.email,
             "admin_password": values["admin_password"],
+            "compose": stack.compose,
             "env": stack.env,
             "slice": stack.slice,
             "configuration": stack.configuration,

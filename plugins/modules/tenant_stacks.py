@@ -53,6 +53,15 @@ options:
     description: Content of the Compose file, the same for all tenants.
     type: str
     default: ""
+  mounts:
+    description: File of a tenant's directory, or of its secrets, to the services that mount it.
+    type: dict
+    default: {}
+  folders:
+    description: Folders of a tenant's directory in which its services keep data.
+    type: list
+    elements: str
+    default: []
   wait_seconds:
     description: How long a stack may take to become healthy, and how long another run is waited for.
     type: int
@@ -80,8 +89,8 @@ options:
         description: User and group id of its processes and files.
         type: int
         required: true
-      address:
-        description: Address of the photo server on the tenant's own network.
+      photo_server:
+        description: Where the photo server answers on the tenant's own network, such as V(http://10.83.0.18:2283).
         type: str
         required: true
       storage:
@@ -100,6 +109,10 @@ options:
         description: Password of the first admin.
         type: str
         required: true
+      compose:
+        description: Content of a Compose file of the tenant's own; empty where it is O(compose).
+        type: str
+        default: ""
       env:
         description: Content of the env file of Compose.
         type: str
@@ -188,11 +201,12 @@ def _argument_spec() -> dict[str, t.Any]:
         "host_name": text,
         "state": {**text, "choices": ["running", "stopped", "suspended", "absent"]},
         "uid": {"type": "int", "required": True},
-        "address": text,
+        "photo_server": text,
         "storage": {"type": "path", "required": True},
         "app_quota": {"type": "int", "required": True},
         "email": text,
         "admin_password": {**text, "no_log": True},
+        "compose": {"type": "str", "default": ""},
         "env": text,
         "slice": {"type": "str", "default": ""},
         "configuration": text,
@@ -208,6 +222,8 @@ def _argument_spec() -> dict[str, t.Any]:
         "routes_directory": {"type": "path", "default": "/srv/silo/traefik/routes"},
         "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
         "compose": {"type": "str", "default": ""},
+        "mounts": {"type": "dict", "default": {}},
+        "folders": {"type": "list", "elements": "str", "default": []},
         "wait_seconds": {"type": "int", "default": 300},
         "tenants": {"type": "list", "elements": "dict", "default": [], "options": tenant},
     }

@@ -140,7 +140,7 @@ def _of_network(network: Network) -> Counts:
 
 
 def _databases(tenants: Mapping[str, collector.TenantSample]) -> dict[str, int]:
-    found = {name: tenant.disk.database_bytes for name, tenant in tenants.items()}
+    found = {name: tenant.disk.get("database_bytes") for name, tenant in tenants.items()}
     return {name: size for name, size in found.items() if size is not None}
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from silo import certificate
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
-
-SERVICES = 3
+from silo.tenant import services as stack
 
 # Service to what is known of its container.
 Services = Mapping[str, Mapping[str, t.Any]]
@@ -45,10 +44,11 @@ class TenantStatus:
 def observed(services: Services) -> str:
     """Return in a word how the containers of a tenant are."""
     running = [service for service in services.values() if service["state"] == "running"]
-    if len(running) == SERVICES:
+    count = len(stack.services())
+    if len(running) == count:
         return "running" if all(service["health"] == "healthy" for service in running) else "not healthy"
     if running:
-        return f"{len(running)} of {SERVICES} running"
+        return f"{len(running)} of {count} running"
     return "stopped" if services else "absent"
 
 
@@ -82,7 +82,7 @@ def _tenant(
         used_bytes=used,
         memory_limit_bytes=sum(service["memory_limit_bytes"] for service in services.values()),
         memory_bytes=sum(service["memory_bytes"] for service in services.values()),
-        version=services.get("server", {}).get("version", ""),
+        version=services.get(stack.PHOTO_SERVER, {}).get("version", ""),
         certificate_issuer=seen.issuer if seen else "",
         certificate_trusted=bool(seen and seen.trusted),
         certificate_until=seen.not_after.date().isoformat() if seen else "",

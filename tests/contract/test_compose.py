@@ -7,7 +7,8 @@ import pytest
 
 from silo.tenant import secrets
 from silo.tenant.model import derive
-from silo.tenant.render import compose_file, render
+from silo.tenant.render import render
+from silo.tenant.services import compose_file
 from tests import templates
 
 IMAGE = "example.ch/image@sha256:" + "0" * 64
@@ -53,11 +54,7 @@ def test_the_file_of_a_tenant(compose, tmp_path, slice_):
     model = json.loads(read.stdout)
     services = model["services"]
     assert model["name"] == "silo-hans"
-    assert {name: int(one["mem_limit"]) for name, one in services.items()} == {
-        "server": tenant.server_memory,
-        "database": tenant.database_memory,
-        "cache": tenant.cache_memory,
-    }
+    assert {name: int(one["mem_limit"]) for name, one in services.items()} == tenant.memory
     assert {one["image"] for one in services.values()} == {"server:1", "database:1", "cache:1"}
     assert {one.get("cgroup_parent", "") for one in services.values()} == {"silo-hans.slice" if slice_ else ""}
 

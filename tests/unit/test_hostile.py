@@ -21,8 +21,9 @@ from silo.ansible import runner
 from silo.inventory import InventoryEditor, InventoryError, editor
 from silo.tenant.load import read
 from silo.tenant.model import derive
-from silo.tenant.render import compose_file, render
+from silo.tenant.render import render
 from silo.tenant.schema import TenantError, name_problem, options
+from silo.tenant.services import compose_file, folders, mounts
 from tests.unit.examples import examples
 
 ROOT = Path(__file__).parents[2]
@@ -102,11 +103,12 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
         "host_name": tenant.host_name,
         "state": tenant.state,
         "uid": tenant.uid,
-        "address": tenant.network.server,
+        "photo_server": tenant.photo_server,
         "storage": tenant.storage,
         "app_quota": tenant.app_quota,
         "email": tenant.email,
         "admin_password": "A",
+        "compose": rendered.compose,
         "env": rendered.env,
         "slice": rendered.slice,
         "configuration": rendered.configuration,
@@ -116,7 +118,7 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
         "secrets": rendered.secrets,
     }
     places = {"directory": "/srv/silo/tenants", "routes_directory": "/srv/silo/traefik/routes"}
-    made = stack(item, {**places, "compose": compose_file()})
+    made = stack(item, {**places, "compose": compose_file(), "mounts": mounts(), "folders": folders()})
     home = Path("/srv/silo/tenants") / name
     others = {UNITS / f"silo-{name}.slice"}
     for part in (*made.files, *made.directories):
@@ -203,6 +205,12 @@ commands = st.one_of(
             ),
             words,
         ).map(list),
+    ),
+    st.tuples(
+        st.just(["set", "anna"]),
+        st.tuples(st.sampled_from(["quota", "log_level", "slice", "email", "environment", "x"]), words).map(
+            lambda pair: [f"{pair[0]}={pair[1]}"]
+        ),
     ),
     st.tuples(
         st.sampled_from([["delete", "anna"], ["report"], ["stats"], ["capacity"], ["top"], ["purge", "anna"]]),

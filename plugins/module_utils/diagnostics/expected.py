@@ -42,7 +42,11 @@ class ExpectedService:
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedTenant:
-    """A tenant as it should be; its containers get files of `folders` alone."""
+    """A tenant as it should be; `folders` are those of which its containers get files.
+
+    Of its directory, `secrets` are files below secrets/, of which `passwords` hold one each; `configuration` are other
+    files that its containers mount, and `data` the folders in which they keep data.
+    """
 
     name: str
     state: str
@@ -52,6 +56,10 @@ class ExpectedTenant:
     gateway: str
     bridge: str
     services: tuple[ExpectedService, ...]
+    secrets: tuple[str, ...]
+    passwords: tuple[str, ...]
+    configuration: tuple[str, ...]
+    data: tuple[str, ...]
 
     @property
     def folders(self) -> tuple[Path, Path]:
@@ -117,7 +125,8 @@ def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
         for one in item["services"]
     )
     paths = (Path(item["directory"]), Path(item["storage"]))
-    return ExpectedTenant(name, item["state"], uid, *paths, item["gateway"], item["bridge"], services)
+    lists = (tuple(item[key]) for key in ("secrets", "passwords", "configuration", "folders"))
+    return ExpectedTenant(name, item["state"], uid, *paths, item["gateway"], item["bridge"], services, *lists)
 
 
 def parse(values: Mapping[str, t.Any]) -> Expected:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..common import tenant_env
-from ..tenant.payload import SECRET_SERVICES
 from . import state
 from .expected import ExpectedTenant
 from .finding import Finding, holds, none_of
@@ -18,7 +17,6 @@ from .process import Process
 from .registry import check
 from .subjects import Container, Tenant
 
-PASSWORDS = ("database_password", "cache_password")
 FILES = "their owner's alone"
 HIDDEN = "not in arguments, docker inspect, or the environment of another user's process"
 
@@ -28,11 +26,12 @@ def _expected(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
     folder = tenant.directory / "secrets"
     yield tenant.directory, 0o700, 0
     yield folder, 0o700, 0
-    for name in SECRET_SERVICES:
+    for name in tenant.secrets:
         yield folder / name, 0o400, tenant.uid
-    yield tenant.directory / "immich.json", 0o400, tenant.uid
+    for name in tenant.configuration:
+        yield tenant.directory / name, 0o400, tenant.uid
     yield tenant.directory / tenant_env.FILE, 0o600, 0
-    for name in ("database", "queue", "backups"):
+    for name in tenant.data:
         yield tenant.directory / name, 0o700, tenant.uid
 
 
@@ -65,7 +64,7 @@ def _has_secrets(tenant: Tenant) -> bool:
 
 def passwords(tenant: ExpectedTenant) -> Mapping[str, bytes]:
     """Return the tenant's passwords by name; raises OSError where one is not there."""
-    return {name: (tenant.directory / "secrets" / name).read_bytes().strip() for name in PASSWORDS}
+    return {name: (tenant.directory / "secrets" / name).read_bytes().strip() for name in tenant.passwords}
 
 
 def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:

@@ -19,15 +19,23 @@ from .expected import ExpectedService, ExpectedTenant
 if t.TYPE_CHECKING:
     from .subjects import Server
 
-# Photo server, machine learning, Postgres, Valkey, pages.
 MACHINE_LEARNING = 3003
-OF_CONTAINERS = (2283, MACHINE_LEARNING, 5432, 6379, 8080)
+# Machine learning and pages, beside what the containers of tenants have.
+OF_SHARED = frozenset({MACHINE_LEARNING, 8080})
 # What a server has at least, and what it must not have for anybody.
 OF_HOSTS = (22, 80, 443, 2375)
 OF_NAS = (22, 111, 2049)
 # Where clouds tell a machine its own secrets.
 METADATA = Target("169.254.169.254", 80, "metadata of the cloud")
 LISTENING = "0A"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    """Where the machine learning listens on each tenant's gateway, and where any container listens."""
+
+    machine_learning: int = MACHINE_LEARNING
+    containers: frozenset[int] = OF_SHARED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,43 +76,40 @@ def host(runner: Runner, root: Path, proc: Path = PROC) -> Host:
 
 def own(tenant: ExpectedTenant, port: int) -> list[Target]:
     """Return what each container of a tenant may reach."""
-    inside = [Target(service.address, service.port, service.label) for service in tenant.services]
+    inside = [Target(service.address, service.port, service.label) for service in tenant.services if service.port]
     return [*inside, Target(tenant.gateway, port, "machine learning")]
 
 
-def foreign(
-    mine: Collection[Target], bridge: str, machine_learning: int, others: Iterable[Item], here: Host
-) -> list[Target]:
+def foreign(mine: Collection[Target], bridge: str, ports: Ports, others: Iterable[Item], here: Host) -> list[Target]:
     """Return all but `mine` that there is to reach, from a network whose bridge is `bridge`."""
-    found = [
-        Target(address, port, item.name) for item in others for address in item.addresses for port in OF_CONTAINERS
-    ]
-    ports = sorted(here.ports | set(OF_HOSTS) | {machine_learning})
+    theirs = sorted(ports.containers)
+    found = [Target(address, port, item.name) for item in others for address in item.addresses for port in theirs]
+    of_host = sorted(here.ports | set(OF_HOSTS) | {ports.machine_learning})
     for interface, addresses in here.addresses.items():
         # An address of the link is one of a cable: only the own bridge's is at the other end.
         near = [address for address in addresses if not address.startswith("fe80:") or interface == bridge]
-        found += [Target(address, port, f"this server at {interface}") for address in near for port in ports]
+        found += [Target(address, port, f"this server at {interface}") for address in near for port in of_host]
     found += [Target(address, port, "NAS") for address in here.nas for port in OF_NAS]
     return [target for target in [*found, METADATA] if target not in mine]
 
 
 def of_tenant(
-    tenant: ExpectedTenant, machine_learning: int, items: Sequence[Item], here: Host
+    tenant: ExpectedTenant, ports: Ports, items: Sequence[Item], here: Host
 ) -> tuple[list[Target], list[Target]]:
     """Return what a tenant's containers may reach, and what they may not."""
-    mine = own(tenant, machine_learning)
+    mine = own(tenant, ports.machine_learning)
     others = [item for item in items if item.tenant != tenant.name]
-    return mine, foreign(mine, tenant.bridge, machine_learning, others, here)
+    return mine, foreign(mine, tenant.bridge, ports, others, here)
 
 
 def of_shared(
-    service: ExpectedService, machine_learning: int, items: Sequence[Item], here: Host
+    service: ExpectedService, ports: Ports, items: Sequence[Item], here: Host
 ) -> tuple[list[Target], list[Target]]:
     """Return the same of a shared service on a network of its own; some have a way to the internet."""
     addresses = [address for item in items if item.name == service.container for address in item.addresses]
     mine = [Target(address, service.port, service.label) for address in addresses]
     others = [item for item in items if item.name != service.container]
-    return mine, foreign(mine, "", machine_learning, others, here)
+    return mine, foreign(mine, "", ports, others, here)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,12 +135,13 @@ def connect(server: Server) -> Connections:
         here = host(server.runner, server.sentinel.parent)
     except (CommandError, LookupError) as error:
         return Connections(error=f"this server's own addresses are not known: {' '.join(str(error).split())}")
-    machine_learning = int(server.expected.number("machine_learning_port", MACHINE_LEARNING))
-    tried = {
-        one: of_shared(one.service, machine_learning, server.items, here) for one in server.shared if one.service.port
-    }
+    ports = Ports(
+        int(server.expected.number("machine_learning_port", MACHINE_LEARNING)),
+        OF_SHARED | {int(port) for port in server.expected.texts("ports")},
+    )
+    tried = {one: of_shared(one.service, ports, server.items, here) for one in server.shared if one.service.port}
     for tenant in server.tenants:
-        tried |= dict.fromkeys(tenant.containers, of_tenant(tenant.expected, machine_learning, server.items, here))
+        tried |= dict.fromkeys(tenant.containers, of_tenant(tenant.expected, ports, server.items, here))
     targets = {one.found.network: [*mine, *others] for one, (mine, others) in tried.items()}
     reached = connectivity.from_inside(targets, server.expected.number("patience", connectivity.SECONDS))
     found = {one.name: Connection(*both, reached[one.found.network]) for one, both in tried.items()}

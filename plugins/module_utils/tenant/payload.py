@@ -5,40 +5,46 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..common import tenant_env
 from ..common.compose import slice_name
 from .stack import Admin, Directory, File, Stack
 
-SECRET_SERVICES: Mapping[str, tuple[str, ...]] = {
-    "database_password": ("server", "database"),
-    "cache_password": ("server", "cache"),
-    "valkey.conf": ("cache",),
-}
+CONFIGURATION = "immich.json"
 # Where systemd finds units that no package brings.
 UNITS = Path("/etc/systemd/system")
 
 
-def _directories(directory: Path, owner: int) -> tuple[Directory, ...]:
+def _directories(directory: Path, owner: int, folders: Iterable[str]) -> tuple[Directory, ...]:
     private = (Directory(directory, 0o700, 0), Directory(directory / "secrets", 0o700, 0))
-    return private + tuple(Directory(directory / name, 0o700, owner) for name in ("backups", "database", "queue"))
+    return private + tuple(Directory(directory / name, 0o700, owner) for name in folders)
 
 
 def _slice(item: Mapping[str, t.Any]) -> tuple[File, ...]:
     return (File(UNITS / slice_name(item["name"]), item["slice"]),) if item["slice"] else ()
 
 
-def _files(directory: Path, owner: int, compose: str, item: Mapping[str, t.Any]) -> tuple[File, ...]:
+def _files(directory: Path, owner: int, item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> tuple[File, ...]:
+    mounts: Mapping[str, list[str]] = parameters["mounts"]
+    own = item["compose"]
     public = (
-        File(directory / "compose.yaml", compose, 0o644),
+        # One of the tenant's own has what an operator wrote into its environment.
+        File(directory / "compose.yaml", own or parameters["compose"], 0o600 if own else 0o644, secret=bool(own)),
         File(directory / tenant_env.FILE, item["env"], 0o600),
         # May hold the password of a mail relay.
-        File(directory / "immich.json", item["configuration"], 0o400, owner, ("server",), secret=True),
+        File(
+            directory / CONFIGURATION,
+            item["configuration"],
+            0o400,
+            owner,
+            tuple(mounts.get(CONFIGURATION, ())),
+            secret=True,
+        ),
     )
     secrets = (
-        File(directory / "secrets" / name, content, 0o400, owner, SECRET_SERVICES[name], secret=True)
+        File(directory / "secrets" / name, content, 0o400, owner, tuple(mounts.get(name, ())), secret=True)
         for name, content in item["secrets"].items()
     )
     return (*_slice(item), *public, *secrets)
@@ -58,12 +64,12 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         host_name=item["host_name"],
         state=item["state"],
         directory=directory,
-        directories=_directories(directory, item["uid"]),
-        files=_files(directory, item["uid"], parameters["compose"], item),
+        directories=_directories(directory, item["uid"], parameters["folders"]),
+        files=_files(directory, item["uid"], item, parameters),
         route=_route(routes, f"tenant-{item['name']}.yml", item["route"]),
         starting=_route(routes, f"starting-{item['name']}.yml", item["starting"]),
         storage=Path(item["storage"]),
         digests=item["digests"],
-        admin=Admin(f"http://{item['address']}:2283", item["email"], item["admin_password"]),
+        admin=Admin(item["photo_server"], item["email"], item["admin_password"]),
         app_quota=item["app_quota"],
     )

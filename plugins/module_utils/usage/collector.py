@@ -138,7 +138,7 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
         name: TenantSample(
             services.get(name, {}),
             told.get(name, Database()),
-            taken.get(name, Disk()),
+            taken.get(name, {}),
             cgroup.read_directory(slice_of(name)),
         )
         for name in names

@@ -4,29 +4,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from .bounded import Ask, ask
 
-FOLDERS = ("database", "backups", "queue")
+# Which folder a service has for its data is the Compose file's to say; an apply makes them, and nobody else any other.
+NO_DATA = frozenset({"secrets"})
 # With the tab: the last line of what was cut off may be half a number.
-LINE = re.compile(rf"^([0-9]{{1,18}})\t\S*/({'|'.join(FOLDERS)})$", re.MULTILINE)
+LINE = re.compile(r"^([0-9]{1,18})\t[^\n]*/([^/\n]+)$", re.MULTILINE)
 
-
-@dataclasses.dataclass(frozen=True)
-class Disk:
-    """Bytes of disk below each folder of a tenant; None where they could not be counted in time."""
-
-    database_bytes: int | None = None
-    backups_bytes: int | None = None
-    queue_bytes: int | None = None
+# Bytes of disk below each folder of a tenant, as `database_bytes`; None where they could not be counted in time.
+Disk = Mapping[str, int | None]
 
 
 def read(directory: Path, seconds: float, answer: Ask = ask) -> Disk:
     """Return the disk that the tenant of `directory` takes; no link is followed, and no mount below it entered."""
-    folders = [str(directory / folder) for folder in FOLDERS]
-    text = answer(("du", "--summarize", "--one-file-system", "--block-size=1", "--", *folders), "", seconds)
+    try:
+        folders = [path.name for path in sorted(directory.iterdir()) if _has_data(path)]
+    except OSError:
+        return {}
+    if not folders:
+        return {}
+    paths = [str(directory / folder) for folder in folders]
+    text = answer(("du", "--summarize", "--one-file-system", "--block-size=1", "--", *paths), "", seconds)
     found = {folder: int(number) for number, folder in LINE.findall(text)}
-    return Disk(found.get("database"), found.get("backups"), found.get("queue"))
+    return {f"{folder}_bytes": found.get(folder) for folder in folders}
+
+
+def _has_data(path: Path) -> bool:
+    return path.name not in NO_DATA and path.is_dir() and not path.is_symlink()

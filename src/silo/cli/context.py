@@ -16,6 +16,8 @@ from silo.cli.progress import Progress
 from silo.edits import Edits
 from silo.inventory import Change, InventoryError
 from silo.operation import Operator
+from silo.tenant.schema import PREFIX, defaults, options
+from silo.tenant.services import memory_settings
 
 Command = Callable[..., t.Any]
 
@@ -81,10 +83,11 @@ def verified(command: Command) -> Command:
 
 def limits(command: Command) -> Command:
     """Add the options that are settings of a tenant."""
+    for setting in reversed(memory_settings()):
+        text = f"{options()[setting]['description'].partition(',')[0].rstrip('.')}, such as {defaults()[setting]}."
+        flag = f"--{setting.removeprefix(PREFIX).replace('_', '-')}"
+        command = click.option(flag, metavar="SIZE", help=text)(command)
     for name, meta, text in (
-        ("--cache-memory", "SIZE", "Memory limit of Valkey, such as 512M."),
-        ("--database-memory", "SIZE", "Memory limit of Postgres, such as 1G."),
-        ("--server-memory", "SIZE", "Memory limit of the photo server, such as 1G."),
         ("--nas", "HOST", "The NAS, where the inventory has several."),
         ("--language", "LANG", "de, fr, it or en: the customer's language."),
         ("--plan", "PLAN", "What was bought; its values are in group_vars/plan_<plan>.yml."),

@@ -8,6 +8,7 @@ from silo.ansible.contract import TaskId
 from silo.ansible.runner import Results
 from silo.cli import output
 from silo.cli.context import Call, agree, changing, limits, operator, show, verified
+from silo.inventory import assignments
 
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
 
@@ -52,6 +53,7 @@ def _set_state(call: Call, customer: str, state: str, no_verify: bool, yes: bool
 
 @click.command("set", cls=output.Command)
 @click.argument("customer")
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--email", help="The customer's address.")
 @click.option("--quota", metavar="SIZE", help="Such as 500G.")
 @click.option("--subscription", metavar="SUB", help="The customer's at Stripe, such as sub_1QxAbcDef; it then decides.")
@@ -59,14 +61,31 @@ def _set_state(call: Call, customer: str, state: str, no_verify: bool, yes: bool
 @verified
 @changing
 @click.pass_obj
-def change(call: Call, /, customer: str, no_verify: bool, yes: bool, dry_run: bool, **settings: str | None) -> None:
+def change(
+    call: Call,
+    /,
+    customer: str,
+    words: tuple[str, ...],
+    no_verify: bool,
+    yes: bool,
+    dry_run: bool,
+    **settings: str | None,
+) -> None:
     """Change a customer's quota, plan, language, limits or address, without stopping what need not stop.
 
+    KEY is any setting of a tenant, such as log_level or app_quota_share; KEY= without a value has the plan or the
+    policy count again.
+
     \b
-    Example:
+    Examples:
       silo set hans --quota 500G
+      silo set hans log_level=debug slice=false
     """
-    given = {key: value for key, value in settings.items() if value is not None}
+    given: dict[str, str | None] = {key: value for key, value in settings.items() if value is not None}
+    assigned = assignments.parse(customer, words)
+    if twice := sorted(given.keys() & assigned):
+        raise click.UsageError(f"{twice[0]} is there as an option and as {twice[0]}=...; one of them is right")
+    given |= assigned
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
     with operator(call, verify=not no_verify) as one:

@@ -15,9 +15,7 @@ from silo.cli import output
 from silo.cli.context import Call, operator
 from silo.diagnostics import preflight
 from silo.inventory import InventoryError, Offer
-
-# A tenant of the mission: 1 GiB photo server, 1 GiB Postgres, 0.5 GiB Valkey.
-TENANT = 5 * GIB // 2
+from silo.tenant.services import default_memory
 
 
 @click.command("list", cls=output.Command)
@@ -83,7 +81,9 @@ def _wish(tenant: fleet.TenantStatus) -> str:
 
 
 @click.command(cls=output.Command)
-@click.option("--tenants", "count", type=click.IntRange(0), help="What if there were this many tenants of 2.5 GiB?")
+@click.option(
+    "--tenants", "count", type=click.IntRange(0), help="What if there were this many tenants with the default limits?"
+)
 @output.json_option("An object with 'servers' and 'nas'; sizes in bytes.")
 @click.pass_obj
 def capacity(call: Call, count: int | None, as_json: bool) -> None:
@@ -92,7 +92,7 @@ def capacity(call: Call, count: int | None, as_json: bool) -> None:
     With --tenants, it is the memory of the mission's server, of 128 GiB. Nothing but a NAS is asked for its size.
     """
     pools: Mapping[str, Pool] = {}
-    offers: Mapping[str, Offer] = {"mission": Offer(TENANT, 100 * GIB)}
+    offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB)}
     if count is None:
         with operator(call) as one:
             sizes = one.pools()
@@ -100,7 +100,7 @@ def capacity(call: Call, count: int | None, as_json: bool) -> None:
         ledgers = known.ledgers
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
     else:
-        ledgers = {"128 GiB": MemoryBudget(Server(), (TENANT,) * count)}
+        ledgers = {"128 GiB": MemoryBudget(Server(), (default_memory(),) * count)}
     if as_json:
         servers = [_server(name, ledger, offers, pools) for name, ledger in ledgers.items()]
         output.as_json({"servers": servers, "nas": [_nas(name, pool) for name, pool in pools.items()]})

@@ -19,7 +19,7 @@ VAULT = "$ANSIBLE_VAULT;"
 RIGHT = "lines such as 'tenant_plan: small' are right"
 QUOTED = ("'", '"')
 
-Scalar = str | int
+Scalar = str | float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,9 @@ def _replaced(text: str, key_node: Node, value_node: Node, value: Scalar) -> str
 
 
 def _scalar(value: Scalar, style: str | None = None) -> str:
-    if isinstance(value, int):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
         return str(value)
     if style == "'":
         return "'" + value.replace("'", "''") + "'"

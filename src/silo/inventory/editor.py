@@ -168,8 +168,7 @@ class InventoryEditor:
     def change(self, name: str, *, dry_run: bool = False, **settings: str | None) -> Change:
         """Change settings of a tenant; None takes one away, so that the plan or the policy counts again.
 
-        They are `email`, `plan`, `quota`, `state`, `language`, `subscription`, `extended_until`, `extension_reason`,
-        `server`, `nas`, `server_memory`, `database_memory` and `cache_memory`; sizes such as 512M, 100G or 1T.
+        They are those of validation.SETTINGS without their prefix: what the schema has in one value, as a text.
         """
         validation.check_name(name)
         values = validation.new_values(name, settings, fleet_builder.plans(self.folder.root))

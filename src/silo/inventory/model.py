@@ -69,6 +69,5 @@ class Offer:
 
 
 def memory(tenant: Tenant) -> int:
-    """Return what a tenant takes of its server: its three limits while it should run, in bytes."""
-    limits = tenant.server_memory + tenant.database_memory + tenant.cache_memory
-    return limits if tenant.state == "running" else 0
+    """Return what a tenant takes of its server: its limits together while it should run, in bytes."""
+    return tenant.memory_bytes if tenant.state == "running" else 0

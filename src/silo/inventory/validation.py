@@ -11,9 +11,11 @@ from silo.identifiers import SUBSCRIPTION
 from silo.inventory.document import Scalar
 from silo.inventory.errors import InventoryError, foreign_letter, shown
 from silo.tenant.model import PREFIX_LENGTH, Tenant, check_fleet, derive
-from silo.tenant.schema import EMAIL, TenantError, name_problem, options
+from silo.tenant.schema import EMAIL, PREFIX, TenantError, name_problem, options, typed
+from silo.tenant.services import Service, memory_settings, services
 
 __all__ = [
+    "NOT_BY_HAND",
     "PREFIX_LENGTH",
     "SETTINGS",
     "STATES",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 # What the tool writes, in this order; the keyword of an edit is the name without its prefix.
-SETTINGS = (
+_FIRST = (
     "tenant_email",
     "tenant_plan",
     "tenant_quota",
@@ -38,9 +40,40 @@ SETTINGS = (
     "tenant_extension_reason",
     "tenant_server",
     "tenant_nas",
-    "tenant_server_memory",
-    "tenant_database_memory",
-    "tenant_cache_memory",
+    *memory_settings(),
+)
+_POLICY = "it is the same for all tenants; group_vars of the inventory are right for it"
+_ONCE = "it is given once, and what the tenant has on its machines goes by it"
+# What nobody sets like this, and what is right in its place; {name} is the tenant.
+NOT_BY_HAND: Mapping[str, str] = {
+    "tenant_address_pool": _POLICY,
+    "tenant_directory": _POLICY,
+    "tenant_domain": _POLICY,
+    "tenant_extended_until": "'silo extend {name} --until DAY --reason TEXT' is right",
+    "tenant_extension_reason": "'silo extend {name} --until DAY --reason TEXT' is right",
+    "tenant_file": "the inventory plugin sets it",
+    "tenant_index": _ONCE,
+    "tenant_machine_learning_port": _POLICY,
+    "tenant_routes_directory": _POLICY,
+    "tenant_secrets": "an apply makes them once; 'silo reset-access {name}' sends the customer a new link",
+    "tenant_server": "a tenant's database stays on its server; 'silo create' chooses one",
+    "tenant_state": "'silo start {name}', 'silo stop {name}' or 'silo delete {name}' is right",
+    "tenant_storage_backend": _POLICY,
+    "tenant_storage_overcommit": _POLICY,
+    "tenant_storage_root": _POLICY,
+    "tenant_storage_sentinel": _POLICY,
+    "tenant_subnet": _ONCE,
+    "tenant_uid_base": _POLICY,
+    "tenant_vector_extension": "it goes with the database's image; group_vars of the inventory are right for it",
+    "tenant_wait_seconds": _POLICY,
+}
+SETTINGS = (
+    *_FIRST,
+    *(
+        key
+        for key, option in options().items()
+        if option["type"] in ("str", "bool", "int", "float") and key not in (*NOT_BY_HAND, *_FIRST)
+    ),
 )
 STATES: tuple[str, ...] = tuple(options()["tenant_state"]["choices"])
 LONGEST = 254
@@ -50,6 +83,7 @@ _EXAMPLES = {
     "tenant_subscription": "the id of a subscription, such as sub_1QxAbcDef,",
     "tenant_extended_until": "a day such as 2027-01-15",
 }
+_KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number"}
 GIB = 1024**3
 
 
@@ -67,30 +101,34 @@ def new_values(name: str, settings: Mapping[str, object], plans: Collection[str]
 
     What is refused here would harm before the schema sees it: a template, which Ansible would fill in.
     """
-    problems, values = [], {}
+    problems = []
+    values: dict[str, Scalar | None] = {}
     for keyword, value in settings.items():
-        key = f"tenant_{keyword}"
+        key = f"{PREFIX}{keyword}"
         if key not in SETTINGS:
             near = difflib.get_close_matches(key, SETTINGS, n=1)
-            problems.append(f"{name}: {shown(keyword)} is no setting" + (f"; {near[0][7:]} is meant?" if near else ""))
-        elif value is None or (isinstance(value, str) and _is_plain(value)):
-            values[key] = value
+            meant = f". Did you mean {near[0].removeprefix(PREFIX)!r}?" if near else ""
+            problems.append(f"{name}: unknown setting {shown(keyword)}{meant}")
+        elif value is None:
+            values[key] = None
+        elif isinstance(value, str) and _is_plain(value) and (right := typed(key, value)) is not None:
+            values[key] = right
         else:
             problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")
     for key, value in values.items():
         choices = _choices(key, plans)
         wrong = value is not None and bool(choices) and value not in choices
         if key == "tenant_email":
-            wrong = value is None or not value.isascii() or not EMAIL.fullmatch(value)
+            wrong = value is None or not str(value).isascii() or not EMAIL.fullmatch(str(value))
         if key == "tenant_subscription":
-            wrong = value is not None and not SUBSCRIPTION.fullmatch(value)
+            wrong = value is not None and not SUBSCRIPTION.fullmatch(str(value))
         if key == "tenant_extended_until":
-            wrong = value is not None and not _is_day(value)
+            wrong = value is not None and not _is_day(str(value))
         if wrong:
             problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")
     if problems:
         raise InventoryError(problems)
-    return dict(values)
+    return values
 
 
 def check_sizes(tenant: Tenant, written: Collection[str]) -> None:
@@ -103,12 +141,18 @@ def check_sizes(tenant: Tenant, written: Collection[str]) -> None:
         raise InventoryError(problems)
 
 
+def _limit_of(service: Service) -> Callable[[Tenant], int]:
+    return lambda tenant: tenant.memory[service.name]
+
+
 _MEMORY = (GIB // 16, 1024 * GIB, "a memory limit from 64M to 1T is right")
 _SIZES: Mapping[str, tuple[Callable[[Tenant], int], int, int, str]] = {
     "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "a quota from 1G to 1024T is right"),
-    "tenant_server_memory": (lambda tenant: tenant.server_memory, *_MEMORY),
-    "tenant_database_memory": (lambda tenant: tenant.database_memory, *_MEMORY),
-    "tenant_cache_memory": (lambda tenant: tenant.cache_memory, *_MEMORY),
+    **{
+        service.memory_setting: (_limit_of(service), *_MEMORY)
+        for service in services().values()
+        if service.memory_setting
+    },
 }
 
 
@@ -139,6 +183,8 @@ def _right(key: str, plans: Collection[str]) -> str:
         return f"one of {', '.join(choices)} is right"
     if key in _EXAMPLES:
         return f"{_EXAMPLES[key]} is right"
+    if kind := _KINDS.get(options().get(key, {}).get("type", "")):
+        return f"{kind} is right"
     if key in _SIZES:
         return "a size such as 512M, 100G or 1T is right"
     return f"one line of at most {LONGEST} plain characters is right"

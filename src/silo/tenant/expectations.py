@@ -5,41 +5,34 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator, Mapping
 
+from silo.tenant import secrets
 from silo.tenant.model import Tenant
-from silo.tenant.render import services
-
-PORTS: Mapping[str, int] = {"server": 2283, "database": 5432, "cache": 6379}
+from silo.tenant.services import Service, configuration_files, folders, secret_files, services
 
 
 def seccomp() -> str:
     """Return the server's file with the profile of the system calls; it is the same for all services."""
-    (option,) = {
-        option for service in services().values() for option in service["security_opt"] if option.startswith("seccomp:")
-    }
+    options = (option for service in services().values() for option in service.section["security_opt"])
+    (option,) = {option for option in options if option.startswith("seccomp:")}
     return str(option.removeprefix("seccomp:"))
 
 
-def _writable(service: Mapping[str, t.Any]) -> Iterator[str]:
-    for volume in service.get("volumes", []):
-        if not volume.get("read_only"):
-            yield volume["target"]
-    for text in service.get("tmpfs", []):
-        yield text.partition(":")[0]
+def ports() -> list[int]:
+    """Return the ports at which containers of tenants listen, and which nobody else's container may reach."""
+    return sorted({service.port for service in services().values()} - {0})
 
 
-def _service(tenant: Tenant, name: str) -> dict[str, t.Any]:
-    section = services()[name]
+def _service(tenant: Tenant, service: Service) -> dict[str, t.Any]:
     return {
-        "name": name,
-        "image": tenant.settings["tenant_images"][name],
-        "memory": getattr(tenant, f"{name}_memory"),
-        "processes": section["pids_limit"],
-        "memory_order": section["oom_score_adj"],
-        "writable": list(_writable(section)),
-        "address": getattr(tenant.network, name),
-        "port": PORTS[name],
+        "name": service.name,
+        "image": service.image(tenant.settings),
+        "memory": tenant.memory[service.name],
+        "processes": service.section["pids_limit"],
+        "memory_order": service.section["oom_score_adj"],
+        "writable": list(service.writable),
+        "address": tenant.network.addresses[service.name],
+        "port": service.port,
     }
 
 
@@ -53,5 +46,9 @@ def promise(tenant: Tenant) -> dict[str, t.Any]:
         "storage": tenant.storage,
         "gateway": tenant.network.gateway,
         "bridge": tenant.network.bridge,
-        "services": [_service(tenant, name) for name in PORTS],
+        "services": [_service(tenant, service) for service in services().values()],
+        "secrets": list(secret_files()),
+        "passwords": [name for name in secret_files() if name in secrets.NAMES],
+        "configuration": list(configuration_files()),
+        "folders": list(folders()),
     }

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from silo.tenant.hostvars import Merged
 from silo.tenant.model import Tenant, check_fleet, derive
-from silo.tenant.schema import TenantError
-
-PREFIX = "tenant_"
+from silo.tenant.schema import PREFIX, TenantError
 
 
 def _read(name: str, merged: Merged) -> Tenant:

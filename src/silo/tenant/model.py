@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 import netaddr
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
+from silo.tenant.environment import environments
 from silo.tenant.schema import TenantError, validate
+from silo.tenant.services import PHOTO_SERVER, memory_settings, services
 
 PREFIX_LENGTH = 28
 MIB = 1024**2
@@ -21,20 +23,24 @@ LEAST_UID, MOST_UID = 10_000, 2**31 - 1
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A tenant's own network: the first half of the subnet is fixed, the second is left to one-off containers."""
+    """A tenant's own network: the first half of the subnet is fixed, the second is left to one-off containers.
+
+    `addresses` is by service.
+    """
 
     subnet: str
     gateway: str
-    server: str
-    database: str
-    cache: str
+    addresses: Mapping[str, str] = dataclasses.field(hash=False)
     range: str
     bridge: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Tenant:
-    """One tenant as it should be. Sizes in bytes; `settings` are the validated `tenant_*` values."""
+    """One tenant as it should be. Sizes in bytes; `settings` are the validated `tenant_*` values.
+
+    `memory` is service to limit, `environments` service to the variables that settings add to its container.
+    """
 
     name: str
     index: int
@@ -46,14 +52,23 @@ class Tenant:
     uid: int
     quota: int
     app_quota: int
-    server_memory: int
-    database_memory: int
-    cache_memory: int
+    memory: Mapping[str, int] = dataclasses.field(hash=False)
+    environments: Mapping[str, Mapping[str, str]] = dataclasses.field(repr=False, hash=False)
     host_name: str
     directory: str
     storage: str
     network: Network
     settings: Mapping[str, t.Any] = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The limits of all services together."""
+        return sum(self.memory.values())
+
+    @property
+    def photo_server(self) -> str:
+        """Where the photo server answers on the tenant's own network."""
+        return f"http://{self.network.addresses[PHOTO_SERVER]}:{services()[PHOTO_SERVER].port}"
 
 
 def _bytes(name: str, key: str, value: str) -> int:
@@ -110,9 +125,15 @@ def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPN
 
 def _network(name: str, index: int, settings: Mapping[str, t.Any]) -> Network:
     subnet = _subnet(name, index, settings)
-    gateway, server, database, cache = (str(subnet[offset]) for offset in (1, 2, 3, 4))
+    addresses = {service.name: str(subnet[service.address]) for service in services().values()}
     upper_half = str(list(subnet.subnet(PREFIX_LENGTH + 1))[1])
-    return Network(str(subnet), gateway, server, database, cache, upper_half, f"im-{index}")
+    return Network(str(subnet), str(subnet[1]), addresses, upper_half, f"im-{index}")
+
+
+def _memory(name: str, settings: Mapping[str, t.Any]) -> dict[str, int]:
+    for key in memory_settings():
+        _bytes(name, key, settings[key])
+    return {service.name: service.memory(settings) for service in services().values()}
 
 
 def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
@@ -123,11 +144,7 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
     settings = validate(name, values)
     index = settings["tenant_index"]
 
-    def size(key: str) -> int:
-        return _bytes(name, key, settings[key])
-
-    quota = size("tenant_quota")
-
+    quota = _bytes(name, "tenant_quota", settings["tenant_quota"])
     return Tenant(
         name=name,
         index=index,
@@ -139,9 +156,8 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         uid=_uid(name, index, settings["tenant_uid_base"]),
         quota=quota,
         app_quota=_app_quota(name, quota, settings["tenant_app_quota_share"]),
-        server_memory=size("tenant_server_memory"),
-        database_memory=size("tenant_database_memory"),
-        cache_memory=size("tenant_cache_memory"),
+        memory=_memory(name, settings),
+        environments=environments(name, settings),
         host_name=f"{name}.{settings['tenant_domain']}",
         directory=f"{settings['tenant_directory']}/{name}",
         storage=f"{settings['tenant_storage_root']}/{name}",

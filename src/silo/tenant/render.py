@@ -5,23 +5,25 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import yaml
 from ansible.module_utils.common.dict_transformations import dict_merge
 from ansible.module_utils.common.yaml import SafeDumper  # type: ignore[attr-defined]  # by libyaml where it is
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.compose import project, slice_name
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.compose import project as project_name
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.compose import slice_name
 
+from silo.tenant.environment import text
 from silo.tenant.model import MIB, Tenant
-from silo.tenant.schema import TenantError, role
+from silo.tenant.schema import PREFIX, TenantError
+from silo.tenant.services import VARIABLE, Service, project, services
 
-VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+PART_OF_MEMORY = re.compile(r"memory/(\d+)")
 ACCESS_PATH = "/silo/welcome/"
 # Where Immich takes a password or a PIN, or a code in their place; as its router reads a path, in any case of letters.
 GUESSED_PATHS = (
@@ -38,10 +40,12 @@ HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thum
 class Stack:
     """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content.
 
-    `slice` is the unit of systemd that holds the containers; empty where there is none. `starting` is the route for as
-    long as there is nothing to lead to.
+    `compose` is the Compose file of this tenant alone; empty where it is the one of all. `slice` is the unit of systemd
+    that holds the containers; empty where there is none. `starting` is the route for as long as there is nothing to
+    lead to.
     """
 
+    compose: str
     env: str
     slice: str
     configuration: str
@@ -49,23 +53,6 @@ class Stack:
     starting: str
     digests: Mapping[str, str]
     secrets: Mapping[str, str] = dataclasses.field(repr=False)
-
-
-@functools.cache
-def compose_file() -> str:
-    """Return the text of the Compose file, the same for all tenants."""
-    return (role() / "files" / "compose.yaml").read_text(encoding="utf-8")
-
-
-@functools.cache
-def services() -> dict[str, dict[str, t.Any]]:
-    """Return the sections of the Compose file, by service."""
-    return t.cast("dict[str, dict[str, t.Any]]", yaml.safe_load(compose_file())["services"])
-
-
-@functools.cache
-def _service_text(service: str) -> str:
-    return json.dumps(services()[service], sort_keys=True)
 
 
 def _configuration(tenant: Tenant) -> str:
@@ -122,7 +109,7 @@ def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, st
 def _variables(tenant: Tenant) -> dict[str, str]:
     network, settings = tenant.network, tenant.settings
     return {
-        "COMPOSE_PROJECT_NAME": project(tenant.name),
+        "COMPOSE_PROJECT_NAME": project_name(tenant.name),
         "TENANT_NAME": tenant.name,
         # For those who start again what should run; no part of a container, so that it makes none new.
         "TENANT_STATE": tenant.state,
@@ -134,27 +121,43 @@ def _variables(tenant: Tenant) -> dict[str, str]:
         "TENANT_SUBNET": network.subnet,
         "TENANT_GATEWAY": network.gateway,
         "TENANT_RANGE": network.range,
-        "SERVER_ADDRESS": network.server,
-        "SERVER_IMAGE": settings["tenant_images"]["server"],
-        "SERVER_MEMORY": str(tenant.server_memory),
-        "IMMICH_ALLOW_SETUP": "false",
-        "DATABASE_ADDRESS": network.database,
-        "DATABASE_IMAGE": settings["tenant_images"]["database"],
-        "DATABASE_MEMORY": str(tenant.database_memory),
-        "DATABASE_SHARED_BUFFERS": f"{tenant.database_memory // 4 // MIB}MB",
-        "DATABASE_MAINTENANCE_MEMORY": f"{tenant.database_memory // 8 // MIB}MB",
-        "DATABASE_VECTOR_EXTENSION": settings["tenant_vector_extension"],
-        "CACHE_ADDRESS": network.cache,
-        "CACHE_IMAGE": settings["tenant_images"]["cache"],
-        "CACHE_MEMORY": str(tenant.cache_memory),
+        **{key: value for service in services().values() for key, value in _of_service(tenant, service)},
     }
 
 
-def _digest(service: str, variables: Mapping[str, str], contents: Mapping[str, str]) -> str:
+def _of_service(tenant: Tenant, service: Service) -> Iterator[tuple[str, str]]:
+    memory = tenant.memory[service.name]
+    yield f"{service.prefix}_ADDRESS", tenant.network.addresses[service.name]
+    yield f"{service.prefix}_IMAGE", service.image(tenant.settings)
+    yield f"{service.prefix}_MEMORY", str(memory)
+    for name, source in service.variables.items():
+        if part := PART_OF_MEMORY.fullmatch(source):
+            yield name, f"{memory // int(part[1]) // MIB}MB"
+        else:
+            yield name, text(tenant.settings.get(source, "")) if source.startswith(PREFIX) else source
+
+
+def _compose(tenant: Tenant) -> str:
+    """Return a Compose file of the tenant's own, where settings give its containers more variables; else nothing.
+
+    As JSON, which YAML holds: what looks like a number to one reader of YAML and not to another is a text in it.
+    """
+    if not any(tenant.environments.values()):
+        return ""
+    sections = {service.name: _section(tenant, service) for service in services().values()}
+    written = json.dumps({**project(), "services": sections}, indent=2, ensure_ascii=False)
+    return f"# The stack of all tenants, with the variables that this one's settings give its containers.\n{written}\n"
+
+
+def _section(tenant: Tenant, service: Service) -> dict[str, t.Any]:
+    return service.with_environment(tenant.environments[service.name])
+
+
+def _digest(section: Mapping[str, t.Any], variables: Mapping[str, str], contents: Mapping[str, str]) -> str:
     """Return a digest of all that a service is made of: its section, the variables and the mounted files it names."""
-    text = _service_text(service)
-    parts = [VARIABLE.sub(lambda match: variables.get(match[1], match[0]), text)]
-    mounted = (name for name in sorted(contents) if f'"{name}"' in text or f'/{name}"' in text)
+    written = json.dumps(section, sort_keys=True)
+    parts = [VARIABLE.sub(lambda match: variables.get(match[1], match[0]), written)]
+    mounted = (name for name in sorted(contents) if f'"{name}"' in written or f'/{name}"' in written)
     parts += [f"{name}\0{contents[name]}" for name in mounted]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -184,8 +187,7 @@ def slice_unit(name: str, memory: int) -> str:
 
 def _slice(tenant: Tenant) -> str:
     """Return the unit whose limit is the sum of the containers', so that they never have more together."""
-    memory = tenant.server_memory + tenant.database_memory + tenant.cache_memory
-    return slice_unit(tenant.name, memory) if tenant.settings["tenant_slice"] else ""
+    return slice_unit(tenant.name, tenant.memory_bytes) if tenant.settings["tenant_slice"] else ""
 
 
 def _traefik_name(tenant: Tenant, part: str = "") -> str:
@@ -244,7 +246,7 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
                 "middlewares": [learning],
             },
         },
-        "services": {name: {"loadBalancer": {"servers": [{"url": f"http://{tenant.network.server}:2283"}]}}},
+        "services": {name: {"loadBalancer": {"servers": [{"url": tenant.photo_server}]}}},
         "middlewares": {
             _traefik_name(tenant, "-access"): {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
             learning: {
@@ -286,8 +288,9 @@ def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
     """Return the files of `tenant`; `secrets` are those of its vault.yml."""
     variables = _variables(tenant)
     configuration = _configuration(tenant)
-    secret_files = _secret_files(secrets, tenant.cache_memory)
+    secret_files = _secret_files(secrets, tenant.memory["cache"])
     contents = {"immich.json": configuration, **secret_files}
-    digests = {service: _digest(service, variables, contents) for service in services()}
-    env = _env(variables | {f"{service.upper()}_DIGEST": digest for service, digest in digests.items()})
-    return Stack(env, _slice(tenant), configuration, _route(tenant), _starting(tenant), digests, secret_files)
+    digests = {service.name: _digest(_section(tenant, service), variables, contents) for service in services().values()}
+    env = _env(variables | {f"{services()[name].prefix}_DIGEST": digest for name, digest in digests.items()})
+    route, starting = _route(tenant), _starting(tenant)
+    return Stack(_compose(tenant), env, _slice(tenant), configuration, route, starting, digests, secret_files)

@@ -19,14 +19,16 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.names impor
 
 from silo.repository import collection
 
+PREFIX = "tenant_"
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 # What becomes a line, a path, a rule or an image in files of a server, where another letter would say more than that.
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
 # Checked in ways of their own, or never on a server.
 NOT_PLAIN = frozenset(
-    "tenant_address_pool tenant_cache_memory tenant_database_memory tenant_email tenant_extension_reason tenant_file "
-    "tenant_quota tenant_server_memory tenant_subnet".split()
+    "tenant_address_pool tenant_email tenant_extension_reason tenant_file tenant_quota tenant_subnet".split()
 )
+# A service's limit, which is read as a size.
+MEMORY = re.compile(r"tenant_\w+_memory")
 LONGEST_SENTENCE = 400
 # In which Ansible's validation ends at values of a shape that it does not think of.
 FAULTS = (TypeError, ValueError, ArithmeticError, AttributeError)
@@ -89,8 +91,12 @@ def _unknown(name: str, values: t.Mapping[str, t.Any]) -> list[str]:
     return problems
 
 
+def _has_own_check(key: str) -> bool:
+    return key in NOT_PLAIN or bool(MEMORY.fullmatch(key))
+
+
 def _not_plain(name: str, values: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    texts = {key: value for key, value in values.items() if key in options() and key not in NOT_PLAIN}
+    texts = {key: value for key, value in values.items() if key in options() and not _has_own_check(key)}
     texts |= {f"tenant_images.{key}": value for key, value in (values.get("tenant_images") or {}).items()}
     for key, value in texts.items():
         if isinstance(value, str) and not PLAIN.fullmatch(value):
@@ -104,7 +110,8 @@ def _sentence(name: str, message: str) -> str:
     return f"{name}: {message}"
 
 
-def _shown(value: t.Any) -> str:
+def shown(value: t.Any) -> str:
+    """Return a value for a sentence."""
     try:
         return repr(value)
     except ValueError:
@@ -126,6 +133,16 @@ def _checked(specification: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]
     return result
 
 
+def typed(key: str, value: str) -> str | float | None:
+    """Return a text as a value of the option `key`, by the schema; None where it is none."""
+    option = options()[key]
+    try:
+        found = _checked({key: {"type": option.get("type", "str")}}, {key: value})
+    except FAULTS:
+        return None
+    return None if found.error_messages else t.cast("str | float", found.validated_parameters[key])
+
+
 def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Check the settings of one tenant (all `tenant_*` names that it has) and return them typed, defaults filled in.
 
@@ -139,7 +156,7 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         result = _checked(options(), defaults() | known)
     except FAULTS:
         breaking = [key for key in known if _breaks(key, known[key])]
-        problems += [f"{name}: {key} is {_shown(known[key])}; {options()[key]['type']} is right" for key in breaking]
+        problems += [f"{name}: {key} is {shown(known[key])}; {options()[key]['type']} is right" for key in breaking]
         if not breaking:
             raise
         raise TenantError(problems) from None

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from silo.edits import Edits
+from silo.tenant import services
 from tests.bench import __main__ as command
 from tests.bench import adding, counting, learning, living, many, place, routing, stubs, table
 from tests.bench.line import BenchError, Line, fastest, interleaved
@@ -113,6 +114,17 @@ def test_a_stub_is_the_projects_stack_with_other_programs_in_it():
         assert stub["services"][name].get("depends_on") == service.get("depends_on")
         assert stub["services"][name]["healthcheck"]["start_interval"] == service["healthcheck"]["start_interval"]
         assert "volumes" not in stub["services"][name]
+
+
+def test_a_stubs_services_are_read_as_those_of_a_tenant(tmp_path, monkeypatch):
+    file = tmp_path / "compose.yaml"
+    file.write_text(stubs.compose(services.compose_path().read_text()))
+    real = services.services()
+    monkeypatch.setattr(services, "compose_path", lambda: file)
+    stub = services.services()
+    assert {(one.name, one.address, one.port) for one in stub.values()} == {
+        (one.name, one.address, one.port) for one in real.values()
+    }
 
 
 LAB = {

@@ -12,7 +12,6 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts impo
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample, TenantSample
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -48,7 +47,7 @@ def host(monkeypatch, tmp_path):
     }
 
     class Host:
-        tenants = {"hans": TenantSample(dict.fromkeys(("server",), RUNNING), Database(), Disk(7000))}
+        tenants = {"hans": TenantSample(dict.fromkeys(("server",), RUNNING), Database(), {"database_bytes": 7000})}
         served = STARTED + line("requests", "tenant-hans@file", 3)
         directories = {"hans": State(1, 5000, Usage(900, 3)), "lost+found": State()}
         fails = ()
@@ -108,7 +107,7 @@ def test_one_look_has_all_parts(host):
 
 def test_a_slice_is_what_counts_where_there_is_one(host):
     whole = Group(500, 400, 3000, 7, 3, 9.5, 70, 80, 15, inode=4711)
-    host.tenants = {"hans": TenantSample({"server": RUNNING}, Database(), Disk(), whole)}
+    host.tenants = {"hans": TenantSample({"server": RUNNING}, Database(), {}, whole)}
     found = collector.collect(host.settings()).look.containers["hans"]
     assert found.memory_bytes == 500
     assert found.counters == {
@@ -135,7 +134,7 @@ def test_a_part_that_fails_is_told_and_the_others_are_there(host, part, unknown)
 
 
 def test_who_is_stopped_counts_nothing_and_is_not_well(host):
-    host.tenants = {"hans": TenantSample({"server": EXITED}, Database(), Disk())}
+    host.tenants = {"hans": TenantSample({"server": EXITED}, Database(), {})}
     look = collector.collect(host.settings()).look
     assert (look.containers["hans"].healthy, look.containers["hans"].counters) == (False, {})
     assert look.database == {}

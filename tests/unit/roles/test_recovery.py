@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import silo_recovery as recovery
-from silo.tenant.render import compose_file
+from silo.tenant.services import compose_file
 
 ROOT = Path(__file__).parents[3]
 SERVICES = ("server", "database", "cache")

@@ -13,7 +13,7 @@ HANS = {
     "host_name": "hans.swissphoto.ch",
     "state": "running",
     "uid": 200001,
-    "address": "10.83.0.18",
+    "photo_server": "http://10.83.0.18:2283",
     "storage": "/instances/hans",
     "app_quota": 1,
     "email": "hans@example.ch",

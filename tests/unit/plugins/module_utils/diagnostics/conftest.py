@@ -33,6 +33,7 @@ class Given:
             "seccomp": str(self.seccomp),
             "machine_learning_port": 3003,
             "firewall_input_enabled": True,
+            "ports": [2283, 5432, 6379],
             "ssh_keys_only": True,
             "patience": 1.0,
         }
@@ -59,6 +60,10 @@ class Given:
             "storage": str(self.root / "nas" / name),
             "gateway": f"10.83.0.{16 * index + 1}",
             "bridge": f"im-{index}",
+            "secrets": ["database_password", "cache_password", "valkey.conf"],
+            "passwords": ["database_password", "cache_password"],
+            "configuration": ["immich.json"],
+            "folders": ["backups", "database", "queue"],
             "services": [
                 {
                     "name": service,

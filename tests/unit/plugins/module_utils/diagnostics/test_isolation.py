@@ -8,6 +8,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.connectivity import Reached, Target
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.targets import Connection, Connections
 
+PORTS = targets.Ports(3003, targets.OF_SHARED | {2283, 5432, 6379})
+
 
 def interface(name, *addresses):
     return {"ifname": name, "addr_info": [{"local": local, "scope": scope} for local, scope in addresses]}
@@ -72,7 +74,7 @@ def test_all_else_is_what_it_may_not(given, here):
         given.item(name="silo-maria-database-1", tenant="maria", addresses=("10.83.0.35",)),
         given.item(name="silo-pages-pages-1", tenant="", addresses=("10.82.0.18",)),
     ]
-    mine, must_not = targets.of_tenant(given.hans, 3003, items, here)
+    mine, must_not = targets.of_tenant(given.hans, PORTS, items, here)
     tried = set(must_not)
     assert mine == targets.own(given.hans, 3003)
     for forbidden in (
@@ -92,13 +94,13 @@ def test_all_else_is_what_it_may_not(given, here):
 
 def test_the_nas_is_tried_where_it_is_another_host(given, here):
     there = targets.Host(here.addresses, here.ports, ("192.0.2.20",))
-    assert Target("192.0.2.20", 2049) in targets.of_tenant(given.hans, 3003, [], there)[1]
+    assert Target("192.0.2.20", 2049) in targets.of_tenant(given.hans, PORTS, [], there)[1]
 
 
 def test_a_shared_service_may_reach_itself_alone(given, here):
     pages = given.expected.shared[1]
     items = [given.item(), given.item(name="pages-1", tenant="", addresses=("10.82.0.18",))]
-    mine, must_not = targets.of_shared(pages, 3003, items, here)
+    mine, must_not = targets.of_shared(pages, PORTS, items, here)
     assert mine == [Target("10.82.0.18", 8080)]
     assert {Target("10.83.0.18", 5432), Target("10.83.0.17", 3003), Target("169.254.169.254", 80)} <= set(must_not)
     assert not any(target.address in ("10.82.0.18", "fe80::1") for target in must_not)

@@ -13,6 +13,18 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 DIGESTS = {"server": "s1", "database": "d1", "cache": "c1"}
 
 
+# What the action plugin says of the services.
+SERVICES = {
+    "mounts": {
+        "database_password": ["server", "database"],
+        "cache_password": ["server", "cache"],
+        "valkey.conf": ["cache"],
+        "immich.json": ["server"],
+    },
+    "folders": ["backups", "database", "queue"],
+}
+
+
 class Server:
     """A server that is a temporary directory; `done` is what happened to it, in order."""
 
@@ -34,11 +46,12 @@ class Server:
             "host_name": f"{name}.swissphoto.ch",
             "state": state,
             "uid": os.getuid(),
-            "address": "10.83.0.18",
+            "photo_server": "http://10.83.0.18:2283",
             "storage": str(self.root / "nas" / name),
             "app_quota": 85 * 1024**3,
             "email": f"{name}@example.ch",
             "admin_password": "Asecret",
+            "compose": "",
             "env": "A=1\n",
             "slice": "",
             "configuration": "{}\n",
@@ -49,7 +62,7 @@ class Server:
             **changes,
         }
         places = {"directory": self.root / "tenants", "routes_directory": self.root / "routes"}
-        return stack(item, {**places, "compose": "services: {}\n"})
+        return stack(item, {**places, **SERVICES, "compose": "services: {}\n"})
 
     def run(self, command, environment):
         if command[1] == "compose":

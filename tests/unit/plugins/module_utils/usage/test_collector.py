@@ -10,9 +10,9 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage import colle
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 
 STARTED = "2026-11-23T16:57:05.123456789Z"
+DISK = {"database_bytes": 7, "backups_bytes": None, "queue_bytes": None}
 
 
 INSPECTED = {"State": {"Pid": 42, "StartedAt": STARTED}, "RestartCount": 2}
@@ -37,7 +37,7 @@ def server(monkeypatch, tmp_path):
     monkeypatch.setattr(collector.cgroup, "CGROUP", tmp_path / "cgroup")
     monkeypatch.setattr(engine, "get", lambda _path, _query: INSPECTED)
     monkeypatch.setattr(collector.database, "read", lambda _name, _seconds: Database(5))
-    monkeypatch.setattr(collector.disk, "read", lambda _folder, _seconds: Disk(7))
+    monkeypatch.setattr(collector.disk, "read", lambda _folder, _seconds: DISK)
 
     def have(*containers, folders=()):
         monkeypatch.setattr(engine, "containers", lambda: list(containers))
@@ -58,19 +58,19 @@ def test_who_runs_is_measured(server):
     assert service.group.cpu_seconds == pytest.approx(10.1)
     # 0.1 seconds of CPU in 0.1 seconds and what the machine takes on top.
     assert 0.1 < service.cpu_cores <= 1
-    assert (found.database, found.disk) == (Database(5), Disk(7))
+    assert (found.database, found.disk) == (Database(5), DISK)
 
 
 def test_who_is_stopped_uses_disk_alone(server):
     found = server(container("hans", "database", "exited"), folders=["hans"])["hans"]
     assert found.services == {"database": ServiceSample("exited", "healthy", "hans-database")}
-    assert (found.database, found.disk) == (Database(), Disk(7))
+    assert (found.database, found.disk) == (Database(), DISK)
 
 
 def test_a_folder_that_was_left_is_seen(server):
     found = server(folders=["peter", "Not-A-Name", "x"])
     assert set(found) == {"peter"}
-    assert (found["peter"].services, found["peter"].disk) == ({}, Disk(7))
+    assert (found["peter"].services, found["peter"].disk) == ({}, DISK)
 
 
 def test_a_name_that_no_tenant_has_reaches_no_command(server):
@@ -165,4 +165,4 @@ def test_a_server_without_tenants_has_none(server, tmp_path):
 def test_a_module_can_return_it(server):
     facts = collector.as_facts(server(container("hans", "cache"), folders=["hans"]))
     assert facts["hans"]["services"]["cache"]["state"] == "running"
-    assert facts["hans"]["disk"] == {"database_bytes": 7, "backups_bytes": None, "queue_bytes": None}
+    assert facts["hans"]["disk"] == DISK

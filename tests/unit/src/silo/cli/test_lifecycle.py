@@ -78,6 +78,12 @@ def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
         (("stop", "hans", "--yes"), 2, "there is none of this name"),
         (("set", "anna"), 2, "name at least one setting"),
         (("set", "anna", "--language", "rm"), 2, "one of de, fr, it, en is right"),
+        (("set", "anna", "language=rm"), 2, "one of de, fr, it, en is right"),
+        (("set", "anna", "qouta=1T"), 2, "unknown setting 'qouta'. Did you mean 'quota'?"),
+        (("set", "anna", "state=stopped"), 2, "'silo start anna', 'silo stop anna' or 'silo delete anna' is right"),
+        (("set", "anna", "environment=x"), 2, "write tenant_environment in host_vars/anna/overrides.yml"),
+        (("set", "anna", "app_quota_share=2"), 2, "a number above 0 and up to 1 is right"),
+        (("set", "anna", "--quota", "1T", "quota=2T"), 2, "quota is there as an option and as quota=...; one of them"),
         (("delete", "anna", "--confirm", "Anna"), 2, "confirm is 'Anna'; the name typed again, anna, is right"),
         (("purge", "anna"), 2, "not in the trash; there is nobody"),
         (("undelete", "anna"), 2, "none of this name was deleted and not purged yet"),
@@ -91,6 +97,22 @@ def test_what_is_wrong_is_a_sentence_and_a_code(silo, path, arguments, code, sai
     assert (result.exit_code, said in re.sub(r"\s+", " ", result.output)) == (code, True), result.output
     assert "Traceback" not in result.output
     assert sorted(str(file) for file in path.rglob("*.yml")) == before
+
+
+def test_any_setting_of_the_schema_is_set_with_its_type(silo, path, runs):
+    result = silo("set", "anna", "log_level=debug", "tenant_slice=false", "app-quota-share=0.9", "--quota", "200G")
+    assert result.exit_code == 0, result.output
+    settings = Edits(path).inventory.tenants()["anna"].settings
+    keys = ("tenant_log_level", "tenant_slice", "tenant_app_quota_share", "tenant_quota")
+    assert [settings[key] for key in keys] == ["debug", False, 0.9, "200G"]
+    assert Edits(path).tenant("anna").environments["server"] == {"IMMICH_LOG_LEVEL": "debug"}
+    assert [limit for _names, limit, _facts in runs.seen] == ["", "anna"]
+
+
+def test_a_setting_without_a_value_goes(silo, path):
+    silo("set", "anna", "log_level=debug")
+    assert silo("set", "anna", "log_level=").exit_code == 0
+    assert "tenant_log_level" not in Edits(path).inventory.tenants()["anna"].settings
 
 
 def test_what_is_not_reached_has_a_code_of_its_own(silo, runs):

@@ -472,8 +472,8 @@ def test_a_letter_that_looks_like_another_is_named(inventory, unmerged):
         ({"quota": 100}, "tenant_quota is 100; a size such as 512M, 100G or 1T is right"),
         ({"quota": ""}, "tenant_quota is ''; a size such as 512M, 100G or 1T is right"),
         ({"server": "silo\x00"}, "tenant_server is 'silo\\x00'; one line of at most 254 plain characters is right"),
-        ({"qouta": "1G"}, "'qouta' is no setting; quota is meant?"),
-        ({"index": "7"}, "'index' is no setting"),
+        ({"qouta": "1G"}, "anna: unknown setting 'qouta'. Did you mean 'quota'?"),
+        ({"index": "7"}, "anna: unknown setting 'index'"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_before_anything_is_asked(inventory, unmerged, given_settings, sentence):

@@ -8,7 +8,6 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector im
     as_facts,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.disk import Disk
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -39,7 +38,9 @@ RUNNING = ServiceSample("running", "healthy", "7f3a", "2026-11-23T16:57:05Z", 1,
 def found(service=RUNNING, size=5000, photos=12):
     """What the module returns of a tenant."""
     services = dict.fromkeys(("server", "database", "cache"), service)
-    return as_facts({"hans": TenantSample(services, Database(size, photos, 1, 2), Disk(70, 20))})["hans"]
+    return as_facts(
+        {"hans": TenantSample(services, Database(size, photos, 1, 2), {"database_bytes": 70, "backups_bytes": 20})}
+    )["hans"]
 
 
 def server(metrics=STARTED, problem="", **tenants):

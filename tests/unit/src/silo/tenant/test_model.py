@@ -23,14 +23,12 @@ def test_the_tenant_of_the_mission(tenant):
     assert hans.host_name == "hans.swissphoto.ch"
     assert hans.quota == 100 * 1024**3
     assert hans.app_quota == 85 * 1024**3
-    assert hans.server_memory + hans.database_memory + hans.cache_memory == 2.5 * 1024**3
+    assert hans.memory_bytes == 2.5 * 1024**3
     assert hans.uid == 200002
     assert hans.network == model.Network(
         subnet="10.83.0.32/28",
         gateway="10.83.0.33",
-        server="10.83.0.34",
-        database="10.83.0.35",
-        cache="10.83.0.36",
+        addresses={"server": "10.83.0.34", "database": "10.83.0.35", "cache": "10.83.0.36"},
         range="10.83.0.40/29",
         bridge="im-2",
     )

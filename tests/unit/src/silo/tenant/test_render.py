@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from silo.tenant.model import derive
-from silo.tenant.render import VARIABLE, compose_file, render
+from silo.tenant.render import render
 from silo.tenant.schema import TenantError
+from silo.tenant.services import VARIABLE, compose_file
 
 SECRETS = {"database_password": "Dsecret", "cache_password": "Csecret", "admin_password": "Asecret"}
 

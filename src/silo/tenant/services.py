@@ -1,0 +1,208 @@
+# Copyright: SwissPhoto
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The containers of a tenant, read from the one list of them: roles/tenant/files/compose.yaml.
+
+A service's section says what Compose does with it; its `x-silo` block says the rest, in keys that the file explains.
+Whoever needs to know the containers iterates over `services()`; what a server has to know of them an action plugin
+passes on from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+import typing as t
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ansible.module_utils.common.text.formatters import human_to_bytes
+from ansible.module_utils.common.yaml import yaml_load
+
+from silo.tenant.schema import PREFIX, TenantError, defaults, options, role
+
+BLOCK = "x-silo"
+KEYS = frozenset({"memory", "address", "port", "variables", "environment"})
+# A block and the lines below it that are further to the right.
+BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
+PREFIXED = re.compile(PREFIX)
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+# Of a subnet of 16 addresses: 0 is the network, 1 the gateway, and from 8 on Docker gives addresses by itself.
+ADDRESSES = range(2, 8)
+# The service to which a tenant's route leads, with Immich's web server, admin command and environment.
+PHOTO_SERVER = "server"
+
+
+class ServiceError(TenantError):
+    """The Compose file of the tenants is not right; the sentence names the service and the key."""
+
+    def __init__(self, problem: str) -> None:
+        """Keep the one sentence."""
+        super().__init__([problem])
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """One container of every tenant. `section` is Compose's, without the block.
+
+    `memory_setting` is the tenant's setting with its limit, or None where all have the same, `fixed_memory` in bytes.
+    `address` is the number of the host in the subnet; `port` is 0 where it listens nowhere. `variables` are its own
+    lines of .env: name to a setting, to a part of the memory such as memory/4, or to a text. `environment` is variable
+    of the container to setting.
+    """
+
+    name: str
+    section: Mapping[str, t.Any] = dataclasses.field(repr=False, hash=False)
+    memory_setting: str | None
+    fixed_memory: int
+    address: int
+    port: int
+    variables: Mapping[str, str] = dataclasses.field(hash=False)
+    environment: Mapping[str, str] = dataclasses.field(hash=False)
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of the names of its variables in .env, such as SERVER."""
+        return self.name.upper().replace("-", "_")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that it mounts, which are also the names of their files."""
+        return tuple(self.section.get("secrets", ()))
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of the tenant's own directory in which it keeps data."""
+        return tuple(source for source, read_only in self._own() if not read_only)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the tenant's own directory that it mounts."""
+        return tuple(source for source, read_only in self._own() if read_only)
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """Where in the container it may write."""
+        volumes = (volume["target"] for volume in self.section.get("volumes", ()) if not volume.get("read_only"))
+        return (*volumes, *(text.partition(":")[0] for text in self.section.get("tmpfs", ())))
+
+    def memory(self, settings: Mapping[str, t.Any]) -> int:
+        """Return its limit in bytes; raises ValueError where the setting is no size."""
+        return self.fixed_memory if self.memory_setting is None else int(human_to_bytes(settings[self.memory_setting]))
+
+    def image(self, settings: Mapping[str, t.Any]) -> str:
+        """Return its image, that of the policy before that of the Compose file."""
+        return str(settings["tenant_images"].get(self.name) or self.section["image"])
+
+    def with_environment(self, variables: Mapping[str, str]) -> dict[str, t.Any]:
+        """Return the section with more variables of the container; Compose fills nothing in in their values."""
+        more = {name: value.replace("$", "$$") for name, value in variables.items()}
+        return {**self.section, **({"environment": {**self.section.get("environment", {}), **more}} if more else {})}
+
+    def _own(self) -> Iterator[tuple[str, bool]]:
+        for volume in self.section.get("volumes", ()):
+            if volume["source"].startswith("./"):
+                yield volume["source"].removeprefix("./"), bool(volume.get("read_only"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """The Compose file: the text for a server, the same as data, the services in its order."""
+
+    text: str
+    project: Mapping[str, t.Any]
+    services: Mapping[str, Service]
+
+
+def compose_path() -> Path:
+    """Return where the Compose file of all tenants is."""
+    return role() / "files" / "compose.yaml"
+
+
+def compose_file() -> str:
+    """Return the text of the Compose file as a server gets it, the same for all tenants."""
+    return _read(compose_path()).text
+
+
+def project() -> Mapping[str, t.Any]:
+    """Return what stands in the Compose file as a server gets it."""
+    return _read(compose_path()).project
+
+
+def services() -> Mapping[str, Service]:
+    """Return the services by name; raises ServiceError where the file is not right."""
+    return _read(compose_path()).services
+
+
+def memory_settings() -> tuple[str, ...]:
+    """Return the settings with the limits of services."""
+    return tuple(service.memory_setting for service in services().values() if service.memory_setting)
+
+
+def default_memory() -> int:
+    """Return the limits of all services together, in bytes, where no plan and no tenant says otherwise."""
+    return sum(service.memory(defaults()) for service in services().values())
+
+
+def folders() -> tuple[str, ...]:
+    """Return the folders of the tenant's own directory with data."""
+    return tuple(dict.fromkeys(folder for service in services().values() for folder in service.folders))
+
+
+def secret_files() -> tuple[str, ...]:
+    """Return the files below secrets/ of a tenant's directory."""
+    return tuple(project().get("secrets", {}))
+
+
+def configuration_files() -> tuple[str, ...]:
+    """Return the other files of a tenant's directory that a service mounts."""
+    return tuple(dict.fromkeys(file for service in services().values() for file in service.files))
+
+
+def mounts() -> dict[str, list[str]]:
+    """Return the files that services mount, each to the services that begin anew when it changes."""
+    return {
+        file: [service.name for service in services().values() if file in (*service.secrets, *service.files)]
+        for file in (*secret_files(), *configuration_files())
+    }
+
+
+@functools.cache
+def _read(path: Path) -> _File:
+    source = path.read_text(encoding="utf-8")
+    found = yaml_load(source)
+    blocks = {name: section.pop(BLOCK, {}) for name, section in found["services"].items()}
+    text = BLOCK_TEXT.sub("", source)
+    if yaml_load(text) != found:
+        raise ServiceError(f"{path}: the {BLOCK} blocks cannot be left out; each on lines of its own is right")
+    made = {name: _service(name, section, blocks[name]) for name, section in found["services"].items()}
+    _check_addresses(made)
+    # Without aliases, as what is shared in it would be changed together.
+    return _File(text, json.loads(json.dumps(found)), made)
+
+
+def _check_addresses(made: Mapping[str, Service]) -> None:
+    addresses = [service.address for service in made.values()]
+    for service in made.values():
+        if service.address not in ADDRESSES or addresses.count(service.address) > 1:
+            right = f"a number from {ADDRESSES[0]} to {ADDRESSES[-1]} that no other service has is right"
+            raise ServiceError(f"{service.name}: address is {service.address}; {right}")
+
+
+def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]) -> Service:
+    if unknown := sorted(set(block) - KEYS):
+        raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; {', '.join(sorted(KEYS))} are right")
+    environment, variables = block.get("environment", {}), block.get("variables", {})
+    settings = [block["memory"]] if "memory" in block else []
+    named = [*settings, *environment.values(), *filter(PREFIXED.match, variables.values())]
+    if missing := [setting for setting in named if setting not in options()]:
+        raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; a setting of argument_specs.yml is right")
+    try:
+        fixed = 0 if settings else int(human_to_bytes(str(section["mem_limit"])))
+        address, port = int(block["address"]), int(block.get("port", 0))
+    except (KeyError, TypeError, ValueError) as error:
+        right = "a number as address and port, and a setting as memory or a size as mem_limit are right"
+        raise ServiceError(f"{name}: {BLOCK} cannot be read ({error}); {right}") from error
+    memory = settings[0] if settings else None
+    return Service(name, section, memory, fixed, address, port, variables, environment)
