@@ -31,8 +31,8 @@ TRASH, UPLOADS = "trash.yml", "Move the uploads"
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
-class NotReachedError(Exception):
-    """The inventory says it, and the machines are not there yet; the text says why, and what completes it."""
+class ApplyIncomplete(Exception):
+    """The inventory is changed, but not yet applied to all machines; the text says why, and what completes it."""
 
 
 def _silent(_told: object) -> None:
@@ -43,7 +43,7 @@ class Operator:
     """Somebody who changes tenants of one inventory.
 
     `listen` hears Ansible's events, `tell` a sentence where one has to wait. What changes raises InventoryError or
-    AdmissionError where nothing was changed, and NotReachedError where the edit is made and its run failed. With
+    AdmissionError where nothing was changed, and ApplyIncomplete where the edit is made and its run failed. With
     `verify`, each apply looks at the tenants that it changed, and `broken` has the promises that do not hold.
     """
 
@@ -202,7 +202,7 @@ class Operator:
             results = self._trash("trashed", [stone])
         except RunError as error:
             told = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
-            raise NotReachedError(f"{told}: {error}\n'silo delete {stone.name}' completes it.") from error
+            raise ApplyIncomplete(f"{told}: {error}\n'silo delete {stone.name}' completes it.") from error
         (stored,) = results[UPLOADS][stone.nas]["tenants"]
         after = self.edits.put_aside(stone, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if self.edits.outbox:
@@ -229,7 +229,7 @@ class Operator:
             return self._run(playbooks, [*_limit(names), *only], **facts)
         except RunError as error:
             again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
-            raise NotReachedError(f"{otherwise}: {error}\n{again} completes it.") from error
+            raise ApplyIncomplete(f"{otherwise}: {error}\n{again} completes it.") from error
 
     def _run(self, playbooks: str | Sequence[str], arguments: Sequence[str], **facts: t.Any) -> Results:
         with self.edits.state.turn(self._tell) as lock, _given(facts) as given:

@@ -41,7 +41,7 @@ from silo.capacity import size
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
 from silo.notifications.letter import LOCALES
-from silo.operation import NotReachedError, Operator
+from silo.operation import ApplyIncomplete, Operator
 from silo.state import BusyError
 
 BY = "billing, as nothing was paid"
@@ -73,7 +73,7 @@ def sentences() -> Iterator[None]:
         yield
     except InventoryError as error:
         raise NeedsAttention(str(error)) from error
-    except (NotReachedError, RunError, BusyError, LetterError) as error:
+    except (ApplyIncomplete, RunError, BusyError, LetterError) as error:
         raise TryLater(str(error)) from error
 
 

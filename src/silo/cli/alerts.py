@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.reports import alerts as wrongs
 
 
@@ -15,12 +15,12 @@ from silo.reports import alerts as wrongs
 @click.option("-n", "--dry-run", is_flag=True, help="Send no letter, and remember nothing.")
 @output.json_option("An object with 'now', 'begun' and 'ended'; the last two since it was looked last.")
 @click.pass_obj
-def alerts(call: Call, dry_run: bool, as_json: bool) -> None:
+def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
     """Show what is wrong on all hosts, and send a letter on what is new. A timer may run it.
 
     Each is told once when it begins and once when it is over, to the operator; to customers, that their quota fills.
     """
-    edits = call.edits()
+    edits = context.edits()
     found = wrongs.look(edits)
     if not dry_run:
         wrongs.tell(edits, found)

@@ -21,7 +21,7 @@ Command = Callable[..., t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class Context:
     """How silo was called: for which inventory, and in whose name commits are made."""
 
     path: Path
@@ -47,13 +47,13 @@ def _note(text: str) -> None:
 
 
 @contextlib.contextmanager
-def operator(call: Call, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
+def operator(context: Context, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
     """Give an operator whose runs are seen; what tasks took is remembered for the next time.
 
-    With `verify`, a promise that does not hold for a tenant that was changed is told in the end, and is a failure.
-    `runs` is how many runs of Ansible are to be expected.
+    With `verify`, a failed check of a changed tenant is printed at the end and raises output.Failure.
+    `runs` is how many runs of Ansible to expect.
     """
-    edits = call.edits()
+    edits = context.edits()
     progress = Progress(edits.state.durations())
     try:
         one = Operator(edits, listen=progress, tell=progress.wait, verify=verify)
@@ -64,7 +64,7 @@ def operator(call: Call, *, verify: bool = False, runs: int = 1) -> Iterator[Ope
         edits.state.keep_durations(progress.seconds)
     if one.broken:
         output.broken(one.broken)
-        raise output.Failure("It is done, and not as promised; 'silo verify' looks at all of it.")
+        raise output.Failure("Applied, but verification failed; run 'silo verify'.")
 
 
 def changing(command: Command) -> Command:
@@ -74,8 +74,8 @@ def changing(command: Command) -> Command:
 
 
 def verified(command: Command) -> Command:
-    """Add the option of what looks afterwards at the tenants that it changed."""
-    text = "Do not look afterwards whether what is promised holds for who was changed."
+    """Add the option that skips the verification afterwards."""
+    text = "Skip the verification of the changed tenants."
     return click.option("--no-verify", is_flag=True, help=text)(command)
 
 
@@ -101,4 +101,4 @@ def agree(yes: bool, question: str) -> None:
 
 def show(change: Change) -> None:
     """Print what an edit changes."""
-    click.echo(change.diff_text or f"{change.name}: the inventory says so already.\n", nl=False)
+    click.echo(change.diff_text or f"{change.name}: nothing to change in the inventory.\n", nl=False)

@@ -8,7 +8,7 @@ import click
 
 from silo.capacity import rough
 from silo.cli import output
-from silo.cli.context import Call, agree, changing, operator, show, verified
+from silo.cli.context import Context, agree, changing, operator, show, verified
 from silo.inventory import DeletionRecord
 from silo.inventory.errors import shown
 from silo.operation import Operator
@@ -21,14 +21,14 @@ from silo.reports import usage
 @verified
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be lost and edited, and change nothing.")
 @click.pass_obj
-def delete(call: Call, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
+def delete(context: Context, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
     """Delete a customer's photo cloud: taken down, its data put into the trash, its index never given again.
 
     \b
     Example:
       silo delete hans --confirm hans
     """
-    with operator(call, verify=not no_verify, runs=3) as one:
+    with operator(context, verify=not no_verify, runs=3) as one:
         unfinished = [stone for stone in one.edits.unfinished() if stone.name == customer]
         if not (unfinished and customer not in one.edits.inventory.tenants()):
             planned = one.edits.inventory.remove(customer, dry_run=True)
@@ -41,7 +41,7 @@ def delete(call: Call, customer: str, confirm: str | None, no_verify: bool, dry_
         if typed != customer:
             text = f"confirm is {typed!r}; the name typed again, {customer}, is right"
             raise output.WrongInput(text)
-        _tell_record(one.delete(customer, by=call.author or getpass.getuser()))
+        _tell_record(one.delete(customer, by=context.author or getpass.getuser()))
 
 
 def _loss(one: Operator, customer: str) -> usage.TenantUsage:
@@ -69,9 +69,9 @@ def _tell_record(stone: DeletionRecord) -> None:
 @verified
 @changing
 @click.pass_obj
-def undelete(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring a deleted customer back from the trash, with all data, passwords and the same address."""
-    with operator(call, verify=not no_verify) as one:
+    with operator(context, verify=not no_verify) as one:
         change = one.undelete(customer, dry_run=dry_run)
         if dry_run:
             show(change)
@@ -84,12 +84,12 @@ def undelete(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: boo
 @click.option("--confirm", metavar="CUSTOMER", multiple=True, help="The name again, for one whose time is not over.")
 @changing
 @click.pass_obj
-def purge(call: Call, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Remove deleted customers from the trash for good: those whose time is over, or those named.
 
     At most silo_trash_purges of them go in one run. A timer may run 'silo purge --yes'.
     """
-    with operator(call) as one:
+    with operator(context) as one:
         kept = {stone.name: stone for stone in one.kept()}
         if unknown := [name for name in customers if name not in kept]:
             there = ", ".join(kept) or "nobody"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.diagnostics.verify import audit
 from silo.diagnostics.verify.check import Check
 
@@ -19,7 +19,7 @@ from silo.diagnostics.verify.check import Check
 @click.option("--all", "-a", "show_all", is_flag=True, help="A line for each check, also for those that hold.")
 @output.json_option("An object with 'checks': what was looked at, where, whether it is right, seen and expected.")
 @click.pass_obj
-def verify(call: Call, customers: tuple[str, ...], show_all: bool, as_json: bool) -> None:
+def verify(context: Context, customers: tuple[str, ...], show_all: bool, as_json: bool) -> None:
     """Verify from outside that what is promised holds: isolation, limits, quotas, TLS, secrets, images, hardening.
 
     Nothing is changed; for tenants that are named, or for all and the shared services. Ends with 1 where a check fails.
@@ -31,8 +31,8 @@ def verify(call: Call, customers: tuple[str, ...], show_all: bool, as_json: bool
     """
     # What is typed wrong is told at once, and not after a look at all machines.
     for customer in customers:
-        call.edits().inventory.check_exists(customer)
-    checks = audit.verify(call.inventory, customers)
+        context.edits().inventory.check_exists(customer)
+    checks = audit.verify(context.inventory, customers)
     if as_json:
         output.as_json({"checks": [dataclasses.asdict(check) for check in checks]})
     else:

@@ -10,7 +10,7 @@ from silo.ansible import runner
 from silo.edits import Edits
 from silo.inventory import InventoryError
 from silo.inventory.reader import Reader
-from silo.operation import NotReachedError, Operator
+from silo.operation import ApplyIncomplete, Operator
 
 from .conftest import RELAY
 
@@ -77,7 +77,7 @@ def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_owed(o
 
 def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(operator, runs, path):
     runs.fails = "apply.yml"
-    with pytest.raises(NotReachedError, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
+    with pytest.raises(ApplyIncomplete, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
         operator.create("hans", email=MAIL, quota="100G")
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()
     assert owed(path) == [("hans", "created")]
@@ -128,7 +128,7 @@ def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
 @pytest.mark.parametrize("again", ["delete", "apply"])
 def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
     runs.fails = "trash.yml"
-    with pytest.raises(NotReachedError, match="its data is not in the trash yet: the cable is out"):
+    with pytest.raises(ApplyIncomplete, match="its data is not in the trash yet: the cable is out"):
         Operator(Edits(path)).delete("anna")
     assert not (path / "host_vars" / "anna").exists()
     runs.fails = ""
