@@ -74,7 +74,7 @@ class Commands(output.Group):
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return their names."""
-        return list(COMMANDS)
+        return [*COMMANDS]  # not list(...): once imported, silo.cli.list is `list` here
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Return a command, or None where there is none of this name."""

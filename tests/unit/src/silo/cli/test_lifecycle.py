@@ -197,7 +197,7 @@ def test_a_promise_that_does_not_hold_is_told_and_what_was_done_stays(silo, path
     assert "hans runs at https://hans.swissphoto.ch" in result.output
     assert re.search(r"FAILED +memory +hans/cache +2G +512M", result.output)
     assert "hans/server" not in result.output
-    assert "'silo verify' looks at all of it" in result.output
+    assert "Applied, but verification failed; run 'silo verify'" in result.output
     assert "hans" in Edits(path).inventory.tenants()
 
 
