@@ -14,7 +14,7 @@ import click
 
 from silo.billing.errors import BillingError, TryLater
 from silo.billing.inbox import STATES, Inbox, Row
-from silo.billing.operator_mail import tell_operator
+from silo.billing.operator_mail import notify_operator
 from silo.billing.policy import CA_FILE, HOST, BillingPolicy
 from silo.billing.protocols import Rules
 from silo.billing.stripe import credentials
@@ -26,7 +26,7 @@ from silo.inventory import InventoryError
 from silo.operation import Operator
 
 if t.TYPE_CHECKING:
-    from silo.billing.stripe.client import Gateway
+    from silo.billing.stripe.client import Client
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
 # Another address than Stripe's own, for tests.
@@ -42,12 +42,12 @@ inbox_option = click.option(
 )
 
 
-def stripe_client() -> Gateway:
+def stripe_client() -> Client:
     """Return what reads Stripe; raises BillingError where there is no key."""
     # Here, as every other command would take a quarter of a second longer.
-    from silo.billing.stripe.client import Gateway
+    from silo.billing.stripe.client import Client
 
-    return Gateway(credentials.key(), api=os.environ.get(API, ""))
+    return Client(credentials.key(), api=os.environ.get(API, ""))
 
 
 @click.group(cls=output.Group)
@@ -69,7 +69,7 @@ def intake(inbox: Path, address: str, port: int) -> None:
     from silo.billing import service
     from silo.billing.stripe.signature import Verifier
 
-    service.intake(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
+    service.webhook_server(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
 
 
 @serve.command(cls=output.Command)
@@ -81,21 +81,21 @@ def intake(inbox: Path, address: str, port: int) -> None:
 def worker(context: Context, inbox: Path, lanes: int) -> None:
     """Bring about what the events in the inbox ask for: one at a time for each subscription."""
     from silo.billing import service
-    from silo.billing.reconciler import Settlement
-    from silo.billing.stripe.client import Gateway
+    from silo.billing.reconciler import Reconciler
+    from silo.billing.stripe.client import Client
 
     key = credentials.key()
 
     def rules() -> Rules:
         try:
-            return Settlement(Operator(context.edits(), verify=True), Gateway(key, api=os.environ.get(API, "")))
+            return Reconciler(Operator(context.edits(), verify=True), Client(key, api=os.environ.get(API, "")))
         except InventoryError as error:
             raise TryLater(str(error)) from error
 
-    def tell(trouble: Trouble) -> None:
-        tell_operator(context.edits(), trouble.key, trouble.subject, trouble.text)
+    def notify(trouble: Trouble) -> None:
+        notify_operator(context.edits(), trouble.key, trouble.subject, trouble.text)
 
-    service.worker(opened(inbox), rules, tell, lanes)
+    service.worker(opened(inbox), rules, notify, lanes)
 
 
 @click.group(cls=output.Group)
@@ -109,7 +109,7 @@ def billing() -> None:
 )
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @inbox_option
-@output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'told'.")
+@output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'message'.")
 def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> None:
     """List events, the youngest first: what waits, and what needs you."""
     wanted = [state for state in STATES if (state in states if states else state != "done")]
@@ -121,7 +121,7 @@ def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> N
     for row in rows:
         found = _plain(row)
         table.add_row(
-            *(str(found[key]) for key in ("received", "id", "type", "subscription", "state", "attempts", "told"))
+            *(str(found[key]) for key in ("received", "id", "type", "subscription", "state", "attempts", "message"))
         )
     output.show(table)
 
@@ -130,12 +130,12 @@ def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> N
 @click.argument("event_ids", metavar="EVENT...", nargs=-1, required=True)
 @inbox_option
 def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
-    """Have events tried again that are parked or failed, once what they wait for is put right."""
+    """Retry events that need attention or failed, once the cause is fixed."""
     kept = opened(inbox)
     for event_id in event_ids:
         if not kept.again(event_id):
             raise output.WrongInput(
-                f"event {event_id!r}: it is neither parked nor failed; 'silo billing events' lists them"
+                f"event {event_id!r}: it neither needs attention nor failed; 'silo billing events' lists those that do"
             )
         click.echo(f"{event_id} is tried again.")
 
@@ -180,5 +180,5 @@ def opened(path: Path, *, make: bool = False) -> Inbox:
 
 def _plain(row: Row) -> dict[str, object]:
     received = datetime.datetime.fromtimestamp(row.received, datetime.UTC).isoformat(timespec="seconds")
-    fields = ("id", "type", "subscription", "state", "attempts", "told")
+    fields = ("id", "type", "subscription", "state", "attempts", "message")
     return {**{field: getattr(row, field) for field in fields}, "received": received}

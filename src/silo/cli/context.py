@@ -56,7 +56,7 @@ def operator(context: Context, *, verify: bool = False, runs: int = 1) -> Iterat
     edits = context.edits()
     progress = Progress(edits.state.durations())
     try:
-        one = Operator(edits, listen=progress, tell=progress.wait, verify=verify)
+        one = Operator(edits, listen=progress, on_wait=progress.wait, verify=verify)
         with runner.ahead(runs):
             yield one
     finally:

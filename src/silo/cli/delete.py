@@ -29,7 +29,7 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
       silo delete hans --confirm hans
     """
     with operator(context, verify=not no_verify, runs=3) as one:
-        unfinished = [stone for stone in one.edits.unfinished() if stone.name == customer]
+        unfinished = [deletion for deletion in one.edits.unfinished() if deletion.name == customer]
         if not (unfinished and customer not in one.edits.inventory.tenants()):
             planned = one.edits.inventory.remove(customer, dry_run=True)
             days = one.edits.policy.trash_days
@@ -41,7 +41,7 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
         if typed != customer:
             text = f"confirm is {typed!r}; the name typed again, {customer}, is right"
             raise output.WrongInput(text)
-        _tell_record(one.delete(customer, by=context.author or getpass.getuser()))
+        _print_record(one.delete(customer, by=context.author or getpass.getuser()))
 
 
 def _loss(one: Operator, customer: str) -> usage.TenantUsage:
@@ -59,9 +59,12 @@ def _holds(tenant: usage.TenantUsage) -> str:
     return f"{tenant.name} holds {photos}{videos}, {used}; {login}."
 
 
-def _tell_record(stone: DeletionRecord) -> None:
-    click.echo(f"{stone.name} was deleted at {stone.when} by {stone.by}: {stone.files} files, {rough(stone.used)}.")
-    click.echo(f"The record is {stone.path}; 'silo undelete {stone.name}' brings it back until it is purged.")
+def _print_record(deletion: DeletionRecord) -> None:
+    click.echo(
+        f"{deletion.name} was deleted at {deletion.when} by {deletion.by}: "
+        f"{deletion.files} files, {rough(deletion.used)}."
+    )
+    click.echo(f"The record is {deletion.path}; 'silo undelete {deletion.name}' brings it back until it is purged.")
 
 
 @click.command(cls=output.Command)
@@ -90,23 +93,23 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
     At most silo_trash_purges of them go in one run. A timer may run 'silo purge --yes'.
     """
     with operator(context) as one:
-        kept = {stone.name: stone for stone in one.kept()}
+        kept = {deletion.name: deletion for deletion in one.kept()}
         if unknown := [name for name in customers if name not in kept]:
             there = ", ".join(kept) or "nobody"
             raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
         due = one.due()
         chosen = [kept[name] for name in customers] if customers else list(due)
-        if early := [stone.name for stone in chosen if stone not in due and stone.name not in confirm]:
+        if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
-        for stone in chosen:
-            click.echo(f"{stone.name}, deleted at {stone.when}: {stone.files} files, {rough(stone.used)}")
+        for deletion in chosen:
+            click.echo(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
         if not chosen:
             click.echo("Nothing in the trash is old enough.")
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be brought back then. Go on?")
         done = one.purge(chosen)
-        click.echo(f"Removed for good: {', '.join(stone.name for stone in done)}.")
+        click.echo(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):
             click.echo(f"{left} more wait for the next run (silo_trash_purges).")

@@ -57,8 +57,12 @@ def _day(text: str) -> datetime.date:
 
 @click.command(cls=output.Command)
 @click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True)
-@click.option("--release", is_flag=True, help="Agree to what the brakes hold: the next ones of a day may go.")
-@output.json_option("An object with 'coming', 'waiting' (for room) and 'brakes' (step to the day since it is on).")
+@click.option(
+    "--release", is_flag=True, help="Approve the steps that the rate limits hold back; the next ones may run."
+)
+@output.json_option(
+    "An object with 'coming', 'waiting' (for room) and 'rate_limits' (step to the day since it is reached)."
+)
 @click.pass_obj
 def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
     """Show what will happen to whom on which day, where nobody pays meanwhile.
@@ -67,30 +71,32 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
     """
     from silo.billing import tenant_lookup
     from silo.billing.compare import cases
-    from silo.billing.rate_limits import Brakes
-    from silo.billing.reconciler import Settlement
-    from silo.billing.state_store import Notes
+    from silo.billing.rate_limits import RateLimits
+    from silo.billing.reconciler import Reconciler
+    from silo.billing.state_store import StateStore
 
     edits, stripe = context.edits(), stripe_client()
-    policy = Settlement(Operator(edits), stripe).policy
-    notes = Notes(edits.state.folder)
-    brakes = Brakes(notes, policy)
+    policy = Reconciler(Operator(edits), stripe).policy
+    store = StateStore(edits.state.folder)
+    limits = RateLimits(store, policy)
     if release:
-        brakes.release()
-        click.echo("The brakes are off; 'silo reconcile --fix' goes on now, or the next event or night does.", err=True)
+        limits.release()
+        click.echo(
+            "The rate limits are released; 'silo reconcile --fix', or the next event or night, continues.", err=True
+        )
     coming = forecast(cases(tenant_lookup.read(edits), stripe), policy, datetime.datetime.now(datetime.UTC), days)
-    closed = {step.value: day for step, day in brakes.closed().items()}
+    reached = {step.value: day for step, day in limits.reached().items()}
     if as_json:
         found = [{**dataclasses.asdict(one), "day": one.day.isoformat()} for one in coming]
-        waiting = [dataclasses.asdict(order) for order in notes.waiting()]
-        output.as_json({"coming": found, "waiting": waiting, "brakes": closed})
+        waiting = [dataclasses.asdict(order) for order in store.waiting()]
+        output.as_json({"coming": found, "waiting": waiting, "rate_limits": reached})
         return
     table = output.table("day", "customer", "what", "why")
     for one in coming:
         asked = "; you are asked first, as it is many of a day" if one.asked else ""
         table.add_row(one.day.isoformat(), one.tenant, one.what.replace("_", " "), f"{one.because}{asked}")
     output.show(table)
-    for order in notes.waiting():
+    for order in store.waiting():
         click.echo(f"{order.tenant} waits since {order.since} for room to {order.step}.")
-    for step, day in closed.items():
-        click.echo(f"The brake is on since {day}: no {step} is made until 'silo dunning --release'.")
+    for step, day in reached.items():
+        click.echo(f"The rate limit of {step} is reached since {day}; run 'silo dunning --release' to continue.")

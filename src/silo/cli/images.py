@@ -82,10 +82,10 @@ def _last(tags: Sequence[str], count: int = 3) -> str:
 
 
 def _runs(row: images.Row) -> str:
-    told: Mapping[str, tuple[str, ...]] = row.runs
+    runs: Mapping[str, tuple[str, ...]] = row.runs
     return "; ".join(
         f"{server}: {'as pinned' if digests == (row.digest,) else ', '.join(map(_short, digests))}"
-        for server, digests in told.items()
+        for server, digests in runs.items()
     )
 
 

@@ -77,7 +77,7 @@ def change(
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
     with operator(context, verify=not no_verify) as one:
-        made = one.change(customer, dry_run=dry_run, told=False, **given)
+        made = one.change(customer, dry_run=dry_run, notify_customer=False, **given)
         show(made)
         if not dry_run:
             click.echo(f"{customer} is as the inventory says.")
@@ -92,7 +92,7 @@ def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bo
     """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off."""
     with operator(context, verify=not no_verify) as one:
         results = one.plan(customers) if dry_run else one.apply(customers)
-        _tell_verdict(results)
+        _print_verdict(results)
         if not dry_run:
             click.echo("The machines are as the inventory says.")
 
@@ -108,7 +108,7 @@ def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         output.as_json({"verdict": _verdict(results)})
     else:
-        _tell_verdict(results)
+        _print_verdict(results)
 
 
 def _verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> list[str]:
@@ -116,11 +116,11 @@ def _verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> 
     lines: list[str] = []
     for name in VERDICT:
         for result in results.get(name, {}).values():
-            told = result.get("msg", [])
-            lines += told.splitlines() if isinstance(told, str) else [str(line) for line in told]
+            message = result.get("msg", [])
+            lines += message.splitlines() if isinstance(message, str) else [str(line) for line in message]
     return lines
 
 
-def _tell_verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> None:
+def _print_verdict(results: t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]) -> None:
     for line in _verdict(results):
         click.echo(line)

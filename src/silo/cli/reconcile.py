@@ -16,8 +16,8 @@ from silo.cli.billing import inbox_option, stripe_client
 from silo.cli.context import Context, operator
 
 if t.TYPE_CHECKING:
-    from silo.billing.compare import Reconciliation
-    from silo.billing.stripe.client import Gateway
+    from silo.billing.compare import Comparison
+    from silo.billing.stripe.client import Client
 
 
 @click.command(cls=output.Command)
@@ -31,11 +31,11 @@ def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
     With --fix, events that never arrived are fetched too. Ends with 1 where something differs, or with --fix where
     something could not be done now.
     """
-    from silo.billing.compare import Reconciliation
+    from silo.billing.compare import Comparison
 
     stripe = stripe_client()
     with operator(context) as one:
-        both = Reconciliation(one, stripe)
+        both = Comparison(one, stripe)
         fetched = _fetch(stripe, inbox) if fix else 0
         found = both.look()
         if fix:
@@ -53,7 +53,7 @@ def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
         click.echo("Stripe, the inventory and the machines agree.")
 
 
-def _fetch(stripe: Gateway, path: Path) -> int:
+def _fetch(stripe: Client, path: Path) -> int:
     """Put what never arrived into the inbox, whose worker goes on; return how many; 0 where there is no inbox."""
     from silo.billing.compare import missed
     from silo.billing.inbox import Inbox
@@ -66,7 +66,7 @@ def _fetch(stripe: Gateway, path: Path) -> int:
         raise BillingError(f"the inbox {path} cannot be written: {error}") from error
 
 
-def _fix(both: Reconciliation, found: t.Sequence[t.Any], fetched: int, as_json: bool) -> None:
+def _fix(both: Comparison, found: t.Sequence[t.Any], fetched: int, as_json: bool) -> None:
     repair = both.fix(found)
     if as_json:
         differences = [dataclasses.asdict(one) for one in found]

@@ -69,7 +69,7 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
         found = runner.results(READ, context.inventory, report.arguments(report.Period(today, today), HOURS))
         used = usage.of(found)
         output.show(_table(used, KEYS[sort], report.course(found, HOURS)))
-        _tell(used)
+        _print_notes(used)
 
 
 @click.command(cls=output.Command)
@@ -127,7 +127,7 @@ def _table(used: usage.Usage, key: str, course: Course) -> Table:
     return table
 
 
-def _tell(used: usage.Usage) -> None:
+def _print_notes(used: usage.Usage) -> None:
     if since := sorted({tenant.since for tenant in used.tenants if tenant.since}):
         click.echo(f"Requests and bytes sent since {since[0]}, when Traefik started.")
     for problem in used.problems:
