@@ -68,8 +68,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if kind == "remove":
             change = edits.inventory.remove(name, dry_run=True)
             return _told(change) | ({} if dry_run else in_the_trash([edits.remove(name)]))
-        stone = edits.put_aside(edits.inventory.buried(name), **given["stored"])
-        return {"changed": True, "record": dataclasses.asdict(stone)}
+        deletion = edits.put_aside(edits.inventory.buried(name), **given["stored"])
+        return {"changed": True, "record": dataclasses.asdict(deletion)}
 
     def _check_confirmed(self, given: Result) -> None:
         if given["settings"]["state"] == "absent" and given["confirm"] != given["name"]:

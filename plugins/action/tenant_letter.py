@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_letter: writes the letters that a customer is owed, and gives them to the relay."""
+"""Controller side of tenant_letter: writes the queued letters to a customer, and gives them to the relay."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LINKS = "links"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Takes `relay`, `payment_url`, `tickets_directory` and `hours`; what is owed stands in the outbox."""
+    """Takes `relay`, `payment_url`, `tickets_directory` and `hours`; what is queued is in the outbox."""
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset({"relay", "payment_url", "tickets_directory", "hours"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        """Return what was written, and how far the letters are; nothing is asked of a server where nothing is owed."""
+        """Return what was written, and how far the letters are; no server is asked where nothing is queued."""
         variables = task_vars or {}
         if SILO_ERROR:
             raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
@@ -48,48 +48,48 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
                 return result
             outbox = notifications.Outbox(settings)
             tenant = read(variables["inventory_hostname"], variables["hostvars"])
-            for debt in outbox.owed(tenant.name):
-                self._pay(debt, tenant, outbox, folder, variables, result)
+            for pending in outbox.pending_notifications(tenant.name):
+                self._write(pending, tenant, outbox, folder, variables, result)
             if result["changed"] and not self._task.check_mode:
                 outbox.deliver()
-                result["summary"] = [notifications.told(outbox, event) for event in result["summary"]]
+                result["summary"] = [notifications.delivery_status(outbox, event) for event in result["summary"]]
         except (notifications.LetterError, TenantError) as error:
             raise AnsibleActionFail(str(error)) from error
         return result
 
-    def _pay(
+    def _write(
         self,
-        debt: notifications.Debt,
+        pending: notifications.PendingNotification,
         tenant: Tenant,
         outbox: notifications.Outbox,
         folder: Path,
         variables: dict[str, t.Any],
         result: Result,
     ) -> None:
-        """Keep the letter of one debt in the outbox, once what it tells is true."""
-        if tenant.state != notifications.TRUE_WHEN[debt.kind]:
-            # Suspended and paid since, or created and stopped since: the letter would tell what is not so.
+        """Keep the letter of one pending notification in the outbox, once what it says is true."""
+        if tenant.state != notifications.TRUE_WHEN[pending.kind]:
+            # Suspended and paid since, or created and stopped since: the letter would not be true.
             if not self._task.check_mode:
-                outbox.forget(debt.tenant, debt.kind)
+                outbox.forget(pending.tenant, pending.kind)
             return
         result["changed"] = True
         if self._task.check_mode:
-            result["summary"].append(f"{tenant.name}: a run would write the letter '{debt.kind}'.")
+            result["summary"].append(f"{tenant.name}: a run would write the letter '{pending.kind}'.")
             return
         address = f"https://{tenant.host_name}"
         file = State(folder).folder / LINKS / tenant.name
-        if debt.kind in ("created", "access"):
+        if pending.kind in ("created", "access"):
             until = self._link(file.parent, variables)
             if (issued := access_link.read(file, tenant.host_name)) is None:
                 raise TenantError([f"{file}: the link that was just left there is gone; run again"])
-            letter = notifications.with_link(debt.kind, tenant.name, address, issued.url(tenant.host_name), until)
+            letter = notifications.with_link(pending.kind, tenant.name, address, issued.url(tenant.host_name), until)
         else:
-            pay = debt.link or self._task.args["payment_url"]
-            letter = notifications.of_state(debt.kind, tenant.name, address, pay, tenant.quota)
-        outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
-        outbox.forget(debt.tenant, debt.kind)
+            pay = pending.link or self._task.args["payment_url"]
+            letter = notifications.of_state(pending.kind, tenant.name, address, pay, tenant.quota)
+        outbox.enqueue(pending.event, tenant.email, letter, tenant.settings["tenant_language"])
+        outbox.forget(pending.tenant, pending.kind)
         file.unlink(missing_ok=True)
-        result["summary"].append(debt.event)
+        result["summary"].append(pending.event)
 
     def _link(self, directory: Path, variables: dict[str, t.Any]) -> datetime.datetime:
         """Leave a one-time link in `directory`; one that an earlier run left there and that still opens is kept."""

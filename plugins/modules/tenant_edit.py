@@ -12,7 +12,7 @@ author:
 description:
   - Checked by the tenants' one schema, admitted by the memory of the servers, written whole, and one commit where the
     inventory is in a git work tree.
-  - A customer who is to get a letter of it is owed one from then on; see M(swissphoto.silo.tenant_letter).
+  - The letter to the customer is queued together with the edit; see M(swissphoto.silo.tenant_letter).
   - After it, C(meta) C(refresh_inventory) has the play see the inventory as it is now.
   - This is an action plugin; the module of this name only documents it. It runs on C(localhost).
 options:
@@ -22,8 +22,8 @@ options:
     required: true
   edit:
     description:
-      - V(create) adds the tenant, V(state) says how it should be, V(remove) takes it out and leaves a tombstone,
-        V(record) writes into the tombstone what the tenant left.
+      - V(create) adds the tenant, V(state) says how it should be, V(remove) takes it out and leaves a deletion record,
+        V(record) writes into the deletion record what the tenant left.
     type: str
     required: true
     choices: [create, state, remove, record]
@@ -68,7 +68,7 @@ uploads:
   returned: after remove
   type: dict
 record:
-  description: The tombstone as it is kept for ever, after V(record).
+  description: The deletion record as it is kept for ever, after V(record).
   returned: after record
   type: dict
 """

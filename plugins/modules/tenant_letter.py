@@ -5,17 +5,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_letter
-short_description: Write the letters that a tenant's customer is owed, and give them to the relay
+short_description: Write the letters that are queued for a tenant's customer, and give them to the relay
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - What is owed stands in the outbox beside the inventory, in C(.silo/); an edit of the inventory by C(silo) or by
+  - What is queued stands in the outbox beside the inventory, in C(.silo/); an edit of the inventory by C(silo) or by
     C(swissphoto.silo.tenant_edit) puts it there.
   - A letter is written when what it tells is true, in the tenant's language, and with a new one-time link where it
     brings one. The link stands in that letter alone.
   - A letter is kept before it is sent, retried while the relay is away, and never sent twice.
-  - Asks nothing of a server where nothing is owed.
+  - Asks nothing of a server where nothing is queued.
   - This is an action plugin; the module of this name only documents it.
 options:
   relay:
@@ -44,7 +44,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Write what the customer is owed, and give it to the relay
+- name: Write what is queued for the customer, and give it to the relay
   swissphoto.silo.tenant_letter:
     relay:
       letters_relay_host: smtp.example.ch
@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: A sentence on each letter; none where nothing was owed.
+  description: A sentence on each letter; none where nothing was queued.
   returned: success
   type: list
   elements: str

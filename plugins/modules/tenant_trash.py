@@ -48,7 +48,7 @@ options:
         type: int
         required: true
       when:
-        description: When it was deleted, in UTC, as its tombstone says.
+        description: When it was deleted, in UTC, as its deletion record says.
         type: str
         required: true
 attributes:

@@ -1,4 +1,4 @@
-"""Edits of an inventory with the letters that they owe to customers; what makes them true is run afterwards."""
+"""Edits of an inventory; each queues the notification of the customer that belongs to it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from silo.inventory.validation import Tenant
 from silo.state import State
 
 
-def in_the_trash(stones: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
+def in_the_trash(deletions: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
     """Return `databases` by server and `uploads` by NAS, each a list as the modules of the trash take it."""
     databases: dict[str, list[dict[str, t.Any]]] = {}
     uploads: dict[str, list[dict[str, t.Any]]] = {}
-    for stone in stones:
-        entry = {"name": stone.name, "id": stone.index, "when": stone.when}
-        databases.setdefault(stone.server, []).append({**entry, "uid": stone.uid})
-        uploads.setdefault(stone.nas, []).append(entry)
+    for deletion in deletions:
+        entry = {"name": deletion.name, "id": deletion.index, "when": deletion.when}
+        databases.setdefault(deletion.server, []).append({**entry, "uid": deletion.uid})
+        uploads.setdefault(deletion.nas, []).append(entry)
     return {"databases": databases, "uploads": uploads}
 
 
@@ -69,9 +69,9 @@ class Edits:
         dry_run: bool = False,
         **settings: str | None,
     ) -> Change:
-        """Add a tenant; its customer is owed a one-time link. `pools` are those of Inventory."""
-        # First the debt: a customer whose creation is cut off right after the edit gets the letter all the same.
-        inventory = self._owing(name, lambda _was: "created", pools)
+        """Add a tenant; its customer gets a one-time link. `pools` are those of Inventory."""
+        # Queued before the edit: a customer whose creation is cut off right after it gets the letter all the same.
+        inventory = self._notifying(name, lambda _was: "created", pools)
         return inventory.create(name, email=email, dry_run=dry_run, **settings)
 
     def change(
@@ -80,15 +80,15 @@ class Edits:
         *,
         pools: Pools | None = None,
         dry_run: bool = False,
-        told: bool = False,
+        notify_customer: bool = False,
         **settings: str | None,
     ) -> Change:
-        """Change settings of a tenant, those of Inventory.change; `told`, its customer is owed a letter on the plan."""
-        inventory = self._owing(name, lambda _was: "plan_changed" if told else "", pools)
+        """Change settings of a tenant, as Inventory.change; `notify_customer` queues the letter on the plan."""
+        inventory = self._notifying(name, lambda _was: "plan_changed" if notify_customer else "", pools)
         return inventory.change(name, dry_run=dry_run, **settings)
 
     def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
-        """Say how a tenant should be; its customer is owed a letter where that concerns the bill.
+        """Say how a tenant should be; queues a letter to its customer where that concerns the bill.
 
         `link` is where this customer can pay, empty for the platform's page.
         """
@@ -98,19 +98,19 @@ class Edits:
                 return "suspended"
             return "restored" if state == "running" and was == "suspended" else ""
 
-        return self._owing(name, kind, link=link).set_state(name, state, dry_run=dry_run)
+        return self._notifying(name, kind, link=link).set_state(name, state, dry_run=dry_run)
 
-    def owes(self, names: Sequence[str] = ()) -> bool:
-        """Whether the customer of one of these tenants, without names of any, is owed a letter."""
-        debts = self.outbox.owed() if self.outbox else ()
-        return any(not names or debt.tenant in names for debt in debts)
+    def has_pending_notifications(self, names: Sequence[str] = ()) -> bool:
+        """Whether a notification is queued for one of these tenants, without names for any."""
+        pending = self.outbox.pending_notifications() if self.outbox else ()
+        return any(not names or one.tenant in names for one in pending)
 
-    def owe_access(self, name: str) -> None:
-        """Owe a tenant's customer a new one-time link."""
+    def queue_access_notification(self, name: str) -> None:
+        """Queue a new one-time link for a tenant's customer."""
         if (state := self.desired(name)) != "running":
             raise InventoryError(f"tenant {name!r}: it is {state}, and only one that runs can be opened; start it")
         if self.outbox:
-            self.outbox.owe(name, "access")
+            self.outbox.queue_notification(name, "access")
 
     def tenant(self, name: str) -> Tenant:
         """Return a tenant as it should be."""
@@ -135,47 +135,52 @@ class Edits:
 
     def restore(self, name: str, *, dry_run: bool = False) -> Change:
         """Bring the tenant of this name that was deleted last back, to run; its data is to be there by then."""
-        return self._owing(name, lambda _was: "restored").restore(name, state="running", dry_run=dry_run)
+        return self._notifying(name, lambda _was: "restored").restore(name, state="running", dry_run=dry_run)
 
     def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data nobody has put aside yet."""
-        return tuple(stone for stone in self.inventory.tombstones() if not stone.trashed and not stone.purged)
+        return tuple(
+            deletion for deletion in self.inventory.deletion_records() if not deletion.trashed and not deletion.purged
+        )
 
-    def put_aside(self, stone: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
+    def put_aside(self, deletion: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
         """Record what a deleted tenant left, files and bytes, now that it is put aside, and tell its customer."""
-        event, recipient = f"deleted/{stone.name}/{stone.when}", self.inventory.former(stone).get("tenant_email")
+        event, recipient = (
+            f"deleted/{deletion.name}/{deletion.when}",
+            self.inventory.former(deletion).get("tenant_email"),
+        )
         # An earlier run, which was cut off, may have kept it already.
         if self.outbox and recipient and event not in self.outbox.states():
-            letter = self._deleted(dataclasses.replace(stone, files=files, used=used))
-            self.outbox.enqueue(event, str(recipient), letter, t.cast("notifications.Language", stone.language))
-        return self.inventory.record(stone, files=files, used=used)
+            letter = self._deleted(dataclasses.replace(deletion, files=files, used=used))
+            self.outbox.enqueue(event, str(recipient), letter, t.cast("notifications.Language", deletion.language))
+        return self.inventory.record(deletion, files=files, used=used)
 
-    def _deleted(self, stone: DeletionRecord) -> notifications.Letter:
-        at = datetime.datetime.fromisoformat(stone.when)
+    def _deleted(self, deletion: DeletionRecord) -> notifications.Letter:
+        at = datetime.datetime.fromisoformat(deletion.when)
         # The day is the customer's, as the time in the letter is.
         until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
-        address = f"https://{stone.name}.{self.policy.domain}"
-        return notifications.Deleted(stone.name, address, stone.files, stone.used, at, until)
+        address = f"https://{deletion.name}.{self.policy.domain}"
+        return notifications.Deleted(deletion.name, address, deletion.files, deletion.used, at, until)
 
-    def _owing(
+    def _notifying(
         self, name: str, kind: Callable[[str], str], pools: Pools | None = None, link: str = ""
     ) -> InventoryEditor:
-        """The inventory, whose next edit owes a letter of that kind, by the state before, from before it is written.
+        """The inventory, whose next edit queues a letter of that kind, by the state before, before it is written.
 
-        One that is refused owes none.
+        A refused edit queues none.
         """
 
         @contextlib.contextmanager
         def around(before: Tenant | None, policy: Callable[[], PlatformPolicy]) -> Iterator[None]:
             self.__dict__["policy"] = policy()
-            owed = kind(before.state if before else "")
-            outbox = self.outbox if owed else None
-            fresh = outbox is not None and outbox.owe(name, owed, link)
+            wanted = kind(before.state if before else "")
+            outbox = self.outbox if wanted else None
+            fresh = outbox is not None and outbox.queue_notification(name, wanted, link)
             try:
                 yield
             except Exception:
                 if outbox is not None and fresh:
-                    outbox.forget(name, owed)
+                    outbox.forget(name, wanted)
                 raise
 
         return dataclasses.replace(self.inventory, pools=self._heard(pools), around=around)
@@ -185,8 +190,8 @@ class Edits:
         if not callable(pools):
             return pools or {}
 
-        def told(policy: PlatformPolicy) -> Mapping[str, int]:
+        def heard(policy: PlatformPolicy) -> Mapping[str, int]:
             self.__dict__["policy"] = policy
             return pools(policy)
 
-        return told
+        return heard

@@ -29,11 +29,11 @@ TRASH = "trash.yml"
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
-class NotReachedError(Exception):
-    """The inventory says it, and the machines are not there yet; the text says why, and what completes it."""
+class ApplyIncomplete(Exception):
+    """The inventory is changed, but not yet applied to all machines; the text says why, and what completes it."""
 
 
-def _silent(_heard: object) -> None:
+def _silent(_message: object) -> None:
     return
 
 
@@ -41,7 +41,7 @@ class Operator:
     """Somebody who changes tenants of one inventory.
 
     `listen` hears Ansible's events, `tell` a sentence where one has to wait. What changes raises InventoryError or
-    AdmissionError where nothing was changed, and NotReachedError where the edit is made and its run failed. With
+    AdmissionError where nothing was changed, and ApplyIncomplete where the edit is made and its run failed. With
     `verify`, each apply verifies the tenants that it changed, and `broken` has the findings that need something done.
     """
 
@@ -50,13 +50,13 @@ class Operator:
         edits: Edits,
         *,
         listen: Callable[[Event], None] = _silent,
-        tell: Callable[[str], None] = _silent,
+        on_wait: Callable[[str], None] = _silent,
         verify: bool = False,
     ) -> None:
         """Work on the inventory of `edits`."""
         self.edits = edits
         self.broken: list[Finding] = []
-        self._listen, self._tell, self._verify = listen, tell, verify
+        self._listen, self._on_wait, self._verify = listen, on_wait, verify
 
     def create(
         self,
@@ -74,19 +74,21 @@ class Operator:
         ask = pools or self.pools
         change = self.edits.create(name, email=email, pools=lambda _policy: ask(), dry_run=dry_run, **settings)
         if not dry_run:
-            otherwise = f"{name} is in the inventory, and does not run yet"
+            message = f"{name} is in the inventory, and does not run yet"
             if self.edits.outbox:
-                self._reach([name], otherwise)
+                self._apply([name], message)
             else:
-                self._reach([name], otherwise, (*APPLY, ACCESS), access_links_directory=str(self._links))
+                self._apply([name], message, (*APPLY, ACCESS), access_links_directory=str(self._links))
         return change
 
-    def change(self, name: str, *, dry_run: bool = False, told: bool = False, **settings: str | None) -> Change:
-        """Change settings of a tenant, and make them true; `told`, its customer gets a letter on the plan."""
+    def change(
+        self, name: str, *, dry_run: bool = False, notify_customer: bool = False, **settings: str | None
+    ) -> Change:
+        """Change settings of a tenant and apply them; `notify_customer` sends the letter on the plan."""
         pools = (lambda _policy: self.pools()) if settings.keys() & {"quota", "plan"} else None
-        change = self.edits.change(name, pools=pools, dry_run=dry_run, told=told, **settings)
+        change = self.edits.change(name, pools=pools, dry_run=dry_run, notify_customer=notify_customer, **settings)
         if not dry_run:
-            self._reach([name], f"{name} is changed in the inventory, and not on its server yet")
+            self._apply([name], f"{name} is changed in the inventory, and not on its server yet")
         return change
 
     def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
@@ -95,15 +97,15 @@ class Operator:
         if not dry_run:
             # Who is stopped needs no storage, which may be away, and be why.
             tags = () if state == "running" else WITHOUT_STORAGE
-            self._reach([name], f"{name} should be {state}, and is not yet", tags=tags)
+            self._apply([name], f"{name} should be {state}, and is not yet", tags=tags)
         return change
 
     def apply(self, names: Sequence[str] = ()) -> Results:
         """Bring the tenants of these names, or all, to what the inventory says; deletions that were cut off too."""
         self._check_known(names)
-        for stone in self.edits.unfinished():
-            self._put_aside(stone)
-        return self._reach(names, "What the inventory says is not reached everywhere")
+        for deletion in self.edits.unfinished():
+            self._put_aside(deletion)
+        return self._apply(names, "What the inventory says is not reached everywhere")
 
     def plan(self, names: Sequence[str] = ()) -> Results:
         """Return what apply would do; changes nothing. Raises RunError."""
@@ -125,15 +127,15 @@ class Operator:
         return self._run(READ, ["--tags", ReadTag.STATS])
 
     def delete(self, name: str, *, by: str | None = None) -> DeletionRecord:
-        """Take a tenant down, put its data into the trash, and return its tombstone, the record of the deletion."""
+        """Take a tenant down, put its data into the trash, and return its deletion record."""
         if name not in self.edits.inventory.tenants():
             # A deletion that was cut off goes on where it was.
-            for stone in self.edits.unfinished():
-                if stone.name == name:
-                    return self._put_aside(stone)
+            for deletion in self.edits.unfinished():
+                if deletion.name == name:
+                    return self._put_aside(deletion)
         self.edits.inventory.remove(name, dry_run=True)
         self.edits.set_state(name, "absent")
-        self._reach([name], f"{name} is to be deleted, and its containers are there still", APPLY[:1])
+        self._apply([name], f"{name} is to be deleted, and its containers are there still", APPLY[:1])
         return self._put_aside(self.edits.remove(name, by=by))
 
     def undelete(self, name: str, *, dry_run: bool = False) -> Change:
@@ -142,34 +144,36 @@ class Operator:
         if not dry_run:
             self._trash("restored", [self.edits.inventory.buried(name)])
             change = self.edits.restore(name)
-            self._reach([name], f"{name} is back in the inventory, and does not run yet")
+            self._apply([name], f"{name} is back in the inventory, and does not run yet")
         return change
 
     def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose time in the trash is over, the oldest first."""
         before = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=self.edits.policy.trash_days)
-        return tuple(stone for stone in self.kept() if datetime.datetime.fromisoformat(stone.when) <= before)
+        return tuple(deletion for deletion in self.kept() if datetime.datetime.fromisoformat(deletion.when) <= before)
 
     def kept(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data lies in the trash, the oldest first."""
-        stones = [stone for stone in self.edits.inventory.tombstones() if stone.trashed and not stone.purged]
-        return tuple(sorted(stones, key=lambda stone: stone.when))
+        deletions = [
+            deletion for deletion in self.edits.inventory.deletion_records() if deletion.trashed and not deletion.purged
+        ]
+        return tuple(sorted(deletions, key=lambda deletion: deletion.when))
 
-    def purge(self, stones: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
+    def purge(self, deletions: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
         """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose."""
-        chosen = tuple(stones[: self.edits.policy.trash_purges])
+        chosen = tuple(deletions[: self.edits.policy.trash_purges])
         if chosen:
             self._trash("purged", chosen)
-        for stone in chosen:
-            self.edits.inventory.purge(stone)
+        for deletion in chosen:
+            self.edits.inventory.purge(deletion)
         return chosen
 
     def reset_access(self, name: str) -> Path | None:
         """Send a tenant's customer a new one-time link; without a relay, leave it in a file, and return its path."""
         if self.edits.outbox is None:
             return self.leave_link(name)
-        self.edits.owe_access(name)
-        self._reach([name], f"{name}: the letter with a new link is not written yet", APPLY[1:])
+        self.edits.queue_access_notification(name)
+        self._apply([name], f"{name}: the letter with a new link is not written yet", APPLY[1:])
         return None
 
     def leave_link(self, name: str) -> Path:
@@ -194,24 +198,24 @@ class Operator:
         # It only reads, and waits for nobody's turn: an edit asks for it while it holds the inventory.
         return runner.read(self.edits.path, ReadTag.STORAGE).get(TaskId.QUOTAS, {})
 
-    def _put_aside(self, stone: DeletionRecord) -> DeletionRecord:
+    def _put_aside(self, deletion: DeletionRecord) -> DeletionRecord:
         """Move what a deleted tenant left into the trash, and record how much it was."""
         try:
-            results = self._trash("trashed", [stone])
+            results = self._trash("trashed", [deletion])
         except RunError as error:
-            otherwise = f"{stone.name} is out of the inventory, and its data is not in the trash yet"
-            raise NotReachedError(f"{otherwise}: {error}\n'silo delete {stone.name}' completes it.") from error
-        (stored,) = results[TaskId.TRASH_UPLOADS][stone.nas]["tenants"]
-        after = self.edits.put_aside(stone, files=stored["files"] or 0, used=stored["bytes"] or 0)
+            message = f"{deletion.name} is out of the inventory, and its data is not in the trash yet"
+            raise ApplyIncomplete(f"{message}: {error}\n'silo delete {deletion.name}' completes it.") from error
+        (stored,) = results[TaskId.TRASH_UPLOADS][deletion.nas]["tenants"]
+        after = self.edits.put_aside(deletion, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if self.edits.outbox:
             self.edits.outbox.deliver()
         return after
 
-    def _trash(self, state: str, stones: Sequence[DeletionRecord]) -> Results:
-        where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(stones).items()}
+    def _trash(self, state: str, deletions: Sequence[DeletionRecord]) -> Results:
+        where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(deletions).items()}
         return self._run(TRASH, [], trash_state=state, **where)
 
-    def _reach(
+    def _apply(
         self,
         names: Sequence[str],
         otherwise: str,
@@ -220,17 +224,19 @@ class Operator:
         **facts: t.Any,
     ) -> Results:
         only = ["--tags", ",".join(tags)] if tags else []
-        playbooks = [playbook for playbook in playbooks if playbook != LETTERS or self.edits.owes(names)]
+        playbooks = [
+            playbook for playbook in playbooks if playbook != LETTERS or self.edits.has_pending_notifications(names)
+        ]
         if self._verify and APPLY[0] in playbooks:
             playbooks.append(VERIFY)
         try:
             return self._run(playbooks, [*_limit(names), *only], **facts)
         except RunError as error:
             again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
-            raise NotReachedError(f"{otherwise}: {error}\n{again} completes it.") from error
+            raise ApplyIncomplete(f"{otherwise}: {error}\n{again} completes it.") from error
 
     def _run(self, playbooks: str | Sequence[str], arguments: Sequence[str], **facts: t.Any) -> Results:
-        with self.edits.state.turn(self._tell) as lock, _given(facts) as given:
+        with self.edits.state.turn(self._on_wait) as lock, _given(facts) as given:
             found: Results = {}
             book: results.Book = {}
             for event in runner.events(playbooks, self.edits.path, [*arguments, *given], lock):

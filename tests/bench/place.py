@@ -118,9 +118,9 @@ class Place:
         """Keep the indexes of former runs on a lab that was kept: their tenants are in no inventory any more."""
         register = self.shell("if [ -f /instances/.silo-ids ]; then cat /instances/.silo-ids; fi")
         for index, name in (line.split() for line in register.splitlines()):
-            stone = DeletionRecord(int(index), name, deleted.now(), "bench", "nas1", 0, purged=deleted.now())
+            deletion = DeletionRecord(int(index), name, deleted.now(), "bench", "nas1", 0, purged=deleted.now())
             (inventory / deleted.FOLDER).mkdir(exist_ok=True)
-            (inventory / stone.path).write_text(stone.text)
+            (inventory / deletion.path).write_text(deletion.text)
 
     def fresh_start(self, name: str) -> float:
         """Seconds that bare Compose takes for the stack of a tenant, with empty data, to healthy."""

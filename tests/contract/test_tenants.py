@@ -59,5 +59,5 @@ def test_its_data_goes_into_the_trash_of_its_own_machines(deleted):
 
 
 def test_what_it_was_is_recorded(world, deleted):
-    (stone,) = [yaml.safe_load(path.read_text()) for path in world.inventory.glob("retired/*.yml")]
-    assert (stone["name"], stone["server"], stone["nas"], stone["files"]) == ("david", "silo2", "nas2", 7)
+    (deletion,) = [yaml.safe_load(path.read_text()) for path in world.inventory.glob("retired/*.yml")]
+    assert (deletion["name"], deletion["server"], deletion["nas"], deletion["files"]) == ("david", "silo2", "nas2", 7)

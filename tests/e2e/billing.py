@@ -79,7 +79,7 @@ class Billing:
 
     def settled(self):
         wait_for(self.idle, 400)
-        assert {row.state for row in self.inbox.rows()} == {"done"}, [row.told for row in self.inbox.rows()]
+        assert {row.state for row in self.inbox.rows()} == {"done"}, [row.message for row in self.inbox.rows()]
 
     def stop(self):
         for process in (self.intake, self.worker):
@@ -103,6 +103,6 @@ def billing_of(lab, operator, silo, folder, name):
     rules.unlink()
     if (operator.folder(name) / "tenant.yml").exists():
         silo.run("delete", name, "--confirm", name)
-    if any(stone.name.endswith(f"-{name}.yml") for stone in (operator.inventory / "retired").glob("*.yml")):
+    if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
         silo.try_run("purge", name, "--confirm", name, "--yes")
     lab.shell(CLEAN.format(name=name))

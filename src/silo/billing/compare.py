@@ -19,10 +19,10 @@ from silo.billing.decision import decide, today
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import TRASHED, Case, Claim, Decision, Holder, Invoice, Step, Subscription
 from silo.billing.policy import BillingPolicy
-from silo.billing.reconciler import Settlement, sentences
+from silo.billing.reconciler import Reconciler, sentences
 from silo.billing.reconciler import clock as silo_clock
-from silo.billing.state_store import Notes
-from silo.billing.stripe.client import EVENT_DAYS, Gateway
+from silo.billing.state_store import StateStore
+from silo.billing.stripe.client import EVENT_DAYS, Client
 from silo.billing.stripe.events import WANTED, Event, parse
 from silo.edits import Edits
 from silo.inventory.validation import Tenant
@@ -33,23 +33,23 @@ from silo.operation import Operator
 class Difference:
     """Something that does not agree. `remedy` is what settles it: "settle" and "apply" are done by --fix.
 
-    "park" needs the operator, and --fix settles it again, for its letter and its place in the queue.
+    "needs_attention" is for the operator; --fix settles it again, for its letter and its place in the queue.
     `subscription` and `tenant` are empty where there is none.
     """
 
     text: str
-    remedy: t.Literal["settle", "apply", "park", "operator"]
+    remedy: t.Literal["settle", "apply", "needs_attention", "operator"]
     subscription: str = ""
     tenant: str = ""
 
 
-def cases(known: tenant_lookup.Facts, gateway: Gateway) -> list[Case]:
+def cases(known: tenant_lookup.TenantLookup, client: Client) -> list[Case]:
     """Return every subscription with its unpaid invoices and its tenant, the oldest first; three requests or more.
 
     Those whose tenant is not clear are left out.
     """
-    unpaid = gateway.unpaid()
-    account = {one.id: one for one in sorted(gateway.subscriptions(), key=lambda one: (one.created, one.id))}
+    unpaid = client.unpaid()
+    account = {one.id: one for one in sorted(client.subscriptions(), key=lambda one: (one.created, one.id))}
     return [_case(one, account, unpaid, known) for one in account.values() if one.id not in known.problems]
 
 
@@ -57,7 +57,7 @@ def _case(
     subscription: Subscription,
     account: Mapping[str, Subscription],
     unpaid: Mapping[str, tuple[Invoice, ...]],
-    known: tenant_lookup.Facts,
+    known: tenant_lookup.TenantLookup,
 ) -> Case:
     invoices, tenant = unpaid.get(subscription.id, ()), known.of(subscription.id)
     if tenant is None:
@@ -72,10 +72,14 @@ def _with_subscription(holder: Holder, account: Mapping[str, Subscription]) -> H
 
 
 def differences(
-    found: Sequence[Case], known: tenant_lookup.Facts, edits: Edits, policy: BillingPolicy, now: datetime.datetime
+    found: Sequence[Case],
+    known: tenant_lookup.TenantLookup,
+    edits: Edits,
+    policy: BillingPolicy,
+    now: datetime.datetime,
 ) -> list[Difference]:
     """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
-    begun = Notes(edits.state.folder).begun()
+    begun = StateStore(edits.state.folder).begun()
     result = []
     for case in found:
         made = decide(case, policy, now)
@@ -84,10 +88,10 @@ def differences(
         elif name := begun.get(case.subscription.id):
             result.append(Difference(f"{name}: a change was cut off", "settle", case.subscription.id, name))
     asked = {one.subscription for one in result}
-    for stone in edits.unfinished():
-        if stone.subscription and stone.subscription not in asked:
-            text = f"{stone.name}: its deletion was cut off"
-            result.append(Difference(text, "settle", stone.subscription, stone.name))
+    for deletion in edits.unfinished():
+        if deletion.subscription and deletion.subscription not in asked:
+            text = f"{deletion.name}: its deletion was cut off"
+            result.append(Difference(text, "settle", deletion.subscription, deletion.name))
     result += [Difference(text, "operator", subscription) for subscription, text in known.problems.items()]
     clear = {case.subscription.id for case in found} | known.problems.keys()
     for subscription, name in sorted(known.alive.items(), key=lambda pair: pair[1]):
@@ -100,9 +104,11 @@ def differences(
 def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
     """Return what a subscription asks for that is not so."""
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
-    if made.step is Step.PARK:
-        remedy: t.Literal["park", "operator"] = "park" if made.contest or case.holder else "operator"
-        return Difference(f"{name}: {made.because}", remedy, case.subscription.id, name)
+    if made.step is Step.NEEDS_ATTENTION:
+        again = made.contest or case.holder
+        return Difference(
+            f"{name}: {made.because}", "needs_attention" if again else "operator", case.subscription.id, name
+        )
     if made.step is Step.NOTHING and case.tenant and case.tenant.state in ("stopped", "absent") and made.clock is None:
         return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
     if made.step is not Step.NOTHING:
@@ -133,10 +139,10 @@ def _stranger(name: str, server: str, state: str, tenant: Tenant | None) -> Diff
     return Difference(f"{name}: it is {state} on {server}, and {wanted}; it is left as it is", "operator", "", name)
 
 
-def missed(gateway: Gateway, now: datetime.datetime, days: int = EVENT_DAYS) -> list[Event]:
+def missed(client: Client, now: datetime.datetime, days: int = EVENT_DAYS) -> list[Event]:
     """Return the events of the account of the last days, for the inbox, which knows those that it has by their id."""
     since = now - datetime.timedelta(days=days)
-    return [parse(json.dumps(event).encode()) for event in gateway.events(sorted(WANTED), since)]
+    return [parse(json.dumps(event).encode()) for event in client.events(sorted(WANTED), since)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,28 +154,26 @@ class Repair:
     later: tuple[str, ...]
 
 
-class Reconciliation:
+class Comparison:
     """Looks at all three, and settles what can be settled by the same rules as an event."""
 
-    def __init__(
-        self, operator: Operator, gateway: Gateway, clock: Callable[[], datetime.datetime] = silo_clock
-    ) -> None:
+    def __init__(self, operator: Operator, client: Client, clock: Callable[[], datetime.datetime] = silo_clock) -> None:
         """Act as `operator`; `clock` gives the time with a zone."""
-        self._operator, self._gateway, self._clock = operator, gateway, clock
+        self._operator, self._client, self._clock = operator, client, clock
 
-    def _settlement(self) -> Settlement:
-        return Settlement(self._operator, self._gateway, clock=self._clock)
+    def _reconciler(self) -> Reconciler:
+        return Reconciler(self._operator, self._client, clock=self._clock)
 
     def compare(self) -> list[Difference]:
-        """Return what does not agree between Stripe and the inventory; raises TryLater, Parked."""
+        """Return what does not agree between Stripe and the inventory; raises TryLater, NeedsAttention."""
         edits = self._operator.edits
         with sentences():
             known = tenant_lookup.read(edits)
-            found = cases(known, self._gateway)
-            return differences(found, known, edits, self._settlement().policy, self._clock())
+            found = cases(known, self._client)
+            return differences(found, known, edits, self._reconciler().policy, self._clock())
 
     def look(self) -> list[Difference]:
-        """Return all that does not agree, on the machines too; raises TryLater, Parked."""
+        """Return all that does not agree, on the machines too; raises TryLater, NeedsAttention."""
         found = self.compare()
         with sentences():
             edits = self._operator.edits
@@ -183,9 +187,9 @@ class Reconciliation:
         """Do what can be done about these differences; the operator gets a letter on the rest, where it is new."""
         done, left, later = [], [one.text for one in found if one.remedy == "operator"], []
         for one in found:
-            if one.remedy in ("settle", "park"):
+            if one.remedy in ("settle", "needs_attention"):
                 try:
-                    done.append(self._settlement().settle(one.subscription).told)
+                    done.append(self._reconciler().settle(one.subscription).message)
                 except NeedsAttention as error:
                     left.append(str(error))
                 except TryLater as error:
@@ -198,12 +202,12 @@ class Reconciliation:
             except TryLater as error:
                 later.append(str(error))
         if left:
-            self._tell(left)
+            self._notify(left)
         return Repair(tuple(done), tuple(left), tuple(later))
 
-    def _tell(self, left: Sequence[str]) -> None:
+    def _notify(self, left: Sequence[str]) -> None:
         text = "\n".join(left) + "\n\n'silo reconcile' shows all of it at any time."
-        # What stays as it is, such as a tenant that is paid and stopped by choice, is told once a month.
+        # What stays as it is, such as a tenant that is paid and stopped by choice, is reported once a month.
         what = hashlib.sha256("\n".join(sorted(left)).encode()).hexdigest()[:16]
         event = f"billing/operator/reconciliation/{today(self._clock()):%Y-%m}/{what}"
         with sentences():

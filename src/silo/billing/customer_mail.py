@@ -1,4 +1,4 @@
-"""The letters that billing writes by itself; those that an edit owes are written by its run."""
+"""The letters that billing writes by itself; the run of an edit writes those that the edit queued."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typing as t
 from silo import notifications
 from silo.billing.decision import today
 from silo.billing.model import Contest, Decision, Subscription
-from silo.billing.operator_mail import tell_operator
+from silo.billing.operator_mail import notify_operator
 from silo.billing.state_store import Order
 from silo.edits import Edits
 from silo.notifications.letter import LOCALES
@@ -63,7 +63,7 @@ class CustomerMail:
                 outbox.withdraw(event)
 
     def waits(self, order: Order, subscription: Subscription, why: str) -> None:
-        """Tell customer and operator that what is paid waits for room."""
+        """Notify customer and operator that a paid order waits for room."""
         event = f"order_waits/{order.tenant}/{order.subscription}@{order.since}"
         outbox, known = self._edits.outbox, self._edits.tenants().get(order.tenant)
         email = known.email if known else subscription.email
@@ -77,7 +77,7 @@ class CustomerMail:
         self.operator(f"billing/operator/{event}", f"An order waits for room: {order.tenant}", text)
 
     def contested(self, contest: Contest) -> None:
-        """Tell the operator that others pay for a tenant whose own subscription is not paid."""
+        """Notify the operator that others pay for a tenant whose own subscription is not paid."""
         name, own, payers = contest.tenant, contest.own, contest.payers
         suspended = (
             " It is suspended although somebody pays for it. It is not started automatically, because a stranger may "
@@ -106,8 +106,8 @@ class CustomerMail:
         self.operator(event, f"Another subscription pays for {name}", text)
 
     def operator(self, event: str, subject: str, text: str) -> None:
-        """Tell the operator, once under this event; all that waits is then given to the relay."""
-        tell_operator(self._edits, event, subject, text)
+        """Notify the operator, once under this event; then deliver everything that is pending."""
+        notify_operator(self._edits, event, subject, text)
         if self._edits.outbox:
             self._edits.outbox.deliver()
 

@@ -71,7 +71,9 @@ def _paid(case: Case, policy: BillingPolicy) -> Decision:
     plan = plan_of(subscription, policy)
     if tenant is None:
         if not subscription.name:
-            return Decision(Step.PARK, "it is paid, and its metadata has no 'tenant' with the name that was wished")
+            return Decision(
+                Step.NEEDS_ATTENTION, "it is paid, and its metadata has no 'tenant' with the name that was wished"
+            )
         if not plan:
             return _unknown(subscription)
         if case.holder and not _succeeds(subscription, case.holder.name, case.holder.subscription):
@@ -80,7 +82,9 @@ def _paid(case: Case, policy: BillingPolicy) -> Decision:
     if tenant.state == TRASHED:
         return Decision(Step.RESTORE, "it is paid again, and its data is in the trash still")
     if tenant.state == PURGED:
-        return Decision(Step.PARK, f"it is paid again, and the data of {tenant.name} was removed for good before")
+        return Decision(
+            Step.NEEDS_ATTENTION, f"it is paid again, and the data of {tenant.name} was removed for good before"
+        )
     if tenant.state == "suspended":
         return Decision(Step.START, "it is paid")
     if tenant.state != "running":
@@ -96,7 +100,7 @@ def _paid(case: Case, policy: BillingPolicy) -> Decision:
 
 def _unknown(subscription: Subscription) -> Decision:
     prices = ", ".join(subscription.prices) or "no price"
-    return Decision(Step.PARK, f"it is for {prices}, and billing_plans names no plan, or several, for that")
+    return Decision(Step.NEEDS_ATTENTION, f"it is for {prices}, and billing_plans names no plan, or several, for that")
 
 
 def _succeeds(subscription: Subscription, name: str, former: Subscription | None) -> bool:
@@ -111,14 +115,16 @@ def _taken(subscription: Subscription, holder: Holder) -> Decision:
     taken = "its name is in the trash already" if holder.state == TRASHED else "its name is another tenant's already"
     if not holder.linked:
         give = f"'silo set {holder.name} --subscription {subscription.id}' gives it to it"
-        return Decision(Step.PARK, f"{taken}, of no subscription; {give}")
+        return Decision(Step.NEEDS_ATTENTION, f"{taken}, of no subscription; {give}")
     former = holder.subscription
     status = former.status if former else "not known to Stripe"
     because = f"{taken}, of {holder.linked} ({status}); refund it, or create another tenant by hand"
     if former is None or former.status in PAID or holder.state != "suspended":
-        return Decision(Step.PARK, because)
+        return Decision(Step.NEEDS_ATTENTION, because)
     contest = Contest(holder.name, holder.state, former, (subscription,))
-    return Decision(Step.PARK, f"{because}. That tenant is suspended, though this one pays for it", contest=contest)
+    return Decision(
+        Step.NEEDS_ATTENTION, f"{because}. That tenant is suspended, though this one pays for it", contest=contest
+    )
 
 
 def _contested(
@@ -139,7 +145,7 @@ def _contested(
         f"'silo set {tenant.name} --subscription {payers[0].id}' gives it to that one"
     )
     contest = Contest(tenant.name, tenant.state, case.subscription, payers)
-    return Decision(Step.PARK, because, clock=made.clock, contest=contest)
+    return Decision(Step.NEEDS_ATTENTION, because, clock=made.clock, contest=contest)
 
 
 def _unpaid(case: Case, policy: BillingPolicy, clock: datetime.datetime, now: datetime.datetime) -> Decision:

@@ -10,8 +10,8 @@ class TryLater(BillingError):
 
 
 class NeedsAttention(BillingError):
-    """Nothing can be done without guessing, as for an unknown customer or price; the operator is told the sentence."""
+    """Nothing can be done without guessing, as for an unknown price; the operator gets the sentence by mail."""
 
 
 class NeedsAttentionReported(NeedsAttention):
-    """Parked, and the operator has a letter of its own on it, so that the sentence needs no other."""
+    """As NeedsAttention, where the operator already has a letter of its own on it."""

@@ -13,14 +13,14 @@ from silo.billing.policy import BillingPolicy
 DAYS = 45
 # More in a row on one day would be a circle.
 STEPS = 4
-WAITS = (Step.NOTHING, Step.PARK)
+WAITS = (Step.NOTHING, Step.NEEDS_ATTENTION)
 
 
 @dataclasses.dataclass(frozen=True)
 class Coming:
     """What happens to a tenant on a day: a step, or a letter (`deletion_announced`, `payment_failed`).
 
-    What is parked is told on the day on which that begins.
+    What needs attention appears on the day on which that begins.
     `asked` says that it is more of its kind than one day allows, so that the operator is asked before.
     """
 
@@ -38,32 +38,32 @@ def forecast(
     """Return what happens from today on, for as many days, by day and tenant."""
     coming = [one for case in cases for one in _of(case, policy, now, days)]
     coming.sort(key=lambda one: (one.day, one.tenant, one.subscription))
-    return tuple(_braked(coming, policy))
+    return tuple(_limited(coming, policy))
 
 
 def _of(case: Case, policy: BillingPolicy, now: datetime.datetime, days: int) -> Iterator[Coming]:
-    told = set(case.tenant.reminded if case.tenant else ())
-    parked = False
+    reminded = set(case.tenant.reminded if case.tenant else ())
+    waits_for_operator = False
     for offset in range(days):
         at = _end_of_day(today(now) + datetime.timedelta(days=offset)) if offset else now
         for _again in range(STEPS):
             then = _then(case, at)
             made = decide(then, policy, at)
             name = case.tenant.name if case.tenant else case.subscription.name
-            if made.step is not Step.PARK or not parked:
-                for what, because in _told(made, told):
+            if made.step is not Step.NEEDS_ATTENTION or not waits_for_operator:
+                for what, because in _events(made, reminded):
                     yield Coming(today(at), name, case.subscription.id, what, because)
-            parked = made.step is Step.PARK
+            waits_for_operator = made.step is Step.NEEDS_ATTENTION
             case = dataclasses.replace(case, tenant=after(made, then, today(at)))
             if made.step in WAITS:
                 break
 
 
-def _told(made: Decision, told: set[datetime.date]) -> Iterator[tuple[str, str]]:
+def _events(made: Decision, reminded: set[datetime.date]) -> Iterator[tuple[str, str]]:
     if made.notice:
         yield "deletion_announced", f"for {made.notice.on}"
-    if made.pay_by and made.pay_by not in told:
-        told.add(made.pay_by)
+    if made.pay_by and made.pay_by not in reminded:
+        reminded.add(made.pay_by)
         yield "payment_failed", f"to be paid before {made.pay_by}"
     if made.step is not Step.NOTHING:
         yield made.step.value, made.because
@@ -107,7 +107,7 @@ def _end_of_day(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time(23, 59, 59), ZONE)
 
 
-def _braked(coming: Sequence[Coming], policy: BillingPolicy) -> Iterator[Coming]:
+def _limited(coming: Sequence[Coming], policy: BillingPolicy) -> Iterator[Coming]:
     most = {Step.SUSPEND.value: policy.suspensions_per_day, Step.DELETE.value: policy.deletions_per_day}
     count: dict[tuple[datetime.date, str], int] = {}
     for one in coming:

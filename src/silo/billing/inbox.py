@@ -1,6 +1,6 @@
 """The inbox: each event of Stripe once, on disk before Stripe hears that it came, until it is done.
 
-It is the one record of what is to do. Who takes an event in writes a row; who works takes the oldest of each line.
+It is the one record of what is to do. Who takes an event in writes a row; who works takes the oldest of each queue key.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import sqli
 
 from silo.billing.stripe.events import WANTED, Event
 
-State = t.Literal["new", "done", "parked", "failed"]
+State = t.Literal["new", "done", "needs_attention", "failed"]
 STATES: tuple[State, ...] = t.get_args(State)
 MODE = 0o660  # of its owner, who takes in, and of its group, who works
 NOTHING_ASKED = "events of this type ask for nothing"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, line TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, queue_key TEXT NOT NULL,
     subscription TEXT NOT NULL, created REAL NOT NULL, received REAL NOT NULL, body BLOB NOT NULL,
-    state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'done', 'parked', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, ended REAL, told TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS waiting ON event (line, seq) WHERE state = 'new';
-CREATE INDEX IF NOT EXISTS asking ON event (line) WHERE state IN ('parked', 'failed');
+    state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'done', 'needs_attention', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, ended REAL, message TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS waiting ON event (queue_key, seq) WHERE state = 'new';
+CREATE INDEX IF NOT EXISTS asking ON event (queue_key) WHERE state IN ('needs_attention', 'failed');
 """
-_COLUMNS = "id, type, subscription, received, body, state, attempts, due, told"
+_COLUMNS = "id, type, subscription, received, body, state, attempts, due, message"
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An event as it lies in the inbox. `received` and `due` are seconds since 1970; `told` is what became of it."""
+    """An event as it lies in the inbox. `received` and `due` are seconds since 1970; `message` is what became of it."""
 
     id: str
     type: str
@@ -45,11 +45,11 @@ class Row:
     state: State
     attempts: int
     due: float
-    told: str
+    message: str
 
     @property
-    def line(self) -> str:
-        """What waits for each other, as Event.line."""
+    def queue_key(self) -> str:
+        """What waits for each other, as Event.queue_key."""
         return self.subscription or self.id
 
 
@@ -86,24 +86,25 @@ class Inbox:
         now, fresh = self._clock(), []
         with self._transaction() as database:
             for event in events:
-                state, told = ("new", "") if event.type in WANTED else ("done", NOTHING_ASKED)
+                state, message = ("new", "") if event.type in WANTED else ("done", NOTHING_ASKED)
                 added = database.execute(
-                    "INSERT INTO event (id, type, line, subscription, created, received, body, state, told)"
+                    "INSERT INTO event (id, type, queue_key, subscription, created, received, body, state, message)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                     (
-                        *(event.id, event.type, event.line, event.subscription, event.created),
-                        *(now, event.body, state, told),
+                        *(event.id, event.type, event.queue_key, event.subscription, event.created),
+                        *(now, event.body, state, message),
                     ),
                 ).rowcount
                 fresh.append(bool(added))
         return fresh
 
     def due(self, limit: int) -> list[Row]:
-        """Return the first new event of each line that need not wait, the oldest first, at most `limit`."""
+        """Return the first new event of each queue key that need not wait, the oldest first, at most `limit`."""
         with self._database() as database:
             rows = database.execute(
                 f"SELECT {_COLUMNS} FROM event AS one WHERE state = 'new' AND due <= ? AND NOT EXISTS ("  # noqa: S608
-                " SELECT 1 FROM event AS other WHERE state = 'new' AND other.line = one.line AND other.seq < one.seq)"
+                " SELECT 1 FROM event AS other"
+                " WHERE state = 'new' AND other.queue_key = one.queue_key AND other.seq < one.seq)"
                 " ORDER BY seq LIMIT ?",
                 (self._clock(), limit),
             ).fetchall()
@@ -114,41 +115,41 @@ class Inbox:
         with self._transaction() as database:
             database.execute("UPDATE event SET attempts = attempts + 1 WHERE id = ?", (event_id,))
 
-    def postpone(self, event_id: str, seconds: float, told: str) -> None:
-        """Leave an event new, and try it again after so many seconds; those behind it in its line wait with it."""
+    def postpone(self, event_id: str, seconds: float, message: str) -> None:
+        """Leave an event new, and retry it after so many seconds; later ones of its queue key wait with it."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE event SET due = ?, told = ? WHERE id = ? AND state = 'new'",
-                (self._clock() + seconds, told, event_id),
+                "UPDATE event SET due = ?, message = ? WHERE id = ? AND state = 'new'",
+                (self._clock() + seconds, message, event_id),
             )
 
-    def end(self, event_id: str, state: t.Literal["done", "parked", "failed"], told: str) -> bool:
+    def end(self, event_id: str, state: t.Literal["done", "needs_attention", "failed"], message: str) -> bool:
         """Say what became of an event; False where that is said already.
 
-        What is done is done for those before it in its line too that ask for the operator: its subscription was
+        What is done is done for earlier events of its queue key that wait for the operator too: its subscription was
         brought to what it should be.
         """
         with self._transaction() as database:
             ended = database.execute(
-                "UPDATE event SET state = ?, told = ?, ended = ? WHERE id = ? AND state = 'new'",
-                (state, told, self._clock(), event_id),
+                "UPDATE event SET state = ?, message = ?, ended = ? WHERE id = ? AND state = 'new'",
+                (state, message, self._clock(), event_id),
             ).rowcount
             if ended and state == "done":
-                line = database.execute("SELECT line, seq FROM event WHERE id = ?", (event_id,)).fetchone()
+                place = database.execute("SELECT queue_key, seq FROM event WHERE id = ?", (event_id,)).fetchone()
                 database.execute(
-                    "UPDATE event SET state = 'done', told = ?, ended = ?"
-                    " WHERE line = ? AND seq < ? AND state IN ('parked', 'failed')",
-                    (f"done with {event_id}", self._clock(), *line),
+                    "UPDATE event SET state = 'done', message = ?, ended = ?"
+                    " WHERE queue_key = ? AND seq < ? AND state IN ('needs_attention', 'failed')",
+                    (f"done with {event_id}", self._clock(), *place),
                 )
         return bool(ended)
 
     def again(self, event_id: str) -> bool:
-        """Make an event new that is parked or failed; False where it is neither."""
+        """Make an event new that needs attention or failed; False where it does neither."""
         with self._transaction() as database:
             return bool(
                 database.execute(
                     "UPDATE event SET state = 'new', attempts = 0, due = 0, ended = NULL"
-                    " WHERE id = ? AND state IN ('parked', 'failed')",
+                    " WHERE id = ? AND state IN ('needs_attention', 'failed')",
                     (event_id,),
                 ).rowcount
             )

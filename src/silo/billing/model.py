@@ -143,7 +143,7 @@ class Step(enum.Enum):
     CHANGE = "change"
     SUSPEND = "suspend"
     DELETE = "delete"
-    PARK = "park"
+    NEEDS_ATTENTION = "needs_attention"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Decision:
 
     `clock` is the day since which nothing is paid; `suspends` and `deletes` follow from it. `notice` is a letter that
     is due, `pay_by` the day that a letter on a failed payment names, `link` where the customer can pay. `contest` is
-    why it is parked, where several subscriptions want one tenant.
+    why it needs attention, where several subscriptions want one tenant.
     """
 
     step: Step

@@ -9,14 +9,17 @@ from silo.notifications.letter import Rendered
 from silo.notifications.settings import OPERATOR
 
 
-def tell_operator(edits: Edits, event: str, subject: str, text: str) -> bool:
-    """Keep a letter to the operator; False where one is kept under `event`, or nobody can be told.
+def notify_operator(edits: Edits, event: str, subject: str, text: str) -> bool:
+    """Queue a letter to the operator; False where one is kept under `event`, or no operator is set.
 
-    `event` is the same each time for the same thing, such as billing/parked/evt_1: what is tried again is told once.
+    `event` is the same each time for the same thing, such as billing/needs_attention/evt_1: a retry sends
+    no second letter.
     Raises LetterError.
     """
     operator = edits.policy.letters.get(OPERATOR)
     if edits.outbox is None or not operator or event in edits.outbox.states():
         return False
     text = f"{text}\n"
-    return edits.outbox.tell(event, str(operator), Rendered(subject, text, f"<pre>{html.escape(text)}</pre>\n"))
+    return edits.outbox.enqueue_rendered(
+        event, str(operator), Rendered(subject, text, f"<pre>{html.escape(text)}</pre>\n")
+    )

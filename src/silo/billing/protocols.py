@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class EventOutcome:
-    """What an event came to. `told` is a sentence for the log, such as "hans is suspended"; it names no secret."""
+    """What an event came to. `message` is a sentence for the log, such as "hans is suspended"; it names no secret."""
 
-    told: str
+    message: str
 
 
 class Rules(t.Protocol):
     """Both may be called again after they were cut off anywhere, late, twice and out of order.
 
-    They raise TryLater where it may go better later, and Parked where nothing can be done without the operator.
+    They raise TryLater where it may go better later, and NeedsAttention where nothing can be done without the operator.
     """
 
     def settle(self, subscription: str) -> EventOutcome:

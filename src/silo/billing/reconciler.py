@@ -1,4 +1,4 @@
-"""One subscription and its tenant, brought to what they should be: read, decide, brake, do, tell.
+"""One subscription and its tenant, brought to what they should be: read, decide, check the rate limits, act, notify.
 
 It looks at what Stripe says now, not at what an event said, so it may be called late, twice, and in any order; what was
 cut off is brought to its end by the next call.
@@ -36,13 +36,13 @@ from silo.billing.model import (
 )
 from silo.billing.policy import BillingPolicy
 from silo.billing.protocols import EventOutcome
-from silo.billing.rate_limits import Brakes
-from silo.billing.state_store import Notes
-from silo.billing.stripe.client import Gateway
+from silo.billing.rate_limits import RateLimits
+from silo.billing.state_store import StateStore
+from silo.billing.stripe.client import Client
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
 from silo.notifications.letter import LOCALES
-from silo.operation import NotReachedError, Operator
+from silo.operation import ApplyIncomplete, Operator
 from silo.state import BusyError
 
 BY = "billing, as nothing was paid"
@@ -74,18 +74,18 @@ def sentences() -> Iterator[None]:
         yield
     except InventoryError as error:
         raise NeedsAttention(str(error)) from error
-    except (NotReachedError, RunError, BusyError, LetterError) as error:
+    except (ApplyIncomplete, RunError, BusyError, LetterError) as error:
         raise TryLater(str(error)) from error
 
 
-class Settlement:
+class Reconciler:
     """The rules over one inventory and one account at Stripe; opened anew for each event, as policies change."""
 
-    def __init__(self, operator: Operator, gateway: Gateway, *, clock: Callable[[], datetime.datetime] = clock) -> None:
+    def __init__(self, operator: Operator, client: Client, *, clock: Callable[[], datetime.datetime] = clock) -> None:
         """Act as `operator` does for the command line; `clock` gives the time with a zone."""
-        self._operator, self._gateway, self._clock = operator, gateway, clock
+        self._operator, self._client, self._clock = operator, client, clock
         self._edits = operator.edits
-        self._notes = Notes(self._edits.state.folder)
+        self._store = StateStore(self._edits.state.folder)
         self._writer = CustomerMail(self._edits)
 
     @functools.cached_property
@@ -97,19 +97,19 @@ class Settlement:
             raise TryLater(str(error)) from error
 
     def settle(self, subscription: str) -> EventOutcome:
-        """Bring the tenant of a subscription to what Stripe says now; raises TryLater, Parked."""
-        with sentences(), self._notes.line(subscription):
+        """Bring the tenant of a subscription to what Stripe says now; raises TryLater, NeedsAttention."""
+        with sentences(), self._store.locked(subscription):
             try:
                 outcome = EventOutcome(self._settle(subscription))
             except (InventoryError, NeedsAttention):
                 # Who waits for the operator holds up nobody who waits for room.
-                self._notes.made(subscription)
+                self._store.made(subscription)
                 raise
-            self._tell_broken(subscription)
+            self._notify_broken(subscription)
             return outcome
 
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
-        """Tell the operator of a dispute or a refund; nothing is done to anybody by it."""
+        """Notify the operator of a dispute or a refund; no tenant is changed."""
         kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
         if kind not in ("charge.dispute.created", "charge.refunded"):
             return EventOutcome(f"{kind} asks for nothing")
@@ -121,41 +121,41 @@ class Settlement:
         )
         with sentences():
             self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
-        return EventOutcome(f"the operator is told that a customer {what}")
+        return EventOutcome(f"the operator was notified that a customer {what}")
 
-    def _tell_broken(self, subscription: str) -> None:
-        """Tell the operator of promises that do not hold for a tenant that was changed."""
+    def _notify_broken(self, subscription: str) -> None:
+        """Notify the operator of failed checks of a tenant that was changed."""
         if not self._operator.broken:
             return
         broken = [f"- {one.id} of {one.subject}: {one.message}" for one in self._operator.broken]
-        begin, end = f"What {subscription} asked for is done, and not as promised:", "'silo verify' looks at all of it."
+        begin, end = f"{subscription} was applied, but verification failed:", "Run 'silo verify' for all checks."
         text = "\n".join([begin, "", *broken, "", end])
         event = f"billing/operator/broken/{subscription}@{today(self._clock())}"
-        self._writer.operator(event, "A tenant is not as promised", text)
+        self._writer.operator(event, "Verification of a tenant failed", text)
 
     def _settle(self, name: str) -> str:
         self._complete(name)
-        told: list[str] = []
+        messages: list[str] = []
         for _again in range(STEPS):
             case, made = self._look(name)
             tenant, called = case.tenant, tenant_lookup.name_of(case.tenant, case.subscription.name)
             try:
                 self._do(case, made)
             except Held as error:
-                return "; ".join([*told, str(error)])
+                return "; ".join([*messages, str(error)])
             if made.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
-                self._notes.made(name)
+                self._store.made(name)
             if tenant and tenant.state not in (TRASHED, PURGED) and made.step is not Step.DELETE:
-                told += self._writer.customer(tenant.name, made, self._clock())
+                messages += self._writer.customer(tenant.name, made, self._clock())
             if made.step is Step.NOTHING:
-                return "; ".join([*told, f"{called}: {made.because}"])
-            told.append(f"{called} {DONE[made.step]}: {made.because}")
-        return "; ".join(told)
+                return "; ".join([*messages, f"{called}: {made.because}"])
+            messages.append(f"{called} {DONE[made.step]}: {made.because}")
+        return "; ".join(messages)
 
     def _look(self, name: str) -> tuple[Case, Decision]:
         """Read all of it at this moment, and decide."""
-        subscription = self._gateway.subscription(name)
-        invoices = self._gateway.invoices(name)
+        subscription = self._client.subscription(name)
+        invoices = self._client.invoices(name)
         # One look at the inventory, which takes a second, serves for its tenants and its rules.
         known = tenant_lookup.read(self._edits)
         case = Case(subscription, invoices, known.of(name))
@@ -169,73 +169,73 @@ class Settlement:
             return case, made
         return case, decide(case, self.policy, self._clock())
 
-    def _claims(self, tenant: str, known: tenant_lookup.Facts) -> tuple[Claim, ...]:
+    def _claims(self, tenant: str, known: tenant_lookup.TenantLookup) -> tuple[Claim, ...]:
         """Return the other subscriptions that pay for a name.
 
         They are listed, because Stripe's search index lags behind the account and does not exist in all regions.
         """
-        named = known.claims(tenant, self._gateway.subscriptions(ended=False))
-        return tuple(Claim(one, self._gateway.invoices(one.id)) for one in named if one.status in PAID)
+        named = known.claims(tenant, self._client.subscriptions(ended=False))
+        return tuple(Claim(one, self._client.invoices(one.id)) for one in named if one.status in PAID)
 
     def _with_subscription(self, holder: Holder) -> Holder:
         if not holder.linked:
             return holder
-        return dataclasses.replace(holder, subscription=self._gateway.subscription(holder.linked))
+        return dataclasses.replace(holder, subscription=self._client.subscription(holder.linked))
 
     def _complete(self, name: str) -> None:
         """Bring to its end what an earlier call began and did not."""
-        for stone in self._edits.unfinished():
-            if stone.subscription == name:
-                self._operator.delete(stone.name, by=BY)
-        if (begun := self._notes.begun().get(name)) and begun in self._edits.inventory.tenants():
+        for deletion in self._edits.unfinished():
+            if deletion.subscription == name:
+                self._operator.delete(deletion.name, by=BY)
+        if (begun := self._store.begun().get(name)) and begun in self._edits.inventory.tenants():
             self._operator.apply([begun])
-        self._notes.end(name)
+        self._store.end(name)
 
     def _do(self, case: Case, made: Decision) -> None:
-        """Do one step; raises Held, Parked, and what an operator's command raises."""
+        """Do one step; raises Held, NeedsAttention, and what an operator's command raises."""
         if made.step is Step.NOTHING:
             return
         subscription, called = case.subscription, tenant_lookup.name_of(case.tenant, case.subscription.name)
         if made.step is Step.DELETE:
             case, again = self._look(subscription.id)
-            if again.step is Step.PARK:
+            if again.step is Step.NEEDS_ATTENTION:
                 made = again
             elif again.step is not Step.DELETE:
                 raise Held(f"{called} is not deleted: {again.because}")
-        if made.step is Step.PARK:
-            self._park(f"{called} ({subscription.id}): {made.because}", made)
+        if made.step is Step.NEEDS_ATTENTION:
+            self._refer_to_operator(f"{called} ({subscription.id}): {made.because}", made)
         if made.step in (Step.SUSPEND, Step.DELETE):
-            self._brake(made, called)
+            self._check_rate_limit(made, called)
         work = functools.partial(self._work, case, made)
         try:
             self._marked(subscription.id, called, work)
         except AdmissionError as error:
-            self._notes.end(subscription.id)
+            self._store.end(subscription.id)
             self._queue(subscription, called, made, str(error))
 
-    def _park(self, text: str, made: Decision) -> t.NoReturn:
+    def _refer_to_operator(self, text: str, made: Decision) -> t.NoReturn:
         if made.contest is None:
             raise NeedsAttention(text)
         self._spare(made.contest)
         raise NeedsAttentionReported(text)
 
     def _spare(self, contest: Contest) -> None:
-        """Leave a tenant as it is while others pay for it: withdraw letters that say otherwise, tell the operator."""
+        """Leave a tenant as it is while others pay for it: withdraw letters that say otherwise, notify the operator."""
         until = today(self._clock()) + datetime.timedelta(days=1)
-        self._notes.spare(contest.own.id, until)
+        self._store.spare(contest.own.id, until)
         self._writer.take_back(contest.tenant)
         self._writer.contested(contest)
 
     def _marked(self, subscription: str, called: str, work: Callable[[], object]) -> None:
-        self._notes.begin(subscription, called)
+        self._store.begin(subscription, called)
         try:
             work()
         except (InventoryError, BillingError):
             # Nothing was changed, so nothing is to be brought to its end.
-            self._notes.end(subscription)
+            self._store.end(subscription)
             raise
-        self._notes.end(subscription)
-        self._notes.made(subscription)
+        self._store.end(subscription)
+        self._store.made(subscription)
 
     def _work(self, case: Case, made: Decision) -> None:
         subscription, tenant = case.subscription, case.tenant
@@ -262,7 +262,7 @@ class Settlement:
         name = subscription.name
         if not subscription.email:
             raise NeedsAttention(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
-        before = [one for one in self._notes.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
+        before = [one for one in self._store.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
         if before and before[0].subscription != subscription.id:
             raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
         wished = subscription.language if subscription.language in LOCALES else None
@@ -277,7 +277,7 @@ class Settlement:
         self._operator.change(holder.name, subscription=subscription.id)
 
     def _change(self, tenant: BillingTenant, made: Decision) -> None:
-        """Give another plan; one that is smaller than what is stored is told, not forced."""
+        """Give another plan; one that is smaller than what is stored is reported, not forced."""
         offer = self._edits.inventory.offers().get(made.plan)
         if offer is None:
             raise NeedsAttention(
@@ -293,34 +293,39 @@ class Settlement:
                 event = f"billing/operator/downgrade/{tenant.name}/{made.plan}@{today(self._clock()):%Y-%m}"
                 self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
                 raise Held(text)
-        self._operator.change(tenant.name, told=True, plan=made.plan)
+        self._operator.change(tenant.name, notify_customer=True, plan=made.plan)
 
     def _delete(self, subscription: Subscription, tenant: BillingTenant, made: Decision) -> None:
-        stone = self._operator.delete(tenant.name, by=BY)
+        deletion = self._operator.delete(tenant.name, by=BY)
         self._writer.take_back(tenant.name)
         text = (
-            f"{tenant.name} is deleted, as {made.because}: {stone.files} files, {size(stone.used)}. 'silo undelete "
-            f"{tenant.name}' brings it back within {self._edits.policy.trash_days} days, and a payment does so too.\n\n"
+            f"{tenant.name} is deleted, as {made.because}: {deletion.files} files, {size(deletion.used)}. "
+            f"'silo undelete {tenant.name}' brings it back within {self._edits.policy.trash_days} days, and a payment "
+            "does so too.\n\n"
             f"Its subscription {subscription.id} is {subscription.status} at Stripe."
         )
-        self._writer.operator(f"billing/operator/deleted/{tenant.name}@{stone.when}", f"{tenant.name} is deleted", text)
+        self._writer.operator(
+            f"billing/operator/deleted/{tenant.name}@{deletion.when}", f"{tenant.name} is deleted", text
+        )
 
-    def _brake(self, made: Decision, called: str) -> None:
-        brakes = Brakes(self._notes, self.policy)
-        if brakes.admit(made.step, called, today(self._clock())):
+    def _check_rate_limit(self, made: Decision, called: str) -> None:
+        limits = RateLimits(self._store, self.policy)
+        if limits.admit(made.step, called, today(self._clock())):
             return
-        since = brakes.closed().get(made.step, "")
+        since = limits.reached().get(made.step, "")
         variable = "billing_suspensions_per_day" if made.step is Step.SUSPEND else "billing_deletions_per_day"
         what = "suspended" if made.step is Step.SUSPEND else "deleted"
         text = (
             f"More tenants are to be {what} on one day than {variable} allows, {called} among them, as {made.because}. "
-            "No more are until you agree: look at 'silo dunning' whether all of them owe you, then "
+            "No more are until you agree: look at 'silo dunning' whether none of them has paid, then "
             "'silo dunning --release' lets the next ones go."
         )
-        self._writer.operator(f"billing/operator/brake/{made.step.value}@{since}", "Billing has stopped and asks", text)
-        raise Held(f"{called}: the brake is on ({variable}); {made.because}")
+        self._writer.operator(
+            f"billing/operator/rate_limit/{made.step.value}@{since}", "Billing has stopped and asks", text
+        )
+        raise Held(f"{called}: the rate limit {variable} is reached; {made.because}")
 
     def _queue(self, subscription: Subscription, called: str, made: Decision, why: str) -> None:
-        order = self._notes.wait(subscription.id, called, made.step.value, made.plan, self._clock())
+        order = self._store.wait(subscription.id, called, made.step.value, made.plan, self._clock())
         self._writer.waits(order, subscription, why)
         raise Held(f"{called} waits for room to {made.step.value}: {why}")

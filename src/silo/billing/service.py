@@ -1,4 +1,4 @@
-"""The two services: the intake, which is on the internet, and the worker, which has the keys. Each is a process."""
+"""The two services: the webhook server, which is on the internet, and the worker, which has the keys."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import notify
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import systemd
 
 from silo.billing.inbox import Inbox
 from silo.billing.protocols import Rules
 from silo.billing.stripe.signature import Verifier
-from silo.billing.webhook_server import Intake
+from silo.billing.webhook_server import WebhookServer
 from silo.billing.worker import Trouble, Worker, alone
 
 BEAT_SECONDS = 10.0
@@ -24,12 +24,12 @@ IDLE_SECONDS = 75  # longer than the reverse proxy keeps a connection that it ma
 GRACE_SECONDS = 20
 
 
-def intake(inbox: Inbox, verifier: Verifier, address: str, port: int) -> None:
+def webhook_server(inbox: Inbox, verifier: Verifier, address: str, port: int) -> None:
     """Take events in at an address until SIGTERM; what is under way gets its answer."""
-    asyncio.run(_intake(Intake(inbox, verifier), address, port))
+    asyncio.run(_serve(WebhookServer(inbox, verifier), address, port))
 
 
-async def _intake(service: Intake, address: str, port: int) -> None:
+async def _serve(service: WebhookServer, address: str, port: int) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             service.application(),
@@ -57,18 +57,18 @@ async def _intake(service: Intake, address: str, port: int) -> None:
 async def _beat(server: uvicorn.Server) -> None:
     while not server.started:
         await asyncio.sleep(0.05)
-    notify("READY=1")
+    systemd.notify("READY=1")
     while not server.should_exit:
-        notify("WATCHDOG=1")
+        systemd.notify("WATCHDOG=1")
         await asyncio.sleep(BEAT_SECONDS)
 
 
-def worker(inbox: Inbox, rules: Callable[[], Rules], tell: Callable[[Trouble], None], lanes: int) -> None:
+def worker(inbox: Inbox, rules: Callable[[], Rules], notify: Callable[[Trouble], None], lanes: int) -> None:
     """Work until SIGTERM or SIGINT; what is under way is brought to its end. Raises TakenError."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with alone(inbox):
-        notify("READY=1")
-        Worker(inbox, rules, tell, lanes=lanes).run(stop, lambda: notify("WATCHDOG=1"))
-        notify("STOPPING=1")
+        systemd.notify("READY=1")
+        Worker(inbox, rules, notify, lanes=lanes).run(stop, lambda: systemd.notify("WATCHDOG=1"))
+        systemd.notify("STOPPING=1")

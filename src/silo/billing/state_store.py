@@ -1,4 +1,4 @@
-"""What billing keeps beside an inventory: what it has begun, which orders wait for room, and the day's brakes.
+"""What billing keeps beside an inventory: what it has begun, which orders wait for room, and the day's rate limits.
 
 Nothing in it says what should be; that is Stripe's and the inventory's. Lost, at most a customer waits for a sweep. The
 sweep also notes anew who is spared, and a day that a letter has named holds without this file.
@@ -33,10 +33,10 @@ class Order:
     since: str
 
 
-class Notes:
+class StateStore:
     """The file `.silo/billing.json` of an inventory; each call is whole, and on disk when it returns.
 
-    All of them raise TryLater where the file cannot be read: without its brakes nothing is to be done.
+    All of them raise TryLater where the file cannot be read: without its rate limits nothing is to be done.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,7 +44,7 @@ class Notes:
         self._folder, self._path = folder, folder / FILE
 
     @contextlib.contextmanager
-    def line(self, subscription: str) -> Iterator[None]:
+    def locked(self, subscription: str) -> Iterator[None]:
         """Hold a subscription, so that an event and a sweep do not settle it at the same moment."""
         folder = self._folder / LOCKS
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -111,8 +111,8 @@ class Notes:
             return {}
         except (OSError, ValueError, TypeError) as error:
             raise TryLater(
-                f"{self._path} cannot be read: {type(error).__name__}; it holds the brakes of billing, so nothing is "
-                "done. Remove it: what waits or was begun is found again from Stripe and the inventory"
+                f"{self._path} cannot be read: {type(error).__name__}; it holds the rate limits of billing, so nothing "
+                "is done. Remove it: what waits or was begun is found again from Stripe and the inventory"
             ) from error
 
     def _write(self, kept: Kept) -> None:

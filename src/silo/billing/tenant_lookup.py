@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from silo.billing.errors import NeedsAttention
 from silo.billing.model import PURGED, TRASHED, BillingTenant, Holder, Notice, Subscription
-from silo.billing.state_store import Notes
+from silo.billing.state_store import StateStore
 from silo.edits import Edits
 from silo.inventory import DeletionRecord
 from silo.inventory.validation import Tenant as Known
@@ -41,7 +41,7 @@ class Letters:
 
 
 @dataclasses.dataclass(frozen=True)
-class Facts:
+class TenantLookup:
     """Every tenant that has, or had, a subscription, by it. `problems` are sentences on those that are left alone.
 
     `alive` is the name of the tenant that has it now. `holders` are all tenants by name, of the deleted ones those that
@@ -54,7 +54,7 @@ class Facts:
     holders: Mapping[str, Holder]
 
     def of(self, subscription: str) -> BillingTenant | None:
-        """Return the tenant of a subscription, None for none; raises Parked where it is not clear."""
+        """Return the tenant of a subscription, None for none; raises NeedsAttention where it is not clear."""
         if problem := self.problems.get(subscription):
             raise NeedsAttention(problem)
         return self.tenants.get(subscription)
@@ -64,18 +64,18 @@ class Facts:
         return [one for one in subscriptions if one.name.lower() == name and one.id not in self.alive]
 
 
-def read(edits: Edits) -> Facts:
+def read(edits: Edits) -> TenantLookup:
     """Read the inventory, which takes a second, and the outbox; raises InventoryError, LetterError."""
     known = edits.tenants()
     letters = Letters.of(edits.outbox.states() if edits.outbox else {})
-    spared = Notes(edits.state.folder).spared()
+    spared = StateStore(edits.state.folder).spared()
     found: dict[str, BillingTenant] = {}
     holders: dict[str, Holder] = {}
-    for stone in sorted(edits.inventory.tombstones(), key=lambda stone: stone.when):
-        if not stone.purged:
-            holders[stone.name] = Holder(stone.name, TRASHED, stone.subscription)
-        if stone.subscription:
-            found[stone.subscription] = _deleted(stone, letters)
+    for deletion in sorted(edits.inventory.deletion_records(), key=lambda deletion: deletion.when):
+        if not deletion.purged:
+            holders[deletion.name] = Holder(deletion.name, TRASHED, deletion.subscription)
+        if deletion.subscription:
+            found[deletion.subscription] = _deleted(deletion, letters)
     alive: dict[str, str] = {}
     problems: dict[str, str] = {}
     for name, file in edits.inventory.tenants().items():
@@ -92,7 +92,7 @@ def read(edits: Edits) -> Facts:
         else:
             found[subscription] = _alive(known[name], letters, spared.get(subscription))
         alive[subscription] = name
-    return Facts(found, problems, alive, holders)
+    return TenantLookup(found, problems, alive, holders)
 
 
 def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> BillingTenant:
@@ -108,9 +108,9 @@ def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> Bill
     )
 
 
-def _deleted(stone: DeletionRecord, letters: Letters) -> BillingTenant:
-    state = PURGED if stone.purged else TRASHED
-    return BillingTenant(stone.name, state, notices=tuple(letters.notices.get(stone.name, ())))
+def _deleted(deletion: DeletionRecord, letters: Letters) -> BillingTenant:
+    state = PURGED if deletion.purged else TRASHED
+    return BillingTenant(deletion.name, state, notices=tuple(letters.notices.get(deletion.name, ())))
 
 
 def name_of(tenant: BillingTenant | None, wished: str) -> str:

@@ -1,4 +1,4 @@
-"""The intake: what Stripe posts is verified, and on disk before it is answered. It decides nothing.
+"""The webhook server: what Stripe posts is verified, and on disk before it is answered. It decides nothing.
 
 It alone is on the internet; it has no key of Stripe, no inventory and no Ansible, and knows the inbox and the secrets
 by which Stripe signs.
@@ -88,7 +88,7 @@ class Waiting(Collector):
         yield GaugeMetricFamily("silo_billing_oldest_wait_seconds", "How long the oldest new event waits.", value=waits)
 
 
-class Intake:
+class WebhookServer:
     """The service over one inbox."""
 
     def __init__(self, inbox: Inbox, verifier: Verifier, *, largest_bytes: int = LARGEST_BYTES) -> None:

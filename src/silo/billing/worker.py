@@ -1,4 +1,4 @@
-"""The worker: one job for each event of the inbox, in order within a line, lines side by side.
+"""The worker: one job for each event of the inbox, in order within a queue key, several keys at once.
 
 What is to do lies in the inbox alone. A job that is cut off anywhere is there still, and is done again by whoever
 works next; the rules are made for that. So there is no second list that could disagree with it.
@@ -44,7 +44,7 @@ class TakenError(BillingError):
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """What the operator hears. `key` is the same for the same trouble, so that it is told once."""
+    """What the operator hears. `key` is the same for the same trouble, so that it is reported once."""
 
     key: str
     subject: str
@@ -71,15 +71,15 @@ def alone(inbox: Inbox) -> Iterator[None]:
 class Worker:
     """Works on the events of an inbox.
 
-    `rules` is asked anew for each event, in its thread: what the policy says now holds. `tell` brings trouble to the
+    `rules` is asked anew for each event, in its thread: what the policy says now holds. `notify` brings trouble to the
     operator; what it raises is logged, and the event is what it is all the same.
     """
 
     def __init__(
-        self, inbox: Inbox, rules: Callable[[], Rules], tell: Callable[[Trouble], None], *, lanes: int = 4
+        self, inbox: Inbox, rules: Callable[[], Rules], notify: Callable[[Trouble], None], *, lanes: int = 4
     ) -> None:
         """Work on at most `lanes` events at once."""
-        self._inbox, self._rules, self._tell, self._lanes = inbox, rules, tell, lanes
+        self._inbox, self._rules, self._notify, self._lanes = inbox, rules, notify, lanes
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         self._moved = threading.Event()
@@ -103,15 +103,15 @@ class Worker:
                 self._inbox.forget(KEEP_DAYS)
 
     def _take(self) -> list[Row]:
-        """Return what can be begun now, and hold its lines."""
+        """Return what can be begun now, and mark its queue keys as busy."""
         with self._lock:
             try:
                 due = self._inbox.due(self._lanes + len(self._busy)) if len(self._busy) < self._lanes else []
             except sqlite3.Error as error:
                 _log.error("the inbox cannot be read now: %s", error)
                 return []
-            taken = [row for row in due if row.line not in self._busy][: self._lanes - len(self._busy)]
-            self._busy.update(row.line for row in taken)
+            taken = [row for row in due if row.queue_key not in self._busy][: self._lanes - len(self._busy)]
+            self._busy.update(row.queue_key for row in taken)
             return taken
 
     def _lane(self, row: Row) -> None:
@@ -124,7 +124,7 @@ class Worker:
             at_once = False
         finally:
             with self._lock:
-                self._busy.discard(row.line)
+                self._busy.discard(row.queue_key)
             if at_once:
                 self._moved.set()
 
@@ -138,39 +138,40 @@ class Worker:
         except TryLater as error:
             self._postpone(row, attempts, str(error))
         except NeedsAttention as error:
-            self._inbox.end(row.id, "parked", str(error))
-            _log.warning("%s (%s): parked: %s", row.id, row.type, error)
+            self._inbox.end(row.id, "needs_attention", str(error))
+            _log.warning("%s (%s): needs attention: %s", row.id, row.type, error)
             if not isinstance(error, NeedsAttentionReported):
-                self._trouble(row, "parked", f"An event of Stripe needs you: {error}", str(error))
+                self._trouble(row, "needs_attention", f"An event of Stripe needs you: {error}", str(error))
         except Exception as error:  # a mistake of ours; the event outlives it
-            told = f"{type(error).__name__}: {shown(str(error))}"
+            message = f"{type(error).__name__}: {shown(str(error))}"
             _log.exception("%s (%s): attempt %d failed", row.id, row.type, attempts)
             if attempts < ATTEMPTS:
-                self._postpone(row, attempts, told)
+                self._postpone(row, attempts, message)
                 return
-            self._inbox.end(row.id, "failed", told)
-            self._trouble(row, "failed", f"An event of Stripe failed {attempts} times and is given up", told)
+            self._inbox.end(row.id, "failed", message)
+            self._trouble(row, "failed", f"An event of Stripe failed {attempts} times and is given up", message)
         else:
-            self._inbox.end(row.id, "done", outcome.told)
-            _log.info("%s (%s): %s", row.id, row.type, outcome.told)
+            self._inbox.end(row.id, "done", outcome.message)
+            _log.info("%s (%s): %s", row.id, row.type, outcome.message)
 
-    def _postpone(self, row: Row, attempts: int, told: str) -> None:
+    def _postpone(self, row: Row, attempts: int, message: str) -> None:
         seconds = wait_seconds(attempts)
-        self._inbox.postpone(row.id, seconds, told)
-        _log.warning("%s (%s): again in %.0f s: %s", row.id, row.type, seconds, told)
+        self._inbox.postpone(row.id, seconds, message)
+        _log.warning("%s (%s): again in %.0f s: %s", row.id, row.type, seconds, message)
         if attempts >= WORTH_A_LETTER:
-            self._trouble(row, "waiting", f"An event of Stripe waits since {attempts} attempts", told)
+            self._trouble(row, "waiting", f"An event of Stripe waits since {attempts} attempts", message)
 
-    def _trouble(self, row: Row, kind: str, subject: str, told: str) -> None:
+    def _trouble(self, row: Row, kind: str, subject: str, message: str) -> None:
         # A subscription that asks for the operator does so with each of its events: once a day is enough.
         day = datetime.datetime.fromtimestamp(row.received, datetime.UTC).date()
-        about = f"{row.line}/{day}/{hashlib.sha256(told.encode()).hexdigest()[:8]}" if kind == "parked" else row.id
+        digest = hashlib.sha256(message.encode()).hexdigest()[:8]
+        about = f"{row.queue_key}/{day}/{digest}" if kind == "needs_attention" else row.id
         whose = f", subscription {row.subscription}" if row.subscription else ""
         text = (
-            f"{told}\n\nIt is event {row.id}, {row.type}{whose}. 'silo billing events' lists what waits for you, and "
-            f"'silo billing retry {row.id}' has it tried again."
+            f"{message}\n\nIt is event {row.id}, {row.type}{whose}. 'silo billing events' lists what waits for you; "
+            f"'silo billing retry {row.id}' retries it."
         )
         try:
-            self._tell(Trouble(f"billing/{kind}/{about}", subject, text))
+            self._notify(Trouble(f"billing/{kind}/{about}", subject, text))
         except Exception:  # a relay that is set wrongly must not stop who works
-            _log.exception("%s: the operator cannot be told", row.id)
+            _log.exception("%s: the operator cannot be notified", row.id)

@@ -4,58 +4,77 @@ from __future__ import annotations
 
 import importlib
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import click
 
-from silo.cli.context import Call
-from silo.cli.output import EXIT_CODES
+from silo.cli import output
+from silo.cli.context import Context
 from silo.repository import root
 
-# In the order in which they are shown: the command, its module and its name there.
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "create": ("create", "create"),
-    "stop": ("lifecycle", "stop"),
-    "start": ("lifecycle", "start"),
-    "set": ("lifecycle", "change"),
-    "delete": ("delete", "delete"),
-    "undelete": ("delete", "undelete"),
-    "purge": ("delete", "purge"),
-    "reset-access": ("create", "reset_access"),
-    "letters": ("create", "letters"),
-    "apply": ("lifecycle", "apply"),
-    "plan": ("lifecycle", "plan"),
-    "list": ("list", "list_tenants"),
-    "show": ("list", "show_tenant"),
-    "capacity": ("list", "capacity"),
-    "stats": ("stats", "stats"),
-    "top": ("stats", "top"),
-    "report": ("report", "report"),
-    "alerts": ("alerts", "alerts"),
-    "check": ("list", "check"),
-    "verify": ("verify", "verify"),
-    "images": ("images", "show_images"),
-    "extend": ("dunning", "extend"),
-    "dunning": ("dunning", "dunning"),
-    "reconcile": ("dunning", "reconcile"),
-    "serve": ("billing", "serve"),
-    "billing": ("billing", "billing"),
+# What the commands are for, in the order of --help: the command, its module and its name there.
+GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Tenant lifecycle": {
+        "create": ("create", "create"),
+        "set": ("lifecycle", "change"),
+        "stop": ("lifecycle", "stop"),
+        "start": ("lifecycle", "start"),
+        "delete": ("delete", "delete"),
+        "undelete": ("delete", "undelete"),
+        "purge": ("delete", "purge"),
+    },
+    "Customer access": {
+        "reset-access": ("access", "reset_access"),
+        "letters": ("access", "letters"),
+    },
+    "Apply": {
+        "plan": ("lifecycle", "plan"),
+        "apply": ("lifecycle", "apply"),
+    },
+    "Observe": {
+        "list": ("list", "list_tenants"),
+        "show": ("list", "show_tenant"),
+        "capacity": ("capacity", "capacity"),
+        "stats": ("stats", "stats"),
+        "top": ("stats", "top"),
+        "report": ("report", "report"),
+    },
+    "Diagnose": {
+        "check": ("check", "check"),
+        "verify": ("verify", "verify"),
+        "alerts": ("alerts", "alerts"),
+    },
+    "Images": {
+        "images": ("images", "show_images"),
+    },
+    "Billing": {
+        "dunning": ("dunning", "dunning"),
+        "extend": ("dunning", "extend"),
+        "reconcile": ("reconcile", "reconcile"),
+        "billing": ("billing", "billing"),
+        "serve": ("billing", "serve"),
+    },
 }
+COMMANDS: Mapping[str, tuple[str, str]] = {name: place for group in GROUPS.values() for name, place in group.items()}
 
-EPILOG = f"""{EXIT_CODES}
+EPILOG = f"""{output.EXIT_CODES}
 
 \b
 Completion of commands, for bash:
   eval "$(_SILO_COMPLETE=bash_source silo)\""""
 
 
-class Commands(click.Group):
-    """The commands, each read when it is called: together they take as long to read as a short one to run."""
+class Commands(output.Group):
+    """The commands, each imported when it is run: importing all of them takes as long as a short one runs."""
+
+    def sections(self) -> Mapping[str, Collection[str]]:
+        """Return what the commands are for, with their names."""
+        return GROUPS
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return their names."""
-        return [*COMMANDS]  # silo.cli.list hides the built-in of this name
+        return [*COMMANDS]  # not list(...): once imported, silo.cli.list is `list` here
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Return a command, or None where there is none of this name."""
@@ -83,7 +102,7 @@ class Commands(click.Group):
 @click.option("--commit/--no-commit", default=True, help="Commit each edit, where the inventory is in a git work tree.")
 @click.version_option(package_name="silo")
 @click.pass_context
-def main(context: click.Context, inventory: Path, author: str | None, commit: bool) -> None:
+def main(click_context: click.Context, inventory: Path, author: str | None, commit: bool) -> None:
     """Private photo clouds, one for each customer.
 
     \b
@@ -92,4 +111,4 @@ def main(context: click.Context, inventory: Path, author: str | None, commit: bo
       silo stop hans --unpaid
       silo -i inventory/production list
     """
-    context.obj = Call(inventory.resolve(), author, commit)
+    click_context.obj = Context(inventory.resolve(), author, commit)

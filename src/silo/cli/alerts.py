@@ -1,4 +1,4 @@
-"""The command that tells what is wrong, from a timer or by hand."""
+"""silo alerts: what is wrong on all hosts, from a timer or by hand."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import dataclasses
 import click
 
 from silo.cli import output
-from silo.cli.context import Call
-from silo.reports import alerts as wrongs
+from silo.cli.context import Context
+from silo.reports import alerts as reports
 
 
 @click.command(cls=output.Command)
 @click.option("-n", "--dry-run", is_flag=True, help="Send no letter, and remember nothing.")
-@output.json_option("An object with 'now', 'begun' and 'ended'; the last two since it was looked last.")
+@output.json_option("An object with 'now', 'begun' and 'ended'; the last two since the last look.")
 @click.pass_obj
-def alerts(call: Call, dry_run: bool, as_json: bool) -> None:
+def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
     """Show what is wrong on all hosts, and send a letter on what is new. A timer may run it.
 
-    Each is told once when it begins and once when it is over, to the operator; to customers, that their quota fills.
+    The operator gets a letter when an alert begins and when it ends; a customer, when the quota fills.
     """
-    edits = call.edits()
-    found = wrongs.look(edits)
+    edits = context.edits()
+    found = reports.look(edits)
     if not dry_run:
-        wrongs.tell(edits, found)
+        reports.notify(edits, found)
     if as_json:
         kinds = {"now": found.now, "begun": found.begun, "ended": found.ended}
         output.as_json({kind: [dataclasses.asdict(one) for one in some] for kind, some in kinds.items()})

@@ -6,22 +6,26 @@ import datetime
 import logging
 import os
 import sqlite3
+import typing as t
 from pathlib import Path
 
 import click
 
 from silo.billing.errors import BillingError, TryLater
 from silo.billing.inbox import STATES, Inbox, Row
-from silo.billing.operator_mail import tell_operator
+from silo.billing.operator_mail import notify_operator
 from silo.billing.policy import CA_FILE, HOST, BillingPolicy
 from silo.billing.protocols import Rules
 from silo.billing.stripe import credentials
 from silo.billing.stripe.events import PATH
 from silo.billing.worker import Trouble
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.inventory import InventoryError
 from silo.operation import Operator
+
+if t.TYPE_CHECKING:
+    from silo.billing.stripe.client import Client
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
 # Another address than Stripe's own, for tests.
@@ -37,7 +41,15 @@ inbox_option = click.option(
 )
 
 
-@click.group()
+def stripe_client() -> Client:
+    """Return what reads Stripe; raises BillingError where there is no key."""
+    # Here, as every other command would take a quarter of a second longer.
+    from silo.billing.stripe.client import Client
+
+    return Client(credentials.key(), api=os.environ.get(API, ""))
+
+
+@click.group(cls=output.Group)
 def serve() -> None:
     """Run a part of billing until SIGTERM, as the units of role billing do."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -56,7 +68,7 @@ def intake(inbox: Path, address: str, port: int) -> None:
     from silo.billing import service
     from silo.billing.stripe.signature import Verifier
 
-    service.intake(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
+    service.webhook_server(opened(inbox, make=True), Verifier(credentials.secrets()), address, port)
 
 
 @serve.command(cls=output.Command)
@@ -65,27 +77,27 @@ def intake(inbox: Path, address: str, port: int) -> None:
     "--lanes", type=click.IntRange(1, 64), default=4, show_default=True, help="How many subscriptions at once, at most."
 )
 @click.pass_obj
-def worker(call: Call, inbox: Path, lanes: int) -> None:
+def worker(context: Context, inbox: Path, lanes: int) -> None:
     """Bring about what the events in the inbox ask for: one at a time for each subscription."""
     from silo.billing import service
-    from silo.billing.reconciler import Settlement
-    from silo.billing.stripe.client import Gateway
+    from silo.billing.reconciler import Reconciler
+    from silo.billing.stripe.client import Client
 
     key = credentials.key()
 
     def rules() -> Rules:
         try:
-            return Settlement(Operator(call.edits(), verify=True), Gateway(key, api=os.environ.get(API, "")))
+            return Reconciler(Operator(context.edits(), verify=True), Client(key, api=os.environ.get(API, "")))
         except InventoryError as error:
             raise TryLater(str(error)) from error
 
-    def tell(trouble: Trouble) -> None:
-        tell_operator(call.edits(), trouble.key, trouble.subject, trouble.text)
+    def notify(trouble: Trouble) -> None:
+        notify_operator(context.edits(), trouble.key, trouble.subject, trouble.text)
 
-    service.worker(opened(inbox), rules, tell, lanes)
+    service.worker(opened(inbox), rules, notify, lanes)
 
 
-@click.group()
+@click.group(cls=output.Group)
 def billing() -> None:
     """See what came from Stripe, and whether all is set up."""
 
@@ -96,7 +108,7 @@ def billing() -> None:
 )
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @inbox_option
-@output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'told'.")
+@output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'message'.")
 def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> None:
     """List events, the youngest first: what waits, and what needs you."""
     wanted = [state for state in STATES if (state in states if states else state != "done")]
@@ -108,7 +120,7 @@ def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> N
     for row in rows:
         found = _plain(row)
         table.add_row(
-            *(str(found[key]) for key in ("received", "id", "type", "subscription", "state", "attempts", "told"))
+            *(str(found[key]) for key in ("received", "id", "type", "subscription", "state", "attempts", "message"))
         )
     output.show(table)
 
@@ -117,12 +129,12 @@ def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> N
 @click.argument("event_ids", metavar="EVENT...", nargs=-1, required=True)
 @inbox_option
 def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
-    """Have events tried again that are parked or failed, once what they wait for is put right."""
+    """Retry events that need attention or failed, once the cause is fixed."""
     kept = opened(inbox)
     for event_id in event_ids:
         if not kept.again(event_id):
             raise output.WrongInput(
-                f"event {event_id!r}: it is neither parked nor failed; 'silo billing events' lists them"
+                f"event {event_id!r}: it neither needs attention nor failed; 'silo billing events' lists those that do"
             )
         click.echo(f"{event_id} is tried again.")
 
@@ -130,12 +142,12 @@ def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
 @billing.command(cls=output.Command)
 @output.json_option("An object with 'findings'.")
 @click.pass_obj
-def check(call: Call, as_json: bool) -> None:
+def check(context: Context, as_json: bool) -> None:
     """Look whether all is set up for the first order, here and at Stripe; ends with 1 where something is wrong."""
     from silo.billing.stripe import setup_check
     from silo.billing.stripe.client import connect
 
-    edits = call.edits()
+    edits = context.edits()
     variables = edits.policy.billing
     plans = BillingPolicy.of(variables).plans
     setup = setup_check.Setup(f"https://{variables[HOST]}{PATH}", plans, edits.inventory.offers())
@@ -162,5 +174,5 @@ def opened(path: Path, *, make: bool = False) -> Inbox:
 
 def _plain(row: Row) -> dict[str, object]:
     received = datetime.datetime.fromtimestamp(row.received, datetime.UTC).isoformat(timespec="seconds")
-    fields = ("id", "type", "subscription", "state", "attempts", "told")
+    fields = ("id", "type", "subscription", "state", "attempts", "message")
     return {**{field: getattr(row, field) for field in fields}, "received": received}

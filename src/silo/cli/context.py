@@ -23,7 +23,7 @@ Command = Callable[..., t.Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class Context:
     """How silo was called: for which inventory, and in whose name commits are made."""
 
     path: Path
@@ -49,16 +49,16 @@ def _note(text: str) -> None:
 
 
 @contextlib.contextmanager
-def operator(call: Call, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
+def operator(context: Context, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
     """Give an operator whose runs are seen; what tasks took is remembered for the next time.
 
     With `verify`, the findings on changed tenants that are not as the inventory says are printed, and are a failure.
     `runs` is how many runs of Ansible are to be expected.
     """
-    edits = call.edits()
+    edits = context.edits()
     progress = Progress(edits.state.durations())
     try:
-        one = Operator(edits, listen=progress, tell=progress.wait, verify=verify)
+        one = Operator(edits, listen=progress, on_wait=progress.wait, verify=verify)
         with runner.ahead(runs):
             yield one
     finally:
@@ -76,8 +76,8 @@ def changing(command: Command) -> Command:
 
 
 def verified(command: Command) -> Command:
-    """Add the option of what looks afterwards at the tenants that it changed."""
-    text = "Do not verify afterwards the tenants that were changed."
+    """Add the option that skips the verification afterwards."""
+    text = "Skip the verification of the changed tenants."
     return click.option("--no-verify", is_flag=True, help=text)(command)
 
 
@@ -104,4 +104,4 @@ def agree(yes: bool, question: str) -> None:
 
 def show(change: Change) -> None:
     """Print what an edit changes."""
-    click.echo(change.diff_text or f"{change.name}: the inventory says so already.\n", nl=False)
+    click.echo(change.diff_text or f"{change.name}: nothing to change in the inventory.\n", nl=False)

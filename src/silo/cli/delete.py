@@ -8,7 +8,7 @@ import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
 from silo.cli import output
-from silo.cli.context import Call, agree, changing, operator, show, verified
+from silo.cli.context import Context, agree, changing, operator, show, verified
 from silo.inventory import DeletionRecord
 from silo.inventory.errors import shown
 from silo.operation import Operator
@@ -21,15 +21,15 @@ from silo.reports import usage
 @verified
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be lost and edited, and change nothing.")
 @click.pass_obj
-def delete(call: Call, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
+def delete(context: Context, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
     """Delete a customer's photo cloud: taken down, its data put into the trash, its index never given again.
 
     \b
     Example:
       silo delete hans --confirm hans
     """
-    with operator(call, verify=not no_verify, runs=3) as one:
-        unfinished = [stone for stone in one.edits.unfinished() if stone.name == customer]
+    with operator(context, verify=not no_verify, runs=3) as one:
+        unfinished = [deletion for deletion in one.edits.unfinished() if deletion.name == customer]
         if not (unfinished and customer not in one.edits.inventory.tenants()):
             planned = one.edits.inventory.remove(customer, dry_run=True)
             days = one.edits.policy.trash_days
@@ -41,7 +41,7 @@ def delete(call: Call, customer: str, confirm: str | None, no_verify: bool, dry_
         if typed != customer:
             text = f"confirm is {typed!r}; the name typed again, {customer}, is right"
             raise output.WrongInput(text)
-        _tell_record(one.delete(customer, by=call.author or getpass.getuser()))
+        _print_record(one.delete(customer, by=context.author or getpass.getuser()))
 
 
 def _loss(one: Operator, customer: str) -> usage.TenantUsage:
@@ -59,9 +59,12 @@ def _holds(tenant: usage.TenantUsage) -> str:
     return f"{tenant.name} holds {photos}{videos}, {used}; {login}."
 
 
-def _tell_record(stone: DeletionRecord) -> None:
-    click.echo(f"{stone.name} was deleted at {stone.when} by {stone.by}: {stone.files} files, {rough(stone.used)}.")
-    click.echo(f"The record is {stone.path}; 'silo undelete {stone.name}' brings it back until it is purged.")
+def _print_record(deletion: DeletionRecord) -> None:
+    click.echo(
+        f"{deletion.name} was deleted at {deletion.when} by {deletion.by}: "
+        f"{deletion.files} files, {rough(deletion.used)}."
+    )
+    click.echo(f"The record is {deletion.path}; 'silo undelete {deletion.name}' brings it back until it is purged.")
 
 
 @click.command(cls=output.Command)
@@ -69,9 +72,9 @@ def _tell_record(stone: DeletionRecord) -> None:
 @verified
 @changing
 @click.pass_obj
-def undelete(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring a deleted customer back from the trash, with all data, passwords and the same address."""
-    with operator(call, verify=not no_verify) as one:
+    with operator(context, verify=not no_verify) as one:
         change = one.undelete(customer, dry_run=dry_run)
         if dry_run:
             show(change)
@@ -84,29 +87,29 @@ def undelete(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: boo
 @click.option("--confirm", metavar="CUSTOMER", multiple=True, help="The name again, for one whose time is not over.")
 @changing
 @click.pass_obj
-def purge(call: Call, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Remove deleted customers from the trash for good: those whose time is over, or those named.
 
     At most silo_trash_purges of them go in one run. A timer may run 'silo purge --yes'.
     """
-    with operator(call) as one:
-        kept = {stone.name: stone for stone in one.kept()}
+    with operator(context) as one:
+        kept = {deletion.name: deletion for deletion in one.kept()}
         if unknown := [name for name in customers if name not in kept]:
             there = ", ".join(kept) or "nobody"
             raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
         due = one.due()
         chosen = [kept[name] for name in customers] if customers else list(due)
-        if early := [stone.name for stone in chosen if stone not in due and stone.name not in confirm]:
+        if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
-        for stone in chosen:
-            click.echo(f"{stone.name}, deleted at {stone.when}: {stone.files} files, {rough(stone.used)}")
+        for deletion in chosen:
+            click.echo(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
         if not chosen:
             click.echo("Nothing in the trash is old enough.")
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be brought back then. Go on?")
         done = one.purge(chosen)
-        click.echo(f"Removed for good: {', '.join(stone.name for stone in done)}.")
+        click.echo(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):
             click.echo(f"{left} more wait for the next run (silo_trash_purges).")

@@ -9,7 +9,7 @@ import click
 
 from silo import images
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.repository import root
 
 SHORT = 19
@@ -23,7 +23,9 @@ SHORT = 19
 @click.option("--sbom", is_flag=True, help="Print all that runs, here and on the servers, as CycloneDX in JSON.")
 @output.json_option("An object with 'images' and 'problems'.")
 @click.pass_obj
-def show_images(call: Call, names: tuple[str, ...], only_list: bool, pin: bool, sbom: bool, as_json: bool) -> None:
+def show_images(
+    context: Context, names: tuple[str, ...], only_list: bool, pin: bool, sbom: bool, as_json: bool
+) -> None:
     """Show each image: what is pinned, what its tag is now, which tags are newer, and what each server runs.
 
     Registries are asked as anybody may. Ends with 1 where one, or a server, does not answer.
@@ -38,11 +40,11 @@ def show_images(call: Call, names: tuple[str, ...], only_list: bool, pin: bool, 
         raise output.WrongInput("--list, --pin and --sbom are each for themselves; one of them is right")
     try:
         if pin:
-            _pin(call, names)
+            _pin(context, names)
             return
         if names:
             raise output.WrongInput("names of images belong to --pin; without it, all are shown")
-        policy, running, problems = images.read(call.inventory)
+        policy, running, problems = images.read(context.inventory)
         if sbom:
             click.echo(images.document(running))
         else:
@@ -80,16 +82,16 @@ def _last(tags: Sequence[str], count: int = 3) -> str:
 
 
 def _runs(row: images.Row) -> str:
-    told: Mapping[str, tuple[str, ...]] = row.runs
+    runs: Mapping[str, tuple[str, ...]] = row.runs
     return "; ".join(
         f"{server}: {'as pinned' if digests == (row.digest,) else ', '.join(map(_short, digests))}"
-        for server, digests in told.items()
+        for server, digests in runs.items()
     )
 
 
-def _pin(call: Call, names: Sequence[str]) -> None:
+def _pin(context: Context, names: Sequence[str]) -> None:
     """Write what the tags have now; nothing is written where one of them cannot be asked."""
-    pins = images.Pins.of(call.inventory, root())
+    pins = images.Pins.of(context.inventory, root())
     wanted = dict(_wanted(name, pins) for name in names) or {
         name: image for name, image in pins.images.items() if image.tag
     }

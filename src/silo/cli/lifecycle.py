@@ -7,7 +7,7 @@ import click
 from silo.ansible.contract import TaskId
 from silo.ansible.runner import Results
 from silo.cli import output
-from silo.cli.context import Call, agree, changing, limits, operator, show, verified
+from silo.cli.context import Context, agree, changing, limits, operator, show, verified
 from silo.inventory import assignments
 
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
@@ -19,7 +19,7 @@ STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended
 @verified
 @changing
 @click.pass_obj
-def stop(call: Call, customer: str, unpaid: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
+def stop(context: Context, customer: str, unpaid: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Stop a customer's photo cloud: its memory is free, all data stay, and the address says why.
 
     \b
@@ -27,7 +27,7 @@ def stop(call: Call, customer: str, unpaid: bool, no_verify: bool, yes: bool, dr
       silo stop hans             stopped, by choice
       silo stop hans --unpaid    suspended, with a link to pay
     """
-    _set_state(call, customer, "suspended" if unpaid else "stopped", no_verify, yes, dry_run)
+    _set_state(context, customer, "suspended" if unpaid else "stopped", no_verify, yes, dry_run)
 
 
 @click.command(cls=output.Command)
@@ -35,13 +35,13 @@ def stop(call: Call, customer: str, unpaid: bool, no_verify: bool, yes: bool, dr
 @verified
 @changing
 @click.pass_obj
-def start(call: Call, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+def start(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Start a photo cloud that was stopped or suspended, with the same data, sessions and certificate."""
-    _set_state(call, customer, "running", no_verify, yes, dry_run)
+    _set_state(context, customer, "running", no_verify, yes, dry_run)
 
 
-def _set_state(call: Call, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
-    with operator(call, verify=not no_verify) as one:
+def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    with operator(context, verify=not no_verify) as one:
         if dry_run:
             show(one.set_state(customer, state, dry_run=True))
             return
@@ -62,7 +62,7 @@ def _set_state(call: Call, customer: str, state: str, no_verify: bool, yes: bool
 @changing
 @click.pass_obj
 def change(
-    call: Call,
+    context: Context,
     /,
     customer: str,
     words: tuple[str, ...],
@@ -88,8 +88,8 @@ def change(
     given |= assigned
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
-    with operator(call, verify=not no_verify) as one:
-        made = one.change(customer, dry_run=dry_run, told=False, **given)
+    with operator(context, verify=not no_verify) as one:
+        made = one.change(customer, dry_run=dry_run, notify_customer=False, **given)
         show(made)
         if not dry_run:
             click.echo(f"{customer} is as the inventory says.")
@@ -100,11 +100,11 @@ def change(
 @verified
 @changing
 @click.pass_obj
-def apply(call: Call, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
+def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off."""
-    with operator(call, verify=not no_verify) as one:
+    with operator(context, verify=not no_verify) as one:
         results = one.plan(customers) if dry_run else one.apply(customers)
-        _tell_verdict(results)
+        _print_verdict(results)
         if not dry_run:
             click.echo("The machines are as the inventory says.")
 
@@ -113,14 +113,14 @@ def apply(call: Call, customers: tuple[str, ...], no_verify: bool, yes: bool, dr
 @click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
 @output.json_option("An object with 'verdict', the lines of the table.")
 @click.pass_obj
-def plan(call: Call, customers: tuple[str, ...], as_json: bool) -> None:
+def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
     """Show what apply would do, and change nothing."""
-    with operator(call) as one:
+    with operator(context) as one:
         results = one.plan(customers)
     if as_json:
         output.as_json({"verdict": _verdict(results)})
     else:
-        _tell_verdict(results)
+        _print_verdict(results)
 
 
 def _verdict(results: Results) -> list[str]:
@@ -133,6 +133,6 @@ def _verdict(results: Results) -> list[str]:
     return lines
 
 
-def _tell_verdict(results: Results) -> None:
+def _print_verdict(results: Results) -> None:
     for line in _verdict(results):
         click.echo(line)

@@ -10,7 +10,7 @@ import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.reports import report as reports
 
 
@@ -19,18 +19,18 @@ from silo.reports import report as reports
 @click.option("--csv", "as_csv", is_flag=True, help="A line each tenant, after one with the names of the columns.")
 @output.json_option("An object with 'first', 'last', 'tenants', 'whole', 'amounts' and 'problems'.")
 @click.pass_obj
-def report(call: Call, month: str | None, as_csv: bool, as_json: bool) -> None:
+def report(context: Context, month: str | None, as_csv: bool, as_json: bool) -> None:
     """Show what each tenant used in a month: storage, memory, CPU, what was served, and how long it ran.
 
     GB are 10^9 bytes. The sum over the tenants is checked against the whole; ends with 1 where something is missing.
     """
     period = reports.month(month or reports.today().strftime("%Y-%m"))
-    show_period(call, period, as_csv=as_csv, as_json=as_json)
+    show_period(context, period, as_csv=as_csv, as_json=as_json)
 
 
-def show_period(call: Call, period: reports.Period, *, as_csv: bool, as_json: bool) -> None:
+def show_period(context: Context, period: reports.Period, *, as_csv: bool, as_json: bool) -> None:
     """Print what was used in a period, as it is wanted; raises output.Failure where something is missing."""
-    found = reports.read(call.inventory, period)
+    found = reports.read(context.inventory, period)
     if as_json:
         output.as_json(plain(found))
     elif as_csv:

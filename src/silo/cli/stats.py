@@ -18,7 +18,7 @@ from rich.table import Table
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.cli.report import show_period
 from silo.inventory import InventoryError
 from silo.reports import report, usage
@@ -47,7 +47,7 @@ Course = Mapping[str, Sequence[float | None]]
 @click.option("--csv", "as_csv", is_flag=True, help="A line each tenant, after one with the names of the columns.")
 @output.json_option("An object with 'tenants', 'totals' and 'problems'; sizes in bytes, null for what is unknown.")
 @click.pass_obj
-def stats(call: Call, sort: str, since: str | None, watch: float | None, as_csv: bool, as_json: bool) -> None:
+def stats(context: Context, sort: str, since: str | None, watch: float | None, as_csv: bool, as_json: bool) -> None:
     """Show what each tenant uses, and all of them: memory, CPU, disk, database, requests and bytes served.
 
     The bars are the CPU of the last day, an hour each.
@@ -55,44 +55,44 @@ def stats(call: Call, sort: str, since: str | None, watch: float | None, as_csv:
     if since is not None:
         if watch is not None:
             raise InventoryError("since and watch do not go together: what was used since a day is of one moment")
-        show_period(call, report.since(since, report.today()), as_csv=as_csv, as_json=as_json)
+        show_period(context, report.since(since, report.today()), as_csv=as_csv, as_json=as_json)
     elif watch is not None:
         if as_csv or as_json:
-            raise InventoryError("watch shows a table; for numbers again and again, call silo again and again")
-        follow(lambda: _table(usage.read(call.inventory), KEYS[sort], {}), watch)
+            raise InventoryError("watch shows a table; for numbers at intervals, run silo repeatedly")
+        follow(lambda: _table(usage.read(context.inventory), KEYS[sort], {}), watch)
     elif as_json:
-        output.as_json(dataclasses.asdict(usage.read(call.inventory)))
+        output.as_json(dataclasses.asdict(usage.read(context.inventory)))
     elif as_csv:
-        write_csv(sorted_by(KEYS[sort], usage.read(call.inventory).tenants))
+        write_csv(sorted_by(KEYS[sort], usage.read(context.inventory).tenants))
     else:
         today = report.today()
         given = report.arguments(report.Period(today, today), HOURS)
-        found = runner.read(call.inventory, ReadTag.STATS, ReadTag.LEDGER, arguments=given)
+        found = runner.read(context.inventory, ReadTag.STATS, ReadTag.LEDGER, arguments=given)
         used = usage.of(found)
         output.show(_table(used, KEYS[sort], report.course(found, HOURS)))
-        _tell(used)
+        _print_notes(used)
 
 
 @click.command(cls=output.Command)
 @click.argument("seconds", type=click.FloatRange(1, 3600), default=5.0)
 @click.pass_obj
-def top(call: Call, seconds: float) -> None:
+def top(context: Context, seconds: float) -> None:
     """Show who is busiest now, again each so many SECONDS, until Ctrl-C."""
-    follow(lambda: _table(usage.read(call.inventory), KEYS["cpu"], {}), seconds)
+    follow(lambda: _table(usage.read(context.inventory), KEYS["cpu"], {}), seconds)
 
 
 def follow(look: Callable[[], Table], seconds: float, console: Console | None = None) -> None:
     """Show what `look` returns until it is interrupted: in place, or one below the other where nobody watches."""
-    screen = console or Console(width=max(Console().width, output.LINE))
+    screen = console or output.console()
     with contextlib.suppress(KeyboardInterrupt):
         if not screen.is_terminal:
             while True:
-                screen.print(look())
+                screen.print(output.fit(look(), screen))
                 time.sleep(seconds)
-        with Live(look(), console=screen, auto_refresh=False) as live:
+        with Live(output.fit(look(), screen), console=screen, auto_refresh=False) as live:
             while True:
                 time.sleep(seconds)
-                live.update(look(), refresh=True)
+                live.update(output.fit(look(), screen), refresh=True)
 
 
 def sorted_by(key: str, tenants: Sequence[usage.TenantUsage]) -> list[usage.TenantUsage]:
@@ -128,7 +128,7 @@ def _table(used: usage.Usage, key: str, course: Course) -> Table:
     return table
 
 
-def _tell(used: usage.Usage) -> None:
+def _print_notes(used: usage.Usage) -> None:
     if since := sorted({tenant.since for tenant in used.tenants if tenant.since}):
         click.echo(f"Requests and bytes sent since {since[0]}, when Traefik started.")
     for problem in used.problems:

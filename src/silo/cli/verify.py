@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from silo.cli import output
-from silo.cli.context import Call
+from silo.cli.context import Context
 from silo.diagnostics import verify as verification
 
 
@@ -14,7 +14,7 @@ from silo.diagnostics import verify as verification
 @click.option("--all", "-a", "show_all", is_flag=True, help="Print every finding, also where nothing is to be done.")
 @output.json_option("An object with 'findings': id, subject, state, message, fix, expected and seen of each.")
 @click.pass_obj
-def verify(call: Call, customers: tuple[str, ...], show_all: bool, as_json: bool) -> None:
+def verify(context: Context, customers: tuple[str, ...], show_all: bool, as_json: bool) -> None:
     """Verify that tenants are as the inventory says: isolation, limits, quotas, TLS, secrets, images, hardening.
 
     Changes nothing. Without a name it verifies all tenants and the shared services. Ends with 1 where a check fails.
@@ -26,6 +26,6 @@ def verify(call: Call, customers: tuple[str, ...], show_all: bool, as_json: bool
     """
     # A wrong name is reported before any machine is asked.
     for customer in customers:
-        call.edits().inventory.check_exists(customer)
-    findings = verification.verify(call.inventory, customers)
+        context.edits().inventory.check_exists(customer)
+    findings = verification.verify(context.inventory, customers)
     output.report("verify", findings, as_json, show_all=show_all, summary=True)

@@ -1,4 +1,4 @@
-"""Tombstones: what remains of a deleted tenant, so that nobody gets its index, its user id or its network again."""
+"""Deletion records: what remains of a deleted tenant, so that its index, user id and network stay unused."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def now() -> str:
 
 
 def read(folder: Folder) -> tuple[DeletionRecord, ...]:
-    """Return all tombstones by index; raises InventoryError where one cannot be read, as its index must be known."""
+    """Return all deletion records by index; raises InventoryError where one cannot be read."""
     names = [name for name in folder.names(FOLDER) if not name.startswith(".")]
-    stones = [_read(folder, f"{FOLDER}/{name}") for name in names if not folder.path(f"{FOLDER}/{name}").is_dir()]
-    known = {Path(stone.folder).name for stone in stones}
+    deletions = [_read(folder, f"{FOLDER}/{name}") for name in names if not folder.path(f"{FOLDER}/{name}").is_dir()]
+    known = {Path(deletion.folder).name for deletion in deletions}
     for name in names:
         if folder.path(f"{FOLDER}/{name}").is_dir() and name not in known:
             raise InventoryError(f"{FOLDER}/{name}: its record {name}.yml is missing; put it back from a backup")
-    return tuple(sorted(stones, key=lambda stone: stone.index))
+    return tuple(sorted(deletions, key=lambda deletion: deletion.index))
 
 
 def _read(folder: Folder, path: str) -> DeletionRecord:

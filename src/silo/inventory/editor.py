@@ -88,20 +88,20 @@ class InventoryEditor:
                 found[name] = TenantFile(name, path, MappingProxyType(dict(document_.settings)))
         return found
 
-    def tombstones(self) -> tuple[DeletionRecord, ...]:
+    def deletion_records(self) -> tuple[DeletionRecord, ...]:
         """Return what is left of every deleted tenant, by index."""
         return deleted.read(self.folder)
 
     def fleet(self) -> Fleet:
         """Return all tenants as they should be and what is promised to them; takes about a second."""
         with Reader(self.folder.root) as reader:
-            return fleet_builder.fleet(reader.merge(), self.tombstones())
+            return fleet_builder.fleet(reader.merge(), self.deletion_records())
 
     def look(self) -> tuple[Fleet, PlatformPolicy]:
         """Return all tenants as they should be, and what holds for the whole platform; takes about a second."""
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
-            return fleet_builder.fleet(merged, self.tombstones()), merged.policy()
+            return fleet_builder.fleet(merged, self.deletion_records()), merged.policy()
 
     def offers(self) -> Mapping[str, Offer]:
         """Return what a tenant of each plan takes; takes about a second."""
@@ -112,9 +112,9 @@ class InventoryEditor:
         names = fleet_builder.plans(self.folder.root)
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
-            known = fleet_builder.fleet(merged, self.tombstones())
+            known = fleet_builder.fleet(merged, self.deletion_records())
             files = fleet_builder.imagined(
-                merged, names, fleet_builder.free_index(known.tenants.values(), self.tombstones())
+                merged, names, fleet_builder.free_index(known.tenants.values(), self.deletion_records())
             )
             after = reader.merge(files)
             tenants = [fleet_builder.tenant(after, name) for name in files]
@@ -126,12 +126,12 @@ class InventoryEditor:
         self._existing(name)
 
     def buried(self, name: str) -> DeletionRecord:
-        """Return the tombstone of the tenant of this name that was deleted last and can be restored."""
+        """Return the deletion record of the tenant of this name that was deleted last and can be restored."""
         return self._buried(name)
 
-    def former(self, stone: DeletionRecord) -> Mapping[str, Scalar]:
+    def former(self, deletion: DeletionRecord) -> Mapping[str, Scalar]:
         """Return the settings of a deleted tenant's own tenant.yml; none where it is purged."""
-        where = f"{stone.folder}/tenant.yml"
+        where = f"{deletion.folder}/tenant.yml"
         text = self.folder.read(where)
         return {} if text is None else document.read(where, text).settings
 
@@ -146,14 +146,14 @@ class InventoryEditor:
         with self._session(dry_run) as reader:
             merged = reader.merge()
             self._check_new(name, merged)
-            fleet = fleet_builder.fleet(merged, self.tombstones())
+            fleet = fleet_builder.fleet(merged, self.deletion_records())
             if fleet.problems:
                 raise InventoryError(fleet.problems)
             placed = "tenant_server" not in values
             if placed and (server := roomiest(fleet.ledgers)):
                 values["tenant_server"] = server
             lines = {key: values[key] for key in SETTINGS if key in values}
-            lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), self.tombstones())
+            lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), self.deletion_records())
             after = document.edit(document.read(_file(name), HEAD), lines)
             tenant = self._check(reader, name, [after.text], lines, fleet)
             self._admit(merged, fleet, None, tenant, placed)
@@ -180,7 +180,7 @@ class InventoryEditor:
             if not values:
                 return Change(name, before.settings, before.settings, "")
             self._check_committed(before.where)
-            fleet = fleet_builder.fleet(merged, self.tombstones())
+            fleet = fleet_builder.fleet(merged, self.deletion_records())
             after = document.edit(before, values)
             others = _without(fleet, name)
             tenant = self._check(reader, name, [after.text], values, others)
@@ -191,7 +191,7 @@ class InventoryEditor:
             return self._make(name, before.settings, after.settings, edit, dry_run, around)
 
     def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
-        """Take a tenant out of the inventory: a tombstone keeps its index, and its files lie beside it until `purge`.
+        """Take a tenant out of the inventory: a deletion record keeps its index, and its files until `purge`.
 
         `by` is who did it; without it the author, or the user who runs this.
         """
@@ -200,7 +200,7 @@ class InventoryEditor:
             before = self._existing(name)
             self._check_committed(f"host_vars/{name}")
             tenant = fleet_builder.tenant(reader.merge(), name)
-            stone = DeletionRecord(
+            deletion = DeletionRecord(
                 tenant.index,
                 name,
                 deleted.now(),
@@ -212,25 +212,25 @@ class InventoryEditor:
                 str(tenant.settings["tenant_language"]),
                 subscription=str(tenant.settings.get("tenant_subscription", "")),
             )
-            if self.folder.path(stone.folder).exists():
+            if self.folder.path(deletion.folder).exists():
                 raise InventoryError(
-                    f"{stone.folder}: it exists already; move it away, as the files of {name} go there"
+                    f"{deletion.folder}: it exists already; move it away, as the files of {name} go there"
                 )
-            record = Write(stone.path, self.folder.read(stone.path), stone.text)
+            record = Write(deletion.path, self.folder.read(deletion.path), deletion.text)
             edit = Edit(
-                f"Delete tenant {name} (index {stone.index})", (record, Move(f"host_vars/{name}", stone.folder))
+                f"Delete tenant {name} (index {deletion.index})", (record, Move(f"host_vars/{name}", deletion.folder))
             )
             return self._make(name, before.settings, None, edit, dry_run)
 
-    def record(self, stone: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
-        """Write into a tombstone that the tenant's data, so many files and bytes, was put aside just now."""
+    def record(self, deletion: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
+        """Write into a deletion record that the tenant's data, so many files and bytes, was put aside just now."""
         with self._session(False):
-            if stone not in self.tombstones():
-                raise InventoryError(f"{stone.path}: it is not what it was a moment ago; look who else edits it")
-            after = dataclasses.replace(stone, trashed=deleted.now(), files=files, used=used)
-            steps = _as_written(self.folder, (Write(stone.path, stone.text, after.text),))
-            edit = Edit(f"Record what deleted tenant {stone.name} left ({files} files)", steps)
-            self._make(stone.name, None, None, edit, False)
+            if deletion not in self.deletion_records():
+                raise InventoryError(f"{deletion.path}: it is not what it was a moment ago; look who else edits it")
+            after = dataclasses.replace(deletion, trashed=deleted.now(), files=files, used=used)
+            steps = _as_written(self.folder, (Write(deletion.path, deletion.text, after.text),))
+            edit = Edit(f"Record what deleted tenant {deletion.name} left ({files} files)", steps)
+            self._make(deletion.name, None, None, edit, False)
             return after
 
     def restore(self, name: str, *, state: str | None = None, dry_run: bool = False) -> Change:
@@ -240,33 +240,39 @@ class InventoryEditor:
         """
         values = {} if state is None else validation.new_values(name, {"state": state}, ())
         with self._session(dry_run) as reader:
-            stone = self._buried(name)
-            self._check_committed(stone.folder)
+            deletion = self._buried(name)
+            self._check_committed(deletion.folder)
             merged = reader.merge()
             self._check_new(name, merged)
-            former = document.read(f"{stone.folder}/tenant.yml", self.folder.read(f"{stone.folder}/tenant.yml") or "")
+            former = document.read(
+                f"{deletion.folder}/tenant.yml", self.folder.read(f"{deletion.folder}/tenant.yml") or ""
+            )
             file = document.edit(former, values)
-            fleet = fleet_builder.fleet(merged, [other for other in self.tombstones() if other != stone])
-            overrides = self.folder.read(f"{stone.folder}/overrides.yml")
+            fleet = fleet_builder.fleet(merged, [other for other in self.deletion_records() if other != deletion])
+            overrides = self.folder.read(f"{deletion.folder}/overrides.yml")
             tenant = self._check(reader, name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
             self._admit(merged, fleet, None, tenant, False)
-            record = Write(stone.path, self.folder.read(stone.path), None)
-            steps: list[Step] = [Move(stone.folder, f"host_vars/{name}"), record]
+            record = Write(deletion.path, self.folder.read(deletion.path), None)
+            steps: list[Step] = [Move(deletion.folder, f"host_vars/{name}"), record]
             if file.text != former.text:
                 steps.append(Write(_file(name), former.text, file.text))
-            edit = Edit(f"Restore tenant {name} (index {stone.index})", tuple(steps))
+            edit = Edit(f"Restore tenant {name} (index {deletion.index})", tuple(steps))
             return self._make(name, None, file.settings, edit, dry_run, self.around(None, merged.policy))
 
-    def purge(self, stone: DeletionRecord) -> Change:
-        """Remove the files of a deleted tenant; its tombstone stays for ever."""
+    def purge(self, deletion: DeletionRecord) -> Change:
+        """Remove the files of a deleted tenant; its deletion record stays for ever."""
         with self._session(False):
-            if stone not in self.tombstones() or stone.purged or not self.folder.path(stone.folder).is_dir():
-                raise InventoryError(f"{stone.path}: it is not what it was a moment ago; look who else edits it")
-            self._check_committed(stone.folder)
-            after = dataclasses.replace(stone, purged=deleted.now())
-            steps = (Write(stone.path, stone.text, after.text), Move(stone.folder, f"{DESK}/gone"))
-            edit = Edit(f"Purge tenant {stone.name} (index {stone.index})", _as_written(self.folder, steps))
-            return self._make(stone.name, None, None, edit, False)
+            if (
+                deletion not in self.deletion_records()
+                or deletion.purged
+                or not self.folder.path(deletion.folder).is_dir()
+            ):
+                raise InventoryError(f"{deletion.path}: it is not what it was a moment ago; look who else edits it")
+            self._check_committed(deletion.folder)
+            after = dataclasses.replace(deletion, purged=deleted.now())
+            steps = (Write(deletion.path, deletion.text, after.text), Move(deletion.folder, f"{DESK}/gone"))
+            edit = Edit(f"Purge tenant {deletion.name} (index {deletion.index})", _as_written(self.folder, steps))
+            return self._make(deletion.name, None, None, edit, False)
 
     @contextlib.contextmanager
     def _session(self, dry_run: bool) -> Iterator[Reader]:
@@ -345,11 +351,11 @@ class InventoryEditor:
 
     def _buried(self, name: str) -> DeletionRecord:
         validation.check_name(name)
-        stones = [stone for stone in self.tombstones() if stone.name == name and not stone.purged]
-        stones = [stone for stone in stones if self.folder.path(stone.folder).is_dir()]
-        if not stones:
+        deletions = [deletion for deletion in self.deletion_records() if deletion.name == name and not deletion.purged]
+        deletions = [deletion for deletion in deletions if self.folder.path(deletion.folder).is_dir()]
+        if not deletions:
             raise InventoryError(f"tenant {shown(name)}: none of this name was deleted and not purged yet")
-        return max(stones, key=lambda stone: stone.when)
+        return max(deletions, key=lambda deletion: deletion.when)
 
     def _check_new(self, name: str, merged: Merged) -> None:
         """Refuse a name that something of the inventory has."""

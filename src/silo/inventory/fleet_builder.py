@@ -45,7 +45,7 @@ def tenant(merged: Merged, name: str) -> Tenant:
     return made
 
 
-def fleet(merged: Merged, stones: Sequence[DeletionRecord]) -> Fleet:
+def fleet(merged: Merged, deletions: Sequence[DeletionRecord]) -> Fleet:
     """Return all tenants with what is promised; raises InventoryError where the policy of a machine cannot be read."""
     tenants: dict[str, Tenant] = {}
     problems: list[str] = []
@@ -56,18 +56,18 @@ def fleet(merged: Merged, stones: Sequence[DeletionRecord]) -> Fleet:
             problems += error.problems
     problems += clashes(tenants.values())
     problems += [
-        f"{one.name}: tenant_index is {one.index}, which was {stone.name}'s; "
-        f"{free_index(tenants.values(), stones)} is free"
+        f"{one.name}: tenant_index is {one.index}, which was {deletion.name}'s; "
+        f"{free_index(tenants.values(), deletions)} is free"
         for one in tenants.values()
-        for stone in stones
-        if stone.index == one.index and stone.name != one.name
+        for deletion in deletions
+        if deletion.index == one.index and deletion.name != one.name
     ]
     promised: dict[str, dict[str, int]] = {nas: {} for nas in merged.groups.get("nas", ())}
     for one in tenants.values():
         promised[one.nas][one.name] = one.quota
-    for stone in stones:
-        if not stone.purged and stone.nas in promised:
-            promised[stone.nas][f"{stone.index}-{stone.name}"] = stone.quota
+    for deletion in deletions:
+        if not deletion.purged and deletion.nas in promised:
+            promised[deletion.nas][f"{deletion.index}-{deletion.name}"] = deletion.quota
     ledgers = {server: _ledger(merged, server, tenants.values()) for server in merged.groups.get("servers", ())}
     overcommit = {nas: merged.overcommit(nas, STORAGE_OVERCOMMIT) for nas in promised}
     return Fleet(tenants, tuple(problems), ledgers, promised, overcommit)
@@ -95,9 +95,9 @@ def clashes(tenants: Iterable[Tenant]) -> Sequence[str]:
     return ()
 
 
-def free_index(tenants: Iterable[Tenant], stones: Iterable[DeletionRecord]) -> int:
+def free_index(tenants: Iterable[Tenant], deletions: Iterable[DeletionRecord]) -> int:
     """Return the lowest index that no tenant has or ever had, and whose network nobody was given by hand."""
-    used = {stone.index for stone in stones}
+    used = {deletion.index for deletion in deletions}
     for one in tenants:
         used.add(one.index)
         pool = ipaddress.ip_network(one.settings["tenant_address_pool"])

@@ -2,14 +2,13 @@
 
 from silo.notifications.errors import LetterError
 from silo.notifications.letter import ZONE, Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed
-from silo.notifications.outbox import Debt, Outbox
+from silo.notifications.outbox import Outbox, PendingNotification
 from silo.notifications.settings import MailSettings
-from silo.notifications.templates_for_event import TRUE_WHEN, of_state, told, with_link
+from silo.notifications.templates_for_event import TRUE_WHEN, delivery_status, of_state, with_link
 
 __all__ = [
     "TRUE_WHEN",
     "ZONE",
-    "Debt",
     "Deleted",
     "DeletionAnnounced",
     "Language",
@@ -19,7 +18,8 @@ __all__ = [
     "OrderWaits",
     "Outbox",
     "PaymentFailed",
+    "PendingNotification",
+    "delivery_status",
     "of_state",
-    "told",
     "with_link",
 ]

@@ -22,20 +22,18 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
     event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '')"""
-_OWED = """CREATE TABLE IF NOT EXISTS owed (
+_PENDING = """CREATE TABLE IF NOT EXISTS pending_notification (
     tenant TEXT, kind TEXT, since TEXT NOT NULL, link TEXT NOT NULL DEFAULT '', PRIMARY KEY (tenant, kind))"""
 
 
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute(_SCHEMA)
-    database.execute(_OWED)
-    if "link" not in {column for _number, column, *_rest in database.execute("PRAGMA table_info(owed)")}:
-        database.execute("ALTER TABLE owed ADD COLUMN link TEXT NOT NULL DEFAULT ''")
+    database.execute(_PENDING)
 
 
 @dataclass(frozen=True)
-class Debt:
-    """A letter that a tenant's customer gets as soon as what it tells is true; `since` makes its event its own.
+class PendingNotification:
+    """A letter that a tenant's customer gets as soon as what it says is true; `since` makes its event its own.
 
     `link` is where this customer can pay, empty for the platform's page.
     """
@@ -65,31 +63,33 @@ class Outbox:
             database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
             yield database
 
-    def owe(self, tenant: str, kind: str, link: str = "") -> bool:
-        """Owe the tenant's customer a letter of this kind; False where it is owed already, and stays one letter."""
+    def queue_notification(self, tenant: str, kind: str, link: str = "") -> bool:
+        """Queue a letter of this kind to the tenant's customer; False where one is queued already."""
         since = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         with self._database() as database:
-            columns = "INSERT OR IGNORE INTO owed (tenant, kind, since, link) VALUES (?, ?, ?, ?)"
+            columns = "INSERT OR IGNORE INTO pending_notification (tenant, kind, since, link) VALUES (?, ?, ?, ?)"
             return bool(database.execute(columns, (tenant, kind, since, link)).rowcount)
 
-    def owed(self, tenant: str | None = None) -> tuple[Debt, ...]:
-        """What is owed to a tenant's customer, or to all; the oldest first."""
+    def pending_notifications(self, tenant: str | None = None) -> tuple[PendingNotification, ...]:
+        """The notifications queued for a tenant's customer, or for all; the oldest first."""
         with self._database() as database:
-            rows = database.execute("SELECT tenant, kind, since, link FROM owed ORDER BY since, kind").fetchall()
-        return tuple(Debt(*row) for row in rows if tenant in (None, row[0]))
+            rows = database.execute(
+                "SELECT tenant, kind, since, link FROM pending_notification ORDER BY since, kind"
+            ).fetchall()
+        return tuple(PendingNotification(*row) for row in rows if tenant in (None, row[0]))
 
     def forget(self, tenant: str, kind: str) -> None:
-        """Owe it no more: its letter is kept, or nothing that it would tell is true."""
+        """Drop a queued notification: its letter is written, or would no longer be true."""
         with self._database() as database:
-            database.execute("DELETE FROM owed WHERE tenant = ? AND kind = ?", (tenant, kind))
+            database.execute("DELETE FROM pending_notification WHERE tenant = ? AND kind = ?", (tenant, kind))
 
     def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
         """Keep the letter; False if it is kept already. Raise LetterError if the event has another letter."""
         digest = hashlib.sha256(repr((recipient, letter, language)).encode()).hexdigest()
         return self._keep(event_id, recipient, render(letter, language), language, digest)
 
-    def tell(self, event_id: str, recipient: str, rendered: Rendered) -> bool:
-        """Keep a letter in English that is none of the customers'; as `enqueue`."""
+    def enqueue_rendered(self, event_id: str, recipient: str, rendered: Rendered) -> bool:
+        """Keep a letter in English that is rendered already; as `enqueue`."""
         digest = hashlib.sha256(repr((recipient, rendered)).encode()).hexdigest()
         return self._keep(event_id, recipient, rendered, "en", digest)
 
@@ -108,7 +108,7 @@ class Outbox:
         return bool(fresh)
 
     def withdraw(self, event_id: str) -> bool:
-        """Take back a letter that waits and would tell what is not true any more; False where it is on its way."""
+        """Take back a pending letter that is no longer true; False where it is on its way."""
         with self._database() as database:
             where = "DELETE FROM letter WHERE event_id = ? AND state = 'pending'"
             return bool(database.execute(where, (event_id,)).rowcount)
@@ -129,7 +129,7 @@ class Outbox:
 
     def _deliver(self, at_once: bool) -> int:
         with self._database() as database:
-            # Parked, not sent again: a customer can ask for a new link, but cannot unread a second letter.
+            # Failed, not sent again: a customer can ask for a new link, but cannot unread a second letter.
             self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
             due = database.execute(
                 "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",

@@ -28,7 +28,7 @@ def of_state(kind: str, name: str, address: str, payment_url: str, quota: int) -
     return Suspended(name, address, payment_url) if kind == "suspended" else Restored(name, address)
 
 
-def told(outbox: Outbox, event: str) -> str:
+def delivery_status(outbox: Outbox, event: str) -> str:
     """How far the letter of an event is, for the operator."""
     kind, name, _since = event.split("/")
     state, error = outbox.states().get(event, ("missing", ""))

@@ -147,13 +147,13 @@ def quota_letters(found: Crossings, tenants: Mapping[str, Tenant]) -> list[tuple
     highest: dict[str, Alert] = {}
     for one in sorted((one for one in found.begun if one.name in OF_QUOTA), key=lambda one: OF_QUOTA.index(one.name)):
         highest[one.tenant] = one
-    owed = []
+    letters = []
     for name, one in sorted(highest.items()):
         if (tenant := tenants.get(name)) and tenant.state == "running":
             used = min(tenant.quota, round(float(one.value) * tenant.quota))
             event = f"quota/{name}/{one.name}@{one.since}"
-            owed.append((event, tenant, Quota(name, f"https://{tenant.host_name}", used, tenant.quota)))
-    return owed
+            letters.append((event, tenant, Quota(name, f"https://{tenant.host_name}", used, tenant.quota)))
+    return letters
 
 
 def remembered(path: Path) -> list[Alert]:
@@ -171,7 +171,7 @@ def look(edits: Edits) -> Crossings:
     return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
 
 
-def tell(edits: Edits, found: Crossings) -> None:
+def notify(edits: Edits, found: Crossings) -> None:
     """Keep the letters on what began and ended, then remember that they are kept; raises LetterError.
 
     In this order: what is cut off between the two is found again, and its letter, under the same event, is kept once.
@@ -180,7 +180,7 @@ def tell(edits: Edits, found: Crossings) -> None:
     if outbox is not None:
         kept = outbox.states()
         if (found.begun or found.ended) and operator and found.event not in kept:
-            outbox.tell(found.event, str(operator), letter(found))
+            outbox.enqueue_rendered(found.event, str(operator), letter(found))
         for event, tenant, one in quota_letters(found, edits.tenants()):
             if event not in kept:
                 outbox.enqueue(event, tenant.email, one, tenant.settings["tenant_language"])

@@ -7,8 +7,8 @@ import time
 import pytest
 import yaml
 
-from silo.billing.reconciler import Settlement
-from silo.billing.stripe.client import Gateway
+from silo.billing.reconciler import Reconciler
+from silo.billing.stripe.client import Client
 from silo.edits import Edits
 from silo.operation import Operator
 from tests.stripe_api.server import KEY
@@ -116,10 +116,10 @@ def test_thirty_days_unpaid_it_is_gone_with_three_letters_before_and_a_record(
     def settle(days):
         until = begun + datetime.timedelta(days=days, hours=20)
         account.advance(max(0, (until - account.time) / datetime.timedelta(days=1)))
-        rules = Settlement(
-            Operator(Edits(operator.inventory)), Gateway(KEY, api=billing.stripe.url), clock=lambda: account.time
+        rules = Reconciler(
+            Operator(Edits(operator.inventory)), Client(KEY, api=billing.stripe.url), clock=lambda: account.time
         )
-        return rules.settle(subscription).told
+        return rules.settle(subscription).message
 
     told = {day: settle(day) for day in (2, 15, 16, 20, 23, 29, 30)}
     assert {day for day, said in told.items() if "deletion_announced" in said} == {16, 23, 29}

@@ -205,10 +205,10 @@ def test_a_signed_event_comes_through_the_proxy_and_is_worked_on(running, intern
     answer = post(internet, event(1))
     assert (answer.status, answer.body) == (200, b"kept\n")
     # Stripe is not to be reached from a lab, so it stays, and is tried again.
-    wait_for(lambda: events(running)["evt_1"]["told"], 90)
+    wait_for(lambda: events(running)["evt_1"]["message"], 90)
     found = events(running)["evt_1"]
     assert (found["state"], found["subscription"]) == ("new", "sub_1")
-    assert found["told"] == "Stripe does not tell subscription sub_1 now: APIConnectionError"
+    assert found["message"] == "Stripe does not tell subscription sub_1 now: APIConnectionError"
     assert running.run("stat", "-c", "%U:%G %a", f"{STATE}/inbox.db").strip() == "silo-billing:silo-billing 660"
 
 
@@ -248,7 +248,7 @@ def test_its_health_and_its_numbers_are_on_the_loopback(running):
 @pytest.mark.fault(23)
 def test_no_key_is_in_arguments_environments_units_or_the_journal(running, internet):
     assert post(internet, event(8)).status == 200
-    wait_for(lambda: events(running)["evt_8"]["told"], 90)
+    wait_for(lambda: events(running)["evt_8"]["message"], 90)
     places = [f"cat /proc/{process(running, unit)}/cmdline /proc/{process(running, unit)}/environ" for unit in SERVICES]
     places += [f"systemctl show {' '.join(UNITS)}", f"cat {' '.join(f'/etc/systemd/system/{unit}' for unit in UNITS)}"]
     places += ["journalctl --no-pager --output export --unit 'silo-billing-*'", f"cat {STATE}/*"]

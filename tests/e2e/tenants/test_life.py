@@ -49,7 +49,7 @@ def gone(lab, operator, silo):
     for name in names:
         if (operator.folder(name) / "tenant.yml").exists():
             silo.run("delete", name, "--confirm", name)
-        if any(stone.name.endswith(f"-{name}.yml") for stone in (operator.inventory / "retired").glob("*.yml")):
+        if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
             silo.try_run("purge", name, "--confirm", name, "--yes")
         lab.shell(CLEAN.format(name=name))
 

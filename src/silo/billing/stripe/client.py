@@ -33,8 +33,8 @@ def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> s
     )
 
 
-class Gateway:
-    """Reads one account. What fails raises TryLater; what Stripe does not know raises Parked."""
+class Client:
+    """Reads one account. What fails raises TryLater; what Stripe does not know raises NeedsAttention."""
 
     def __init__(self, key: str, *, api: str = "", http: stripe.HTTPClient | None = None) -> None:
         """Ask with a restricted key; `api` and `http` are those of `connect`."""
@@ -91,8 +91,8 @@ def failures(what: str) -> Iterator[None]:
             raise NeedsAttention(f"Stripe knows no {what}; it may be of another account, or of its test mode") from None
         raise TryLater(f"Stripe refuses to tell {what}: {error.user_message or error.code}") from None
     except (stripe.AuthenticationError, stripe.PermissionError):
-        told = "the key is not valid, or may not read this; 'silo billing check' says which rights it needs"
-        raise TryLater(f"Stripe refuses to tell {what}: {told}") from None
+        hint = "the key is not valid, or may not read this; 'silo billing check' says which rights it needs"
+        raise TryLater(f"Stripe refuses to tell {what}: {hint}") from None
     except stripe.StripeError as error:
         raise TryLater(f"Stripe does not tell {what} now: {type(error).__name__}") from None
 

@@ -53,8 +53,8 @@ class Event:
     body: bytes
 
     @property
-    def line(self) -> str:
-        """What waits for each other: the events of a subscription; any other for none."""
+    def queue_key(self) -> str:
+        """Events with the same key are processed in order: those of a subscription; any other has its own."""
         return self.subscription or self.id
 
 

@@ -52,14 +52,14 @@ def check(client: stripe.StripeClient, key: str, setup: Setup) -> list[Finding]:
     """Return what is right and what is wrong at Stripe; raises TryLater where it does not answer."""
     found = [*_kind(key), *_rights(client)]
     for part in (_prices, _portal, _endpoint):
-        with contextlib.suppress(stripe.PermissionError):  # told above
+        with contextlib.suppress(stripe.PermissionError):  # reported above
             found += part(client, setup)
     return found
 
 
 @contextlib.contextmanager
 def _asking(what: str) -> Iterator[None]:
-    """As the gateway's failures; but a right and a thing that are missing are findings."""
+    """As the client's failures; but a right and a thing that are missing are findings."""
     try:
         yield
     except stripe.PermissionError:
@@ -80,8 +80,8 @@ def _kind(key: str) -> Iterator[Finding]:
             "key", "stripe", "warning", "it may do everything in the account, as it is no restricted one", made
         )
     if "_test_" in key[:8]:
-        told = "It is right for a trial; take one that begins with rk_live_ when customers are to pay"
-        yield Finding("key", "stripe", "warning", "it is of Stripe's test mode, in which nobody pays", told)
+        fix = "It is right for a trial; take one that begins with rk_live_ when customers are to pay"
+        yield Finding("key", "stripe", "warning", "it is of Stripe's test mode, in which nobody pays", fix)
 
 
 def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
@@ -103,8 +103,8 @@ def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
                 ask()
         except stripe.PermissionError:
             missing.append(name)
-            told = f"Give it the right to read {name}: Developers, API keys, Edit"
-            yield Finding("key", "stripe", "wrong", f"it may not read {name}, which {RIGHTS[name]} needs", told)
+            fix = f"Give it the right to read {name}: Developers, API keys, Edit"
+            yield Finding("key", "stripe", "wrong", f"it may not read {name}, which {RIGHTS[name]} needs", fix)
     if not missing:
         yield Finding("key", "stripe", "ok", "it may read all that is needed")
     writes: Mapping[str, Callable[[], object]] = {
@@ -114,8 +114,8 @@ def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
     }
     may = [name for name, ask in writes.items() if _may_write(name, ask)]
     if may:
-        told = "Take those rights from it: nothing here writes to Stripe"
-        yield Finding("key", "stripe", "warning", f"it may write {', '.join(may)}", told)
+        fix = "Take those rights from it: nothing here writes to Stripe"
+        yield Finding("key", "stripe", "warning", f"it may write {', '.join(may)}", fix)
     else:
         yield Finding("key", "stripe", "ok", "it may write nothing of a customer")
 
@@ -150,7 +150,7 @@ def _prices(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
             "prices",
             price,
             "warning",
-            "it is on sale at Stripe, and no plan of ours: an order for it would be parked",
+            "it is on sale at Stripe, and no plan of ours: an order for it would need attention",
             "Name its plan in billing_plans, or archive it at Stripe where it is not ours to sell",
         )
 
@@ -158,21 +158,21 @@ def _prices(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
 def _price(client: stripe.StripeClient, price: str, plan: str, setup: Setup) -> Finding:
     if plan not in setup.offers:
         plans = ", ".join(sorted(setup.offers)) or "none"
-        told = f"Make group_vars/plan_{plan}.yml, or name one of the plans that there are: {plans}"
-        return Finding("prices", price, "wrong", f"billing_plans gives it the plan {plan}, which there is not", told)
+        fix = f"Make group_vars/plan_{plan}.yml, or name one of the plans that there are: {plans}"
+        return Finding("prices", price, "wrong", f"billing_plans gives it the plan {plan}, which there is not", fix)
     try:
         with _asking(f"price {price}"):
             found: Object = client.v1.prices.retrieve(price, {"expand": ["product"]}).to_dict()
     except stripe.InvalidRequestError:
-        told = "Copy its id from Product catalog; prices of the test mode are not those that customers pay"
-        return Finding("prices", price, "wrong", "Stripe knows no such price", told)
+        fix = "Copy its id from Product catalog; prices of the test mode are not those that customers pay"
+        return Finding("prices", price, "wrong", "Stripe knows no such price", fix)
     product = found["product"] if isinstance(found["product"], dict) else {}
     if found.get("type") != "recurring":
-        told = "Make a recurring price, and name that in billing_plans"
-        return Finding("prices", price, "wrong", "it is paid once, and a photo cloud is paid again and again", told)
+        fix = "Make a recurring price, and name that in billing_plans"
+        return Finding("prices", price, "wrong", "it is paid once, and a photo cloud is paid again and again", fix)
     if not found.get("active") or product.get("active") is False:
-        told = "Customers who pay it go on to; for new ones make it active, or name another in billing_plans"
-        return Finding("prices", price, "warning", "it is archived at Stripe, so nobody new can buy it", told)
+        fix = "Customers who pay it go on to; for new ones make it active, or name another in billing_plans"
+        return Finding("prices", price, "warning", "it is archived at Stripe, so nobody new can buy it", fix)
     every = found["recurring"]
     amount = f"{found.get('unit_amount') or 0:d}"
     money = f"{amount[:-2] or '0'}.{amount[-2:]:0>2} {str(found.get('currency', '')).upper()}"
@@ -201,9 +201,9 @@ def _portal(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
     update: Object = features.get("subscription_update") or {}
     sold = {price for one in update.get("products") or () for price in one.get("prices") or ()}
     if update.get("enabled") and (strange := sorted(sold - setup.plans.keys())):
-        told = f"Name them in billing_plans, or take them out: {where}, Subscriptions"
+        fix = f"Name them in billing_plans, or take them out: {where}, Subscriptions"
         text = f"customers can change to prices that are no plan of ours: {', '.join(strange)}"
-        wrong.append(Finding("portal", "stripe", "wrong", text, told))
+        wrong.append(Finding("portal", "stripe", "wrong", text, fix))
     yield from wrong or [
         Finding("portal", "stripe", "ok", "customers can change their card and end their subscription")
     ]
@@ -241,8 +241,8 @@ def _one_endpoint(one: Object, setup: Setup, where: str) -> Iterator[Finding]:
     if more := sorted(events - WANTED):
         shown = "all there are" if "*" in events else ", ".join(more)
         problems.append(("warning", f"events are sent that nobody needs: {shown}", f"Take them out: {where}"))
-    for state, text, told in problems:
-        yield Finding("endpoint", setup.url, t.cast("t.Any", state), text, told)
+    for state, text, fix in problems:
+        yield Finding("endpoint", setup.url, t.cast("t.Any", state), text, fix)
     if not problems:
         yield Finding("endpoint", setup.url, "ok", f"it sends the {len(WANTED)} types that are needed, and no other")
 
@@ -261,13 +261,13 @@ def way(url: str, ca_file: str = "") -> Finding:
             answer = connection.getresponse()
             text = answer.read(1000).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        told = "The name is to lead to the server of billing_server, and its ports are to be open; 'silo check' looks"
-        return Finding("intake", url, "wrong", f"it does not answer: {error}", told)
+        fix = "The name is to lead to the server of billing_server, and its ports are to be open; 'silo check' looks"
+        return Finding("intake", url, "wrong", f"it does not answer: {error}", fix)
     # It refuses what is not signed; who else would say so.
     if answer.status == 400 and "Stripe-Signature" in text:
         return Finding("intake", url, "ok", "it answers, and refuses what is not signed")
-    told = "billing_enabled is to be true, site.yml writes the route, and controller.yml starts the intake"
-    return Finding("intake", url, "wrong", f"it is not the intake that answers ({answer.status})", told)
+    fix = "billing_enabled is to be true, site.yml writes the route, and controller.yml starts the intake"
+    return Finding("intake", url, "wrong", f"it is not the intake that answers ({answer.status})", fix)
 
 
 def lies(name: str, read: Callable[[], object]) -> Finding:

@@ -66,8 +66,8 @@ def test_two_weeks_in_the_trash_are_as_long_everywhere(path, runs, zone):
     zone("Pacific/Kiritimati")
     Operator(Edits(path)).create("hans", email="hans@example.ch", quota="1G")
     before = datetime.datetime.now(UTC)
-    stone = Operator(Edits(path)).delete("hans")
-    assert stone.when.endswith("+00:00")
+    deletion = Operator(Edits(path)).delete("hans")
+    assert deletion.when.endswith("+00:00")
     zone("Pacific/Pago_Pago")
     operator = Operator(Edits(path))
     two_weeks = datetime.timedelta(days=14)
@@ -78,9 +78,9 @@ def test_two_weeks_in_the_trash_are_as_long_everywhere(path, runs, zone):
 @pytest.mark.fault(27)
 def test_a_letter_names_the_days_of_switzerland(path, runs, zone):
     Operator(Edits(path)).create("hans", email="hans@example.ch", quota="1G")
-    stone = Operator(Edits(path)).delete("hans")
+    deletion = Operator(Edits(path)).delete("hans")
     # Shortly before midnight in UTC, it is the next day there; two weeks later clocks have changed.
-    late = dataclasses.replace(stone, when="2026-10-11T22:30:00+00:00")
+    late = dataclasses.replace(deletion, when="2026-10-11T22:30:00+00:00")
     texts = set()
     for name in ZONES:
         zone(name)

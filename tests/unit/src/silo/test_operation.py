@@ -10,7 +10,7 @@ from silo.ansible import runner
 from silo.edits import Edits
 from silo.inventory import InventoryError
 from silo.inventory.reader import Reader
-from silo.operation import NotReachedError, Operator
+from silo.operation import ApplyIncomplete, Operator
 
 from .conftest import RELAY
 
@@ -27,7 +27,7 @@ def playbooks(runs):
 
 
 def owed(path):
-    return [(debt.tenant, debt.kind) for debt in Edits(path).outbox.owed()]
+    return [(debt.tenant, debt.kind) for debt in Edits(path).outbox.pending_notifications()]
 
 
 def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(operator, runs, path):
@@ -77,7 +77,7 @@ def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_owed(o
 
 def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(operator, runs, path):
     runs.fails = "apply.yml"
-    with pytest.raises(NotReachedError, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
+    with pytest.raises(ApplyIncomplete, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
         operator.create("hans", email=MAIL, quota="100G")
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()
     assert owed(path) == [("hans", "created")]
@@ -112,23 +112,23 @@ def test_who_is_stopped_needs_no_storage_and_who_starts_does(path, monkeypatch):
 
 
 def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
-    stone = operator.delete("anna", by="Maria")
+    deletion = operator.delete("anna", by="Maria")
     assert playbooks(runs) == [["apply.yml"], ["trash.yml"]]
     facts = runs.seen[-1][2]
     assert facts["trash_state"] == "trashed"
-    entry = {"name": "anna", "id": stone.index, "when": stone.when}
+    entry = {"name": "anna", "id": deletion.index, "when": deletion.when}
     assert facts["trash_uploads"] == {"silo1": [entry]}
-    assert facts["trash_databases"] == {"silo1": [{**entry, "uid": stone.uid}]}
-    record = yaml.safe_load((path / "retired" / f"{stone.index}-anna.yml").read_text())
+    assert facts["trash_databases"] == {"silo1": [{**entry, "uid": deletion.uid}]}
+    record = yaml.safe_load((path / "retired" / f"{deletion.index}-anna.yml").read_text())
     assert (record["by"], record["files"], record["used"]) == ("Maria", 7, 9000)
     assert record["trashed"]
-    assert list(Edits(path).outbox.states()) == [f"deleted/anna/{stone.when}"]
+    assert list(Edits(path).outbox.states()) == [f"deleted/anna/{deletion.when}"]
 
 
 @pytest.mark.parametrize("again", ["delete", "apply"])
 def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
     runs.fails = "trash.yml"
-    with pytest.raises(NotReachedError, match="its data is not in the trash yet: the cable is out"):
+    with pytest.raises(ApplyIncomplete, match="its data is not in the trash yet: the cable is out"):
         Operator(Edits(path)).delete("anna")
     assert not (path / "host_vars" / "anna").exists()
     runs.fails = ""
@@ -136,8 +136,8 @@ def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
         assert Operator(Edits(path)).delete("anna").trashed
     else:
         Operator(Edits(path)).apply()
-    (stone,) = Edits(path).inventory.tombstones()
-    assert (stone.files, stone.used) == (7, 9000)
+    (deletion,) = Edits(path).inventory.deletion_records()
+    assert (deletion.files, deletion.used) == (7, 9000)
     assert Edits(path).unfinished() == ()
 
 
@@ -156,7 +156,7 @@ def test_undelete_brings_the_data_back_before_the_tenant(operator, path, runs):
     assert playbooks(runs)[-2:] == [["trash.yml"], ["apply.yml", "letters.yml"]]
     assert runs.seen[-2][2]["trash_state"] == "restored"
     assert Edits(path).desired("anna") == "running"
-    assert Edits(path).inventory.tombstones() == ()
+    assert Edits(path).inventory.deletion_records() == ()
     assert owed(path) == [("anna", "restored")]
 
 
@@ -178,9 +178,9 @@ def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
     now = datetime.datetime.now(datetime.UTC)
     assert operator.due(now + datetime.timedelta(days=13)) == ()
     due = operator.due(now + datetime.timedelta(days=15))
-    assert [stone.name for stone in due] == ["anna", "hans"]
-    assert [stone.name for stone in operator.purge(due)] == ["anna"]
-    assert [stone.name for stone in Operator(Edits(path)).kept()] == ["hans"]
+    assert [deletion.name for deletion in due] == ["anna", "hans"]
+    assert [deletion.name for deletion in operator.purge(due)] == ["anna"]
+    assert [deletion.name for deletion in Operator(Edits(path)).kept()] == ["hans"]
     assert [entry["name"] for entry in runs.seen[-1][2]["trash_uploads"]["silo1"]] == ["anna"]
 
 
@@ -190,9 +190,9 @@ def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
     operator = Operator(Edits(path))
     with pytest.raises(runner.RunError, match="the cable is out"):
         operator.purge(operator.kept())
-    (stone,) = Edits(path).inventory.tombstones()
-    assert not stone.purged
-    assert (path / stone.folder / "tenant.yml").exists()
+    (deletion,) = Edits(path).inventory.deletion_records()
+    assert not deletion.purged
+    assert (path / deletion.folder / "tenant.yml").exists()
 
 
 def test_a_new_link_is_a_letter_and_without_a_relay_a_file(path, runs):

@@ -13,7 +13,7 @@ import pytest
 from silo.ansible import runner
 from silo.billing.model import BillingTenant, Case, Claim, Invoice, Subscription
 from silo.billing.policy import BillingPolicy
-from silo.billing.stripe.client import Gateway
+from silo.billing.stripe.client import Client
 from silo.inventory import document, editor, fleet_builder
 from tests.stripe_api import Account, Direct, Server
 from tests.stripe_api.server import KEY
@@ -113,7 +113,7 @@ def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
         stripe.account, stripe.away, stripe.before = Account(), False, lambda _path: None
         for price, plan in PLANS.items():
             stripe.account.sell(price, plan.title())
-        return World(path, stripe.account, Gateway(KEY, http=Direct(stripe)), relay, machines)
+        return World(path, stripe.account, Client(KEY, http=Direct(stripe)), relay, machines)
 
     return make
 

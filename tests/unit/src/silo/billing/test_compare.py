@@ -3,7 +3,7 @@
 import pytest
 
 from silo.billing.compare import missed
-from silo.billing.state_store import Notes
+from silo.billing.state_store import StateStore
 from silo.edits import Edits
 from silo.operation import Operator
 
@@ -102,7 +102,7 @@ def test_a_tenant_made_by_hand_without_a_subscription_is_nobodys_business(compan
 
 
 def test_a_change_that_was_cut_off_is_found(company, hans):
-    Notes(Edits(company.path).state.folder).begin(hans, "hans")
+    StateStore(Edits(company.path).state.folder).begin(hans, "hans")
     both = company.reconciliation()
     assert texts(both.look()) == [("hans: a change was cut off", "settle")]
     both.fix(both.look())
@@ -132,7 +132,7 @@ def test_where_ansible_fails_it_is_for_later(company, hans):
 @pytest.mark.fault(17)
 def test_events_that_never_came_are_fetched_with_all_that_they_say(company, hans):
     company.account.dispute(hans)
-    found = missed(company.gateway, company.account.time)
+    found = missed(company.client, company.account.time)
     assert [one.type for one in found][-1] == "charge.dispute.created"
     assert {one.id for one in found} == {one["id"] for one in company.account.events}
     assert {one.subscription for one in found} == {hans, ""}

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.billing.errors import NeedsAttention, NeedsAttentionReported, TryLater
-from silo.billing.state_store import Notes
+from silo.billing.state_store import StateStore
 from silo.billing.tenant_lookup import NOTICE
 from silo.edits import Edits
 from silo.operation import Operator
@@ -90,7 +90,7 @@ def test_who_is_suspended_and_orders_again_is_neither_started_nor_given_away_nor
     written = len(company.post.to(HANS))
     new = anew(company)
     with pytest.raises(NeedsAttentionReported, match="is suspended, though this one pays for it"):
-        company.settlement().settle(new)
+        company.reconciler().settle(new)
     (body,) = bodies(company)
     assert "hans is suspended and stays so" in body
     assert "It is suspended although somebody pays for it. It is not started automatically" in body
@@ -105,11 +105,11 @@ def test_a_tenant_that_was_suspended_in_between_is_told_of_again(company, unpaid
     new = anew(company)
     company.work()
     company.account.subscriptions[new]["status"] = "past_due"
-    company.settlement().settle(unpaid)
+    company.reconciler().settle(unpaid)
     company.account.subscriptions[new]["status"] = "active"
     for _again in range(2):
         with pytest.raises(NeedsAttentionReported):
-            company.settlement().settle(new)
+            company.reconciler().settle(new)
     assert ["although somebody pays for it" in body for body in bodies(company)] == [False, True]
 
 
@@ -170,7 +170,7 @@ def test_once_the_other_pays_no_more_the_deletion_is_announced_anew_by_all_lette
 def test_written_in_large_letters_it_is_the_same_name(company, unpaid):
     anew(company, " Hans ")
     with pytest.raises(NeedsAttentionReported, match="its name is paid for by"):
-        company.settlement().settle(unpaid)
+        company.reconciler().settle(unpaid)
     assert company.state("hans") == "running"
 
 
@@ -181,7 +181,7 @@ def test_what_does_not_pay_for_this_name_spares_nobody(company, unpaid, how):
         company.account.of(other)[0] |= {"status": "uncollectible"}
     if how == "it is another tenant's":
         Operator(Edits(company.path)).create("maria", email="m@example.ch", quota="10G", subscription=other)
-    company.settlement().settle(unpaid)
+    company.reconciler().settle(unpaid)
     assert company.state("hans") == "suspended"
 
 
@@ -198,7 +198,7 @@ def test_paid_by_another_at_the_very_moment_of_the_deletion_it_is_not_deleted(co
     company.account.advance(1)
     stripe.before = orders
     with pytest.raises(NeedsAttentionReported, match="it stays suspended until you say whose it is"):
-        company.settlement().settle(suspended)
+        company.reconciler().settle(suspended)
     assert company.state("hans") == "suspended"
     assert "Ihre Foto-Cloud wurde gelöscht" not in company.post.subjects(HANS)
 
@@ -221,7 +221,7 @@ def test_where_stripe_does_not_tell_who_else_pays_nothing_is_done(company, unpai
 
     stripe.before = fails
     with pytest.raises(TryLater, match="Stripe does not tell"):
-        company.settlement().settle(unpaid)
+        company.reconciler().settle(unpaid)
     assert (company.state("hans"), len(company.post.to(HANS))) == (before, written)
 
 
@@ -232,7 +232,7 @@ def test_a_letter_on_its_way_that_is_true_no_more_is_taken_back(company, suspend
     assert [state for event, (state, _why) in letters(company) if "announced" in event] == ["pending"]
     new = anew(company)
     with pytest.raises(NeedsAttention):
-        company.settlement().settle(new)
+        company.reconciler().settle(new)
     assert [event for event, _state in letters(company) if "announced" in event] == []
 
 
@@ -240,7 +240,7 @@ def letters(company):
     return Edits(company.path).outbox.states().items()
 
 
-def test_what_is_parked_counts_on_no_brake(company):
+def test_what_needs_attention_counts_on_no_rate_limit(company):
     company.set(billing_suspensions_per_day=1)
     names = [company.order(name) for name in ("hans", "maria")]
     company.work()
@@ -256,7 +256,7 @@ def test_what_is_parked_counts_on_no_brake(company):
 def test_others_are_asked_for_only_where_something_would_be_taken_away(company, hans, stripe):
     def listed(subscription):
         stripe.asked.clear()
-        company.settlement().settle(subscription)
+        company.reconciler().settle(subscription)
         return stripe.asked.count("GET /v1/subscriptions")
 
     assert listed(hans) == 0
@@ -283,18 +283,18 @@ def test_the_next_order_of_the_same_customer_takes_over_without_a_word_on_a_susp
 def test_the_nightly_look_finds_it_though_no_event_ever_came(company, unpaid):
     new = anew(company)
     found = company.reconciliation().compare()
-    assert {(one.remedy, one.subscription) for one in found} == {("park", unpaid), ("park", new)}
+    assert {(one.remedy, one.subscription) for one in found} == {("needs_attention", unpaid), ("needs_attention", new)}
     repair = company.reconciliation().sweep()
     assert (repair.done, repair.later) == ((), ())
     assert [f"its name is paid for by {new}" in text for text in repair.left] == [True, False]
     assert len(bodies(company)) == 1
     assert company.machines.running == {"hans": "running"}
-    assert Notes(Edits(company.path).state.folder).spared() == {unpaid: datetime.date(2026, 2, 2)}
+    assert StateStore(Edits(company.path).state.folder).spared() == {unpaid: datetime.date(2026, 2, 2)}
 
 
 def test_an_order_of_a_name_in_use_changes_nothing_where_that_is_paid(company, hans):
     new = anew(company)
     with pytest.raises(NeedsAttention, match="its name is another tenant's already") as raised:
-        company.settlement().settle(new)
+        company.reconciler().settle(new)
     assert not isinstance(raised.value, NeedsAttentionReported)
     assert bodies(company) == []

@@ -6,9 +6,9 @@ import itertools
 import pytest
 
 from silo.billing.errors import NeedsAttentionReported
-from silo.billing.rate_limits import Brakes
-from silo.billing.state_store import Notes
-from silo.billing.stripe.client import Gateway
+from silo.billing.rate_limits import RateLimits
+from silo.billing.state_store import StateStore
+from silo.billing.stripe.client import Client
 from silo.edits import Edits
 from silo.inventory.transaction import Folder
 from silo.notifications import Outbox
@@ -17,12 +17,12 @@ from silo.notifications.relay import Relay
 from .world import OPERATOR
 
 POINTS = {
-    Brakes: ("admit",),
+    RateLimits: ("admit",),
     Edits: ("put_aside",),
     Folder: ("make", "finish"),
-    Gateway: ("subscription", "subscriptions", "invoices"),
-    Notes: ("begin", "end", "wait", "made", "spare"),
-    Outbox: ("owe", "forget", "enqueue", "tell", "withdraw"),
+    Client: ("subscription", "subscriptions", "invoices"),
+    StateStore: ("begin", "end", "wait", "made", "spare"),
+    Outbox: ("queue_notification", "forget", "enqueue", "enqueue_rendered", "withdraw"),
     Relay: ("send",),
 }
 MOST = 200
@@ -57,7 +57,7 @@ def fuse(monkeypatch, company):
             result = _real(*arguments, **more)
             if hasattr(result, "__next__"):
                 result = iter(list(result))
-            # After a letter is with the relay and before that is known, nobody can know: it is parked, not sent again.
+            # After a letter is with the relay and before that is known, nobody can know: it is failed, not sent again.
             if not isinstance(arguments[0] if arguments else None, Relay):
                 fuse.burn()
             return result
@@ -71,11 +71,11 @@ def cut_off(company, fuse, subscription, point):
     fuse.left = point
     killed = False
     try:
-        company.settlement().settle(subscription)
+        company.reconciler().settle(subscription)
     except Killed:
         killed = True
     fuse.left = 0
-    company.settlement().settle(subscription)
+    company.reconciler().settle(subscription)
     Edits(company.path).outbox.deliver(at_once=True)
     return killed
 
@@ -99,7 +99,7 @@ def test_a_cloud_is_made_once_with_one_letter(company, fuse):
 
 
 def lost(company, name):
-    """A letter that was cut off in the relay's hands is parked, and the operator sees it in 'silo letters'."""
+    """A letter that was cut off in the relay's hands is failed, and the operator sees it in 'silo letters'."""
     states = [state for event, state in Edits(company.path).outbox.states().items() if event.split("/")[1] == name]
     return [] if states == [("failed", "it was cut off while the relay took it")] else None
 
@@ -140,10 +140,10 @@ def test_what_another_pays_for_is_left_as_it_is_and_told_once(company, fuse):
         company.order(name)
         fuse.left = point
         with pytest.raises((Killed, NeedsAttentionReported)) as first:
-            company.settlement().settle(subscription)
+            company.reconciler().settle(subscription)
         fuse.left = 0
         with pytest.raises(NeedsAttentionReported):
-            company.settlement().settle(subscription)
+            company.reconciler().settle(subscription)
         Edits(company.path).outbox.deliver(at_once=True)
         assert company.machines.running[name] == "running", point
         # As above, one that was cut off in the relay's hands is not sent again.
@@ -178,8 +178,8 @@ def test_deleted_once_with_a_record_and_all_of_its_data_in_the_trash(company, fu
     assert company.machines.running == {}
     assert company.machines.data == {}
     assert len(company.machines.trash) == len(names)
-    stones = Edits(company.path).inventory.tombstones()
-    assert sorted(stone.name for stone in stones) == sorted(names)
-    assert all(stone.trashed for stone in stones)
+    deletions = Edits(company.path).inventory.deletion_records()
+    assert sorted(deletion.name for deletion in deletions) == sorted(names)
+    assert all(deletion.trashed for deletion in deletions)
     for name in names:
         assert letters(company, name).count("Ihre Foto-Cloud wurde gelöscht") == 1, name

@@ -63,10 +63,10 @@ def test_who_owes_an_invoice_gets_none_though_stripe_says_active(hans):
         ({"name": ""}, "its metadata has no 'tenant'"),
     ],
 )
-def test_an_order_that_is_not_clear_is_parked_and_nothing_guessed(hans, changes, words):
+def test_an_order_that_is_not_clear_needs_attention_and_nothing_guessed(hans, changes, words):
     hans.tenant = None
     hans.says(**changes)
-    assert step(hans) is Step.PARK
+    assert step(hans) is Step.NEEDS_ATTENTION
     assert words in made(hans).because
 
 
@@ -84,7 +84,7 @@ def test_a_price_beside_the_plan_is_none_of_ours(hans):
         ("stopped", Step.NOTHING),
         ("absent", Step.NOTHING),
         (TRASHED, Step.RESTORE),
-        (PURGED, Step.PARK),
+        (PURGED, Step.NEEDS_ATTENTION),
     ],
 )
 def test_paid_it_runs_where_the_operator_does_not_want_otherwise(hans, state, expected):
@@ -97,7 +97,7 @@ def test_paid_it_runs_where_the_operator_does_not_want_otherwise(hans, state, ex
     [
         (("price_large",), "small", "running", Step.CHANGE),
         (("price_small",), "large", "running", Step.CHANGE),
-        (("price_other",), "small", "running", Step.PARK),
+        (("price_other",), "small", "running", Step.NEEDS_ATTENTION),
         (("price_large",), "", "running", Step.NOTHING),
         (("price_large",), "small", "suspended", Step.START),
         (("price_large",), "small", "stopped", Step.NOTHING),
@@ -335,7 +335,7 @@ def test_while_another_pays_for_the_name_nothing_is_taken_away_and_no_letter_say
         if stranger.subscription.status == "paused" and state != "running":
             assert found.step is Step.NOTHING
             continue
-        assert (found.step, found.notice, found.pay_by, found.deletes) == (Step.PARK, None, None, None)
+        assert (found.step, found.notice, found.pay_by, found.deletes) == (Step.NEEDS_ATTENTION, None, None, None)
         assert f"its name is paid for by sub_9 of cus_9; it stays {state} until you say whose it is" in found.because
         assert (found.contest.own.id, found.contest.state) == ("sub_hans", state)
         assert [payer.id for payer in found.contest.payers] == ["sub_9"]
@@ -388,7 +388,7 @@ def test_an_extension_and_what_the_operator_stopped_count_more_than_another_paym
     hans.holds(state="stopped")
     assert step(hans, 40) is Step.NOTHING
     hans.holds(state="suspended", extended_until=FIRST + 10 * DAY)
-    assert [step(hans, at) for at in (9, 10)] == [Step.START, Step.PARK]
+    assert [step(hans, at) for at in (9, 10)] == [Step.START, Step.NEEDS_ATTENTION]
 
 
 @pytest.mark.parametrize(("last", "deletes"), [(0, 30), (15, 30), (16, 31), (28, 43), (40, 55)])
@@ -427,7 +427,7 @@ def test_what_cannot_take_over_by_itself_is_for_the_operator(hans, own, other):
     hans.fails()
     hans.says(ended=FAILED, **own)
     hans.others(customer="cus_hans", **other)
-    assert step(hans) is Step.PARK
+    assert step(hans) is Step.NEEDS_ATTENTION
 
 
 @pytest.mark.parametrize(
@@ -442,9 +442,9 @@ def test_what_cannot_take_over_by_itself_is_for_the_operator(hans, own, other):
         (Holder("hans", "suspended"), "'silo set hans --subscription sub_hans' gives it to it", False),
     ],
 )
-def test_an_order_of_a_name_that_somebody_has_is_parked(hans, holder, words, contested):
+def test_an_order_of_a_name_that_somebody_has_needs_attention(hans, holder, words, contested):
     hans.tenant, hans.holder = None, holder
-    assert step(hans) is Step.PARK
+    assert step(hans) is Step.NEEDS_ATTENTION
     assert words in made(hans).because
     assert bool(made(hans).contest) is contested
 
@@ -536,7 +536,7 @@ def test_nobody_is_deleted_who_paid_or_was_not_told_or_has_an_extension(case, po
         assert tenant.state == "running"
         assert unpaid or status == "paused"
     if tenant and tenant.state in ("stopped", "absent", PURGED):
-        assert found.step in (Step.NOTHING, Step.PARK, Step.DELETE)
+        assert found.step in (Step.NOTHING, Step.NEEDS_ATTENTION, Step.DELETE)
     if found.step is Step.CREATE:
         assert tenant is None
         assert status in ("active", "trialing")
@@ -551,12 +551,12 @@ def test_nothing_is_taken_away_while_any_claim_is_paid(case, policy, now):
         assert found.step not in (Step.SUSPEND, Step.DELETE)
         assert found.notice is found.pay_by is None
     if found.contest:
-        assert found.step is Step.PARK
+        assert found.step is Step.NEEDS_ATTENTION
         assert not pays(case, now) or case.tenant is None
         assert found.contest.payers
     # Claims and holders never start, make or bring back anything that would not be without them.
     alone = decide(dataclasses.replace(case, claims=(), holder=None), policy, now)
-    assert found.step in (alone.step, Step.PARK, Step.NOTHING)
+    assert found.step in (alone.step, Step.NEEDS_ATTENTION, Step.NOTHING)
     if not found.takes_away and not alone.takes_away and case.holder is None:
         assert found == alone
 

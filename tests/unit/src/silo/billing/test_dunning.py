@@ -64,7 +64,10 @@ def test_dunning_shows_what_comes(silo, unpaid, company):
 def test_dunning_and_reconcile_show_who_is_spared_and_which_subscription_pays(silo, unpaid, company):
     new = company.order("hans")
     found = json.loads(silo("dunning", "--json").stdout)["coming"]
-    assert {(one["what"], one["subscription"]) for one in found} == {("park", unpaid), ("park", new)}
+    assert {(one["what"], one["subscription"]) for one in found} == {
+        ("needs_attention", unpaid),
+        ("needs_attention", new),
+    }
     assert f"its name is paid for by {new} of cus_" in " ".join(silo("dunning").output.split())
     result = silo("reconcile")
     assert result.exit_code == 1
@@ -75,7 +78,7 @@ def test_dunning_and_reconcile_show_who_is_spared_and_which_subscription_pays(si
     assert f"left: hans ({unpaid}): nothing is paid since" in fixed.output
 
 
-def test_dunning_names_what_waits_and_which_brake_is_on_and_releases_it(silo, company):
+def test_dunning_names_what_waits_and_which_rate_limit_is_reached_and_releases_it(silo, company):
     company.set(silo_memory_of_server="37G", billing_suspensions_per_day=1)
     company.account.now -= 31 * 86400 + 3600
     names = [company.order(name) for name in ("hans", "maria")]
@@ -88,9 +91,9 @@ def test_dunning_names_what_waits_and_which_brake_is_on_and_releases_it(silo, co
     company.account.advance(30.1)
     company.work()
     result = silo("dunning")
-    assert "The brake is on since" in result.output
-    assert "no suspend is made until 'silo dunning --release'" in result.output
-    assert json.loads(silo("dunning", "--release", "--json").stdout)["brakes"] == {}
+    assert "The rate limit of suspend is reached since" in result.output
+    assert "run 'silo dunning --release' to continue" in result.output
+    assert json.loads(silo("dunning", "--release", "--json").stdout)["rate_limits"] == {}
     company.reconciliation().sweep()
     assert {company.state("hans"), company.state("maria")} == {"suspended"}
 
@@ -105,11 +108,11 @@ def test_an_extension_is_one_commit_and_starts_who_is_suspended(silo, unpaid, co
     assert result.exit_code == 0, result.output
     assert f"hans runs again.\nhans has time until {day(20)}." in result.output
     assert company.machines.running == {"hans": "running"}
-    company.settlement().settle(unpaid)
+    company.reconciler().settle(unpaid)
     assert company.state("hans") == "running"
     assert silo("extend", "hans", "--end").exit_code == 0
     assert "tenant_extended_until" not in Edits(company.path).tenants()["hans"].settings
-    company.settlement().settle(unpaid)
+    company.reconciler().settle(unpaid)
     assert company.state("hans") == "suspended"
 
 

@@ -61,14 +61,14 @@ def test_one_whose_end_is_known(hans):
 def test_an_order_that_nobody_can_carry_out_is_told_today(hans):
     hans.tenant = None
     hans.says(prices=("price_other",))
-    assert coming(hans) == [("2026-12-01", "park")]
+    assert coming(hans) == [("2026-12-01", "needs_attention")]
 
 
-def test_one_whose_name_another_pays_for_is_parked_until_that_ends_and_then_told_anew(hans):
+def test_one_whose_name_another_pays_for_needs_attention_until_that_ends_and_then_told_anew(hans):
     hans.fails()
     hans.others(ends=FAILED + datetime.timedelta(days=10))
     assert coming(hans) == [
-        ("2026-12-01", "park"),
+        ("2026-12-01", "needs_attention"),
         ("2026-12-11", "suspend"),
         ("2026-12-17", "deletion_announced"),
         ("2026-12-24", "deletion_announced"),
@@ -79,7 +79,7 @@ def test_one_whose_name_another_pays_for_is_parked_until_that_ends_and_then_told
     hans.others(ends=FAILED + datetime.timedelta(days=20))
     hans.holds(state="suspended")
     assert coming(hans) == [
-        ("2026-12-01", "park"),
+        ("2026-12-01", "needs_attention"),
         ("2026-12-21", "deletion_announced"),
         ("2026-12-28", "deletion_announced"),
         ("2027-01-03", "deletion_announced"),
@@ -87,21 +87,21 @@ def test_one_whose_name_another_pays_for_is_parked_until_that_ends_and_then_told
     ]
 
 
-def test_one_who_is_about_to_leave_is_parked_on_that_day(hans):
+def test_one_who_is_about_to_leave_needs_attention_on_that_day(hans):
     hans.says(ends=FAILED + datetime.timedelta(days=20))
     hans.others()
-    assert coming(hans) == [("2026-12-21", "park")]
+    assert coming(hans) == [("2026-12-21", "needs_attention")]
 
 
-def test_an_order_of_a_taken_name_is_parked_until_the_same_customer_is_free_to_take_over(hans):
+def test_an_order_of_a_taken_name_needs_attention_until_the_same_customer_is_free_to_take_over(hans):
     before = dataclasses.replace(hans.subscription, id="sub_1", ends=FAILED + datetime.timedelta(days=3))
     hans.tenant, hans.holder = None, Holder("hans", "running", "sub_1", before)
-    assert coming(hans) == [("2026-12-01", "park"), ("2026-12-04", "create")]
+    assert coming(hans) == [("2026-12-01", "needs_attention"), ("2026-12-04", "create")]
     hans.holder = Holder("hans", "running", "sub_1", dataclasses.replace(before, customer="cus_1"))
-    assert coming(hans) == [("2026-12-01", "park")]
+    assert coming(hans) == [("2026-12-01", "needs_attention")]
 
 
-def test_what_is_parked_counts_on_no_brake(hans):
+def test_what_needs_attention_counts_on_no_rate_limit(hans):
     hans.fails()
     spared = Customer()
     spared.fails()
@@ -163,15 +163,15 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
     told = forecast(
-        cases(tenant_lookup.read(Edits(company.path)), company.gateway),
-        company.settlement().policy,
+        cases(tenant_lookup.read(Edits(company.path)), company.client),
+        company.reconciler().policy,
         company.account.time,
         DAYS,
     )
     expected = {}
     for one in told:
         expected.setdefault(one.day, set()).add((one.tenant, one.what))
-    seen, parked = {}, set()
+    seen, waiting = {}, set()
     company.delivered = len(company.account.events)
     for day in range(DAYS):
         before, letters = happened(company)
@@ -182,8 +182,8 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
         after, more = happened(company)
         found = seen.setdefault(company.account.time.date(), set())
         found |= {(event.split("/")[1], event.split("/")[0]) for event in more - letters}
-        found |= {(one.split()[0], "park") for one in left - parked}
-        parked = left
+        found |= {(one.split()[0], "needs_attention") for one in left - waiting}
+        waiting = left
         for name in before.keys() | after.keys():
             was, now = before.get(name), after.get(name)
             if was and not now:
@@ -200,7 +200,7 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
         "create",
         "delete",
         "deletion_announced",
-        "park",
+        "needs_attention",
         "payment_failed",
         "start",
         "suspend",
@@ -218,7 +218,7 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     }
     for name, suspended in (("ida", 1), ("jana", 0)):
         whats = collections.Counter(one.what for one in told if one.tenant == name)
-        assert whats == collections.Counter(park=2, suspend=suspended, deletion_announced=3, delete=1)
+        assert whats == collections.Counter(needs_attention=2, suspend=suspended, deletion_announced=3, delete=1)
 
 
 def test_a_notice_is_an_event_of_its_own():

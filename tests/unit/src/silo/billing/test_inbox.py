@@ -45,7 +45,11 @@ def test_a_type_that_asks_for_nothing_is_kept_and_waits_for_nobody(inbox):
     inbox.keep([event(1, kind="customer.tax_id.created")])
     assert inbox.due(9) == []
     (row,) = inbox.rows()
-    assert (row.state, row.told, row.body) == ("done", "events of this type ask for nothing", b'{"id": "as it came"}')
+    assert (row.state, row.message, row.body) == (
+        "done",
+        "events of this type ask for nothing",
+        b'{"id": "as it came"}',
+    )
 
 
 def test_the_first_of_each_line_is_due_and_none_behind_it(inbox):
@@ -63,10 +67,10 @@ def test_one_that_is_put_off_holds_its_line_and_no_other(inbox, clock):
     assert ids(inbox.due(9)) == ["evt_3"]
     clock.now += 30
     first, _other = inbox.due(9)
-    assert (first.id, first.attempts, first.told) == ("evt_1", 1, "Stripe does not answer")
+    assert (first.id, first.attempts, first.message) == ("evt_1", 1, "Stripe does not answer")
 
 
-@pytest.mark.parametrize("state", ["parked", "failed"])
+@pytest.mark.parametrize("state", ["needs_attention", "failed"])
 def test_one_that_needs_the_operator_holds_nobody_and_can_be_tried_again(inbox, state):
     inbox.keep([event(1), event(2)])
     inbox.begin("evt_1")
@@ -82,27 +86,27 @@ def test_an_end_is_said_once(inbox):
     assert inbox.end("evt_1", "done", "hans runs")
     assert not inbox.end("evt_1", "failed", "too late")
     inbox.postpone("evt_1", 30, "too late")
-    assert [(row.state, row.told) for row in inbox.rows()] == [("done", "hans runs")]
+    assert [(row.state, row.message) for row in inbox.rows()] == [("done", "hans runs")]
     assert not inbox.again("evt_1")
 
 
 def test_what_is_done_later_is_done_for_those_of_its_line_that_waited_for_the_operator(inbox):
     inbox.keep([event(1), event(2, "sub_2"), event(3), event(4)])
-    for parked in ("evt_1", "evt_2", "evt_4"):
-        inbox.end(parked, "parked", "no such price")
+    for one in ("evt_1", "evt_2", "evt_4"):
+        inbox.end(one, "needs_attention", "no such price")
     inbox.end("evt_3", "done", "hans runs")
-    assert {row.id: (row.state, row.told) for row in inbox.rows()} == {
+    assert {row.id: (row.state, row.message) for row in inbox.rows()} == {
         "evt_1": ("done", "done with evt_3"),
-        "evt_2": ("parked", "no such price"),
+        "evt_2": ("needs_attention", "no such price"),
         "evt_3": ("done", "hans runs"),
-        "evt_4": ("parked", "no such price"),
+        "evt_4": ("needs_attention", "no such price"),
     }
 
 
 def test_what_is_done_is_forgotten_in_time_and_nothing_else_is(inbox, clock):
     inbox.keep([event(1), event(2, "sub_2"), event(3, "sub_3")])
     inbox.end("evt_1", "done", "")
-    inbox.end("evt_2", "parked", "")
+    inbox.end("evt_2", "needs_attention", "")
     clock.now += 89 * 86400
     assert inbox.forget(90) == 0
     assert inbox.keep([event(1)]) == [False]
@@ -116,9 +120,9 @@ def test_it_counts_what_waits_and_since_when(inbox, clock):
     inbox.keep([event(1), event(2)])
     clock.now += 60
     inbox.keep([event(3, "sub_2")])
-    inbox.end("evt_1", "parked", "")
+    inbox.end("evt_1", "needs_attention", "")
     tally = inbox.tally()
-    assert tally.counts == {"new": 2, "done": 0, "parked": 1, "failed": 0}
+    assert tally.counts == {"new": 2, "done": 0, "needs_attention": 1, "failed": 0}
     assert clock.now - tally.oldest == 60
 
 

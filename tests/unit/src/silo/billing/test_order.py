@@ -65,12 +65,12 @@ def picture(company):
         for name, tenant in tenants.items()
     }
     runs = {name: state for name, state in company.machines.running.items() if state == "running"}
-    tombstones = Edits(company.path).inventory.tombstones()
-    assert set(company.machines.trash) == {(stone.name, stone.index) for stone in tombstones}
-    stones = sorted(stone.name for stone in tombstones)
+    deletions = Edits(company.path).inventory.deletion_records()
+    assert set(company.machines.trash) == {(deletion.name, deletion.index) for deletion in deletions}
+    deletions = sorted(deletion.name for deletion in deletions)
     # Who is made first gets the lower index: that is of the order, and not of the state.
     trash = sorted(name for name, _index in company.machines.trash)
-    return settings_, runs, sorted(company.machines.data), trash, stones
+    return settings_, runs, sorted(company.machines.data), trash, deletions
 
 
 @pytest.mark.fault(15, 16)

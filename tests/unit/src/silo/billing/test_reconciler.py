@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.billing.errors import NeedsAttention, TryLater
-from silo.billing.rate_limits import Brakes
-from silo.billing.reconciler import Settlement
-from silo.billing.state_store import Notes
+from silo.billing.rate_limits import RateLimits
+from silo.billing.reconciler import Reconciler
+from silo.billing.state_store import StateStore
 from silo.diagnostics import Finding
 from silo.edits import Edits
 from silo.operation import Operator
@@ -88,10 +88,10 @@ def test_after_thirty_days_with_three_letters_it_is_in_the_trash_with_a_record(c
     assert ["in 14 Tagen" in told[0], "in 7 Tagen" in told[1], "in 1 Tag" in told[2]] == [True, True, True]
     assert company.machines.data == {}
     assert list(company.machines.trash.values()) == ["photos 1"]
-    (stone,) = Edits(company.path).inventory.tombstones()
-    assert (stone.name, stone.subscription, stone.by) == ("hans", unpaid, "billing, as nothing was paid")
-    assert stone.trashed
-    assert not stone.purged
+    (deletion,) = Edits(company.path).inventory.deletion_records()
+    assert (deletion.name, deletion.subscription, deletion.by) == ("hans", unpaid, "billing, as nothing was paid")
+    assert deletion.trashed
+    assert not deletion.purged
     assert company.post.subjects(OPERATOR) == ["hans is deleted"]
 
 
@@ -100,9 +100,9 @@ def test_a_promise_that_does_not_hold_afterwards_is_told_to_the_operator_once_a_
     for _event in range(2):
         operator = Operator(Edits(company.path))
         operator.broken.append(Finding("memory", "hans/cache", "wrong", "2G; expected: 512M"))
-        Settlement(operator, company.gateway, clock=company.clock).settle(subscription)
+        Reconciler(operator, company.client, clock=company.clock).settle(subscription)
     assert company.machines.running == {"hans": "running"}
-    assert company.post.subjects(OPERATOR) == ["A tenant is not as promised"]
+    assert company.post.subjects(OPERATOR) == ["Verification of a tenant failed"]
 
 
 def test_paid_after_the_deletion_it_comes_back_with_the_same_photos(company, unpaid):
@@ -113,10 +113,10 @@ def test_paid_after_the_deletion_it_comes_back_with_the_same_photos(company, unp
     company.work()
     assert company.machines.running == {"hans": "running"}
     assert company.machines.data == {"hans": "photos 1"}
-    assert Edits(company.path).inventory.tombstones() == ()
+    assert Edits(company.path).inventory.deletion_records() == ()
 
 
-def test_paid_after_all_was_removed_for_good_is_parked(company, unpaid):
+def test_paid_after_all_was_removed_for_good_needs_attention(company, unpaid):
     company.days(33)
     operator = Operator(Edits(company.path))
     operator.purge(operator.kept())
@@ -125,7 +125,7 @@ def test_paid_after_all_was_removed_for_good_is_parked(company, unpaid):
     with pytest.raises(
         NeedsAttention, match=r"hans \(sub_\d+\): it is paid again, and the data of hans was removed for good"
     ):
-        company.settlement().settle(unpaid)
+        company.reconciler().settle(unpaid)
     assert company.machines.running == {}
 
 
@@ -142,7 +142,7 @@ def test_paid_at_the_very_moment_of_the_deletion_it_is_not_deleted(company, unpa
 
     company.account.advance(1)
     stripe.before = pays
-    told = company.settlement().settle(unpaid).told
+    told = company.reconciler().settle(unpaid).message
     assert told == "hans is not deleted: it is paid"
     stripe.before = lambda _path: None
     company.work()
@@ -208,7 +208,7 @@ def test_ordered_anew_by_the_same_customer_it_is_the_same_cloud(company, hans):
     assert company.machines.data == {"hans": "photos 1"}
     assert (settings(company)["tenant_subscription"], settings(company)["tenant_plan"]) == (name, "large")
     # The subscription that ended has no say any more.
-    company.settlement().settle(hans)
+    company.reconciler().settle(hans)
     assert company.state("hans") == "running"
 
 
@@ -233,18 +233,18 @@ def test_ordered_anew_while_it_is_in_the_trash_it_comes_back(company, hans):
         ("", "its metadata has no 'tenant'"),
     ],
 )
-def test_a_name_that_cannot_be_is_parked(company, hans, wished, words):
+def test_a_name_that_cannot_be_needs_attention(company, hans, wished, words):
     other = company.account.order(wished, "other@example.ch", "price_small")
     with pytest.raises(NeedsAttention, match=words):
-        company.settlement().settle(other)
+        company.reconciler().settle(other)
     assert list(company.machines.running) == ["hans"]
 
 
-def test_a_price_that_is_nobodys_is_parked(company):
+def test_a_price_that_is_nobodys_needs_attention(company):
     company.account.sell("price_other", "Another product")
     name = company.order("hans", "price_other")
     with pytest.raises(NeedsAttention, match="billing_plans names no plan"):
-        company.settlement().settle(name)
+        company.reconciler().settle(name)
     assert company.machines.running == {}
 
 
@@ -252,10 +252,10 @@ def test_a_tenant_that_others_have_by_hand_is_nobodys_by_guess(company):
     Operator(Edits(company.path)).create("hans", email="other@example.ch", quota="10G")
     name = company.order("hans")
     with pytest.raises(NeedsAttention, match="'silo set hans --subscription sub_"):
-        company.settlement().settle(name)
+        company.reconciler().settle(name)
     linked = CliRunner().invoke(cli.main, ["-i", str(company.path), "set", "hans", "--subscription", name])
     assert linked.exit_code == 0, linked.output
-    assert "a quota of its own" in company.settlement().settle(name).told
+    assert "a quota of its own" in company.reconciler().settle(name).message
 
 
 def test_a_larger_plan_is_there_at_once_and_the_customer_is_told(company, hans):
@@ -312,7 +312,7 @@ def test_disputes_and_refunds_are_told_and_do_nothing(company, hans):
         "A customer was given a payment back",
     ]
     assert company.state("hans") == "running"
-    assert "asks for nothing" in company.settlement().consider({"type": "customer.updated"}).told
+    assert "asks for nothing" in company.reconciler().consider({"type": "customer.updated"}).message
 
 
 def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(company):
@@ -327,7 +327,7 @@ def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(compa
     company.days(3)
     assert len(company.post.letters) == 5
     Operator(Edits(company.path)).set_state("hans", "stopped")
-    assert company.settlement().settle(second).told.startswith("peter waits for room to create: maria waits for a")
+    assert company.reconciler().settle(second).message.startswith("peter waits for room to create: maria waits for a")
     company.days(1)
     assert company.machines.running == {"hans": "stopped", "maria": "running"}
     assert company.post.subjects("maria@example.ch")[1:] == ["Il suo cloud fotografico è pronto"]
@@ -370,13 +370,13 @@ def test_a_run_that_is_cut_off_is_completed_by_the_next_settlement(company, play
     name = company.order("hans")
     company.machines.fails = playbook
     with pytest.raises(TryLater, match="the cable is out"):
-        company.settlement().settle(name)
+        company.reconciler().settle(name)
     company.machines.fails = ""
-    company.settlement().settle(name)
+    company.reconciler().settle(name)
     assert company.machines.running == {"hans": "running"}
     assert company.post.subjects(HANS) == ["Ihre Foto-Cloud ist bereit"]
     seen = len(company.machines.seen)
-    company.settlement().settle(name)
+    company.reconciler().settle(name)
     assert len(company.machines.seen) == seen
 
 
@@ -385,19 +385,19 @@ def test_a_deletion_that_is_cut_off_is_completed_though_nothing_asks_for_it(comp
     company.account.advance(1)
     company.machines.fails = "trash.yml"
     with pytest.raises(TryLater, match="its data is not in the trash yet"):
-        company.settlement().settle(unpaid)
+        company.reconciler().settle(unpaid)
     company.machines.fails = ""
     company.days(1)
     assert list(company.machines.trash.values()) == ["photos 1"]
-    (stone,) = Edits(company.path).inventory.tombstones()
-    assert stone.trashed
+    (deletion,) = Edits(company.path).inventory.deletion_records()
+    assert deletion.trashed
 
 
 def test_stripe_that_is_away_changes_nothing(company, unpaid, stripe):
     stripe.away = True
     company.account.advance(60)
     with pytest.raises(TryLater, match="Stripe does not tell"):
-        company.settlement().settle(unpaid)
+        company.reconciler().settle(unpaid)
     assert company.state("hans") == "suspended"
 
 
@@ -414,15 +414,15 @@ def test_more_than_a_day_allows_stops_and_asks_until_the_operator_agrees(company
     assert list(company.machines.running.values()).count("suspended") == 5
     assert company.post.subjects(OPERATOR) == ["Billing has stopped and asks"]
     edits = Edits(company.path)
-    Brakes(Notes(edits.state.folder), company.settlement().policy).release()
+    RateLimits(StateStore(edits.state.folder), company.reconciler().policy).release()
     company.days(1)
     assert list(company.machines.running.values()).count("suspended") == 8
 
 
 def test_notes_that_cannot_be_read_hold_everything(company, hans):
     (company.path / ".silo" / "billing.json").write_text("{")
-    with pytest.raises(TryLater, match=r"billing.json cannot be read: JSONDecodeError; it holds the brakes"):
-        company.settlement().settle(hans)
+    with pytest.raises(TryLater, match=r"billing.json cannot be read: JSONDecodeError; it holds the rate limits"):
+        company.reconciler().settle(hans)
 
 
 def test_a_tenant_whose_file_is_wrong_is_left_alone(company, hans):
@@ -430,7 +430,7 @@ def test_a_tenant_whose_file_is_wrong_is_left_alone(company, hans):
     file.write_text(file.read_text().replace("tenant_plan: small", "tenant_plan: small\ntenant_state: odd"))
     company.account.cancel(hans)
     with pytest.raises(NeedsAttention, match="hans: its settings are not right, so its bill is left alone"):
-        company.settlement().settle(hans)
+        company.reconciler().settle(hans)
     assert company.reconciliation().sweep().left[0].startswith("hans: its settings are not right")
 
 
@@ -441,7 +441,7 @@ def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(
     company.account.cancel(hans)
     company.account.cancel(maria)
     with pytest.raises(NeedsAttention, match=f"hans and peter both have {hans}; one of them is right"):
-        company.settlement().settle(hans)
+        company.reconciler().settle(hans)
     repair = company.reconciliation().sweep()
     assert repair.left == (f"hans and peter both have {hans}; one of them is right",)
     assert (company.state("hans"), company.state("peter"), company.state("maria")) == (
@@ -454,7 +454,7 @@ def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(
 def test_rules_that_are_wrong_hold_everything(company, hans):
     company.set(billing_deletion_days=1)
     with pytest.raises(TryLater, match="billing_deletion_days is 1; more than 1 is right"):
-        company.settlement().settle(hans)
+        company.reconciler().settle(hans)
 
 
 def test_what_billing_keeps_is_for_its_owner_alone(company, hans):

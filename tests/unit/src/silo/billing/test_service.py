@@ -31,7 +31,7 @@ import os, random, sys, time
 from pathlib import Path
 from silo.billing import service
 from silo.billing.inbox import Inbox
-from silo.billing.protocols import Outcome
+from silo.billing.protocols import EventOutcome
 
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -40,7 +40,7 @@ class Rules:
         os.write(log, f"{os.getpid()} begins {subscription}\\n".encode())
         time.sleep(random.uniform(0, 0.03))
         os.write(log, f"{os.getpid()} ends {subscription}\\n".encode())
-        return Outcome("as it should be")
+        return EventOutcome("as it should be")
 
 service.worker(Inbox(Path(sys.argv[1])), Rules, print, 4)
 """
@@ -48,9 +48,9 @@ service.worker(Inbox(Path(sys.argv[1])), Rules, print, 4)
 HURRY = 5
 IMPATIENT = f"""
 from silo import cli
-from silo.billing import intake
+from silo.billing import webhook_server
 
-intake.BODY_SECONDS /= {HURRY}
+webhook_server.BODY_SECONDS /= {HURRY}
 cli.main()
 """
 SUBSCRIPTIONS = 5
@@ -196,7 +196,7 @@ def test_killed_at_random_points_no_event_is_lost_and_each_line_keeps_its_order(
     for line in (tmp_path / "log").read_text().splitlines():
         process, what, subscription = line.split()
         if what == "begins":
-            assert open_of.get(subscription, ("", ""))[0] != process, "two of one line at once"
+            assert open_of.get(subscription, ("", ""))[0] != process, "two of one queue key at once"
             open_of[subscription] = (process, what)
             begun[subscription] += 1
         else:
@@ -207,7 +207,9 @@ def test_killed_at_random_points_no_event_is_lost_and_each_line_keeps_its_order(
         assert 24 <= ended[f"sub_{number}"] <= begun[f"sub_{number}"] <= 24 + kills["worker"]
     with inbox._database() as database:
         for number in range(SUBSCRIPTIONS):
-            order = database.execute("SELECT seq, ended FROM event WHERE line = ? ORDER BY seq", (f"sub_{number}",))
+            order = database.execute(
+                "SELECT seq, ended FROM event WHERE queue_key = ? ORDER BY seq", (f"sub_{number}",)
+            )
             ends = [end for _seq, end in order]
             assert len(ends) == 24
             assert all(one <= other for one, other in itertools.pairwise(ends))

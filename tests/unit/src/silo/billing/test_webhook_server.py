@@ -13,7 +13,7 @@ from stripe import WebhookSignature
 
 from silo.billing.inbox import Inbox
 from silo.billing.stripe.signature import Refused, Verifier
-from silo.billing.webhook_server import LARGEST_BYTES, Intake
+from silo.billing.webhook_server import LARGEST_BYTES, WebhookServer
 
 OURS, OLDER, NOBODYS = "whsec_current1", "whsec_before12", "whsec_strange1"
 PATH = "/stripe/webhook"
@@ -38,7 +38,7 @@ def inbox(tmp_path):
 
 @pytest.fixture
 def client(inbox):
-    with TestClient(Intake(inbox, Verifier([OURS, OLDER])).application()) as client:
+    with TestClient(WebhookServer(inbox, Verifier([OURS, OLDER])).application()) as client:
         yield client
 
 
@@ -177,10 +177,10 @@ def test_health_is_whether_an_event_could_be_kept(client, inbox):
 def test_the_numbers_of_the_inbox_are_told(post, client, inbox):
     for number in range(3):
         post(written(an_event(number)))
-    inbox.end("evt_0", "parked", "no such price")
+    inbox.end("evt_0", "needs_attention", "no such price")
     found = numbers(client)
     assert found["silo_billing_events", "new"] == 2
-    assert found["silo_billing_events", "parked"] == 1
+    assert found["silo_billing_events", "needs_attention"] == 1
     assert 0 <= found["silo_billing_oldest_wait_seconds",] < 60
     assert found["silo_billing_request_seconds_count",] == 3
 

@@ -84,7 +84,7 @@ def work(worker, inbox):
 
 
 def states(inbox):
-    return {row.id: (row.state, row.attempts, row.told) for row in inbox.rows()}
+    return {row.id: (row.state, row.attempts, row.message) for row in inbox.rows()}
 
 
 def test_a_subscription_is_settled_and_anything_else_considered(worker, inbox, rules):
@@ -117,23 +117,23 @@ def test_what_may_go_better_later_waits_longer_each_time_and_never_ends(worker, 
     assert [state for state, *_ in states(inbox).values()] == ["done", "done"]
 
 
-def test_what_cannot_be_without_guessing_is_parked_and_told_once_a_day(worker, inbox, rules, clock, told):
+def test_what_cannot_be_without_guessing_needs_attention_and_told_once_a_day(worker, inbox, rules, clock, told):
     rules.answers["sub_1"] = [NeedsAttention("price_9 is no plan of ours")] * 3
     for number in range(3):
         inbox.keep([event(number)])
         work(worker, inbox)
         clock.now += 86400 / 2
-    assert states(inbox)["evt_0"] == ("parked", 1, "price_9 is no plan of ours")
+    assert states(inbox)["evt_0"] == ("needs_attention", 1, "price_9 is no plan of ours")
     assert len({trouble.key for trouble in told}) == 2
     assert "silo billing retry evt_0" in told[0].text
     assert inbox.due(9) == []
 
 
-def test_what_has_a_letter_of_its_own_is_parked_without_another(worker, inbox, rules, told):
+def test_what_has_a_letter_of_its_own_needs_attention_without_another(worker, inbox, rules, told):
     rules.answers["sub_1"] = [NeedsAttentionReported("sub_2 pays for hans")]
     inbox.keep([event(1)])
     work(worker, inbox)
-    assert states(inbox)["evt_1"] == ("parked", 1, "sub_2 pays for hans")
+    assert states(inbox)["evt_1"] == ("needs_attention", 1, "sub_2 pays for hans")
     assert told == []
 
 
@@ -194,7 +194,7 @@ class Slow(Rules):
 
     def settle(self, subscription):
         with self.lock:
-            assert subscription not in self.now, "two of one line at once"
+            assert subscription not in self.now, "two of one queue key at once"
             self.now.append(subscription)
             self.beside = max(self.beside, len(self.now))
         time.sleep(0.02)

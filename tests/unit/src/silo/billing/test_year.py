@@ -108,7 +108,8 @@ class Life:
 
     def purged(self):
         return any(
-            stone.name == self.name and stone.purged for stone in Edits(self.company.path).inventory.tombstones()
+            deletion.name == self.name and deletion.purged
+            for deletion in Edits(self.company.path).inventory.deletion_records()
         )
 
     def owes_since(self, subscription):
@@ -194,7 +195,7 @@ def remember(monkeypatch):
 
     for name in ("make", "finish", "take_back"):
         monkeypatch.setattr(Folder, name, forgetting(getattr(Folder, name)))
-    for name in ("look", "tenants", "tombstones"):
+    for name in ("look", "tenants", "deletion_records"):
         monkeypatch.setattr(InventoryEditor, name, remembering(name, getattr(InventoryEditor, name)))
     # Who works here, which each look asks git for, stays the same; so does the outbox.
     monkeypatch.setattr(History, "of", functools.cache(History.of))

@@ -22,9 +22,9 @@ from aiosmtpd.controller import Controller
 
 from silo.ansible import runner
 from silo.ansible.contract import TaskId
-from silo.billing.compare import Reconciliation
+from silo.billing.compare import Comparison
 from silo.billing.errors import NeedsAttention
-from silo.billing.reconciler import Settlement
+from silo.billing.reconciler import Reconciler
 from silo.billing.stripe.events import parse
 from silo.capacity import GIB
 from silo.edits import Edits
@@ -151,7 +151,7 @@ class Machines:
     def run_letters(self, limit, _facts):
         edits = Edits(self.path)
         for tenant in self._tenants(limit):
-            for debt in edits.outbox.owed(tenant.name):
+            for debt in edits.outbox.pending_notifications(tenant.name):
                 if tenant.state == TRUE_WHEN[debt.kind]:
                     address = f"https://{tenant.host_name}"
                     if debt.kind in ("created", "access"):
@@ -208,16 +208,16 @@ def event(task, hosts):
 class World:
     """The company; `now` and all days are those of the account at Stripe."""
 
-    def __init__(self, path, account, gateway, post, machines):
-        self.path, self.account, self.gateway = path, account, gateway
+    def __init__(self, path, account, client, post, machines):
+        self.path, self.account, self.client = path, account, client
         self.post, self.machines = post, machines
         self.delivered = 0
 
-    def settlement(self):
-        return Settlement(Operator(Edits(self.path)), self.gateway, clock=self.clock)
+    def reconciler(self):
+        return Reconciler(Operator(Edits(self.path)), self.client, clock=self.clock)
 
     def reconciliation(self):
-        return Reconciliation(Operator(Edits(self.path)), self.gateway, self.clock)
+        return Comparison(Operator(Edits(self.path)), self.client, self.clock)
 
     def clock(self):
         return self.account.time
@@ -228,7 +228,7 @@ class World:
     def take(self, event):
         """Do with an event what the worker does."""
         found = parse(json.dumps(event).encode())
-        rules = self.settlement()
+        rules = self.reconciler()
         with contextlib.suppress(NeedsAttention):
             return rules.settle(found.subscription) if found.subscription else rules.consider(event)
 

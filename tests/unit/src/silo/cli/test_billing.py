@@ -28,7 +28,7 @@ def inbox(tmp_path):
     inbox = Inbox(tmp_path / "inbox.db", lambda: 1_795_456_800.0)
     inbox.keep([Event(f"evt_{number}", "invoice.paid", 7.0, "sub_1", b"{}") for number in range(3)])
     inbox.end("evt_0", "done", "hans runs")
-    inbox.end("evt_1", "parked", "price_9 is no plan of ours")
+    inbox.end("evt_1", "needs_attention", "price_9 is no plan of ours")
     return inbox
 
 
@@ -57,7 +57,7 @@ def test_what_waits_and_what_needs_somebody_is_listed(silo, inbox):
     result = silo("billing", "events")
     assert result.exit_code == 0, result.output
     assert "evt_0" not in result.output
-    assert "parked" in result.output
+    assert "needs_attention" in result.output
     assert "price_9 is no plan of ours" in result.output
 
 
@@ -71,22 +71,22 @@ def test_each_state_by_its_name_for_machines(silo, inbox):
             "received": "2026-11-23T18:00:00+00:00",
             "state": "done",
             "attempts": 0,
-            "told": "hans runs",
+            "message": "hans runs",
         }
     ]
 
 
-def test_what_is_parked_is_tried_again(silo, inbox):
+def test_what_needs_attention_is_tried_again(silo, inbox):
     result = silo("billing", "retry", "evt_1")
     assert (result.exit_code, result.output) == (0, "evt_1 is tried again.\n")
     assert [row.id for row in inbox.due(9)] == ["evt_1"]
 
 
 @pytest.mark.parametrize("event", ["evt_0", "evt_2", "evt_9"])
-def test_only_what_is_parked_or_failed_can_be_tried_again(silo, inbox, event):
+def test_only_what_needs_attention_or_failed_can_be_tried_again(silo, inbox, event):
     result = silo("billing", "retry", event)
     assert result.exit_code == 2
-    assert f"event '{event}': it is neither parked nor failed" in result.output
+    assert f"event '{event}': it neither needs attention nor failed" in result.output
 
 
 @pytest.mark.parametrize("arguments", [("events",), ("retry", "evt_1")])
@@ -140,7 +140,7 @@ def test_an_event_comes_in_and_what_it_asks_for_is_told(path, tmp_path, keys):
         ]
         try:
             deadline = time.monotonic() + 60
-            while inbox.tally().counts["parked"] == 0 and time.monotonic() < deadline:
+            while inbox.tally().counts["needs_attention"] == 0 and time.monotonic() < deadline:
                 body, headers = signed(event)
                 try:
                     answer = requests.post(f"http://127.0.0.1:{port}{PATH}", data=body, headers=headers, timeout=5)
@@ -153,10 +153,10 @@ def test_an_event_comes_in_and_what_it_asks_for_is_told(path, tmp_path, keys):
                 one.terminate()
                 one.wait(60)
     (row,) = inbox.rows()
-    assert (row.state, "Stripe knows no subscription sub_of_nobody" in row.told) == ("parked", True)
+    assert (row.state, "Stripe knows no subscription sub_of_nobody" in row.message) == ("needs_attention", True)
     (letter,) = Edits(path).outbox.states()
-    assert letter.startswith("billing/parked/sub_of_nobody/")
+    assert letter.startswith("billing/needs_attention/sub_of_nobody/")
     text = (tmp_path / "said").read_text()
-    assert "evt_1 (customer.subscription.updated): parked" in text
+    assert "evt_1 (customer.subscription.updated): needs attention" in text
     assert KEY not in text
     assert SECRET not in text

@@ -224,16 +224,22 @@ def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write, rea
     change = InventoryEditor.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
     assert change.after is None
     assert inventory.tenants() == {}
-    (stone,) = inventory.tombstones()
-    assert (stone.index, stone.name, stone.by, stone.nas, stone.quota) == (1, "anna", "Maria", "silo1", 100 * GIB)
+    (deletion,) = inventory.deletion_records()
+    assert (deletion.index, deletion.name, deletion.by, deletion.nas, deletion.quota) == (
+        1,
+        "anna",
+        "Maria",
+        "silo1",
+        100 * GIB,
+    )
     assert "anna" not in read_by_ansible()
     assert inventory.create("anna", email=MAIL, plan="small").after["tenant_index"] == 2
     kept = path / "retired" / "1-anna"
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == files
     assert inventory.fleet().promised["silo1"] == {"anna": 100 * GIB, "1-anna": 100 * GIB}
-    inventory.purge(stone)
+    inventory.purge(deletion)
     assert not kept.exists()
-    assert inventory.tombstones()[0].purged
+    assert inventory.deletion_records()[0].purged
     assert inventory.fleet().promised["silo1"] == {"anna": 100 * GIB}
     assert inventory.create("hans", email=MAIL, plan="small").after["tenant_index"] == 3
 
@@ -244,7 +250,7 @@ def test_a_deleted_tenant_comes_back_with_all_its_files(path, inventory):
     change = inventory.restore("anna")
     assert change.after["tenant_index"] == 1
     assert {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()} == files
-    assert inventory.tombstones() == ()
+    assert inventory.deletion_records() == ()
     assert inventory.fleet().ledgers["silo1"].tenants == (3.5 * GIB,)
 
 
@@ -303,7 +309,7 @@ def test_each_change_is_one_commit_with_a_clear_message(path, git):
     assert changes[4].commit is None
     assert "example.ch" not in git("log", "--format=%B")
     assert git("status", "--porcelain") == ""
-    assert inventory.tombstones() == ()
+    assert inventory.deletion_records() == ()
 
 
 def test_a_git_that_refuses_leaves_the_edit_undone(path, git):

@@ -1,8 +1,6 @@
 """Letters say everything, in each language, and reach a real SMTP server once."""
 
 import socket
-import sqlite3
-from contextlib import closing
 from datetime import UTC, date, datetime
 from xml.etree import ElementTree
 
@@ -118,14 +116,14 @@ def test_refused_for_now_is_sent_later_and_once(post):
     assert b"in?a" not in settings.outbox.read_bytes() and settings.outbox.stat().st_mode & 0o777 == 0o600
 
 
-def test_refused_for_good_is_parked(post):
+def test_refused_for_good_needs_attention(post):
     _, settings = post("554 no")
     outbox = Outbox(settings)
     outbox.enqueue("e1", "hans@example.ch", LETTERS[0], "fr")
     assert outbox.deliver() == 0 and outbox.states()["e1"][0] == "failed"
 
 
-def test_a_letter_cut_off_while_sending_is_parked(post):
+def test_a_letter_cut_off_while_sending_needs_attention(post):
     handler, settings = post("250 ok")
     outbox = Outbox(settings)
     outbox.enqueue("e1", "hans@example.ch", LETTERS[0], "it")
@@ -144,15 +142,15 @@ def test_what_waits_is_tried_at_once_where_somebody_asks(post):
 
 def test_a_debt_is_one_until_it_is_forgotten(tmp_path):
     outbox = Outbox(MailSettings("127.0.0.1", 25, "silo@example.ch", tmp_path / "outbox.db", security="none"))
-    assert outbox.owe("hans", "created")
-    assert not outbox.owe("hans", "created")
-    assert outbox.owe("hans", "access")
-    assert outbox.owe("maria", "created")
-    assert {debt.kind for debt in outbox.owed("hans")} == {"access", "created"}
-    first = outbox.owed("maria")[0]
+    assert outbox.queue_notification("hans", "created")
+    assert not outbox.queue_notification("hans", "created")
+    assert outbox.queue_notification("hans", "access")
+    assert outbox.queue_notification("maria", "created")
+    assert {debt.kind for debt in outbox.pending_notifications("hans")} == {"access", "created"}
+    first = outbox.pending_notifications("maria")[0]
     assert first.event.startswith("created/maria/20")
     outbox.forget("hans", "created")
-    assert len(outbox.owed()) == 2
+    assert len(outbox.pending_notifications()) == 2
 
 
 VARIABLES = {
@@ -202,11 +200,8 @@ def test_a_letter_that_tells_what_is_true_no_more_is_taken_back_while_it_waits(t
     assert outbox.states() == {}
 
 
-def test_a_debt_keeps_where_its_customer_can_pay_and_an_outbox_of_before_learns_it(tmp_path):
+def test_a_pending_notification_keeps_where_its_customer_can_pay(tmp_path):
     settings = MailSettings("127.0.0.1", 9, "a@b.ch", tmp_path / "o", security="none")
-    with closing(sqlite3.connect(settings.outbox)) as old:
-        old.execute("CREATE TABLE owed (tenant TEXT, kind TEXT, since TEXT NOT NULL, PRIMARY KEY (tenant, kind))")
-        old.execute("INSERT INTO owed VALUES ('anna', 'suspended', '2026-01-01')")
-        old.commit()
-    Outbox(settings).owe("hans", "suspended", LINK)
-    assert [(debt.tenant, debt.link) for debt in Outbox(settings).owed()] == [("anna", ""), ("hans", LINK)]
+    assert Outbox(settings).queue_notification("hans", "suspended", LINK)
+    assert not Outbox(settings).queue_notification("hans", "suspended", "https://pay.example.ch/other")
+    assert [(one.tenant, one.link) for one in Outbox(settings).pending_notifications()] == [("hans", LINK)]

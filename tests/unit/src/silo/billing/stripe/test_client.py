@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from silo.billing.errors import NeedsAttention, TryLater
-from silo.billing.stripe.client import Gateway
+from silo.billing.stripe.client import Client
 from tests.stripe_api import DAY, Account, Server
 from tests.stripe_api.server import KEY
 
@@ -25,84 +25,84 @@ def account(server):
 
 
 @pytest.fixture
-def gateway(server, account):
-    return Gateway(KEY, api=server.url)
+def client(server, account):
+    return Client(KEY, api=server.url)
 
 
-def test_a_subscription_with_what_the_customer_wished(gateway, account):
+def test_a_subscription_with_what_the_customer_wished(client, account):
     name = account.order("hans", "hans@example.ch", "price_small", "fr")
-    found = gateway.subscription(name)
+    found = client.subscription(name)
     assert (found.id, found.status, found.prices) == (name, "active", ("price_small",))
     assert (found.name, found.language, found.email) == ("hans", "fr", "hans@example.ch")
     assert (found.created, found.ended, found.ends) == (account.time, None, None)
 
 
-def test_a_subscription_that_ends_and_one_that_ended(gateway, account):
+def test_a_subscription_that_ends_and_one_that_ended(client, account):
     name = account.order("hans", "hans@example.ch", "price_small")
     begun = account.time
     account.cancel(name, at_period_end=True)
-    assert gateway.subscription(name).ends == begun + datetime.timedelta(days=31)
+    assert client.subscription(name).ends == begun + datetime.timedelta(days=31)
     account.advance(40)
-    found = gateway.subscription(name)
+    found = client.subscription(name)
     assert (found.status, found.ended) == ("canceled", begun + datetime.timedelta(days=31))
 
 
-def test_an_invoice_is_unpaid_since_it_was_first_tried_however_often_it_is_tried_again(gateway, account):
+def test_an_invoice_is_unpaid_since_it_was_first_tried_however_often_it_is_tried_again(client, account):
     name = account.order("hans", "hans@example.ch", "price_small")
     account.break_card(name)
     account.advance(31)
     first = account.time
     account.advance(20)
-    paid, unpaid = sorted(gateway.invoices(name), key=lambda one: one.created)
+    paid, unpaid = sorted(client.invoices(name), key=lambda one: one.created)
     assert (paid.status, paid.unpaid_since(account.time)) == ("paid", None)
     assert account.of(name)[1]["attempt_count"] == 4
     assert unpaid.unpaid_since(account.time) == first
     assert unpaid.link.startswith("https://invoice.stripe.example/")
-    assert gateway.unpaid() == {name: (unpaid,)}
-    assert gateway.subscription(name).status == "unpaid"
+    assert client.unpaid() == {name: (unpaid,)}
+    assert client.subscription(name).status == "unpaid"
 
 
-def test_all_pages_are_read(gateway, account, server):
+def test_all_pages_are_read(client, account, server):
     names = {account.order(f"t{number}", "t@example.ch", "price_small") for number in range(230)}
     account.cancel(min(names))
-    assert {one.id for one in gateway.subscriptions()} == names
+    assert {one.id for one in client.subscriptions()} == names
     assert server.asked.count("GET /v1/subscriptions") == 3
-    assert {one.id for one in gateway.subscriptions(ended=False)} == names - {min(names)}
+    assert {one.id for one in client.subscriptions(ended=False)} == names - {min(names)}
     assert server.asked.count("GET /v1/subscriptions") == 6
-    found = list(gateway.events(["checkout.session.completed"], account.time))
+    found = list(client.events(["checkout.session.completed"], account.time))
     assert len(found) == 230
     assert found[0]["data"]["object"]["subscription"] == min(names)
 
 
-def test_events_of_other_types_and_times_are_not_asked_for(gateway, account):
+def test_events_of_other_types_and_times_are_not_asked_for(client, account):
     account.order("hans", "hans@example.ch", "price_small")
     account.now += DAY
     name = account.order("anna", "anna@example.ch", "price_small")
-    found = list(gateway.events(["invoice.paid"], account.time))
+    found = list(client.events(["invoice.paid"], account.time))
     assert [one["data"]["object"]["parent"]["subscription_details"]["subscription"] for one in found] == [name]
 
 
-def test_what_stripe_does_not_know_is_parked(gateway):
+def test_what_stripe_does_not_know_needs_attention(client):
     with pytest.raises(NeedsAttention, match="Stripe knows no subscription sub_other; it may be of another account"):
-        gateway.subscription("sub_other")
+        client.subscription("sub_other")
 
 
-def test_what_fails_is_tried_later_and_names_no_key(gateway, account, server):
+def test_what_fails_is_tried_later_and_names_no_key(client, account, server):
     name = account.order("hans", "hans@example.ch", "price_small")
     server.rights = {"subscriptions"}
     with pytest.raises(TryLater, match="the key is not valid, or may not read this"):
-        gateway.invoices(name)
+        client.invoices(name)
     server.away = True
-    for ask in (lambda: gateway.subscription(name), gateway.subscriptions, gateway.unpaid):
+    for ask in (lambda: client.subscription(name), client.subscriptions, client.unpaid):
         with pytest.raises(TryLater, match="Stripe does not tell") as raised:
             ask()
         assert KEY not in str(raised.value)
     with pytest.raises(TryLater, match="the key is not valid"):
         server.away = False
-        Gateway("rk_test_other", api=server.url).subscription(name)
+        Client("rk_test_other", api=server.url).subscription(name)
 
 
-def test_nothing_is_ever_written(gateway, account, server):
+def test_nothing_is_ever_written(client, account, server):
     name = account.order("hans", "hans@example.ch", "price_small")
-    gateway.subscription(name), gateway.invoices(name), gateway.subscriptions(), gateway.unpaid()
+    client.subscription(name), client.invoices(name), client.subscriptions(), client.unpaid()
     assert {one.split()[0] for one in server.asked} == {"GET"}

@@ -36,7 +36,7 @@ def event(kind, about, **more):
 )
 def test_the_subscription_is_found_where_each_version_has_it(kind, about, subscription):
     found = parse(event(kind, about).encode())
-    assert (found.subscription, found.line) == (subscription, subscription or "evt_1")
+    assert (found.subscription, found.queue_key) == (subscription, subscription or "evt_1")
     assert (found.id, found.type, found.created) == ("evt_1", kind, 7.0)
 
 

@@ -129,7 +129,7 @@ CHANGES = {
     "a price that is archived": (lambda one: one.prices["price_small"].update(active=False), "warning", "is archived"),
     "a product that is archived": (_no_product, "warning", "is archived"),
     "a price to pay once": (lambda one: one.prices["price_small"].update(type="one_time"), "wrong", "paid once"),
-    "a price of no plan": (lambda one: one.sell("price_gift", "Gift"), "warning", "would be parked"),
+    "a price of no plan": (lambda one: one.sell("price_gift", "Gift"), "warning", "would need attention"),
     "no portal": (lambda one: one.portals.clear(), "wrong", "not set up"),
     "a portal of nobody": (lambda one: one.portals["bpc_1"].update(is_default=False), "wrong", "not set up"),
     "no other card": (

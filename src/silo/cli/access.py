@@ -1,0 +1,69 @@
+"""silo reset-access and silo letters: how a customer gets a login link, and the letters that bring it."""
+
+from __future__ import annotations
+
+import click
+
+from silo.cli import output
+from silo.cli.context import Context, agree, changing, operator
+from silo.notifications import LetterError
+from silo.operation import Operator
+
+
+@click.command("reset-access", cls=output.Command)
+@click.argument("customer")
+@changing
+@click.pass_obj
+def reset_access(context: Context, customer: str, yes: bool, dry_run: bool) -> None:
+    """Send a customer a new one-time login link; the older link ends, and a password that is forgotten with it."""
+    with operator(context) as one:
+        if dry_run:
+            one.edits.desired(customer)
+            click.echo(f"{customer} would get a new link.")
+            return
+        agree(yes, f"{customer}'s password and all open links will end. Go on?")
+        if path := one.reset_access(customer):
+            click.echo(f"No relay is set (letters_relay_host). The one-time login link is in {path}.")
+            return
+        click.echo(f"{customer} is sent a new link.")
+        report_access(one, customer)
+
+
+@click.command(cls=output.Command)
+@click.option("--now", is_flag=True, help="Send also what waits for its next attempt.")
+@output.json_option("An object with 'letters'.")
+@click.pass_obj
+def letters(context: Context, now: bool, as_json: bool) -> None:
+    """Send the letters whose time has come, and show how far each is. A timer may run it."""
+    outbox = context.edits().outbox
+    if outbox is None:
+        raise output.Failure("No relay is set; letters_relay_host is its variable.")
+    problem = ""
+    try:
+        outbox.deliver(at_once=now)
+    except LetterError as error:
+        problem = str(error)
+    states = outbox.states()
+    if as_json:
+        found = [{"event": event, "state": state, "error": why} for event, (state, why) in states.items()]
+        output.as_json({"letters": found})
+    else:
+        made = output.table("letter", "state", "why")
+        for event, (state, why) in states.items():
+            made.add_row(event, state, why)
+        output.show(made)
+    if problem:
+        raise output.Failure(problem)
+
+
+def report_access(one: Operator, customer: str) -> None:
+    """Print which letters to a customer are not sent yet; without a relay, where the login link is."""
+    if one.edits.outbox:
+        letters = {event: how for event, how in one.edits.outbox.states().items() if event.split("/")[1] == customer}
+        for event, (state, error) in letters.items():
+            if state != "sent":
+                kind = event.split("/")[0]
+                click.echo(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
+        return
+    path = one.link(customer)
+    click.echo(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")

@@ -1,0 +1,84 @@
+"""silo reconcile: whether Stripe, the inventory and the machines agree."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import sqlite3
+import typing as t
+from pathlib import Path
+
+import click
+
+from silo.billing.errors import BillingError
+from silo.cli import output
+from silo.cli.billing import inbox_option, stripe_client
+from silo.cli.context import Context, operator
+
+if t.TYPE_CHECKING:
+    from silo.billing.compare import Comparison
+    from silo.billing.stripe.client import Client
+
+
+@click.command(cls=output.Command)
+@click.option("--fix", is_flag=True, help="Settle what can be settled; the rest is told by letter.")
+@inbox_option
+@output.json_option("An object with 'differences', and with --fix 'done', 'left' and 'later'.")
+@click.pass_obj
+def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
+    """Compare Stripe, the inventory and what runs: who pays and has none, who has one and does not pay, who is unknown.
+
+    With --fix, events that never arrived are fetched too. Ends with 1 where something differs, or with --fix where
+    something could not be done now.
+    """
+    from silo.billing.compare import Comparison
+
+    stripe = stripe_client()
+    with operator(context) as one:
+        both = Comparison(one, stripe)
+        fetched = _fetch(stripe, inbox) if fix else 0
+        found = both.look()
+        if fix:
+            _fix(both, found, fetched, as_json)
+            return
+    if as_json:
+        output.as_json({"differences": [dataclasses.asdict(one) for one in found]})
+    else:
+        for difference in found:
+            hint = {"settle": " --fix does it.", "apply": " --fix applies it."}.get(difference.remedy, "")
+            click.echo(f"{difference.text}.{hint}")
+    if found:
+        raise output.Failure(f"{len(found)} differences.")
+    if not as_json:
+        click.echo("Stripe, the inventory and the machines agree.")
+
+
+def _fetch(stripe: Client, path: Path) -> int:
+    """Put what never arrived into the inbox, whose worker goes on; return how many; 0 where there is no inbox."""
+    from silo.billing.compare import missed
+    from silo.billing.inbox import Inbox
+
+    if not path.exists():
+        return 0
+    try:
+        return sum(Inbox(path).keep(missed(stripe, datetime.datetime.now(datetime.UTC))))
+    except (OSError, sqlite3.Error) as error:
+        raise BillingError(f"the inbox {path} cannot be written: {error}") from error
+
+
+def _fix(both: Comparison, found: t.Sequence[t.Any], fetched: int, as_json: bool) -> None:
+    repair = both.fix(found)
+    if as_json:
+        differences = [dataclasses.asdict(one) for one in found]
+        output.as_json({"differences": differences, "fetched": fetched, **dataclasses.asdict(repair)})
+    else:
+        if fetched:
+            click.echo(f"{fetched} events that never arrived are in the inbox.")
+        for text in repair.done:
+            click.echo(text)
+        for text in (*repair.left, *repair.later):
+            click.echo(f"left: {text}")
+        if not found:
+            click.echo("Stripe, the inventory and the machines agree.")
+    if repair.later:
+        raise output.Failure(f"{len(repair.later)} could not be done now, and are tried again.")
