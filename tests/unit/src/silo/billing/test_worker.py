@@ -11,12 +11,11 @@ import time
 
 import pytest
 
-from silo.billing import worker as jobs
 from silo.billing.errors import NeedsAttention, NeedsAttentionReported, TryLater
 from silo.billing.inbox import Inbox
 from silo.billing.protocols import EventOutcome
 from silo.billing.stripe.events import Event
-from silo.billing.worker import TakenError, Worker, alone, wait_seconds
+from silo.billing.worker import ATTEMPTS, WORTH_A_LETTER, TakenError, Worker, alone, wait_seconds
 
 
 class Clock:
@@ -109,7 +108,7 @@ def test_what_may_go_better_later_waits_longer_each_time_and_never_ends(worker, 
         clock.now += waits[-1]
     assert waits[:4] == [30, 60, 120, 240]
     assert waits[-1] == max(waits) == 3600
-    assert sum(waits[: jobs.WORTH_A_LETTER - 1]) <= 3600 + 600
+    assert sum(waits[: WORTH_A_LETTER - 1]) <= 3600 + 600
     assert {trouble.key for trouble in told} == {"billing/waiting/evt_1"}
     assert "Stripe does not answer" in told[0].text
     work(worker, inbox)
@@ -139,11 +138,11 @@ def test_what_has_a_letter_of_its_own_needs_attention_without_another(worker, in
 
 def test_what_fails_by_a_mistake_of_ours_is_tried_and_then_told(worker, inbox, rules, clock, told):
     inbox.keep([event(1), event(2, "sub_2")])
-    rules.answers["sub_1"] = [KeyError("quota")] * jobs.ATTEMPTS
-    for _ in range(jobs.ATTEMPTS):
+    rules.answers["sub_1"] = [KeyError("quota")] * ATTEMPTS
+    for _ in range(ATTEMPTS):
         clock.now += 3600
         work(worker, inbox)
-    assert states(inbox)["evt_1"] == ("failed", jobs.ATTEMPTS, """KeyError: "'quota'\"""")
+    assert states(inbox)["evt_1"] == ("failed", ATTEMPTS, """KeyError: "'quota'\"""")
     assert states(inbox)["evt_2"][0] == "done"
     assert [trouble.key for trouble in told][-1] == "billing/failed/evt_1"
     # It holds nobody: the next of its line is done, and it with that.
