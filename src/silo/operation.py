@@ -40,7 +40,7 @@ def _silent(_message: object) -> None:
 class Operator:
     """Somebody who changes tenants of one inventory.
 
-    `listen` hears Ansible's events, `tell` a sentence where one has to wait. What changes raises InventoryError or
+    `listen` gets Ansible's events, `on_wait` a sentence where a run has to wait. What changes raises InventoryError or
     AdmissionError where nothing was changed, and ApplyIncomplete where the edit is made and its run failed. With
     `verify`, each apply verifies the tenants that it changed, and `broken` has the findings that need something done.
     """

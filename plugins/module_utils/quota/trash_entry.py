@@ -37,7 +37,7 @@ class Entry:
 
 
 def parse_when(text: str) -> datetime.datetime:
-    """Return the time of a tombstone; raises QuotaError for what is no time, not in UTC, or finer than a second."""
+    """Return the time of a deletion; raises QuotaError for what is no time, not in UTC, or finer than a second."""
     try:
         when = datetime.datetime.fromisoformat(text)
     except ValueError:
