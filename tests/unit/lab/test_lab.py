@@ -235,4 +235,4 @@ def test_the_command_line_turns_an_error_into_one_sentence_and_a_code(monkeypatc
     assert "there is no lab lab-of-a-unit-test" in capsys.readouterr().err
     monkeypatch.setenv("SILO_INVENTORY", "")
     assert command_line.main(["restore"]) == 1
-    assert "SILO_INVENTORY and SILO_VAULT_PASSWORD_FILE name the inventory" in capsys.readouterr().err
+    assert "SILO_INVENTORY is not set; it names the inventory of a lab" in capsys.readouterr().err

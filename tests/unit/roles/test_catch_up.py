@@ -8,7 +8,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.metrics imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 from silo_catch_up import __main__ as program
-from silo_catch_up.memory import LAST_SECONDS, Memory, PendingNotification
+from silo_catch_up.memory import LAST_SECONDS, Debt, Memory
 from silo_catch_up.photo_server import QUEUES, PhotoServer
 
 URL = "http://10.82.0.2:3003"
@@ -175,7 +175,7 @@ def test_a_memory_that_cannot_be_read_is_none(tmp_path, text):
 
 
 def test_a_memory_is_read_as_it_was_written(tmp_path):
-    memory = Memory(5.0, {"hans": 3}, {"hans": PendingNotification(owed=True, runs=2, next_at=7.0)})
+    memory = Memory(5.0, {"hans": 3}, {"hans": Debt(owed=True, runs=2, next_at=7.0)})
     memory.write(tmp_path / "known.json")
     assert Memory.read(tmp_path / "known.json") == memory
 

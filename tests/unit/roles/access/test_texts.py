@@ -50,7 +50,8 @@ def test_the_numbers_are_those_of_the_program(language):
 
 def test_the_page_looks_like_the_other_pages():
     one, other = (
-        (ROLES / path).read_text() for path in ("access/files/silo_access/page.html", "pages/templates/page.html.j2")
+        (ROLES.parent / path).read_text()
+        for path in ("server/silo_access/page.html", "roles/pages/templates/page.html.j2")
     )
     for part in (r"<svg.*?</svg>", r":root .*?\n}", r"\nbody \{.*?\}", r"\nmain \{.*?\}"):
         assert re.search(part, one, re.DOTALL)[0].split("--edge")[0] in re.search(part, other, re.DOTALL)[0] + other

@@ -39,7 +39,9 @@ def open_inbox(path):
 
 
 def open_outbox(path):
-    Outbox(MailSettings("127.0.0.1", 25, "silo@example.ch", path, security="none")).owe("hans", "welcome")
+    Outbox(MailSettings("127.0.0.1", 25, "silo@example.ch", path, security="none")).queue_notification(
+        "hans", "created"
+    )
 
 
 def open_ledger(path):
