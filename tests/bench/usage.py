@@ -25,7 +25,7 @@ import json, subprocess, sys, time
 from pathlib import Path
 
 sys.path.insert(0, "/usr/local/lib/silo/accounting.pyz")
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import survey
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
 
 def seconds(work):
     start = time.monotonic()
@@ -34,7 +34,7 @@ def seconds(work):
 
 ours, theirs = [], []
 for _ in range(int(sys.argv[1])):
-    ours.append(seconds(lambda: survey.read(Path("/srv/silo/tenants"), 0, 5, databases=False)))
+    ours.append(seconds(lambda: collector.read(Path("/srv/silo/tenants"), 0, 5, databases=False)))
     theirs.append(seconds(lambda: subprocess.run(["docker", "stats", "--no-stream"], stdout=subprocess.DEVNULL)))
 print(json.dumps([ours, theirs]))
 """
