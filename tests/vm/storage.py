@@ -60,13 +60,17 @@ def _shown(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     return Path(argv[key]).parent.name, argv[key + 2 :]
 
 
+# An emulated machine that shares two cores with all other tests takes minutes for a playbook.
+SECONDS = 1800
+
+
 class Storage:
     """Runs Ansible on both machines, with the inventory beside this file."""
 
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
 
-    def try_run(self, *command: str, seconds: int = 600) -> Run:
+    def try_run(self, *command: str, seconds: int = SECONDS) -> Run:
         settings = {
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "ANSIBLE_FORCE_COLOR": "0",
@@ -88,7 +92,7 @@ class Storage:
             action.end(done.returncode, done.stdout, note="; ".join(errors(done.stdout)) if done.returncode else "")
         return Run(done.returncode, done.stdout)
 
-    def run(self, *command: str, seconds: int = 600) -> str:
+    def run(self, *command: str, seconds: int = SECONDS) -> str:
         done = self.try_run(*command, seconds=seconds)
         if done.code:
             pytest.fail(f"{command_line(command)} ended with {done.code}:\n{done.output}")
