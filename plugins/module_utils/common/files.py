@@ -58,7 +58,7 @@ def create(path: Path, content: str | bytes, mode: int) -> None:
 def move(source: Path, target: Path) -> None:
     """Rename a file or directory, and have the disk know it; raises OSError."""
     source.rename(target)
-    for directory in {source.parent, target.parent}:
+    for directory in sorted({source.parent, target.parent}):
         sync_directory(directory)
 
 

@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Iterable
 
 # Importing a module registers its checks.
-from . import server, snapshot  # noqa: F401
+from . import server, snapshot  # noqa: F401  # pylint: disable=unused-import
 from .finding import Finding
 from .registry import ON_SERVER, Check, Selection, Subject
 from .subjects import Server

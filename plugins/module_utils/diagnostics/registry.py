@@ -34,7 +34,8 @@ class Subject(t.Protocol):
 
 
 S = t.TypeVar("S", bound=Subject)
-Function = Callable[[S], Finding | Iterable[Finding] | None]
+# Union and Optional outside of annotations: the pylint of ansible-test takes | for an operation there.
+Function = Callable[[S], t.Union[Finding, Iterable[Finding], None]]  # noqa: UP007
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ NO_DATA = frozenset({"secrets"})
 LINE = re.compile(r"^([0-9]{1,18})\t[^\n]*/([^/\n]+)$", re.MULTILINE)
 
 # Bytes of disk below each folder of a tenant, as `database_bytes`; None where they could not be counted in time.
-Disk = Mapping[str, int | None]
+Disk = Mapping[str, t.Optional[int]]  # noqa: UP045 # the pylint of ansible-test takes | for an operation here
 
 
 def read(directory: Path, seconds: float, answer: Ask = ask) -> Disk:
