@@ -159,7 +159,7 @@ def test_all_that_roles_take_from_beside_them_is_there(installed):
 
 
 def test_a_playbook_of_the_collection_is_found_by_its_full_name(ansible, results):
-    assert "Scope" in ansible("ansible-playbook", "-i", "inventory", "--list-tasks", "swissphoto.silo.plan")
+    assert "silo:scope" in ansible("ansible-playbook", "-i", "inventory", "--list-tasks", "swissphoto.silo.plan")
 
 
 def test_an_installed_package_has_every_file_of_silo():

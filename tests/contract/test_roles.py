@@ -12,10 +12,12 @@ from .world import ROOT
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 # What a tenant may have, and none has where its files do not say so.
 UNSET = {
+    "tenant_environment",
     "tenant_extended_until",
     "tenant_extension_reason",
     "tenant_file",
     "tenant_images",
+    "tenant_log_level",
     "tenant_plan",
     "tenant_secrets",
     "tenant_subnet",
@@ -102,8 +104,10 @@ def test_a_role_has_no_option_that_nothing_uses(role):
 
 
 def test_a_tenant_has_no_option_that_nothing_reads():
-    folders = ("plugins", "src", "roles/tenant/tasks")
-    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in (".py", ".yml")]
+    folders = ("plugins", "src", "roles/tenant/tasks", "roles/tenant/files")
+    files = [
+        file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in (".py", ".yml", ".yaml")
+    ]
     read_by_us = set(re.findall(r"\w+", "\n".join(file.read_text() for file in files)))
     assert sorted(options("tenant").keys() - read_by_us) == []
 
