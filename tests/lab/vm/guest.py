@@ -112,7 +112,10 @@ class Guest:
         processor = (
             ("-accel", "kvm", "-cpu", "host") if how == "kvm" else ("-accel", "tcg,thread=multi", "-cpu", "Nehalem")
         )
-        kernel = "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=false mitigations=off nokaslr audit=0"
+        # Emulated processors that patch code at once panic now and then while they boot: then they boot again.
+        kernel = (
+            "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=false mitigations=off nokaslr audit=0 panic=5"
+        )
         disks = [
             f"file={self.directory}/{file},if=none,id={name},format=raw,cache=writeback{more}"
             for name, file, more in (
