@@ -53,9 +53,11 @@ def policy_of(inventory: Path) -> str:
     summary = hashlib.sha256()
     tenants = {path.parent for path in inventory.glob("host_vars/*/tenant.yml")}
     for path in sorted(inventory.rglob("*")):
-        if path.is_file() and path.parent not in tenants and ".git" not in path.parts:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            summary.update(f"{path.relative_to(inventory)}\0{content}\0".encode())
+        place = path.relative_to(inventory)
+        # Hidden is what silo and git keep for themselves.
+        is_policy = path.parent not in tenants and not any(part.startswith(".") for part in place.parts)
+        if path.is_file() and is_policy:
+            summary.update(f"{place}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     return summary.hexdigest()
 
 

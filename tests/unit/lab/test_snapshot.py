@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab import snapshot as module
 from tests.lab.command import LabError, Result
-from tests.lab.snapshot import Inventory, Snapshot, key_of
+from tests.lab.snapshot import Inventory, Snapshot, key_of, policy_of
 from tests.lab.state import Directory
 
 VOLUMES = {"srv": "silo-test-srv", "registry": "silo-test-internet-registry"}
@@ -216,3 +216,25 @@ def test_the_key_follows_from_all_that_goes_in_and_from_nothing_else(repository)
 
 def test_all_that_the_key_is_made_of_is_there():
     key_of(module.Path(__file__).parents[3])
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("host_vars/hans/overrides.yml", False),
+        ("host_vars/zora/tenant.yml", False),
+        (".silo/durations.json", False),
+        (".git/HEAD", False),
+        ("host_vars/silo1/main.yml", True),
+        ("group_vars/all/main.yml", True),
+        ("hosts.yml", True),
+    ],
+)
+def test_what_decides_how_servers_are_is_all_but_the_tenants(tmp_path, file, changes):
+    for name in ("hosts.yml", "host_vars/silo1/main.yml", "host_vars/hans/tenant.yml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("---\n")
+    before = policy_of(tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("---\nchanged: true\n")
+    assert (policy_of(tmp_path) != before) is changes
