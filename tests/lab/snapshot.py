@@ -24,7 +24,8 @@ from .state import Directory
 # All that decides what a converged lab is: what is run, on which policy and inventory, by which Ansible, in which lab.
 SOURCES = (
     *("ansible.cfg", "constraints.txt", "pyproject.toml"),
-    *("group_vars", "inventory/demo", "meta", "playbooks", "plugins", "roles", "src", "tests/lab", "tests/molecule"),
+    *("group_vars", "inventory/demo", "meta", "playbooks", "plugins", "roles", "server", "src"),
+    *("tests/lab", "tests/molecule"),
 )
 LABEL = "ch.swissphoto.silo.lab-snapshot"
 NAME = "silo-lab-snapshot"

@@ -20,6 +20,8 @@ STORAGE = (
     "roles/host/tasks/storage.yml",
     "roles/nas",
     "roles/recovery",
+    "server/silo_proxy.py",
+    "server/silo_recovery.py",
     "tests/integration",
     "tests/lab/vm",
     "tests/vm",

@@ -1,13 +1,15 @@
 import datetime
+import re
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.lab import snapshot as module
 from tests.lab.command import LabError, Result
-from tests.lab.snapshot import Inventory, Snapshot, key_of, policy_of
+from tests.lab.snapshot import SOURCES, Inventory, Snapshot, key_of, policy_of
 from tests.lab.state import Directory
 
 VOLUMES = {"srv": "silo-test-srv", "registry": "silo-test-internet-registry"}
@@ -238,3 +240,16 @@ def test_what_decides_how_servers_are_is_all_but_the_tenants(tmp_path, file, cha
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text("---\nchanged: true\n")
     assert (policy_of(tmp_path) != before) is changes
+
+
+def test_all_that_a_role_packs_decides_what_a_converged_lab_is():
+    """Whoever moves a folder of which servers get files moves it here as well."""
+    repository = Path(__file__).parents[3]
+    packed = {
+        name
+        for file in repository.glob("roles/*/vars/main.yml")
+        for name in re.findall(r"/\.\./\.\./(\w+)/", file.read_text())
+    }
+    assert "server" in packed
+    assert packed <= set(SOURCES)
+    assert [name for name in SOURCES if not (repository / name).exists()] == []

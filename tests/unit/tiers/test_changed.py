@@ -1,6 +1,7 @@
 """Which files are in hand, and whether storage is what the virtual machines proved last."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -82,4 +83,10 @@ def test_a_record_that_says_nothing_proves_nothing(repository, text):
 
 def test_all_that_storage_is_made_of_is_there():
     root = changed.Path(__file__).parents[3]
+    assert [name for name in changed.STORAGE if not (root / name).exists()] == []
+
+
+def test_all_that_is_proved_with_storage_exists():
+    """A path that was moved would be proved for ever."""
+    root = Path(__file__).parents[3]
     assert [name for name in changed.STORAGE if not (root / name).exists()] == []
