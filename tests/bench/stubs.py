@@ -20,7 +20,7 @@ from .place import ROOT, Place, Run
 
 NOTE = "stub stacks"
 FIRST_INDEX = 1000
-TREE = ("ansible.cfg", "collections", "galaxy.yml", "group_vars", "meta", "playbooks", "plugins", "roles", "tools")
+TREE = "ansible.cfg collections galaxy.yml group_vars meta playbooks plugins roles server tools".split()
 ANSWER = (
     "pid /tmp/nginx.pid; error_log stderr; worker_processes 1; events {} http { access_log off; "
     "client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f; uwsgi_temp_path /tmp/u; "
