@@ -1,14 +1,16 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which file system the storage's modules work on; the options are those of module_utils/quota/detect.py."""
+"""The options by which the storage modules find their file system, as in module_utils/quota/detect.py."""
 
 from __future__ import annotations
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import CHOICES
+
 
 class ModuleDocFragment:
-    """Their options."""
+    """The options of storage_quota, storage_quota_info and storage_trash."""
 
-    DOCUMENTATION = r"""
+    DOCUMENTATION = f"""
 options:
   root:
     description:
@@ -17,15 +19,15 @@ options:
     type: path
     required: true
   sentinel:
-    description: A file in O(root) that exists on the NAS alone; without it nothing is read or touched.
+    description: A file in O(root) that exists only on the NAS. Without it, nothing is read or changed.
     type: str
     default: .silo-nas
   backend:
     description:
-      - The kind of quota; V(auto) takes the one of the file system that is mounted.
-      - V(manual) is for an appliance that has its own means to set quotas; the size that each directory's file system
-        tells is its limit.
+      - The kind of quota; V(auto) chooses it by the file system that is mounted.
+      - V(manual) is for an appliance that sets its own quotas. The module then takes the size that statvfs reports for
+        each directory as its limit.
     type: str
-    choices: [auto, btrfs, manual, xfs, zfs]
+    choices: [{', '.join(CHOICES)}]
     default: auto
 """

@@ -63,7 +63,8 @@ def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, 
         for number, name in enumerate(scenario["tenants"].get(host, ()), start=1)
     }
     pool = {"size": 4096 * GIB, "free": 2048 * GIB}
-    return {"backend": parameters["backend"], "pool": pool, "tenants": tenants, "trash": []}
+    backend = "btrfs" if parameters["backend"] == "auto" else parameters["backend"]
+    return {"backend": backend, "pool": pool, "tenants": tenants, "trash": []}
 
 
 def _stacks_info(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:

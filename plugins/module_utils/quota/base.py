@@ -102,8 +102,9 @@ class Backend(ABC):
         """
         return limit
 
-    def grants(self, found: int | None, limit: int) -> bool:
-        """Whether the limit that was found is the one that was promised."""
+    @classmethod
+    def grants(cls, found: int | None, limit: int) -> bool:
+        """Return whether the limit found is the expected one; both in bytes."""
         return found == limit
 
     def refusal(self, tenant: QuotaTenant, state: State | None) -> str:

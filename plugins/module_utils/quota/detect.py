@@ -14,15 +14,18 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual impor
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.xfs import Xfs
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import Zfs
 
-BACKENDS: dict[str, type[Backend]] = {"btrfs": Btrfs, "xfs": Xfs, "zfs": Zfs}
-"""By the name of the file system, as the mount table has it."""
+BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (Btrfs, Manual, Xfs, Zfs)}
+"""All back ends. The name of each but Manual is that of its file system in the mount table."""
+
+CHOICES = ("auto", *sorted(BACKENDS))
+"""What the option `backend` takes."""
 
 PLACE = {
     "root": {"type": "path", "required": True},
     "sentinel": {"type": "str", "default": ".silo-nas"},
-    "backend": {"type": "str", "choices": ["auto", *sorted([*BACKENDS, "manual"])], "default": "auto"},
+    "backend": {"type": "str", "choices": list(CHOICES), "default": "auto"},
 }
-"""The options of a module by which it names what it works on, as AnsibleModule takes them."""
+"""The options by which a module finds its file system, as AnsibleModule takes them."""
 
 
 def parse_mounts(text: str) -> list[Mount]:
@@ -49,20 +52,19 @@ def require_mount(root: str, sentinel: str, table: list[Mount]) -> Mount:
 
 
 def open_backend(root: str, sentinel: str, wanted: str, run: Runner, table: str | None = None) -> Backend:
-    """Return the back end for what is mounted at the root, checked; raises QuotaError where no limit would hold.
+    """Return the back end for the file system mounted at the root; raises QuotaError where no limit would hold.
 
-    C(wanted) is C(auto), C(manual) or the name of a file system.
-    C(table) is the text of a mount table other than the kernel's.
+    C(wanted) is one of C(CHOICES). C(table) is the text of a mount table other than the kernel's.
     """
     text = mounts.TABLE.read_text(encoding="utf-8") if table is None else table
     mount = require_mount(root, sentinel, parse_mounts(text))
-    if wanted not in ("auto", "manual", mount.type):
+    if wanted not in ("auto", Manual.name, mount.type):
         raise QuotaError(f"{root} is {mount.type} and not {wanted}")
-    kind = Manual if wanted == "manual" else BACKENDS.get(mount.type)
+    kind = BACKENDS.get(mount.type if wanted == "auto" else wanted)
     if kind is None:
         raise QuotaError(
-            f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS))}, "
-            "and where an appliance sets them itself, the backend 'manual' checks them"
+            f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS.keys() - {Manual.name}))}, "
+            f"and where an appliance sets them itself, the backend '{Manual.name}' checks them"
         )
     backend = kind(mount, run)
     backend.check()

@@ -29,8 +29,9 @@ class Manual(Backend):
     def check(self) -> None:
         """Have nothing to refuse: whatever is mounted is measured."""
 
-    def grants(self, found: int | None, limit: int) -> bool:
-        """Whether the size that was found is the promised one, but for what appliances round."""
+    @classmethod
+    def grants(cls, found: int | None, limit: int) -> bool:
+        """Return whether the size found is the expected one, within the tolerance."""
         return found is not None and abs(found - limit) <= limit * TOLERANCE
 
     def refusal(self, tenant: QuotaTenant, state: State | None) -> str:

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.finding import holds
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import BACKENDS
 
 from silo.diagnostics import Finding
 from silo.diagnostics.engine import Nas, check
-
-# Appliances round, and keep a part for themselves.
-MANUAL, TOLERANCE = "manual", 0.02
 
 
 @check("quota", scope="nas")
@@ -33,8 +31,9 @@ def compare_limit(name: str, facts: Mapping[str, t.Any], backend: str, found: Ma
         return holds(False, f"no limit holds: it {found['problem']}", expected, name)
     if found["limit"] is None:
         return holds(False, "no limit", expected, name)
-    if backend == MANUAL:
-        ok = abs(found["limit"] - expected_bytes) <= expected_bytes * TOLERANCE
-        return holds(ok, size(found["limit"]), f"about {size(expected_bytes)}", name)
+    kind = BACKENDS[backend]
+    granted = kind.grants(found["limit"], expected_bytes)
+    if not kind.counts_by_id:
+        return holds(granted, size(found["limit"]), f"about {size(expected_bytes)}", name)
     seen = f"{size(found['limit'])}, counted under {found['id']}"
-    return holds((found["limit"], found["id"]) == (expected_bytes, facts["index"]), seen, expected, name)
+    return holds(granted and found["id"] == facts["index"], seen, expected, name)
