@@ -28,6 +28,6 @@ options:
       - V(manual) is for an appliance that sets its own quotas. The module then takes the size that statvfs reports for
         each directory as its limit.
     type: str
-    choices: [{', '.join(CHOICES)}]
+    choices: [{", ".join(CHOICES)}]
     default: auto
 """

@@ -164,7 +164,9 @@ def test_a_new_quota_back_end_is_set_verified_and_offered_by_the_modules(back_en
 
 def test_a_new_quota_back_end_is_documented(back_end):
     documented = json.loads(
-        back_end.run("-m", "ansible.cli.doc", "--json", "swissphoto.silo.storage_quota", "swissphoto.silo.storage_trash")
+        back_end.run(
+            "-m", "ansible.cli.doc", "--json", "swissphoto.silo.storage_quota", "swissphoto.silo.storage_trash"
+        )
     )
     assert {tuple(one["doc"]["options"]["backend"]["choices"]) for one in documented.values()} == {
         ("auto", "btrfs", "manual", "tmpfs", "xfs", "zfs")
