@@ -1,4 +1,4 @@
-"""One way to run a tool: arguments in, code and text out, so that tests can answer with recorded sessions."""
+"""The one way to run a tool: arguments in, code and text out. Tests replace it with recorded sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command left: exit code, standard output, standard error."""
+    """The result of a command: exit code, standard output, standard error."""
 
     rc: int
     out: str = ""
@@ -22,14 +22,14 @@ class Completed:
 
 
 Runner = Callable[[Sequence[str]], Completed]
-"""Runs a list of arguments with C(LC_ALL=C) and without a shell; raises CommandError where the tool is missing."""
+"""Runs a list of arguments with C(LC_ALL=C) and without a shell; raises CommandError if the tool is missing."""
 
 
 class CommandError(Exception):
-    """A command that failed or said what cannot be read; the text names command, code and output."""
+    """A command failed, or its output cannot be parsed; the text names command, code and output."""
 
     def __init__(self, argv: Sequence[str], completed: Completed, reason: str = "failed") -> None:
-        """Keep what ran and what came of it."""
+        """Keep the command and its result."""
         text = (completed.err or completed.out).strip() or "no output"
         super().__init__(f"'{shlex.join(argv)}' {reason} (code {completed.rc}): {text[:500]}")
         self.argv = tuple(argv)
@@ -56,7 +56,7 @@ def run_json(runner: Runner, argv: Sequence[str]) -> Any:
 
 
 def module_runner(module: AnsibleModule) -> Runner:
-    """Return a runner that works through a module; tools are also found in C(/usr/sbin) where PATH lacks it."""
+    """Return a runner that uses the module's `run_command`; it also finds tools in C(/usr/sbin) if PATH lacks it."""
 
     def runner(argv: Sequence[str]) -> Completed:
         tool = module.get_bin_path(argv[0])

@@ -12,31 +12,31 @@ BITS = 32
 
 # Requests of ioctl(2), as in linux/fs.h and linux/btrfs.h.
 ESCAPES: Mapping[str, int] = {
-    # The owner of a file takes it out of its project, or keeps what is new in a directory from joining it.
+    # With these, the owner of a file takes it out of its project, or a directory's new files do not join the project.
     "FS_IOC_FSSETXATTR": 0x401C5820,
     "FS_IOC_SETFLAGS": 0x40086602,
     "FS_IOC32_SETFLAGS": 0x40046602,
-    # Anyone makes a subvolume in a directory of their own.
+    # With these, every user can create a subvolume in a directory that they own.
     "BTRFS_IOC_SUBVOL_CREATE": 0x5000940E,
     "BTRFS_IOC_SUBVOL_CREATE_V2": 0x50009418,
     "BTRFS_IOC_SNAP_CREATE": 0x50009401,
     "BTRFS_IOC_SNAP_CREATE_V2": 0x50009417,
 }
 
-# A system call that does what FS_IOC_FSSETXATTR does, from Linux 6.17 on. No engine that we tried allows it by itself.
+# A system call with the effect of FS_IOC_FSSETXATTR, from Linux 6.17 on. No engine that we tried allows it by default.
 CLOSED = frozenset({"file_setattr"})
 
 
 class ProfileError(Exception):
-    """A profile that cannot be narrowed; the text is one sentence."""
+    """The profile cannot be restricted; the text is one sentence."""
 
 
 def complement(denied: Iterable[int], bits: int = BITS) -> Iterator[tuple[int, int]]:
     """Yield (mask, value) pairs: a number is denied, or exactly one pair has `number & mask == value`.
 
-    The kernel takes the lower 32 bits of a request, and a filter compares 64: whoever sets a higher bit passes a filter
-    that asks for equality. A mask looks at the lower bits alone. Filters have no "none of these", so all others are
-    allowed: each pair is a run of first bits that no denied number has.
+    The kernel reads only the lower 32 bits of a request, but a filter compares 64: a process that sets a higher bit
+    would pass a filter that tests for equality. A mask selects the lower bits. Filters have no "none of these", so the
+    pairs allow all other numbers: each pair is a prefix of bits that no denied number has.
     """
     yield from _outside(frozenset(denied), 0, 0, bits)
 
@@ -51,9 +51,9 @@ def _outside(denied: frozenset[int], prefix: int, length: int, bits: int) -> Ite
 
 
 def narrow(profile: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return the resolved profile of a container, as Docker reads profiles, without the escapes.
+    """Return the profile without the requests of ESCAPES and CLOSED, in Docker's format; `profile` is a container's.
 
-    Raises ProfileError where it does not deny by default, or allows ioctl in another way than as a whole.
+    Raises ProfileError if it does not deny by default, or does not allow ioctl by one unconditional rule.
     """
     if profile.get("defaultAction") != "SCMP_ACT_ERRNO":
         raise ProfileError(f"its default action is {profile.get('defaultAction')!r} and not 'SCMP_ACT_ERRNO'")
@@ -70,7 +70,7 @@ def narrow(profile: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def fingerprint() -> str:
-    """Return eight hex digits of our own rules, so that a profile made by others is made anew."""
+    """Return eight hex digits that identify these rules, so that a profile made with other rules is recreated."""
     text = repr((sorted(ESCAPES.values()), sorted(CLOSED)))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

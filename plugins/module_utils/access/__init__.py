@@ -1,1 +1,1 @@
-"""What issues a one-time link; it runs on the server."""
+"""Issues one-time links; runs on the server."""

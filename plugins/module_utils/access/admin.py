@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The admin of a tenant's photo server: whether a password is theirs, and a new one where nobody knows it."""
+"""The admin of a tenant's photo server: tests a password, or sets a new one."""
 
 from __future__ import annotations
 
@@ -36,21 +36,23 @@ class Admin:
     ask: Ask = _ask
 
     def knows(self, email: str, password: str) -> bool:
-        """Whether this e-mail address and this password log in; the session is ended again."""
+        """Return whether this e-mail address and password can log in; the session is closed again."""
         status, answer = self.post(f"{self.url}/api/auth/login", {"email": email, "password": password}, "")
         if status == http.client.UNAUTHORIZED:
             return False
         if status != http.client.CREATED:
-            raise StackError(f"the photo server answers a login with {status}; look at 'docker logs {self.container}'")
+            raise StackError(
+                f"the photo server answers a login with {status}; 'docker logs {self.container}' shows why"
+            )
         self.post(f"{self.url}/api/auth/logout", {}, json.loads(answer)["accessToken"])
         return True
 
     def reset(self, email: str, password: str) -> str:
-        """Give the admin `password`, whatever it was; return the address to log in with, which they may have changed.
+        """Set the admin's password; return the address to log in with, which the customer may have changed.
 
-        Raises StackError where it does not log in afterwards: immich-admin ends with 0 even when it fails.
+        Raises StackError if the new password cannot log in: immich-admin ends with 0 even if it fails.
         """
-        # Typed, as a person would: arguments are for every process to see, and immich-admin takes nothing from a pipe.
+        # Typed at a terminal: every process can see arguments, and immich-admin does not read a pipe.
         command = ["docker", "exec", "--interactive", "--tty", self.container, "immich-admin", "reset-admin-password"]
         said = self.ask(command, password)
         told = EMAIL.search(said)

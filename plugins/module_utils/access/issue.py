@@ -14,18 +14,18 @@ from ..tenant.stack import File, StackError
 
 
 class Admin(t.Protocol):
-    """What is asked of a photo server."""
+    """The operations on a photo server's admin."""
 
     def knows(self, email: str, password: str) -> bool:
-        """Whether they log in."""
+        """Return whether the address and password can log in."""
 
     def reset(self, email: str, password: str) -> str:
-        """Give the admin a password; the e-mail address that logs in with it."""
+        """Set the admin's password; return the e-mail address to log in with."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """A password of the admin, and the same sealed by the token of the link."""
+    """A password of the admin, in the clear and encrypted with the link's token."""
 
     password: str = dataclasses.field(repr=False)
     sealed: str = dataclasses.field(repr=False)
@@ -33,7 +33,7 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """A link to be issued. What is `known` belongs to one that the operator has already; `seconds` are its life."""
+    """A link to be issued, valid for `seconds`. `known_*` belong to the link that the operator already has."""
 
     directory: Path
     tenant: str
@@ -49,13 +49,13 @@ class Link:
 
     @property
     def tickets(self) -> list[Path]:
-        """The files of all links of this tenant, and what a killed run left of one."""
+        """The files of all links of this tenant, including temporary ones of a killed run."""
         return sorted([*self.directory.glob(f"{self.tenant}-*"), *self.directory.glob(f".{self.tenant}-*")])
 
 
 @dataclasses.dataclass(frozen=True)
 class Issued:
-    """What came of it. `expires_at` in seconds since 1970; `reset` says that the admin's password was made anew."""
+    """The result. `expires_at` is in seconds since 1970; `reset` says that the admin got a new password."""
 
     changed: bool
     expires_at: int
@@ -63,9 +63,9 @@ class Issued:
 
 
 def open_until(link: Link, admin: Admin, now: float) -> int:
-    """Return until when the link that the operator has opens this tenant; 0 where it does not.
+    """Return the time until which the operator's existing link is valid, in seconds since 1970; 0 if it is not.
 
-    It does not where the customer has set a password meanwhile without it.
+    It is not valid if the customer has set a password without it.
     """
     try:
         ticket = json.loads((link.directory / f"{link.tenant}-{link.known_digest}.json").read_text(encoding="utf-8"))
@@ -79,13 +79,13 @@ def open_until(link: Link, admin: Admin, now: float) -> int:
 
 
 def issue(link: Link, admin: Admin, now: float) -> Issued:
-    """End the tenant's older links, and write the ticket of this one; raises StackError.
+    """Invalidate the tenant's older links, and write the ticket of this one; raises StackError.
 
-    The password of the vault is tried first. Where the customer has set another, the admin gets that of the link,
-    so that from here on the link is the only way in.
+    If the vault's password does not log in, because the customer has set another, the admin gets the password of the
+    link. From then on, only the link can log in.
     """
     if not link.directory.is_dir():
-        raise StackError(f"{link.directory} is not there; run site.yml, whose role access makes it")
+        raise StackError(f"{link.directory} does not exist; run site.yml, whose role access creates it")
     reset = not admin.knows(link.email, link.vault.password)
     email = admin.reset(link.email, link.fresh.password) if reset else link.email
     for path in link.tickets:

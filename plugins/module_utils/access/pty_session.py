@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A command that asks a person at a terminal: started on a terminal of its own, and answered."""
+"""Runs a command that prompts at a terminal, on a pseudo-terminal, and answers the prompt."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SECONDS_TO_END = 10
 
 
 def hold(command: list[str], question: str, answer: str, ends: tuple[str, ...], seconds: float = SECONDS) -> str:
-    """Run `command`, give `answer` where `question` appears, and return what it said before that.
+    """Run `command`, type `answer` when `question` appears, and return the output before that.
 
-    It is over when one of `ends` appears or the command ends. What is said after the question repeats the answer, and
-    is not kept. Raises StackError where the command is still at it after `seconds`.
+    The session ends when one of `ends` appears or the command ends. Output after the question echoes the answer, so it
+    is dropped. Raises StackError if the command has not ended after `seconds`.
     """
     ours, theirs = pty.openpty()
     # Wide, so that no line is broken.
@@ -38,7 +38,7 @@ def hold(command: list[str], question: str, answer: str, ends: tuple[str, ...], 
             _read(ours, ends, command, deadline)
         process.wait(SECONDS_TO_END)
     except subprocess.TimeoutExpired:
-        pass  # it has said that it is done
+        pass  # it has printed that it is done
     finally:
         process.kill()
         process.wait()
@@ -47,14 +47,14 @@ def hold(command: list[str], question: str, answer: str, ends: tuple[str, ...], 
 
 
 def _read(terminal: int, texts: tuple[str, ...], command: list[str], deadline: float) -> str:
-    """Return what comes, up to one of `texts` or to the end."""
+    """Return the output up to one of `texts`, or up to its end."""
     said = b""
     while not any(text.encode() in said for text in texts):
         if not select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0]:
             raise StackError(f"{command[-1]} did not end in time; run again")
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # nobody is at the other end any more
+        except OSError:  # the other end is closed
             break
         if not part:
             break

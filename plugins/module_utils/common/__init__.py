@@ -1,1 +1,1 @@
-"""One place for each thing that modules, programs of the server and the package silo all do."""
+"""Functions that modules, server programs and the package silo share; each exists once."""

@@ -1,11 +1,11 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How Compose and systemd name what belongs to a tenant; all of it derives from the tenant's name."""
+"""The names that Compose and systemd use for a tenant's project, containers and slice."""
 
 from __future__ import annotations
 
 PREFIX = "silo-"
-"""The beginning of each of our Compose projects, those of the platform included."""
+"""The prefix of the name of each of silo's Compose projects, including those of the platform."""
 
 
 def project(tenant: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files written whole or not at all, and on the disk when the call returns."""
+"""Atomic writes of files, durable when the call returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 ALL_BITS = 0o666
-"""Permissions of a new file before the umask is taken off."""
+"""Permissions of a new file before the umask is applied."""
 
 
 def write(
@@ -23,12 +23,12 @@ def write(
     scratch: Path | None = None,
     durable: bool = True,
 ) -> None:
-    """Write a file aside and rename it: a reader sees the old file or the new one, also after a power cut.
+    """Write a temporary file and rename it: a reader sees the old file or the new one, also after a power cut.
 
-    Without a `mode`, the file keeps mode and owner of the one that it replaces, and a new one gets those of the umask.
-    `owner` is the number of user and group. `scratch`, in the same file system, is where it is written first; callers
-    whom a lock keeps apart name one, so that the next run replaces what a killed one left. Without it, each writer has
-    its own. Only what is worthless after a restart need not be `durable`. Raises OSError.
+    Without a `mode`, the file keeps mode and owner of the one that it replaces, and a new one gets the mode of the
+    umask. `owner` is the number of user and group. `scratch` is the path of the temporary file, in the same file
+    system; callers that hold a lock name one, so that the next run replaces the file that a killed run left. Without
+    it, each writer has its own. `durable` may be off only for a file that is useless after a restart. Raises OSError.
     """
     aside = scratch or _aside(path)
     if scratch is not None:
@@ -45,7 +45,7 @@ def write(
 
 
 def create(path: Path, content: str | bytes, mode: int) -> None:
-    """Write a new file, whole or not at all; raises FileExistsError where anything is at `path`, and OSError."""
+    """Create a file atomically; raises FileExistsError if `path` exists, and OSError."""
     aside = _aside(path)
     try:
         _put(aside, content, mode, None, path, durable=True)
@@ -56,19 +56,19 @@ def create(path: Path, content: str | bytes, mode: int) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file or directory, and have the disk know it; raises OSError."""
+    """Rename a file or directory durably; raises OSError."""
     source.rename(target)
     for directory in sorted({source.parent, target.parent}):
         sync_directory(directory)
 
 
 def sync_directory(path: Path) -> None:
-    """Put on disk what a directory lists."""
+    """Flush the entries of a directory to disk."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def sync(path: Path) -> None:
-    """Put on disk a file that something else has written, and its name."""
+    """Flush to disk a file that another program has written, and its name."""
     _sync(path, os.O_RDONLY)
     sync_directory(path.parent)
 
@@ -82,18 +82,18 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _aside(path: Path) -> Path:
-    """Return a hidden name beside `path` that no other writer has, and that nobody takes for one of its kind."""
+    """Return a hidden, unique name beside `path`; no pattern such as *.yml matches it."""
     return path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
 
 
 def _put(path: Path, content: str | bytes, mode: int | None, owner: int | None, like: Path, durable: bool) -> None:
     there = like.stat() if mode is None and like.exists() else None
-    # Nobody else opens it before it has its owner and mode.
+    # Only the writer can open it until it has its owner and mode.
     first = ALL_BITS if mode is None and there is None else stat.S_IRUSR | stat.S_IWUSR
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
     with os.fdopen(handle, "wb") as stream:
         if there is not None:
-            with contextlib.suppress(PermissionError):  # only root gives files away
+            with contextlib.suppress(PermissionError):  # only root can change the owner
                 os.fchown(handle, there.st_uid, there.st_gid)
             os.fchmod(handle, stat.S_IMODE(there.st_mode))
         if owner is not None:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Locks between processes; the kernel frees one when its process ends, however that ends."""
+"""Locks between processes; the kernel releases a lock when its process ends, even when it is killed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def held(
     waiting: Callable[[], None] = lambda: None,
     mode: int = 0o600,
 ) -> Iterator[int]:
-    """Hold the lock on a directory, or on a file, which is made where it is missing; gives the descriptor.
+    """Hold the lock on a directory, or on a file, which is created if it is missing; yields the descriptor.
 
-    `waiting` is called once where there is a wait for another process; after `wait_seconds` (None: never), what `busy`
-    returns is raised. Raises OSError.
+    If another process has the lock, `waiting` is called once. After `wait_seconds` (None: never), the exception that
+    `busy` returns is raised. Raises OSError.
     """
     handle = _open(path, mode)
     try:
@@ -53,7 +53,7 @@ def _lock(handle: int, seconds: float | None, busy: Callable[[], Exception], wai
     if seconds != 0:
         waiting()
     if deadline is None:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # in the order in which they came
+        fcntl.flock(handle, fcntl.LOCK_EX)  # in the order of their requests
         return
     while not _taken(handle):
         if time.monotonic() >= deadline:
@@ -62,7 +62,7 @@ def _lock(handle: int, seconds: float | None, busy: Callable[[], Exception], wai
 
 
 def _taken(handle: int) -> bool:
-    """Whether nobody held the lock; it is ours then."""
+    """Take the lock, and return True, if no other process has it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

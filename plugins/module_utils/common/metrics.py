@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Traefik's metrics of what was served for tenants: how their routes are called, asked for, and read."""
+"""Traefik's metrics of the tenants' routes: their names, and how to read them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from .names import TENANT
 
 SECONDS = 10
-# Of the whole answer, of which most is about other things, and of what is kept of it.
+# Limits of the whole answer, most of which is about other things, and of the lines that are kept.
 READ_LIMIT = 64 * 1024**2
 KEEP_LIMIT = 4 * 1024**2
 LINE_LIMIT = 4096
@@ -24,31 +24,31 @@ REQUESTS, RECEIVED, SENT = COUNTERS = (
     "traefik_router_responses_bytes_total",
 )
 LEARNING = "-ml"
-"""The part of a tenant's routes through which its photo server asks the machine learning."""
+"""The part of a tenant's routes through which its photo server reaches the machine learning."""
 _STARTED = re.compile(rf"^{STARTED} ([0-9.e+]+)$", re.MULTILINE)
 _COUNT = re.compile(r"^(traefik_router_\w+)\{(.*)\} ([0-9.e+]+)$", re.MULTILINE)
 _CODE = re.compile(r'\bcode="(\d+)"')
 
 
 def router(tenant: str, part: str = "") -> str:
-    """Return the name of a tenant's route, of the whole or of a part such as LEARNING; Traefik adds `@file` to it."""
+    """Return the name of a tenant's route, or of a part of it such as LEARNING; Traefik appends `@file`."""
     return f"tenant-{tenant}{part}"
 
 
 def lines(part: str = "", counters: Sequence[str] = COUNTERS) -> re.Pattern[bytes]:
-    """Return what a line matches that counts for the routes of this part, or tells when Traefik started."""
+    """Return the pattern of a line that counts for the routes of this part, or has Traefik's start time."""
     names = "|".join(counters)
     return re.compile(rf'{STARTED} [^\n]+\n|(?:{names})\{{[^\n]*router="{router(TENANT, part)}@file"[^\n]*\n'.encode())
 
 
-# All that is asked of a name passes its one router, and is counted there and at its part; what a tenant's photo server
-# asks of the machine learning is nothing that is served to the world.
+# Every request to a host name passes its one router, and counts there and at the router of its part. Requests of a
+# photo server to the machine learning do not count here, because they serve no customer.
 LINE = lines()
 
 
 @dataclasses.dataclass(frozen=True)
 class Count:
-    """What one line says: how far a counter of a tenant's route went since Traefik started, `code` is HTTP's."""
+    """The value of one line: a counter of a tenant's route since Traefik started; `code` is the HTTP status."""
 
     counter: str
     tenant: str
@@ -57,7 +57,7 @@ class Count:
 
 
 class MetricsError(Exception):
-    """What was served cannot be told; the text says why."""
+    """The metrics cannot be read; the text says why."""
 
 
 def read(port: int, limit: int = KEEP_LIMIT, line: re.Pattern[bytes] = LINE) -> str:
@@ -70,19 +70,19 @@ def read(port: int, limit: int = KEEP_LIMIT, line: re.Pattern[bytes] = LINE) -> 
             raise MetricsError(f"Traefik answers /metrics at port {port} with {response.status}")
         return _filter(response, limit, line)
     except (OSError, http.client.HTTPException) as error:
-        raise MetricsError(f"Traefik does not tell its metrics at port {port}: {error}") from error
+        raise MetricsError(f"Traefik does not return its metrics at port {port}: {error}") from error
     finally:
         connection.close()
 
 
 def parse(text: str, part: str = "") -> tuple[float, list[Count]]:
-    """Return when Traefik started, in seconds since 1970, and what the tenants' routes of this part have counted.
+    """Return Traefik's start time, in seconds since 1970, and the counts of the tenants' routes of this part.
 
-    Raises ValueError where it does not say when it was started, or a number is none.
+    Raises ValueError if the start time is missing, or a value is not a number.
     """
     started = _STARTED.search(text)
     if started is None:
-        raise ValueError("Traefik does not tell when it was started, so nothing that it served can be counted")
+        raise ValueError("Traefik's metrics have no start time, so its requests cannot be counted")
     name = re.compile(rf'\brouter="{router(f"({TENANT})", part)}@file"')
     counts = []
     for counter, labels, value in _COUNT.findall(text):

@@ -34,7 +34,7 @@ def parse(text: str) -> list[Mount]:
 
 
 def read(table: Path | None = None) -> list[Mount]:
-    """Return what is mounted where this process is, or what C(table) says; raises OSError and ValueError."""
+    """Return the mounts in the namespace of this process, or those in C(table); raises OSError and ValueError."""
     return parse((table or TABLE).read_text(encoding="utf-8"))
 
 

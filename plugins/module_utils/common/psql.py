@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A tenant's database, asked by the psql in its own container: no password, and no port that is open."""
+"""Queries to a tenant's database with the psql in its own container: no password, no open port."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Feeder = t.Callable[[Sequence[str], str], "subprocess.CompletedProcess[str]"]
 
 
 class PsqlError(Exception):
-    """The database did not do what it was asked; the text says why."""
+    """The statement failed; the text says why."""
 
 
 def feed(command: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with `text` as its input; raises PsqlError where it does not end within SECONDS."""
+    """Run a command with `text` as its input; raises PsqlError if it does not end within SECONDS."""
     try:
         return subprocess.run(list(command), input=text, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -42,7 +42,7 @@ def command(tenant: str, *arguments: str, options: str = "", within_seconds: int
 
 
 def ask(tenant: str, statement: str, values: Mapping[str, object], answer: Feeder = feed) -> str:
-    """Return what the statement prints. `values` are psql's to quote, as :'name'. Raises PsqlError."""
+    """Return the output of the statement. psql quotes `values` where the statement has :'name'. Raises PsqlError."""
     given = [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
     result = answer(command(tenant, "-v", "ON_ERROR_STOP=1", *given), statement)
     if result.returncode:

@@ -35,7 +35,7 @@ def parse_size(text: str | int) -> int:
 
 
 def format_size(size: int) -> str:
-    """Return bytes as people write them: exact where a whole number of some unit is, else with one decimal."""
+    """Return bytes for people: exact if they are a whole number of some unit, else with one decimal."""
     for unit in ("P", "T", "G", "M", "K"):
         number = abs(size) / UNITS[unit]
         if number >= 1:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""SQLite files that several processes make, write and read at once."""
+"""SQLite files that several processes create, write and read at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import files
 BUSY_SECONDS = 30.0
 POLL_SECONDS = 0.01
 OWNER_ALONE = 0o600
-# Each says that another process is at work, though SQLite itself waits for some of them only.
+# Each means that another process is using the file; SQLite itself waits for some of them only.
 _OTHERS_AT_WORK = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
 Prepare = Callable[[sqlite3.Connection], None]
@@ -33,7 +33,7 @@ def connect(
     synchronous: t.Literal["FULL", "NORMAL"] = "FULL",
     busy_seconds: float = BUSY_SECONDS,
 ) -> sqlite3.Connection:
-    """Open a database; each statement is a transaction of its own, unless `transaction` holds them together.
+    """Open a database; each statement is its own transaction, except inside `transaction`.
 
     With `prepare`, a missing file is made, with `mode` from its first moment, and `prepare` brings it to its schema in
     one transaction; of several processes one does it, and the others find it done. Without, a missing file is an error.
@@ -41,7 +41,7 @@ def connect(
     """
     if prepare is not None:
         _make(path, mode)
-    # Not SQLite's to make: it would be empty, and of the umask's mode.
+    # SQLite would create it with the mode of the umask.
     place = f"{path.absolute().as_uri()}?mode=rw"
     database = sqlite3.connect(place, timeout=busy_seconds, isolation_level=None, uri=True)
     try:
@@ -57,7 +57,7 @@ def connect(
 
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Keep others from writing; what is written inside is there as a whole or not at all. Raises sqlite3.Error."""
+    """Run the block as one write transaction: all of it is written, or nothing. Raises sqlite3.Error."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -103,7 +103,7 @@ def _prepare(database: sqlite3.Connection, prepare: Prepare) -> None:
 
 
 def _patiently(act: Callable[[], None], seconds: float) -> None:
-    """Act until nobody else is in the way: SQLite does not wait where two turn a file to a log at once."""
+    """Repeat `act` until no other process is in the way: SQLite does not wait when two switch to WAL at once."""
     deadline = time.monotonic() + seconds
     while True:
         try:

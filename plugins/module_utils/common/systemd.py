@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a program of ours tells systemd."""
+"""Messages of silo's programs to systemd and its journal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WARNING, NOTICE = "<4>", "<5>"
 
 
 def is_news(text: str, memory: Path) -> bool:
-    """Whether a timer's program has to say `text`: not where it said the same last, by the file `memory`, written anew.
+    """Return whether `text` differs from the last one in the file `memory`, and store it there.
 
-    Torn by a power cut, the file costs one repeated line, so it is not put on the disk.
+    A timer's program thus prints a message once. The file is not flushed: a power cut costs one repeated line at most.
     """
     if text == (memory.read_text(encoding="utf-8", errors="replace") if memory.exists() else ""):
         return False
@@ -25,7 +25,7 @@ def is_news(text: str, memory: Path) -> bool:
 
 
 def notify(state: str) -> None:
-    """Tell systemd a state such as READY=1, where it listens; whether it hears it is no concern of the program."""
+    """Send systemd a state such as READY=1, if it listens; a failure is ignored."""
     if address := os.environ.get("NOTIFY_SOCKET"):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.connect(address.replace("@", "\0", 1))

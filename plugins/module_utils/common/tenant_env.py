@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the last apply wrote for Compose of each tenant; by it programs of the server know who should run."""
+"""The variables in each tenant's .env, as the last apply wrote them; they include the desired state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .names import is_tenant
 
 FILE = ".env"
 SET_UP = ".admin-created"
-"""The file that says that an instance is set up to the end."""
+"""The file that marks an instance whose set-up is complete."""
 
 
 def read(path: Path) -> dict[str, str]:
@@ -26,13 +26,13 @@ def read_all(directory: Path) -> dict[str, dict[str, str]]:
     found = {}
     for path in sorted(directory.glob(f"*/{FILE}")):
         if is_tenant(path.parent.name):
-            with contextlib.suppress(FileNotFoundError):  # it was deleted at this very moment
+            with contextlib.suppress(FileNotFoundError):  # it was deleted meanwhile
                 found[path.parent.name] = read(path)
     return found
 
 
 def should_run(directory: Path) -> Mapping[str, dict[str, str]]:
-    """Return those that should run; an instance that is not set up to the end is left to the next apply."""
+    """Return the tenants that should run, except those whose set-up the next apply must complete."""
     return {
         name: variables
         for name, variables in read_all(directory).items()

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The token of a one-time link, and what it opens: the controller seals, the server unseals and keeps no token."""
+"""The token of a one-time link, which encrypts the admin's password; the server does not store the token."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class SealError(Exception):
-    """Nothing can be sealed or unsealed here; the text says why."""
+    """Encryption is not available; the text says why."""
 
 
 def is_token(text: str) -> bool:
-    """Whether this can be the token of a link: TOKEN_BYTES in base64 as URLs have it."""
+    """Return whether this has the form of a token: TOKEN_BYTES in URL-safe base64."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def digest(token: str) -> str:
-    """Return the hash by which the server knows a token again."""
+    """Return the hash by which the server recognizes a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def password(token: str) -> str:
-    """Return the password that belongs to a token, for an admin whose own nobody knows; raises SealError."""
+    """Return a password derived from the token, for an admin whose password is unknown; raises SealError."""
     return _derive(token, b"silo access password").decode()
 
 
 def seal(token: str, secret: str) -> str:
-    """Return `secret` encrypted, so that the token alone opens it; raises SealError."""
+    """Return `secret` encrypted with the token; raises SealError."""
     return Fernet(_derive(token, b"silo access ticket")).encrypt(secret.encode()).decode()
 
 
 def unseal(token: str, sealed: str) -> str:
-    """Return what was sealed with the token; raises SealError, and Fernet's InvalidToken for another token."""
+    """Return the decrypted secret; raises SealError, and Fernet's InvalidToken for another token."""
     return Fernet(_derive(token, b"silo access ticket")).decrypt(sealed.encode()).decode()
 
 

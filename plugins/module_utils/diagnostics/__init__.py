@@ -1,1 +1,1 @@
-"""Whether what is promised to tenants holds, looked at on the server from outside of their containers."""
+"""Checks of a server and its tenants, run on the server outside of the containers."""

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Connections tried from inside a container's network, without a process in it."""
+"""Tries connections from a container's network, without a process in the container."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from pathlib import Path
 
 NEW_NETWORK = 0x40000000
 SECONDS = 1.0
-# Each thread has as many sockets as it has targets that are silent.
+# Each thread keeps one socket open for each target that does not answer.
 AT_ONCE = 32
 PENDING = (errno.EINPROGRESS, errno.EAGAIN)
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A TCP port, and whose it is, for who reads it. An address of IPv6's link is that of the one cable out."""
+    """A TCP port, and its owner for the message. A link-local IPv6 address is on the container's only interface."""
 
     address: str
     port: int
     owner: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
-        """As it is told."""
+        """The target in a message."""
         return f"{self.address}:{self.port}" + (f" ({self.owner})" if self.owner else "")
 
 
 def _enter(namespace: Path) -> None:
-    """Have this thread, and it alone, be in another network."""
+    """Move only this thread into another network namespace."""
     handle = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).setns(handle, NEW_NETWORK) != 0:
@@ -47,7 +47,7 @@ def _enter(namespace: Path) -> None:
 
 
 def _begin(target: Target) -> socket.socket | None:
-    """Begin to connect; None where the kernel refuses at once, as it does where there is no route."""
+    """Start to connect; None if the kernel refuses at once, for example without a route."""
     place: tuple[str, int] | tuple[str, int, int, int] = (target.address, target.port)
     family = socket.AF_INET
     if ":" in target.address:
@@ -67,7 +67,7 @@ def _begin(target: Target) -> socket.socket | None:
 
 @dataclasses.dataclass(frozen=True)
 class Reached:
-    """What took a connection, and what said that it takes none; `error` is why nobody knows."""
+    """The targets that accepted and those that refused a connection; `error` says why none could be tried."""
 
     open: frozenset[Target] = frozenset()
     refused: frozenset[Target] = frozenset()
@@ -75,7 +75,7 @@ class Reached:
 
 
 def connect(targets: Iterable[Target], seconds: float = SECONDS) -> Reached:
-    """Return which of `targets` answer within `seconds`, to the network of this thread."""
+    """Return which of `targets` answer within `seconds`, from the network of this thread."""
     waiting: dict[int, tuple[socket.socket, Target]] = {}
     poll = select.poll()
     found: dict[int, set[Target]] = {0: set(), errno.ECONNREFUSED: set()}
@@ -98,7 +98,7 @@ def connect(targets: Iterable[Target], seconds: float = SECONDS) -> Reached:
 
 
 class _Visit(threading.Thread):
-    """A thread that goes into a network and ends there."""
+    """A thread that enters a network, tries its targets, and ends."""
 
     def __init__(self, namespace: Path, targets: Sequence[Target], seconds: float) -> None:
         super().__init__(daemon=True)
@@ -114,7 +114,7 @@ class _Visit(threading.Thread):
 
 
 def from_inside(targets: Mapping[Path, Sequence[Target]], seconds: float = SECONDS) -> dict[Path, Reached]:
-    """Return network to what is reached from it; `targets` is the path of a network to the targets that are tried."""
+    """Return network to the targets reached from it; `targets`: path of a network to the targets to try."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:

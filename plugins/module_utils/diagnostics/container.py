@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A container as it is: what the engine says of it, and what the kernel does."""
+"""The actual state of a container, from the engine and from the kernel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Ask = Callable[[str, Mapping[str, str]], t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A container in the engine's list of all; `tenant` is empty where it is nobody's."""
+    """A container in the engine's list; `tenant` is empty if it belongs to no tenant."""
 
     identity: str
     name: str
@@ -39,7 +39,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """One that was looked at. `details` is the engine's word, all else the kernel's; without `processes` it is down."""
+    """An examined container. `details` are the engine's, the rest is the kernel's; without `processes` it is down."""
 
     details: Mapping[str, t.Any] = dataclasses.field(repr=False)
     digests: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Found:
 
     @property
     def network(self) -> Path:
-        """The file by which one enters its network."""
+        """The file of its network namespace."""
         return Path(self.details["NetworkSettings"]["SandboxKey"])
 
 
@@ -80,7 +80,7 @@ def items(ask: Ask = engine.get) -> tuple[Item, ...]:
 
 
 def inspect(item: Item, ask: Ask = engine.get) -> Found | None:
-    """Return one container; None where it is gone meanwhile."""
+    """Return one container; None if it ended meanwhile."""
     try:
         details = ask(f"/containers/{item.identity}/json", {})
         image = ask(f"/images/{details['Image']}/json", {})
@@ -93,7 +93,7 @@ def inspect(item: Item, ask: Ask = engine.get) -> Found | None:
 
 
 def inspect_all(chosen: Iterable[Item], ask: Ask = engine.get) -> dict[str, Found]:
-    """Return name to container, of all that are there."""
+    """Return name to container, of all that run."""
     listed = list(chosen)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         found = pool.map(lambda item: inspect(item, ask), listed)

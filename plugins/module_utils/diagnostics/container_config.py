@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of how a container is configured, by the engine: its image, its rights, its mounts, its seccomp profile."""
+"""Checks of a container's configuration in the engine: image, rights, mounts, seccomp profile."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def image(container: Container) -> Finding:
 
 @check("rights", scope="container")
 def rights(container: Container) -> Finding:
-    """Check that the engine gave nothing of the host: no privilege, no device, no namespace of its own."""
+    """Check that the engine granted nothing of the host: no privilege, no device, none of the host's namespaces."""
     host = container.found.details["HostConfig"]
     wrong = ["privileged"] if host.get("Privileged") else []
     wrong += [f"+{name}" for name in host.get("CapAdd") or []]
@@ -42,14 +42,14 @@ def rights(container: Container) -> Finding:
 
 @check("mounts", scope="container")
 def mounts(container: Container) -> Finding | None:
-    """Check that all that a tenant's container has of the server's files is that tenant's own."""
+    """Check that a tenant's container mounts only the tenant's own files."""
     if container.tenant is None:
         return None
     folders = container.tenant.expected.folders
     sources = [Path(mount["Source"]) for mount in container.found.details.get("Mounts") or [] if mount.get("Source")]
     wrong = [str(path) for path in sources if not any(path.is_relative_to(folder) for folder in folders)]
     expected = " and ".join(map(str, folders))
-    return none_of(wrong, f"{len(sources)}, all its own", f"what lies in {expected}")
+    return none_of(wrong, f"{len(sources)}, all its own", f"files in {expected}")
 
 
 def _profile(found: Found) -> t.Any:
@@ -63,7 +63,7 @@ def _profile(found: Found) -> t.Any:
 
 @check("seccomp_profile", scope="container", fix=f"{SITE}, then 'silo apply'")
 def seccomp_profile(container: Container) -> Finding | None:
-    """Check that the system calls of a tenant's container are filtered by the rules of the file."""
+    """Check that the system-call filter of a tenant's container has the rules of the file."""
     if container.tenant is None:
         return None
     path = container.server.expected.path("seccomp", PROFILE)
@@ -73,5 +73,5 @@ def seccomp_profile(container: Container) -> Finding | None:
     except (OSError, ValueError) as error:
         return holds(False, f"{path} cannot be read: {error}", expected)
     seen = _profile(container.found)
-    text = seen if isinstance(seen, str) else "other rules, as of an older file"
+    text = seen if isinstance(seen, str) else "other rules, for example of an older file"
     return holds(seen == rules, expected if seen == rules else text, expected)

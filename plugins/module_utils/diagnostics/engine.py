@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Runs the checks of a server. Nothing is changed; what is away or broken is a finding."""
+"""Runs the checks of a server. They change nothing; whatever does not answer is a finding."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .subjects import Server
 
 
 def run(selection: Selection, subject: Server) -> list[Finding]:
-    """Return the findings of a selection; raises StackError where the engine does not answer, CommandError, OSError."""
+    """Return the findings of a selection; raises StackError if the engine does not answer, CommandError, OSError."""
     if selection == "verify":
-        # Imported here, because preflight would wait for them and does without.
+        # Imported here, because preflight does not need them, and loading them takes time.
         from . import container_config, hardening, isolation, secrets, state  # noqa: F401
     of_server = list(ON_SERVER.of(selection, "server"))
     of_tenant = list(ON_SERVER.of(selection, "tenant"))
     of_container = list(ON_SERVER.of(selection, "container"))
     findings = _each(of_server, [subject])
-    # Without checks of containers, the engine is not asked for any.
+    # Without checks of containers, the engine need not list any.
     findings += _each(of_container, subject.shared) if of_container else []
     for tenant in subject.tenants:
         findings += _each(of_tenant, [tenant])
@@ -38,7 +38,7 @@ def _each(checks: Iterable[Check[t.Any]], subjects: Iterable[Subject]) -> list[F
 
 
 def facts(subject: Server) -> dict[str, t.Any]:
-    """Return what the controller compares with values of its own: the clock in seconds since 1970, the disks."""
+    """Return the values that the controller compares with its own: the clock in seconds since 1970, the disks."""
     directories = [*subject.expected.texts("directories"), snapshot.docker_directory(subject.runner)]
     return {
         "disks": [dataclasses.asdict(disk) for disk in snapshot.disks(directories)],

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the inventory expects of a server, as the module gets it in its option `expected`."""
+"""The state that the inventory expects of a server: the module's option `expected`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..common.sizes import SizeError, parse_size
 
 
 class ExpectedError(Exception):
-    """An expected value that is missing or cannot be used."""
+    """An expected value is missing or invalid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedService:
-    """A container as it should be. Sizes in bytes.
+    """The expected state of a container. Sizes in bytes.
 
-    `label` names it in findings. `writable`: where it may write. `memory_order`: the kernel ends the container with
-    the highest first where the server is short of memory. `port`: where it listens on a network of its own, 0 for a
+    `label` names it in findings. `writable`: the paths to which it may write. `memory_order`: if the server runs out of
+    memory, the kernel kills the container with the highest number first. `port`: the port on its own network, 0 for a
     container on the server's network.
     """
 
@@ -42,10 +42,10 @@ class ExpectedService:
 
 @dataclasses.dataclass(frozen=True)
 class ExpectedTenant:
-    """A tenant as it should be; `folders` are those of which its containers get files.
+    """The expected state of a tenant; its containers mount files from `folders` only.
 
-    Of its directory, `secrets` are files below secrets/, of which `passwords` hold one each; `configuration` are other
-    files that its containers mount, and `data` the folders in which they keep data.
+    In its directory, `secrets` are the files below secrets/; `passwords` are those of them that contain a password.
+    `configuration` are other files that its containers mount, `data` the folders with their data.
     """
 
     name: str
@@ -69,7 +69,7 @@ class ExpectedTenant:
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """Everything on one server. `values` has what a check of the server reads by its name."""
+    """The expected state of one server. Checks of the server read `values` by name."""
 
     server: str
     tenants: tuple[ExpectedTenant, ...]
@@ -77,7 +77,7 @@ class Expected:
     values: Mapping[str, t.Any]
 
     def flag(self, name: str, default: bool = True) -> bool:
-        """Return a value that is yes or no."""
+        """Return a value as a boolean."""
         try:
             return bool(boolean(self.values.get(name, default)))
         except TypeError as error:
@@ -88,18 +88,18 @@ class Expected:
         return str(self.values.get(name, default))
 
     def path(self, name: str, default: str) -> Path:
-        """Return a value that is a path."""
+        """Return a value as a path."""
         return Path(self.text(name, default))
 
     def number(self, name: str, default: float) -> float:
-        """Return a value that is a number."""
+        """Return a value as a number."""
         try:
             return float(self.values.get(name, default))
         except (TypeError, ValueError) as error:
             raise ExpectedError(f"{name}: {error}") from error
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return a value that is a list of texts."""
+        """Return a value as a list of texts."""
         return tuple(str(item) for item in self.values.get(name, ()))
 
 
@@ -130,7 +130,7 @@ def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
 
 
 def parse(values: Mapping[str, t.Any]) -> Expected:
-    """Return what the module's option says; raises ExpectedError."""
+    """Parse the module's option; raises ExpectedError."""
     try:
         return Expected(
             server=str(values.get("server", "")),

@@ -9,17 +9,17 @@ import typing as t
 from collections.abc import Iterable, Mapping
 
 State = t.Literal["ok", "warning", "wrong", "unknown"]
-# A server with many tenants has long lists; the first few say what is wrong.
+# A server with many tenants has long lists; the first few are enough.
 LISTED = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """The result of one check of one subject; no field holds a secret.
+    """The result of one check of one subject; no field contains a secret.
 
     `id` names the check, such as seccomp_profile. `subject` is what was checked: a container (hans/server), a tenant,
-    a machine, a host name. `message` says what is now, `fix` what to do; `fix` is empty where `state` is ok.
-    `expected` and `seen` are the two values, where the check compares some.
+    a machine, a host name. `message` says what is, `fix` what to do; `fix` is empty if `state` is ok. `expected` and
+    `seen` are the two values that the check compares, if any.
     """
 
     id: str
@@ -32,33 +32,33 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether there is nothing to do."""
+        """Return whether the check passed."""
         return self.state == "ok"
 
     def as_dict(self) -> dict[str, str]:
-        """Return what a module or a command prints as JSON."""
+        """Return the finding as JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, t.Any]) -> Finding:
-        """Return the finding that `as_dict` made `values` of; raises TypeError for other keys."""
+        """Return the finding of the values of `as_dict`; raises TypeError for other keys."""
         return cls(**values)
 
 
 def holds(ok: bool, seen: str, expected: str, subject: str = "") -> Finding:
-    """Return a finding for two values; the registry fills in the id, and the subject where it is empty."""
+    """Return a finding for two values; the registry fills in the id, and the subject if it is empty."""
     if ok:
         return Finding("", subject, "ok", seen, "", expected, seen)
     return Finding("", subject, "wrong", f"{seen}; expected: {expected}", "", expected, seen)
 
 
 def same(seen: str, expected: str, subject: str = "") -> Finding:
-    """Return a finding that is ok where `seen` is `expected`."""
+    """Return a finding that is ok if `seen` is `expected`."""
     return holds(seen == expected, seen, expected, subject)
 
 
 def none_of(wrong: Iterable[str], seen: str, expected: str, subject: str = "") -> Finding:
-    """Return a finding that is ok where nothing is `wrong`; `seen` is reported then."""
+    """Return a finding that is ok, and reports `seen`, if `wrong` is empty."""
     found = list(dict.fromkeys(wrong))
     more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
     return holds(not found, ", ".join(found[:LISTED]) + more if found else seen, expected, subject)

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of what bounds a container, by the kernel: user, capabilities, system calls, memory, processes."""
+"""Checks of a container's restrictions in the kernel: user, capabilities, system calls, memory, processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .registry import check
 from .subjects import Container
 
 FILTERED = 2
-# What the engine makes in memory of its own accord; a container writes there.
+# File systems in memory that the engine always mounts; a container can write there.
 IN_MEMORY = ("/dev", "/dev/shm")  # noqa: S108 - looked at, not used
 
 
@@ -24,14 +24,14 @@ def _in_each(processes: Iterable[Process], what: str) -> list[str]:
 
 @check("user", scope="container")
 def user(container: Container) -> Finding:
-    """Check that every process is the one user that it should be, in the one group."""
+    """Check that every process runs as the expected user, in one group."""
     seen = sorted({number for process in container.found.processes for number in process.users | process.groups})
     return same(", ".join(map(str, seen)), str(container.service.uid))
 
 
 @check("capabilities", scope="container")
 def capabilities(container: Container) -> Finding:
-    """Check that no process has a capability, nor could get one."""
+    """Check that no process has a capability or can get one."""
     wrong = [
         f"{name} {bits:#x} in process {process.number} ({process.name})"
         for process in container.found.processes
@@ -43,35 +43,35 @@ def capabilities(container: Container) -> Finding:
 
 @check("no_new_privileges", scope="container")
 def no_new_privileges(container: Container) -> Finding:
-    """Check that no process can become more by a program that it starts."""
+    """Check that no process can gain privileges by starting a program."""
     wrong = _in_each((process for process in container.found.processes if not process.no_new_privileges), "not set")
     return none_of(wrong, "set", "set")
 
 
 @check("seccomp", scope="container")
 def seccomp(container: Container) -> Finding:
-    """Check that the system calls of every process are filtered."""
+    """Check that every process has a system-call filter."""
     wrong = _in_each((process for process in container.found.processes if process.seccomp != FILTERED), "no filter")
     return none_of(wrong, "a filter", "a filter")
 
 
 @check("core_dumps", scope="container")
 def core_dumps(container: Container) -> Finding:
-    """Check that no process leaves its memory, with what is secret in it, in a file."""
+    """Check that no process writes its memory, which contains secrets, into a core dump."""
     wrong = _in_each((process for process in container.found.processes if process.dumps), "written")
     return none_of(wrong, "none", "none")
 
 
 @check("memory_order", scope="container")
 def memory_order(container: Container) -> Finding:
-    """Check that the kernel, where it has to end something, knows what first: the database is the last."""
+    """Check the order in which the kernel kills processes if memory runs out: the database comes last."""
     seen = ", ".join(str(number) for number in sorted({process.memory_order for process in container.found.processes}))
     return same(seen, str(container.service.memory_order))
 
 
 @check("root_file_system", scope="container")
 def root_file_system(container: Container) -> Finding:
-    """Check that the container's root cannot be written to."""
+    """Check that the container's root file system is read-only."""
     is_writable = any(mount.point == "/" and mount.writable for mount in container.found.mounts)
     is_there = any(mount.point == "/" for mount in container.found.mounts)
     seen = "writable" if is_writable else "read-only" if is_there else "none"
@@ -80,14 +80,14 @@ def root_file_system(container: Container) -> Finding:
 
 @check("writable_paths", scope="container")
 def writable_paths(container: Container) -> Finding:
-    """Check that only what is named can be written to, and what lies in memory has an end."""
+    """Check that only the expected paths are writable, and that those in memory have a size limit."""
     mounts = container.found.mounts
     own = [mount for mount in mounts if mount.writable and not mount.of_kernel and mount.point != "/"]
     places = [_resolved(mount.point) for mount in own]
     allowed = [_resolved(place) for place in container.service.writable]
     wrong = [place for place in places if place not in allowed]
     in_memory = [mount for mount in mounts if mount.kind == "tmpfs" and (mount in own or mount.point in IN_MEMORY)]
-    wrong += [f"{mount.point} without an end" for mount in in_memory if not mount.size_limited]
+    wrong += [f"{mount.point} without a size limit" for mount in in_memory if not mount.size_limited]
     expected = ", ".join(sorted(allowed)) or "none"
     return none_of(wrong, ", ".join(sorted(places)) or "none", expected)
 
@@ -99,7 +99,7 @@ def _resolved(place: str) -> str:
 
 @check("memory", scope="container")
 def memory(container: Container) -> Finding:
-    """Check that the limit of memory is the promised one."""
+    """Check that the memory limit is the expected one."""
     seen = container.found.limits.memory
     expected = whole_pages(container.service.memory)
     return holds(seen == expected, _size(seen), format_size(expected))
@@ -107,7 +107,7 @@ def memory(container: Container) -> Finding:
 
 @check("swap", scope="container")
 def swap(container: Container) -> Finding:
-    """Check that nothing goes to swap, which would be more memory than was sold, and slower."""
+    """Check that the container cannot swap, which would give it more memory than its plan."""
     seen = container.found.limits.swap
     if seen is None and not has_swap():
         return holds(True, "none on this server", "none")
@@ -116,7 +116,7 @@ def swap(container: Container) -> Finding:
 
 @check("processes", scope="container")
 def processes(container: Container) -> Finding:
-    """Check that as many processes and threads as promised are the limit."""
+    """Check that the limit of processes and threads is the expected one."""
     seen = container.found.limits.processes
     text = "no limit" if seen is None else str(seen)
     return same(text, str(container.service.processes))

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of what each container can reach: its own, for a tenant the machine learning, and nothing else here."""
+"""Checks of the connections that each container can make: to its own services, and a tenant to machine learning."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ EXPECTED = "nothing but its own"
 
 @check("isolation", scope="server")
 def own_addresses(server: Server) -> Finding | None:
-    """Check that connections could be tried at all."""
+    """Check that the checks could try connections at all."""
     error = server.connections.error
     return holds(False, error, EXPECTED) if error else None
 
 
 @check("isolation", scope="container", fix=SITE)
 def isolation(container: Container) -> Finding | None:
-    """Check that nothing answers but what it may reach."""
+    """Check that no other service answers than those that it may reach."""
     connection = container.server.connections.by_label.get(container.name)
     if connection is None:
         return None
@@ -32,14 +32,14 @@ def isolation(container: Container) -> Finding | None:
     if reached.error:
         return holds(False, f"its network cannot be entered: {reached.error}", EXPECTED)
     wrong = [str(target) for target in connection.foreign if target in reached.open]
-    # A port that is closed there was reached as well.
+    # A machine that refuses a connection was reached, too.
     wrong += [f"{target}, closed" for target in connection.foreign if target in reached.refused]
     return none_of(wrong, f"none of {len(connection.foreign)} ports of others", EXPECTED)
 
 
 @check("own_network", scope="container")
 def own_network(container: Container) -> Finding | None:
-    """Check that it reaches its own, by the same means: otherwise the check above would prove nothing."""
+    """Check that it reaches its own services in the same way; otherwise the check above would prove nothing."""
     connection = container.server.connections.by_label.get(container.name)
     if connection is None or connection.reached.error:
         return None
@@ -50,12 +50,12 @@ def own_network(container: Container) -> Finding | None:
 
 @check("default_route", scope="container")
 def default_route(container: Container) -> Finding | None:
-    """Check that a tenant's container has no route to anywhere but its own network."""
+    """Check that a tenant's container has no route out of its own network."""
     return routes(container, PROC) if container.tenant else None
 
 
 def routes(container: Container, proc: Path) -> Finding:
-    """Return a finding on the default routes that the kernel has for a container."""
+    """Return a finding on a container's default routes in the kernel."""
     try:
         text = (proc / str(container.found.pid) / "net" / "route").read_text(encoding="ascii")
     except OSError as error:

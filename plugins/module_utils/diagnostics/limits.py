@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The limits of a container's control group, of either version."""
+"""The limits of a container's control group, v1 or v2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..usage.cgroup import CGROUP, NO_LIMIT, PROC, places
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bytes and counts; None is no limit, or none that the kernel would tell. `swap`: what goes beyond `memory`."""
+    """Bytes and counts; None means no limit, or an unknown one. `swap`: the bytes beyond `memory`."""
 
     memory: int | None
     swap: int | None
@@ -45,12 +45,12 @@ def read(main: int, cgroup: Path = CGROUP, proc: Path = PROC) -> Limits:
 
 
 def whole_pages(size: int) -> int:
-    """Return what the kernel makes of a limit in bytes."""
+    """Return a limit in bytes as the kernel rounds it."""
     return size - size % mmap.PAGESIZE
 
 
 def has_swap(proc: Path = PROC) -> bool:
-    """Whether this host swaps at all."""
+    """Return whether this host has swap."""
     try:
         return len((proc / "swaps").read_text(encoding="utf-8").splitlines()) > 1
     except OSError:

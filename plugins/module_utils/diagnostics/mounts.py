@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is mounted where a process is, by the kernel's list."""
+"""The mounts of a process, from the kernel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from ..common import mounts
 from ..usage.cgroup import PROC
 
-# What every container has of the kernel; the engine masks there what tells of the host.
+# Kernel file systems of every container, in which the engine masks information about the host.
 KERNEL = ("/proc", "/dev", "/sys")
 
 
 @dataclasses.dataclass(frozen=True)
 class Mount:
-    """A mount. `size_limited`: a file system in memory that has an end. `server`: the address of a NAS, or empty."""
+    """A mount. `size_limited`: in memory, with a size limit. `server`: the address of a NAS, or empty."""
 
     point: str
     kind: str
@@ -26,7 +26,7 @@ class Mount:
 
     @property
     def of_kernel(self) -> bool:
-        """Whether it is the kernel's or the engine's own business."""
+        """Return whether the kernel or the engine itself mounted it."""
         return any(self.point == place or self.point.startswith(f"{place}/") for place in KERNEL)
 
 
@@ -41,7 +41,7 @@ def parse(text: str) -> tuple[Mount, ...]:
 
 
 def read(number: int | str, proc: Path = PROC) -> tuple[Mount, ...]:
-    """Return what is mounted where the process `number` is (self for this one); nothing where it has ended."""
+    """Return the mounts of the process `number` (self for this one); none if it has ended."""
     try:
         return parse((proc / str(number) / "mountinfo").read_text(encoding="utf-8"))
     except (FileNotFoundError, ProcessLookupError, OSError):

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The processes of a container, as the kernel has them."""
+"""The processes of a container, from the kernel."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 from ..usage.cgroup import CGROUP, PROC, places
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
-# What an engine starts in a container, such as a health check, is not yet bounded in its first moments.
+# A process that the engine starts in a container, such as a health check, is not restricted in its first moments.
 SETTLE_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """What bounds a process. `users`, `groups`: all that it acts as; `capabilities`: set to bits; `seccomp`: 2 filters.
+    """The restrictions of a process. `users`, `groups`: all its ids; `capabilities`: set to bits; `seccomp`: 2 filters.
 
-    `memory_order`: whoever has more is ended first. `dumps`: whether it may leave its memory in a file. Its arguments
-    are for everybody on the server to read, its environment for its own users and root.
+    `memory_order`: the kernel kills the process with the highest first. `dumps`: whether it may write a core dump.
+    Every user of the server can read its arguments; only its own user and root can read its environment.
     """
 
     number: int
@@ -39,12 +39,12 @@ class Process:
 
     @property
     def bounds(self) -> tuple[object, ...]:
-        """All by which one process may do more than another."""
+        """Everything in which the rights of two processes can differ."""
         return (self.users, self.groups, tuple(sorted(self.capabilities.items())), self.no_new_privileges, self.seccomp)
 
 
 def parse(number: int, status: str, order: str, limits: str, arguments: bytes, environment: bytes) -> Process:
-    """Return a process of what the kernel's files of it hold; raises KeyError for what is none."""
+    """Parse the kernel's files of a process; raises KeyError if a field is missing."""
     fields = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
     return Process(
         number=number,
@@ -62,12 +62,12 @@ def parse(number: int, status: str, order: str, limits: str, arguments: bytes, e
 
 
 def _text(path: Path) -> str:
-    # A process names itself as it likes.
+    # A process can choose its own name.
     return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _read(number: int, proc: Path) -> Process | None:
-    """Return a process; None where it has ended meanwhile."""
+    """Return a process; None if it ended meanwhile."""
     folder = proc / str(number)
     try:
         arguments, environment = ((folder / name).read_bytes() for name in ("cmdline", "environ"))
@@ -97,7 +97,7 @@ def _alike(processes: Iterable[Process]) -> bool:
 
 
 def read(main: int, cgroup: Path = CGROUP, proc: Path = PROC, settle: float = SETTLE_SECONDS) -> tuple[Process, ...]:
-    """Return all processes of the container whose main process is `main`; none where it has ended."""
+    """Return all processes of the container whose main process is `main`; none if it has ended."""
     found = _look(main, cgroup, proc)
     if not _alike(found.values()):
         time.sleep(settle)

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The registry of checks. To add a check is to write one function below `@check`.
 
-The function gets its subject (a server, a tenant, a container ...) and returns a Finding, several, or None where the
-check does not apply to this subject. It takes the values that the inventory expects from the subject.
+The function gets its subject (a server, a tenant, a container ...) and returns a Finding, several, or None if the check
+does not apply to this subject. The subject also has the values that the inventory expects.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ BOTH: tuple[Selection, ...] = ("preflight", "verify")
 
 
 class Subject(t.Protocol):
-    """What a check looks at."""
+    """What a check examines."""
 
     @property
     def name(self) -> str:
-        """How findings name it, such as hans/server."""
+        """Its name in findings, such as hans/server."""
 
     @property
     def fix(self) -> str:
-        """What to do where a check has no advice of its own."""
+        """The fix of a check that has none of its own."""
 
 
 S = t.TypeVar("S", bound=Subject)
-# Union and Optional outside of annotations: the pylint of ansible-test takes | for an operation there.
+# Union and Optional outside of annotations: the pylint of ansible-test takes | for an operation.
 Function = Callable[[S], t.Union[Finding, Iterable[Finding], None]]  # noqa: UP007
 
 
 @dataclasses.dataclass(frozen=True)
 class Check(t.Generic[S]):
-    """A registered check. `fix` is what to do where it fails; empty for what its subject says."""
+    """A registered check. `fix` says what to do if it fails; if it is empty, the subject's fix counts."""
 
     id: str
     scope: Scope
@@ -63,13 +63,13 @@ class Registry:
     """Checks in the order in which they were registered."""
 
     def __init__(self) -> None:
-        """Begin without a check."""
+        """Create an empty registry."""
         self.checks: list[Check[t.Any]] = []
 
     def check(
         self, check_id: str, *, scope: Scope, selections: tuple[Selection, ...] = VERIFY, fix: str = ""
     ) -> Callable[[Function[S]], Check[S]]:
-        """Register the function below; raises ValueError where a selection has a check of this id and scope."""
+        """Register the function below; raises ValueError if a selection already has a check of this id and scope."""
 
         def register(function: Function[S]) -> Check[S]:
             for one in self.checks:
@@ -86,6 +86,6 @@ class Registry:
         return (one for one in self.checks if selection in one.selections and one.scope == scope)
 
 
-# The checks that run on a server; the controller has a registry of its own.
+# The checks that run on a server; the controller has its own registry.
 ON_SERVER = Registry()
 check = ON_SERVER.check

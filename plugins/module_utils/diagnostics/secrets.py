@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of secrets: who may read their files, and that they are nowhere else. No finding holds a secret."""
+"""Checks of secrets: the permissions of their files, and that they are nowhere else. No finding has a secret."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _problem(path: Path, mode: int, owner: int) -> str:
 
 @check("secret_files", scope="tenant")
 def secret_files(tenant: Tenant) -> Finding | None:
-    """Check that the tenant's secrets and data can be read by whoever needs them, and by nobody else."""
+    """Check that only the right users can read the tenant's secrets and data."""
     if not _has_secrets(tenant):
         return None
     expected = list(_expected(tenant.expected))
@@ -68,7 +68,7 @@ def passwords(tenant: ExpectedTenant) -> Mapping[str, bytes]:
 
 
 def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of what others than the user `owner` and root can read of a process.
+    """Yield name and content of the files of a process that others than the user `owner` and root can read.
 
     Immich's images export the secrets of their files into their own environment. The kernel shows the environment of a
     process to its user and to root alone, and these can read the files as well.
@@ -82,7 +82,7 @@ def _exposed(process: Process, owner: int) -> Iterator[tuple[str, bytes]]:
 
 @check("secrets_hidden", scope="tenant")
 def secrets_hidden(tenant: Tenant) -> Iterator[Finding]:
-    """Check that nobody but the tenant's own user and root can read its passwords in one of its containers."""
+    """Check that only the tenant's own user and root can read its passwords in its containers."""
     if not _has_secrets(tenant):
         return
     try:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of a whole server: its NAS, its firewall, who can log in, what runs on it."""
+"""Checks of a server: its NAS, firewall, logins, and containers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .subjects import Server
 
 FIREWALL = "/etc/silo/firewall.nft"
 MOUNTED = "mounted, and answers"
-UNUSED = "the tenants' addresses are used by nobody else"
-# By which one is root of the server.
+UNUSED = "no other network uses the tenants' addresses"
+# Access to one of these sockets is root access to the server.
 SOCKETS = ("docker.sock", "containerd.sock")
 
 
@@ -25,7 +25,7 @@ def nas(server: Server) -> Finding:
     problem = server.storage.problem
     fix = (
         f"on {server.name}, `journalctl -u silo-recovery` says why it cannot be mounted, which is tried every 30 "
-        "seconds; where the NAS itself is well, run playbooks/site.yml"
+        "seconds; if the NAS itself works, run playbooks/site.yml"
     )
     return _problem(problem, MOUNTED, fix)
 
@@ -43,13 +43,11 @@ def firewall(server: Server) -> Finding:
 def network(server: Server) -> Finding:
     """Check that no other network has the tenants' addresses."""
     fix = (
-        "take another tenant_address_pool while the server has no tenants; where it has some, change the other network "
+        "take another tenant_address_pool while the server has no tenants; once it has some, change the other network "
         "or its route"
     )
     problem = snapshot.network_problem(server.runner, server.expected.text("address_pool"))
-    return _problem(
-        problem, "the tenants' addresses are used by nobody else", fix, "tenants' addresses are in use elsewhere: "
-    )
+    return _problem(problem, UNUSED, fix, "tenants' addresses are in use elsewhere: ")
 
 
 @check("tenants", scope="server", fix="'silo list' shows these tenants; remove what is left of them on this server")
@@ -108,7 +106,7 @@ def engine_socket(server: Server) -> Finding:
 
 
 def _problem(problem: str, expected: str, fix: str, begin: str = "") -> Finding:
-    """Return a finding for a sentence that is empty where all is well."""
+    """Return a finding for a problem; an empty one means that the check passed."""
     if not problem:
         return holds(True, expected, expected)
     return Finding("", "", "wrong", f"{begin}{problem}", fix, expected, problem)

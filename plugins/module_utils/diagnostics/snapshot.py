@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Looks at the server on which this runs: its clock, its disks, its firewall. Nothing is changed."""
+"""Reads the state of the server on which this runs: clock, disks, firewall. Changes nothing."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from pathlib import Path
 
 from ..command import CommandError, Runner, run
 
-# What adjtimex(2) returns where nothing keeps the clock, and room for its structure, whatever the architecture.
+# adjtimex(2) returns this if the clock is not synchronised; its structure fits on every architecture.
 TIME_ERROR = 5
 TIMEX_BYTES = 512
 
-# A daemon that hangs hangs who asks it.
+# If the daemon hangs, the request hangs too.
 ASK_DOCKER = ("timeout", "10", "docker", "info", "--format", "{{.DockerRootDir}}")
 DOCKER = "/var/lib/docker"
 
 TABLES = ("inet silo_firewall", "bridge silo_firewall")
 LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
 INPUT = ("nft", "--stateless", "list", "chain", "inet", "silo_firewall", "input")
-# What the file makes of an empty set of rules, in a network of its own that ends with the command.
+# Loads the file into an empty rule set, in a network namespace that ends with the command.
 EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
 
-# Routes of every table, as a VPN may have one of its own; tenants' own bridges are named by their index.
+# Routes of every table, because a VPN may have its own; the tenants' bridges are named by their index.
 ROUTES = ("ip", "-4", "-json", "route", "show", "table", "all")
 TENANT_BRIDGE = "im-"
 
 
 @dataclasses.dataclass(frozen=True)
 class Disk:
-    """A file system. Sizes in bytes, as they are for who is not root; `inodes` is 0 where it does not count them."""
+    """A file system. Sizes in bytes, for users other than root; `inodes` is 0 if it does not count them."""
 
     path: str
     size: int
@@ -50,7 +50,7 @@ def synchronised() -> bool:
 
 
 def docker_directory(runner: Runner) -> str:
-    """Return where Docker keeps images and containers; its usual place where it does not answer."""
+    """Return Docker's directory of images and containers; its default if Docker does not answer."""
     try:
         return run(runner, ASK_DOCKER).strip() or DOCKER
     except CommandError:
@@ -58,7 +58,7 @@ def docker_directory(runner: Runner) -> str:
 
 
 def disks(paths: Iterable[str]) -> list[Disk]:
-    """Return the file systems of `paths`, each once; what is not there yet is on that of its nearest parent."""
+    """Return the file systems of `paths`, each once; a missing path is on that of its nearest parent."""
     found: dict[int, Disk] = {}
     for text in paths:
         path = Path(text)
@@ -88,9 +88,9 @@ def firewall_problem(runner: Runner, file: Path) -> str:
 
 
 def network_problem(runner: Runner, pool: str) -> str:
-    """Return which network the server reaches elsewhere at addresses of `pool`; empty for none.
+    """Return the other network that the server reaches at addresses of `pool`; empty for none.
 
-    A new tenant's network would take its place, and the server would lose whoever is there.
+    A new tenant's network would replace the route, and the server could not reach that network any more.
     """
     if not pool:
         return ""
@@ -112,12 +112,12 @@ def network_problem(runner: Runner, pool: str) -> str:
 
 
 def input_problem(runner: Runner) -> str:
-    """Return why this server is not closed to who opens a connection to it; empty where it is."""
+    """Return why this server does not drop unexpected connections; empty if it does."""
     try:
         chain = run(runner, INPUT)
     except CommandError as error:
         return f"the chain input of silo_firewall is not loaded ({_first_line(error)})"
-    return "" if "policy drop;" in chain else "what listens is open to everybody"
+    return "" if "policy drop;" in chain else "every listening port is open to everybody"
 
 
 def _first_line(error: CommandError) -> str:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""SSH as a server has it: at which ports, who gets in by what, and how this very process was called by it."""
+"""SSH of a server: its ports, its ways to log in, and the SSH connection that started this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..command import Runner, run
 from ..usage.cgroup import PROC
 
 SSHD = "/usr/sbin/sshd"
-# What is not among these lets somebody in who has no key.
+# Any other method lets somebody log in without a key.
 KEYS_ONLY: Mapping[str, Collection[str]] = {
     "passwordauthentication": ("no",),
     "kbdinteractiveauthentication": ("no",),
@@ -27,7 +27,7 @@ VARIABLE = b"SSH_CONNECTION="
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """By what a process was called: the port of the server, and the user who logged in."""
+    """The SSH connection of a process: the port of the server, and the user who logged in."""
 
     port: int
     uid: int
@@ -35,7 +35,7 @@ class Session:
 
 @dataclasses.dataclass(frozen=True)
 class SshSettings:
-    """What `sshd -T` tells: name to its values, one for each time that it is set."""
+    """The output of `sshd -T`: name to its values, one for each time that it is set."""
 
     values: Mapping[str, tuple[str, ...]]
 
@@ -46,7 +46,7 @@ class SshSettings:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """The settings by which one gets in without a key."""
+        """The settings that allow a login without a key."""
         return tuple(
             f"{name} {text}"
             for name, good in KEYS_ONLY.items()
@@ -78,7 +78,7 @@ def _has_line(path: Path) -> bool:
 
 
 def settings(runner: Runner) -> SshSettings | None:
-    """Return how SSH is set; None where there is none. Raises CommandError where it does not take its own settings."""
+    """Return the settings of SSH; None if it is not installed. Raises CommandError if its settings are invalid."""
     if not Path(SSHD).exists():
         return None
     values: dict[str, tuple[str, ...]] = {}
@@ -89,7 +89,7 @@ def settings(runner: Runner) -> SshSettings | None:
 
 
 def session(proc: Path = PROC, number: int | None = None) -> Session | None:
-    """Return how this process was called, through whatever became another user on the way; None where not by SSH."""
+    """Return the SSH connection that started this process, also through sudo or su; None if there is none."""
     found, current = None, number or os.getpid()
     while current > 1:
         try:
@@ -100,7 +100,7 @@ def session(proc: Path = PROC, number: int | None = None) -> Session | None:
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         for text in told:
             if text.startswith(VARIABLE):
-                # The outermost is the one who logged in.
+                # The outermost process is that of the user who logged in.
                 found = Session(int(text.split()[-1]), int(fields["Uid"].split()[0]))
         current = int(fields["PPid"])
     return found

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks that a tenant is what it should be: what runs, that set-up is closed, that its data is there."""
+"""Checks of a tenant's state: its containers, its closed set-up, its data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Get = Callable[[str, int], t.Any]
 
 
 def _get(address: str, port: int) -> t.Any:
-    """Return what a photo server says of itself to whoever asks; raises OSError, HTTPException and ValueError."""
+    """Return the photo server's public information; raises OSError, HTTPException and ValueError."""
     connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
     try:
         connection.request("GET", "/api/server/config")
@@ -55,7 +55,7 @@ def _running(service: ExpectedService, item: Item | None) -> Finding:
 
 
 def _resting(tenant: ExpectedTenant, items: Iterable[Item]) -> Finding:
-    """Return whether nothing takes memory; where the tenant is to be absent, not even a container is there."""
+    """Check that no container runs; for an absent tenant, that none exists."""
     rests = ("exited", "created", "dead") if tenant.state != "absent" else ()
     wrong = [f"{item.name} is {item.state}" for item in items if item.tenant == tenant.name and item.state not in rests]
     expected = f"no container{'' if tenant.state == 'absent' else ' runs'}"
@@ -64,7 +64,7 @@ def _resting(tenant: ExpectedTenant, items: Iterable[Item]) -> Finding:
 
 @check("setup_closed", scope="container")
 def setup_closed(container: Container) -> Finding | None:
-    """Check that a visitor cannot make themselves the admin: set-up is off, and there is an admin."""
+    """Check that no visitor can become admin: set-up is closed, and there is an admin."""
     is_server = container.tenant is not None and container.name == f"{container.tenant.name}/server"
     return closed(container) if is_server else None
 
@@ -86,7 +86,7 @@ def closed(container: Container, get: Get = _get) -> Finding:
 
 
 def ran(tenant: ExpectedTenant, directories: Collection[Path]) -> bool:
-    """Whether a tenant ever had to run; who was made at rest has no files on the server, and no photos.
+    """Return whether a tenant ever had to run; one that was created stopped has no files and no photos.
 
     `directories` are those that the NAS has. A photo server marks each of its folders.
     """

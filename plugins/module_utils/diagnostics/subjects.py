@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The subjects of checks on a server: the server, its tenants, their containers. Each is read once, when needed.
 
-Imports that only containers need are inside functions: they take as long as the whole preflight on a server.
+Imports that only containers need are inside functions: they take as long as a whole preflight check of a server.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SITE = "run playbooks/site.yml"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Server:
-    """The server on which this runs. Whatever asks its engine raises StackError where that does not answer.
+    """The server on which this runs. Properties that need its engine raise StackError if it does not answer.
 
-    `ask` is how the engine is asked; None for its socket.
+    `ask` sends a request to the engine; None uses its socket.
     """
 
     expected: Expected
@@ -45,7 +45,7 @@ class Server:
 
     @property
     def sentinel(self) -> Path:
-        """The file that exists on the NAS alone, where it is mounted."""
+        """The file that exists only on the NAS, at its place below the mount point."""
         return self.expected.path("sentinel", SENTINEL)
 
     @functools.cached_property
@@ -101,7 +101,7 @@ class Server:
 
     @functools.cached_property
     def connections(self) -> Connections:
-        """What can be reached from each container that has a network; all of it is tried side by side."""
+        """The results of the connections from each container that has a network; all are tried in parallel."""
         from . import targets
 
         return targets.connect(self)
@@ -121,7 +121,7 @@ class Tenant:
 
     @property
     def fix(self) -> str:
-        """Apply makes a tenant what the inventory says."""
+        """An apply brings the tenant to its desired state."""
         return f"run 'silo apply {self.name}'"
 
     @functools.cached_property
@@ -133,7 +133,7 @@ class Tenant:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Container:
-    """A container that runs: what is expected of it, and what the engine and the kernel say of it.
+    """A running container: its expected state, and its actual state from the engine and the kernel.
 
     `tenant` is None for a shared service.
     """

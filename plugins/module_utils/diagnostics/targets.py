@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What there is to reach from each container: its own, for a tenant the machine learning, and all that it must not."""
+"""The targets for each container: those that it may reach, and those that it must not."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if t.TYPE_CHECKING:
     from .subjects import Server
 
 MACHINE_LEARNING = 3003
-# Machine learning and pages, beside what the containers of tenants have.
+# Ports of machine learning and pages; those of tenants' containers come from the inventory.
 OF_SHARED = frozenset({MACHINE_LEARNING, 8080})
-# What a server has at least, and what it must not have for anybody.
+# Ports of a server that are always tried.
 OF_HOSTS = (22, 80, 443, 2375)
 OF_NAS = (22, 111, 2049)
-# Where clouds tell a machine its own secrets.
+# The metadata service of clouds, which has a machine's secrets.
 METADATA = Target("169.254.169.254", 80, "metadata of the cloud")
 LISTENING = "0A"
 
@@ -40,7 +40,7 @@ class Ports:
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """What a server is on its networks: interface to addresses, the ports that listen, the addresses of its NAS."""
+    """A server on its networks: interface to addresses, its listening ports, the addresses of its NAS."""
 
     addresses: Mapping[str, Sequence[str]]
     ports: frozenset[int]
@@ -63,7 +63,7 @@ def listening(proc: Path = PROC) -> frozenset[int]:
 
 
 def host(runner: Runner, root: Path, proc: Path = PROC) -> Host:
-    """Return what this server is on its networks; `root` is where the NAS is mounted. Raises CommandError."""
+    """Return the server's networks; `root` is where the NAS is mounted. Raises CommandError."""
     answer = run_json(runner, ("ip", "-json", "address", "show"))
     addresses = {
         interface["ifname"]: [info["local"] for info in interface.get("addr_info", []) if info["scope"] != "host"]
@@ -75,13 +75,13 @@ def host(runner: Runner, root: Path, proc: Path = PROC) -> Host:
 
 
 def own(tenant: ExpectedTenant, port: int) -> list[Target]:
-    """Return what each container of a tenant may reach."""
+    """Return the targets that each container of a tenant may reach."""
     inside = [Target(service.address, service.port, service.label) for service in tenant.services if service.port]
     return [*inside, Target(tenant.gateway, port, "machine learning")]
 
 
 def foreign(mine: Collection[Target], bridge: str, ports: Ports, others: Iterable[Item], here: Host) -> list[Target]:
-    """Return all but `mine` that there is to reach, from a network whose bridge is `bridge`."""
+    """Return all targets except `mine`, for a network whose bridge is `bridge`."""
     theirs = sorted(ports.containers)
     found = [Target(address, port, item.name) for item in others for address in item.addresses for port in theirs]
     of_host = sorted(here.ports | set(OF_HOSTS) | {ports.machine_learning})
@@ -96,7 +96,7 @@ def foreign(mine: Collection[Target], bridge: str, ports: Ports, others: Iterabl
 def of_tenant(
     tenant: ExpectedTenant, ports: Ports, items: Sequence[Item], here: Host
 ) -> tuple[list[Target], list[Target]]:
-    """Return what a tenant's containers may reach, and what they may not."""
+    """Return the targets that a tenant's containers may reach, and those that they must not."""
     mine = own(tenant, ports.machine_learning)
     others = [item for item in items if item.tenant != tenant.name]
     return mine, foreign(mine, tenant.bridge, ports, others, here)
@@ -105,7 +105,7 @@ def of_tenant(
 def of_shared(
     service: ExpectedService, ports: Ports, items: Sequence[Item], here: Host
 ) -> tuple[list[Target], list[Target]]:
-    """Return the same of a shared service on a network of its own; some have a way to the internet."""
+    """Return the same for a shared service on a network of its own; some may reach the internet."""
     addresses = [address for item in items if item.name == service.container for address in item.addresses]
     mine = [Target(address, service.port, service.label) for address in addresses]
     others = [item for item in items if item.name != service.container]
@@ -114,7 +114,7 @@ def of_shared(
 
 @dataclasses.dataclass(frozen=True)
 class Connection:
-    """What was tried from a container, `own` and `foreign`, and what came of it."""
+    """The targets that were tried from a container, `own` and `foreign`, and the results."""
 
     own: Sequence[Target]
     foreign: Sequence[Target]
@@ -123,7 +123,7 @@ class Connection:
 
 @dataclasses.dataclass(frozen=True)
 class Connections:
-    """Label of a container to what it reaches; `error` is why nothing could be tried."""
+    """Label of a container to its connections; `error` is why none could be tried."""
 
     by_label: Mapping[str, Connection] = dataclasses.field(default_factory=dict)
     error: str = ""

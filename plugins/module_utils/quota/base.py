@@ -14,10 +14,10 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import file
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 
 DELETED = "a directory that was deleted"
-"""What holds an id that still counts something, though no directory below the root is counted under it."""
+"""The holder of an id that still counts files, although no directory below the root has this id."""
 
 TRASH = ".trash"
-"""The directory below the root in which what belonged to deleted tenants lies; only root enters it."""
+"""The directory below the root with the files of deleted tenants; only root can enter it."""
 
 
 class QuotaError(Exception):
@@ -26,7 +26,7 @@ class QuotaError(Exception):
 
 @dataclass(frozen=True)
 class QuotaTenant:
-    """What one directory below the root should be. C(limit) is in bytes."""
+    """The desired state of one directory below the root. C(limit) is in bytes."""
 
     name: str
     id: int
@@ -37,7 +37,7 @@ class QuotaTenant:
 
 @dataclass(frozen=True)
 class Usage:
-    """What is used, in bytes and in inodes; None where the file system does not count inodes."""
+    """The usage in bytes and in inodes; None if the file system does not count inodes."""
 
     bytes: int = 0
     inodes: int | None = None
@@ -45,12 +45,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class State:
-    """What a back end found about one directory below the root."""
+    """The actual state of one directory below the root."""
 
     id: int | None = None
-    """The quota id under which the directory is counted; None where it is counted under none."""
+    """The quota id under which the directory is counted; None if there is none."""
     limit: int | None = None
-    """Hard limit in bytes; None where there is none."""
+    """Hard limit in bytes; None if there is none."""
     usage: Usage = field(default_factory=Usage)
     uncounted: tuple[str, ...] = ()
     """Parts of the directory, in the back end's words, that are not counted under any id yet."""
@@ -65,7 +65,7 @@ class Survey:
     directories: Mapping[str, State]
     """By name, those directly below the root."""
     holders: Mapping[int, str]
-    """Every quota id that exists, with the path below the root that it counts; empty where it counts nothing."""
+    """Every existing quota id, with the path below the root that it counts; empty if it counts nothing."""
     trash: Mapping[str, State] = field(default_factory=dict)
     """By path below the root, such as C(.trash/20261123T165705Z-hans-1), the directories in the trash."""
 
@@ -74,7 +74,7 @@ class Backend(ABC):
     """Sets and reads the limits of one file system.
 
     Reading is one pass over all directories, with a number of processes that does not depend on how many there are.
-    A back end holds no policy: what may be changed is decided in C(converge.py), once for all of them.
+    A back end has no policy: C(converge.py) decides for all of them which changes are allowed.
     """
 
     name: ClassVar[str]
@@ -91,14 +91,14 @@ class Backend(ABC):
         self.sysfs = sysfs
 
     def pool(self) -> int | None:
-        """Return the size of the whole file system in bytes; None where there is none yet."""
+        """Return the size of the whole file system in bytes; None if there is none yet."""
         status = os.statvfs(self.root)
         return status.f_blocks * status.f_frsize
 
     def rounded(self, limit: int) -> int:
-        """Return the limit that the file system can hold in place of so many bytes, never a larger one.
+        """Return the largest limit not above C(limit) that the file system supports, in bytes.
 
-        Raises QuotaError where it can hold none that is so small.
+        Raises QuotaError if it supports no limit so small.
         """
         return limit
 
@@ -108,22 +108,22 @@ class Backend(ABC):
         return found == limit
 
     def refusal(self, tenant: QuotaTenant, state: State | None) -> str:
-        """Return why this back end cannot serve the tenant; empty where it can."""
+        """Return why this back end cannot serve the tenant; empty if it can."""
         return state.problem if state else ""
 
     @abstractmethod
     def check(self) -> None:
-        """Raise QuotaError where a limit on this file system would not hold."""
+        """Raise QuotaError if a limit on this file system would not hold."""
 
     @abstractmethod
     def read(self) -> Survey:
-        """Return what exists; raises CommandError or QuotaError where that cannot be read."""
+        """Return the actual state; raises CommandError or QuotaError if it cannot be read."""
 
     @abstractmethod
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
-        """Make the directory where it is missing, count it under the tenant's id, and set the limit.
+        """Create the directory if it is missing, count it under the tenant's id, and set the limit.
 
-        Safe to repeat after an interruption at any step. No step leaves a directory that can be filled without a wall.
+        Safe to repeat after an interruption at any step. No step leaves a directory that can be filled without a limit.
         """
 
     def names(self) -> list[str]:
@@ -136,7 +136,7 @@ class Backend(ABC):
         return [name for name in found if name != TRASH] + inside
 
     def survey(self, states: Mapping[str, State], holders: Mapping[int, str]) -> Survey:
-        """Return what was found at the paths of C(names), with the trash apart."""
+        """Return the states of the paths of C(names), split into directories and trash."""
         live = {name: state for name, state in states.items() if "/" not in name}
         return Survey(live, holders, {name: state for name, state in states.items() if name not in live})
 
@@ -149,7 +149,7 @@ class Backend(ABC):
         return f"{points[0]} is a mount of its own; unmount it, and run this again" if points else ""
 
     def make_trash(self) -> None:
-        """Make the trash where it is missing."""
+        """Create the trash if it is missing."""
         (self.root / TRASH).mkdir(mode=0o700, exist_ok=True)
 
     def move(self, source: str, target: str) -> None:
@@ -158,13 +158,13 @@ class Backend(ABC):
 
     @abstractmethod
     def remove(self, place: str, number: int) -> None:
-        """Remove a directory in the trash, counted under an id, with all in it, even where it is full.
+        """Remove a directory in the trash, counted under an id, with its content, even at a full quota.
 
         Safe to repeat after an interruption at any step.
         """
 
     def forget(self, number: int) -> str:
-        """Take a quota id, whose directory was removed, out of the file system; return why it stays, if it does."""
+        """Remove the quota id of a removed directory from the file system; return why it stays, if it does."""
         return ""
 
 

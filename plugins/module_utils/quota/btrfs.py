@@ -1,8 +1,8 @@
 """Simple quotas of btrfs, with the limit on a level-1 group.
 
-A limit on the subvolume itself would not hold: anyone may create a subvolume inside a directory of their own, and the
-new one has a limit of its own, none. In simple mode it inherits the membership in the level-1 group instead, and what
-is written into it counts there.
+A limit on the subvolume itself would not hold: every user may create a subvolume in a directory that they own, and the
+new one would have no limit. In simple mode it inherits the membership in the level-1 group instead, and what is written
+into it counts there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GROUP = re.compile(r"[0-9]{1,5}/[0-9]{1,20}", re.ASCII)
 TOP = "0/5"
 """The group of the whole file system's own subvolume, whose path is empty."""
 GONE = ("", "<stale>", "<under deletion>")
-"""What the tool has in place of the path of a subvolume that was deleted."""
+"""The tool prints these in place of the path of a deleted subvolume."""
 
 GET_FLAGS, SET_FLAGS = 0x80089419, 0x4008941A
 READ_ONLY = 2
@@ -92,7 +92,7 @@ def _numbers(found: Any) -> tuple[str, ...]:
 
 
 def holder(group: Group, groups: Mapping[str, Group]) -> str:
-    """Return the topmost path that a level-1 group counts; empty where it counts nothing."""
+    """Return the topmost path that a level-1 group counts; empty if it counts nothing."""
     children = [groups[child] for child in group.children if child in groups]
     paths = sorted(child.path for child in children if not child.is_gone)
     if paths:
@@ -101,11 +101,11 @@ def holder(group: Group, groups: Mapping[str, Group]) -> str:
 
 
 def state_of(name: str, groups: Mapping[str, Group]) -> State:
-    """Return what the groups say about one directory."""
+    """Return the state of one directory from its groups."""
     inside = [g for g in groups.values() if g.id.startswith("0/") and (g.path + "/").startswith(f"{name}/")]
     own = next((g for g in inside if g.path == name), None)
     if own is None:
-        return State(problem="is a plain directory and not a subvolume, so nothing counts what lies in it")
+        return State(problem="is a plain directory and not a subvolume, so btrfs does not count the files in it")
     if len(own.parents) > 1:
         return State(problem=f"is a member of several quota groups ({', '.join(own.parents)})")
     uncounted = tuple(g.id for g in inside if not g.parents)
@@ -146,7 +146,7 @@ class Btrfs(Backend):
         return self.survey({name: state_of(name, groups) for name in self.names()}, holders)
 
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
-        """Run what C(commands) lists, in its order: the wall stands before there is anything to fill."""
+        """Run the result of C(commands) in order: the limit exists before the directory can be filled."""
         for argv in commands(self.root, tenant, survey):
             run(self.run, argv)
 
@@ -193,7 +193,7 @@ class Btrfs(Backend):
 
 
 def _make_writable(root: Path, path: str) -> None:
-    """Let a subvolume, that its owner may have made read-only, be emptied; no symbolic link on the way is followed."""
+    """Make a subvolume writable, which its owner may have made read-only; follows no symbolic link."""
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for name in path.split("/"):
@@ -210,7 +210,7 @@ def _make_writable(root: Path, path: str) -> None:
 
 
 def commands(root: Path, tenant: QuotaTenant, survey: Survey) -> Iterable[list[str]]:
-    """Yield what must run so that the tenant's directory exists and is limited; runs nothing."""
+    """Yield the commands that create and limit the tenant's directory; runs none of them."""
     group = f"{LEVEL}{tenant.id}"
     state = survey.directories.get(tenant.name)
     if tenant.id not in survey.holders:

@@ -1,4 +1,4 @@
-"""Compares what is with what should be, for any back end, and writes the difference once."""
+"""Compares actual with desired state, for any back end, and writes the differences."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import
 
 UPLOADS = "uploads"
 SHELL = Folder(0, 0, 0o711)
-"""Of a tenant's directory: only root writes to it, and everyone passes through to what is theirs."""
+"""The mode of a tenant's directory: only root can write to it, and every user can pass through."""
 THERE = "there"
 
 
 @dataclass(frozen=True)
 class QuotaOutcome:
-    """What became of one tenant. Sizes are in bytes; C(before) and C(after) are the same keys in words."""
+    """The result for one tenant. Sizes are in bytes; C(before) and C(after) have the same keys, in words."""
 
     name: str
     path: str = ""
@@ -87,17 +87,17 @@ def exact_size(size: int) -> str:
 
 
 class Run:
-    """One call for all tenants of a root: what was found, and what may be done about it."""
+    """One call for all tenants of a root: the actual state, and the changes that the policy allows."""
 
     def __init__(self, backend: Backend, policy: QuotaPolicy, check_mode: bool) -> None:
-        """Read the root once; raises CommandError or QuotaError where it cannot be read as a whole."""
+        """Read the root once; raises CommandError or QuotaError if it cannot be read."""
         self.backend, self.policy, self.check_mode = backend, policy, check_mode
         self.survey = backend.read()
         self.promises = Promises(backend, self.survey, policy.overcommit)
         self.owners = read_register(backend.root) if backend.counts_by_id else {}
 
     def converge(self, tenant: QuotaTenant) -> QuotaOutcome:
-        """Bring one tenant to what it should be; raises QuotaError, CommandError or OSError where that fails."""
+        """Bring one tenant to its desired state; raises QuotaError, CommandError or OSError if that fails."""
         tenant = replace(tenant, limit=self.backend.rounded(tenant.limit))
         path = self.backend.root / tenant.name
         before = self._found(tenant, path)
@@ -110,9 +110,9 @@ class Run:
         return QuotaOutcome(tenant.name, str(path), tenant.limit, state.usage if state else Usage(), before, after)
 
     def verify(self, outcome: QuotaOutcome, survey: Survey) -> QuotaOutcome:
-        """Return the outcome with the use after the change, or an error where the limit is not there when read again.
+        """Read the limit back: return the outcome with the new usage, or with an error if the limit does not hold.
 
-        A limit that was promised, but that the file system does not hold, must not be believed.
+        XFS, for example, accepts a limit that it will not enforce.
         """
         state = survey.directories.get(outcome.name, State())
         if state.problem or state.uncounted or not self.backend.grants(state.limit, outcome.limit or 0):
@@ -144,12 +144,12 @@ class Run:
         return words | dict.fromkeys(self.policy.mount_points, THERE)
 
     def _mount_point(self, path: Path) -> str:
-        # Owner and mode are those of what is mounted on it, as far as anybody sees.
+        # Owner and mode are those of the file system mounted on it.
         return THERE if read_folder(path) else "none"
 
     def _write(self, tenant: QuotaTenant, path: Path) -> None:
         if self.backend.counts_by_id and tenant.id not in self.owners:
-            # On record before it is in use: an id that was cut off in between is lost, and not given twice.
+            # Recorded before it is used: after an interruption the id is lost, but never given twice.
             self.owners[tenant.id] = tenant.name
             write_register(self.backend.root, self.owners)
         self.backend.apply(tenant, self.survey)
@@ -167,9 +167,9 @@ def _uploads(tenant: QuotaTenant) -> Folder:
 def converge(
     backend: Backend, wanted: Sequence[Mapping[str, Any]], policy: QuotaPolicy, check_mode: bool
 ) -> list[QuotaOutcome]:
-    """Bring all tenants to what they should be; one that fails does not hold up the others.
+    """Bring all tenants to their desired state; one that fails does not stop the others.
 
-    Raises CommandError or QuotaError only where the root as a whole cannot be read.
+    Raises CommandError or QuotaError only if the root itself cannot be read.
     """
     with contextlib.nullcontext() if check_mode else only_one(backend.root):
         run = Run(backend, policy, check_mode)

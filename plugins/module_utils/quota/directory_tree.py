@@ -1,4 +1,4 @@
-"""Counts, or removes, all that is below a directory, whatever its owner made of it.
+"""Counts or removes everything below a directory, even if its owner tries to prevent it.
 
 No symbolic link is followed, no other file system entered, and nothing is too deep or too long: one descriptor is open
 at a time, and no path is ever put together.
@@ -34,7 +34,7 @@ def remove_tree(path: Path) -> None:
 
 @dataclass
 class _Level:
-    """A directory on the way down. C(found) are the directories in it that are still to be entered."""
+    """A directory on the current path. C(found) are its subdirectories that are not entered yet."""
 
     device: int
     inode: int
@@ -92,10 +92,10 @@ class _Walk:
     def _expect(self, level: _Level) -> None:
         found = os.fstat(self.here)
         if (found.st_dev, found.st_ino) != (level.device, level.inode):
-            raise QuotaError(f"somebody moves directories below {self.top}; stop what still runs there")
+            raise QuotaError(f"a process moves directories below {self.top}; stop it, and run this again")
 
     def _read(self) -> tuple[list[str], bool]:
-        """Return the directories here, and whether that was all; what is no directory is counted, or removed."""
+        """Return the directories here, and whether these are all; counts or removes everything else."""
         with os.scandir(self.here) as found:
             batch = list(itertools.islice(found, BATCH) if self.removes else found)
         names = [entry.name for entry in batch if entry.is_dir(follow_symlinks=False)]
@@ -105,5 +105,5 @@ class _Walk:
             for entry in batch:
                 if entry.name not in directories:
                     os.unlink(entry.name, dir_fd=self.here)
-        # What is emptied is read until nothing is found any more.
+        # A directory that is emptied is read again until it is empty.
         return names, not (self.removes and batch)

@@ -37,7 +37,7 @@ def read_folder(path: Path) -> Folder | None:
 
 
 def write_folder(path: Path, wanted: Folder) -> None:
-    """Make the directory where it is missing, set owner and mode where they differ; its contents keep theirs."""
+    """Create the directory if it is missing, and set its owner and mode if they differ, not those of its content."""
     found = read_folder(path)
     if found == wanted:
         # Even to set the same again is refused where a quota is full.

@@ -1,6 +1,6 @@
 """The register of quota ids: which tenant each id was given to, kept on the NAS itself and for ever.
 
-What a deleted tenant left behind may still be counted under its id, so the id never goes to somebody else.
+Files of a deleted tenant may still be counted under its id, so no other tenant ever gets the id.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ def read_register(root: Path) -> dict[int, str]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise QuotaError(f"{path} has a line that is not '<id> <name>': {error}; bring it back from a backup") from None
+        raise QuotaError(f"{path} has a line that is not '<id> <name>': {error}; restore it from a backup") from None
 
 
 def write_register(root: Path, owners: Mapping[int, str]) -> None:
-    """Write the register whole or not at all, for root alone; within `only_one`."""
+    """Write the register atomically, readable by root only; call it within `only_one`."""
     text = "".join(f"{number} {name}\n" for number, name in sorted(owners.items()))
     files.write(root / FILE, text.encode("ascii"), 0o600, scratch=root / f"{FILE}.tmp")
 
 
 def only_one(root: Path, seconds: float = 60) -> AbstractContextManager[int]:
-    """Let one run at a time change the storage; raises QuotaError where another one does for longer than so."""
+    """Let only one run at a time change the storage; raises QuotaError if another one takes too long."""
 
     def busy() -> QuotaError:
-        return QuotaError(f"another run has changed quotas below {root} for {seconds:.0f} s")
+        return QuotaError(
+            f"another run is changing quotas below {root}, and did not end within {seconds:.0f} s; run this again later"
+        )
 
     return locks.held(root, seconds, busy=busy)

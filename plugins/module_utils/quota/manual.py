@@ -1,4 +1,4 @@
-"""Limits that an appliance sets by itself, and that are looked at here from where it is mounted."""
+"""Limits that an appliance sets; this back end only reads them where the appliance is mounted."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 
 TOLERANCE = 0.02
-"""Appliances keep a part for themselves, and round: so much of the promise may be there more or less."""
+"""Appliances reserve space and round: the size may differ from the quota by this share."""
 
 
 class Manual(Backend):
-    """Sets nothing. The size that a directory's own file system tells is taken for its limit."""
+    """Sets no limit. Takes the size that a directory's own file system reports as its limit."""
 
     name = "manual"
     counts_by_id = False
 
     def check(self) -> None:
-        """Have nothing to refuse: whatever is mounted is measured."""
+        """Accept every file system."""
 
     @classmethod
     def grants(cls, found: int | None, limit: int) -> bool:
@@ -35,29 +35,29 @@ class Manual(Backend):
         return found is not None and abs(found - limit) <= limit * TOLERANCE
 
     def refusal(self, tenant: QuotaTenant, state: State | None) -> str:
-        """Return what somebody has to do on the appliance; empty where nothing is left to do."""
+        """Return what the operator must do on the appliance; empty if nothing."""
         path, limit = self.root / tenant.name, format_size(tenant.limit)
         if state is None:
-            return f"{path} is missing; make it on the appliance, with a quota of {limit}, and run this again"
+            return f"{path} is missing; create it on the appliance, with a quota of {limit}, and run this again"
         if self.grants(state.limit, tenant.limit):
             return ""
         found = format_size(state.limit or 0)
         return f"{path} has room for {found} and not for {limit}; set its quota on the appliance, and run this again"
 
     def read(self) -> Survey:
-        """Return size and use of each directory, as C(statvfs) tells them."""
+        """Return the size and usage of each directory, from C(statvfs)."""
         return self.survey({name: self._state(name) for name in self.names()}, {})
 
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
-        """Do nothing: what must be done on the appliance was refused before."""
+        """Do nothing: C(refusal) has already named what the operator must do."""
 
     def obstacle(self, source: str, target: str, mounts: Sequence[Mount]) -> str:
-        """Return what somebody has to do on the appliance where each directory is a share or a mount of its own."""
+        """Return what the operator must do on the appliance if the directory is a share or mount of its own."""
         path = self.root / source
         is_share = path.stat(follow_symlinks=False).st_dev != self.root.stat().st_dev
         if is_share or any(mount.point == str(path) for mount in mounts):
             step = f"rename it to {self.root / target}" if target else "remove it"
-            return f"{path} is a share of its own; {step} on the appliance, where it was made, and run this again"
+            return f"{path} is a share of its own; {step} on the appliance, and run this again"
         return super().obstacle(source, target, mounts)
 
     def remove(self, place: str, number: int) -> None:

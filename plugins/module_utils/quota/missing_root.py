@@ -1,4 +1,4 @@
-"""A NAS that is not made yet, for check mode: it has nothing, and nothing is ever written to it."""
+"""A NAS that does not exist yet, for check mode: it is empty and read-only."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 
 
 class Fresh(Backend):
-    """What a root is before role nas has run for the first time."""
+    """The root before the first run of the role nas."""
 
     name: ClassVar[str] = "fresh"
 
     def __init__(self, root: str, run: Runner) -> None:
-        """Stand for the root, where not even a mount point is."""
+        """Represent a root without a mount point."""
         super().__init__(Mount(root, self.name, "", "/", frozenset()), run)
 
     def pool(self) -> int | None:
-        """Have no size yet."""
+        """Return None: it has no size yet."""
         return None
 
     def check(self) -> None:
-        """Have nothing to refuse."""
+        """Accept it."""
 
     def read(self) -> Survey:
-        """Find nothing."""
+        """Return an empty root."""
         return Survey({}, {})
 
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
-        """Refuse: in check mode nothing is applied."""
+        """Refuse: check mode never applies."""
         raise QuotaError(f"nothing is mounted at {self.root}")
 
     def remove(self, place: str, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The rules of every back end: what a tenant's storage may be, and what is never changed."""
+"""The rules of all back ends: valid values, and refused changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOUNT_POINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 class QuotaPolicy:
     """What the operator allows.
 
-    C(force): limits below what is used. C(overcommit): the sum of all limits, as a multiple of the pool's size.
+    C(force): limits below the usage. C(overcommit): the sum of all limits, as a multiple of the pool's size.
     C(mount_points): directories in C(uploads) on which the server mounts something else.
     """
 
@@ -37,7 +37,7 @@ class QuotaPolicy:
     mount_points: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise QuotaError where a value makes no sense, or leads out of the tenant's directory."""
+        """Raise QuotaError if a value is invalid, or leads out of the tenant's directory."""
         if not 0 < self.overcommit < math.inf:
             raise QuotaError(f"the overcommit is {self.overcommit:g}; it must be more than 0, such as 1.5")
         for name in self.mount_points:
@@ -46,13 +46,13 @@ class QuotaPolicy:
 
 
 def check_name(name: str) -> None:
-    """Raise QuotaError for what is not the name of a tenant."""
+    """Raise QuotaError for an invalid tenant name."""
     if not is_tenant(name):
-        raise QuotaError("the name must be 2 to 31 small letters and digits, and begin with a letter")
+        raise QuotaError("the name must be 2 to 31 lower-case letters and digits, and begin with a letter")
 
 
 def check_number(key: str, number: int) -> None:
-    """Raise QuotaError for what is not an id."""
+    """Raise QuotaError for an invalid id."""
     if not 1 <= number < 2**32 - 1:
         raise QuotaError(f"the {key} is {number}; it must be 1 or more, and fit into 32 bits")
 
@@ -65,7 +65,7 @@ def parse_tenant(values: Mapping[str, Any]) -> QuotaTenant:
     except SizeError as error:
         raise QuotaError(f"the limit {error}") from error
     if limit == 0:
-        raise QuotaError("the limit is 0, which some file systems take for no limit")
+        raise QuotaError("the limit is 0, which means no limit to some file systems")
     for key in ("id", "uid", "gid"):
         check_number(key, values[key])
     return QuotaTenant(values["name"], values["id"], values["uid"], values["gid"], limit)
@@ -74,7 +74,7 @@ def parse_tenant(values: Mapping[str, Any]) -> QuotaTenant:
 def refuse_doubles(
     values: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]], keys: Sequence[str] = ("name", "id")
 ) -> None:
-    """Raise QuotaError where two tenants of one call share a name or an id."""
+    """Raise QuotaError if two tenants of one call share a name or an id."""
     for key in keys:
         count = Counter(other[key] for other in wanted)[values[key]]
         if count > 1:
@@ -82,7 +82,7 @@ def refuse_doubles(
 
 
 def refuse(backend: Backend, tenant: QuotaTenant, survey: Survey, owners: Mapping[int, str], force: bool) -> None:
-    """Raise QuotaError where the limit would not hold, or would hit somebody else."""
+    """Raise QuotaError if the limit would not hold, or would affect another tenant."""
     if entry := next((entry for entry in entries(survey) if entry.id == tenant.id), None):
         raise QuotaError(in_trash(backend, entry))
     if problem := backend.refusal(tenant, survey.directories.get(tenant.name)):
@@ -90,7 +90,7 @@ def refuse(backend: Backend, tenant: QuotaTenant, survey: Survey, owners: Mappin
     state = survey.directories.get(tenant.name, State())
     holder = survey.holders.get(tenant.id, "")
     owner = owners.get(tenant.id, tenant.name)
-    # What a first count that was cut off has counted so far, or what a deleted directory left, is the tenant's own.
+    # Files that an interrupted first count has counted, or that a deleted directory left, are the tenant's own.
     is_own = holder == DELETED and owners.get(tenant.id) == tenant.name
     if holder and holder != tenant.name and not is_own:
         raise QuotaError(f"its quota id {tenant.id} already counts {holder}")
@@ -104,7 +104,7 @@ def refuse(backend: Backend, tenant: QuotaTenant, survey: Survey, owners: Mappin
 
 
 def in_trash(backend: Backend, entry: Entry) -> str:
-    """Return why a tenant whose files lie in the trash is given no directory."""
+    """Return why a tenant whose files are in the trash gets no directory."""
     end = "it is being removed for good, and an id is never given twice" if entry.purging else "restore it first"
     return (
         f"{entry.name} with id {entry.id} was deleted at {entry.when.isoformat()}, {backend.root / entry.place}; {end}"
@@ -112,20 +112,20 @@ def in_trash(backend: Backend, entry: Entry) -> str:
 
 
 class Promises:
-    """The limits of all directories together, held against the size of the pool."""
+    """The sum of the limits of all directories, compared with the size of the pool."""
 
     def __init__(self, backend: Backend, survey: Survey, overcommit: float) -> None:
-        """Begin with what is promised now. Without a pool, as before the first run, all promises are accepted."""
+        """Start with the current limits. Without a pool, as before the first run, accept every limit."""
         self.backend = backend
         self.limits = {name: state.limit or 0 for name, state in survey.directories.items()}
-        # What is deleted keeps its promise, as it may come back. Where its limit was taken off, it still has its size.
+        # A deleted tenant still counts with its limit, because it may be restored; without a limit, with its size.
         self.limits |= {place: state.limit or state.usage.bytes for place, state in survey.trash.items()}
         size = backend.pool()
         self.size, self.overcommit = size, overcommit
         self.allowed = None if size is None else int(size * overcommit)
 
     def add(self, tenant: QuotaTenant) -> None:
-        """Promise a tenant its limit; raises QuotaError where it grows and the pool has no room for it."""
+        """Add a tenant's limit; raises QuotaError if it grows beyond what the pool allows."""
         limits = {**self.limits, tenant.name: tenant.limit}
         total = sum(limits.values())
         found = self.limits.get(tenant.name, 0)

@@ -111,4 +111,4 @@ def test_verify_and_check_tell_a_server_that_lets_in_more(lab, silo):
     for run in (verified, checked):
         assert run.code == 1
         assert "passwordauthentication yes" in run.output
-        assert "what listens is open to everybody" in run.output
+        assert "every listening port is open to everybody" in run.output

@@ -159,7 +159,7 @@ def test_codes_and_methods_are_one_source_and_what_passes_a_name_is_counted_once
 
 
 def test_metrics_without_their_beginning_are_refused():
-    with pytest.raises(ValueError, match="Traefik does not tell when it was started"):
+    with pytest.raises(ValueError, match="have no start time"):
         collector.served(line("requests", "tenant-hans@file", 3))
 
 

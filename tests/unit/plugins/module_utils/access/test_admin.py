@@ -63,7 +63,7 @@ def test_a_wrong_password_is_not(server, admin):
 
 def test_a_photo_server_in_trouble_is_no_wrong_password(server, admin):
     server.status = 500
-    with pytest.raises(StackError, match="answers a login with 500; look at 'docker logs silo-hans-server-1'"):
+    with pytest.raises(StackError, match="answers a login with 500; 'docker logs silo-hans-server-1' shows why"):
         admin.knows("hans@example.ch", "Asecret")
 
 

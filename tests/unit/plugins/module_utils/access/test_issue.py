@@ -145,5 +145,5 @@ def test_killed_anywhere_the_next_run_completes_it(link, tmp_path, monkeypatch):
 
 
 def test_a_server_without_the_page_is_told(link, tmp_path):
-    with pytest.raises(StackError, match=r"gone is not there; run site.yml, whose role access makes it"):
+    with pytest.raises(StackError, match=r"gone does not exist; run site.yml, whose role access creates it"):
         issue(dataclasses.replace(link(), directory=tmp_path / "gone"), Admin(), NOW)

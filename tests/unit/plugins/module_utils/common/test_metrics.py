@@ -82,7 +82,7 @@ def test_a_traefik_that_is_not_there_is_told():
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     port = server.server_address[1]
     server.server_close()
-    with pytest.raises(metrics.MetricsError, match=f"Traefik does not tell its metrics at port {port}"):
+    with pytest.raises(metrics.MetricsError, match=f"Traefik does not return its metrics at port {port}"):
         metrics.read(port)
 
 

@@ -65,7 +65,7 @@ def test_a_mount_of_somebody_else(given, failed, path):
     [
         ([], "the engine's own"),
         (["seccomp=unconfined"], "unconfined"),
-        (['seccomp={"defaultAction": "SCMP_ACT_ALLOW"}'], "other rules, as of an older file"),
+        (['seccomp={"defaultAction": "SCMP_ACT_ALLOW"}'], "other rules, for example of an older file"),
     ],
 )
 def test_other_rules_for_system_calls(given, failed, options, seen):

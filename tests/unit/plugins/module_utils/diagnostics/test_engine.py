@@ -153,12 +153,12 @@ def test_a_firewall_and_a_nas_that_are_not_there(run, monkeypatch):
 
 
 def test_a_server_that_lets_in_more_than_it_should(run, docker, monkeypatch):
-    monkeypatch.setattr(server.snapshot, "input_problem", lambda _runner: "what listens is open")
+    monkeypatch.setattr(server.snapshot, "input_problem", lambda _runner: "every listening port is open")
     monkeypatch.setattr(server.ssh, "problem", lambda _runner: "it has passwordauthentication yes")
     docker.keeps = False
     found = by_subject(run())["silo1"]
     assert {name: check.seen for name, check in found.items() if not check.ok} == {
-        "open_ports": "what listens is open",
+        "open_ports": "every listening port is open",
         "ssh": "it has passwordauthentication yes",
         "live_restore": "off",
     }

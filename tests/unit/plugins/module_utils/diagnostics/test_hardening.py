@@ -76,7 +76,7 @@ def test_a_place_to_write_that_nobody_named(given, failed):
 @pytest.mark.parametrize("point", ["/tmp", "/dev/shm", "/dev"])
 def test_a_place_in_memory_without_an_end(given, failed, point):
     found = failed(mounts=given.mounted(**{point: {"size_limited": False}}))
-    assert found["writable_paths"].seen == f"{point} without an end"
+    assert found["writable_paths"].seen == f"{point} without a size limit"
 
 
 @pytest.mark.parametrize(

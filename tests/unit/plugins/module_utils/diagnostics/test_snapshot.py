@@ -74,7 +74,7 @@ def test_a_machine_without_nft(firewall):
         (Completed(0, "chain input {\n  type filter hook input priority -10; policy drop;\n"), ""),
         (
             Completed(0, "chain input {\n  type filter hook input priority -10; policy accept;\n"),
-            "what listens is open",
+            "every listening port is open",
         ),
         (
             Completed(1, err="Error: No such file"),

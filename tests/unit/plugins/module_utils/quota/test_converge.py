@@ -176,7 +176,7 @@ def test_the_use_is_the_one_after_the_change(memory: Any, monkeypatch: pytest.Mo
 def test_another_run_is_waited_for_and_then_named(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "only_one", lambda root: only_one(root, 0.3))
     with only_one(memory.root):
-        with pytest.raises(QuotaError, match=r"another run has changed quotas below .*nas for 0 s"):
+        with pytest.raises(QuotaError, match=r"another run is changing quotas below .*nas, and did not end within 0 s"):
             run(memory, wanted("hans", 1))
         assert run(memory, wanted("hans", 1), check=True)["hans"].changed
     assert memory.states == {}

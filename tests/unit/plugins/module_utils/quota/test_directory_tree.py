@@ -117,7 +117,7 @@ def test_who_moves_directories_away_meanwhile_leads_nowhere(top: Path, monkeypat
         (top / "a" / "b").rename(top.parent / "outside" / "b")
 
     monkeypatch.setattr(os, "unlink", move)
-    with pytest.raises(QuotaError, match=f"somebody moves directories below {top}; stop what still runs there"):
+    with pytest.raises(QuotaError, match=f"a process moves directories below {top}; stop it, and run this again"):
         remove_tree(top)
     assert outside(top) == ["album", "b", "file"]
 

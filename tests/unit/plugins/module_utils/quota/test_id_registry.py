@@ -144,7 +144,7 @@ def test_names_another_run_that_takes_too_long(tmp_path: Path, monkeypatch: pyte
     begun = time.monotonic()
     with (
         only_one(tmp_path),
-        pytest.raises(QuotaError, match=f"another run has changed quotas below {tmp_path} for 1 s"),
+        pytest.raises(QuotaError, match=f"another run is changing quotas below {tmp_path}, and did not end within 1 s"),
         only_one(tmp_path, 1),
     ):
         pytest.fail("two runs at once")

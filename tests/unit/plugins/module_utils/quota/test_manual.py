@@ -116,7 +116,7 @@ def test_what_is_missing_is_refused_and_the_others_are_served(
     give("maria", 500)
     hans, maria = run(manual, HANS, MARIA, check=check)
     path = manual.root / "hans"
-    assert hans.error == f"{path} is missing; make it on the appliance, with a quota of 100G, and run this again"
+    assert hans.error == f"{path} is missing; create it on the appliance, with a quota of 100G, and run this again"
     assert maria.changed
     assert not path.exists()
 
@@ -182,7 +182,7 @@ def test_a_plain_directory_is_deleted_restored_and_removed(manual: Manual, give:
 def test_a_share_of_its_own_is_for_the_appliance(manual: Manual, give: Callable[..., None], check: bool) -> None:
     give("hans", 100, 5)
     hans, place = manual.root / "hans", manual.root / PLACE
-    step_there = "on the appliance, where it was made, and run this again"
+    step_there = "on the appliance, and run this again"
     share = "is a share of its own"
     assert step(manual, "trashed", check, "hans").error == f"{hans} {share}; rename it to {place} {step_there}"
     # Somebody does so.

@@ -31,12 +31,12 @@ def errors(backend: Any, *tenants: dict[str, Any], check: bool = False, **policy
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"name": "../etc"}, "the name must be 2 to 31 small letters and digits, and begin with a letter"),
-        ({"name": "Hans"}, "the name must be 2 to 31 small letters and digits, and begin with a letter"),
-        ({"name": "hans\n"}, "the name must be 2 to 31 small letters and digits, and begin with a letter"),
+        ({"name": "../etc"}, "the name must be 2 to 31 lower-case letters and digits, and begin with a letter"),
+        ({"name": "Hans"}, "the name must be 2 to 31 lower-case letters and digits, and begin with a letter"),
+        ({"name": "hans\n"}, "the name must be 2 to 31 lower-case letters and digits, and begin with a letter"),
         ({"limit": "lots"}, "the limit 'lots' is not a size; write a number with K, M, G or T, such as 100G"),
         ({"limit": "-1G"}, "the limit '-1G' is not a size; write a number with K, M, G or T, such as 100G"),
-        ({"limit": "0"}, "the limit is 0, which some file systems take for no limit"),
+        ({"limit": "0"}, "the limit is 0, which means no limit to some file systems"),
         ({"id": 0}, "the id is 0; it must be 1 or more, and fit into 32 bits"),
         ({"id": -1}, "the id is -1; it must be 1 or more, and fit into 32 bits"),
         ({"id": 2**32 - 1}, "the id is 4294967295; it must be 1 or more, and fit into 32 bits"),

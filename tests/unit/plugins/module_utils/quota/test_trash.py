@@ -193,9 +193,9 @@ def test_refuses_a_number_that_makes_no_sense(purges: int) -> None:
 @pytest.mark.parametrize(
     ("tenant", "sentence"),
     [
-        (deleted("../etc", 1), "the name must be 2 to 31 small letters and digits, and begin with a letter"),
-        (deleted("hans\n", 1), "the name must be 2 to 31 small letters and digits, and begin with a letter"),
-        (deleted("", 1), "the name must be 2 to 31 small letters and digits, and begin with a letter"),
+        (deleted("../etc", 1), "the name must be 2 to 31 lower-case letters and digits, and begin with a letter"),
+        (deleted("hans\n", 1), "the name must be 2 to 31 lower-case letters and digits, and begin with a letter"),
+        (deleted("", 1), "the name must be 2 to 31 lower-case letters and digits, and begin with a letter"),
         (deleted("hans", 0), "the id is 0; it must be 1 or more, and fit into 32 bits"),
         (deleted("hans", 2**32), "the id is 4294967296; it must be 1 or more, and fit into 32 bits"),
         (
@@ -363,7 +363,7 @@ def test_its_id_is_refused_to_everybody_and_to_itself(nas: Any) -> None:
 def test_another_run_is_waited_for(nas: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "only_one", lambda root: only_one(root, 0.3))
     with only_one(nas.root):
-        with pytest.raises(QuotaError, match="another run has changed quotas"):
+        with pytest.raises(QuotaError, match="another run is changing quotas"):
             run(nas, "trashed", deleted("hans", 1))
         assert run(nas, "trashed", deleted("hans", 1), check=True)[0].changed
     assert (nas.root / "hans").is_dir()
