@@ -95,7 +95,7 @@ def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTool
 def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
     """Start a tenant; return why it could not be, or nothing."""
     if tenant.uploads not in storage.directories:
-        return f"{tenant.name}: {tenant.uploads} is missing on the NAS; the storage part of an apply makes it"
+        return f"{tenant.name}: {tenant.uploads} is missing on the NAS; an apply with its storage part creates it"
     try:
         Compose(tenant.directory, START_SECONDS, run).resume()
     except (StackError, OSError) as error:

@@ -46,6 +46,6 @@ def ask(tenant: str, statement: str, values: Mapping[str, object], answer: Feede
     given = [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
     result = answer(command(tenant, "-v", "ON_ERROR_STOP=1", *given), statement)
     if result.returncode:
-        reason = " ".join(result.stderr.split()) or "it says nothing"
+        reason = " ".join(result.stderr.split()) or "no message"
         raise PsqlError(f"{container(tenant, 'database')} ends with code {result.returncode}: {reason[:200]}")
     return result.stdout.strip()

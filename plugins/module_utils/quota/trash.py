@@ -1,6 +1,6 @@
-"""Moves what belonged to deleted tenants into the trash, back again, or out of the world, for any back end.
+"""Moves the files of deleted tenants into the trash, restores them, or removes them for good, for any back end.
 
-A step is one rename, or begins with one, so a run that is killed anywhere is completed by the next.
+Each step is one rename or begins with one, so the next run completes a killed one.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ ROOT_ALONE = Folder(0, 0, 0o700)
 
 @dataclass(frozen=True)
 class Order:
-    """What is to become of all tenants of a call. C(purges): at most so many are removed for good."""
+    """The desired state of all tenants of a call. C(purges): the largest number that is removed for good."""
 
     state: str
     purges: int = 3
 
     def __post_init__(self) -> None:
-        """Raise QuotaError for a number that makes no sense."""
+        """Raise QuotaError for an invalid number."""
         if self.purges < 1:
             raise QuotaError(f"max_purges is {self.purges}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What became of one tenant. Sizes are in bytes; C(before) and C(after) are where its files are, empty for nowhere.
+    """The result for one tenant. Sizes in bytes; C(before) and C(after) are the paths of its files, empty for none.
 
-    C(files) are files and directories, and None where there was nothing to count.
+    C(files) is the number of files and directories; None if there were none.
     """
 
     values: Mapping[str, Any]
@@ -69,11 +69,11 @@ class Moved:
 
     @property
     def changed(self) -> bool:
-        """Whether something was, or in check mode would be, moved or removed."""
+        """Return whether something was, or in check mode would be, moved or removed."""
         return not self.error and (self.before != self.after or bool(self.note))
 
     def result(self) -> dict[str, Any]:
-        """Return the outcome as the module gives it back."""
+        """Return the outcome as the module returns it."""
         result = {
             **{key: self.values[key] for key in ("name", "id", "when")},
             "path": self.after,
@@ -87,7 +87,7 @@ class Moved:
         return {**result, "msg": self.error} if self.error else result
 
     def changes(self) -> list[str]:
-        """Return one phrase for each thing that was done, such as C(/instances/hans -> /instances/.trash/...)."""
+        """Return one phrase for each change, such as C(/instances/hans -> /instances/.trash/...)."""
         moved = [f"{self.before} -> {self.after or 'removed for good'}"] if self.before != self.after else []
         return [] if self.error else moved + ([self.note] if self.note else [])
 
@@ -100,17 +100,17 @@ def parse_entry(values: Mapping[str, Any]) -> Entry:
 
 
 class Trash:
-    """One call for all tenants of a root: what was found, and what may be done about it."""
+    """One call for all tenants of a root: the actual state, and the changes that are allowed."""
 
     def __init__(self, backend: Backend, order: Order, mounts: Sequence[Mount], check_mode: bool) -> None:
-        """Read the root once; raises CommandError or QuotaError where it cannot be read as a whole."""
+        """Read the root once; raises CommandError or QuotaError if it cannot be read."""
         self.backend, self.order, self.mounts, self.check_mode = backend, order, mounts, check_mode
         self.survey = backend.read()
         self.owners = read_register(backend.root) if backend.counts_by_id else {}
         self.purges = 0
 
     def serve(self, entry: Entry, values: Mapping[str, Any]) -> Moved:
-        """Bring one tenant to where it should be; raises QuotaError, CommandError or OSError where that fails."""
+        """Bring one tenant to its desired state; raises QuotaError, CommandError or OSError if that fails."""
         owner = self.owners.get(entry.id, entry.name)
         if owner != entry.name:
             raise QuotaError(f"the quota id {entry.id} was given to {owner}; nothing was touched")
@@ -139,7 +139,7 @@ class Trash:
         moved = self._moved(values, entry.name, entry.place)
         if not self.check_mode:
             if self.backend.counts_by_id and entry.id not in self.owners:
-                # A tenant of before the register: from now on, its id must not be given again.
+                # A tenant from before the register: record its id, so that it is never given again.
                 self.owners[entry.id] = entry.name
                 write_register(self.backend.root, self.owners)
             self.backend.make_trash()
@@ -154,7 +154,7 @@ class Trash:
         if entry.place not in self.survey.trash:
             if found and (found.id == entry.id or not self.backend.counts_by_id):
                 return self._moved(values, entry.name, entry.name)
-            raise QuotaError(f"{self.backend.root / entry.place} is not there, so there is nothing to restore")
+            raise QuotaError(f"{self.backend.root / entry.place} does not exist, so nothing can be restored")
         if os.path.lexists(path):
             whose = f", counted under the id {found.id}" if found and found.id else ""
             raise QuotaError(f"{path} exists by now{whose}; nothing was restored, and nothing is lost")
@@ -190,7 +190,7 @@ class Trash:
         return self._moved(values, there.place, "", note)
 
     def _forget_rest(self, entry: Entry, values: Mapping[str, Any]) -> Moved:
-        """Do what a purge that was killed just before its end had still to do: its id counts nothing any more."""
+        """Complete a purge that was killed just before its end: remove the id, which counts no files any more."""
         if not self.backend.counts_by_id or self.survey.holders.get(entry.id) not in ("", DELETED):
             return Moved(values)
         kept = "" if self.check_mode else self.backend.forget(entry.id)
@@ -245,9 +245,9 @@ class Trash:
 def trash(
     backend: Backend, order: Order, wanted: Sequence[Mapping[str, Any]], mounts: Sequence[Mount], check_mode: bool
 ) -> list[Moved]:
-    """Bring all tenants to where they should be; one that fails does not hold up the others.
+    """Bring all tenants to their desired state; one that fails does not stop the others.
 
-    C(mounts) is what is mounted now. Raises CommandError or QuotaError only where the root as a whole cannot be read.
+    C(mounts) are the current mounts. Raises CommandError or QuotaError only if the root itself cannot be read.
     """
     with contextlib.nullcontext() if check_mode else only_one(backend.root):
         run = Trash(backend, order, mounts, check_mode)

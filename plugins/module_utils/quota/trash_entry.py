@@ -1,4 +1,4 @@
-"""What lies in the trash: the place of each deleted tenant's directory, which says whose it was and since when."""
+"""The entries of the trash: the path of each names the deleted tenant, its id, and the time of the deletion."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 PLACE = re.compile(rf"(?P<when>[0-9]{{8}}T[0-9]{{6}}Z)-(?P<name>{TENANT})-(?P<id>[1-9][0-9]{{0,9}})")
 STAMP = "%Y%m%dT%H%M%SZ"
 PURGING = ".purging"
-"""Ends the place of what is being removed for good: a part may be gone by now, so it is never given back."""
+"""The suffix of an entry that is being removed for good; it is never restored, because a part may be gone."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tenant that was deleted. C(when) is in UTC and in whole seconds."""
+    """A deleted tenant. C(when) is in UTC and in whole seconds."""
 
     name: str
     id: int
@@ -32,12 +32,12 @@ class Entry:
 
     @property
     def mark(self) -> Entry:
-        """The same tenant, while it is removed for good."""
+        """The same entry while it is removed for good."""
         return replace(self, purging=True)
 
 
 def parse_when(text: str) -> datetime.datetime:
-    """Return the time of a deletion; raises QuotaError for what is no time, not in UTC, or finer than a second."""
+    """Parse the time of a deletion; raises QuotaError if it is not a time, not in UTC, or finer than a second."""
     try:
         when = datetime.datetime.fromisoformat(text)
     except ValueError:
@@ -48,7 +48,7 @@ def parse_when(text: str) -> datetime.datetime:
 
 
 def parse_place(place: str) -> Entry | None:
-    """Return the entry that lies at a path below the root; None for what this collection has not put there."""
+    """Return the entry at a path below the root; None for a directory that silo has not put there."""
     found = PLACE.fullmatch(place.removeprefix(f"{TRASH}/").removesuffix(PURGING))
     if not found or not place.startswith(f"{TRASH}/"):
         return None
@@ -60,6 +60,6 @@ def parse_place(place: str) -> Entry | None:
 
 
 def entries(survey: Survey) -> list[Entry]:
-    """Return what lies in the trash, oldest first."""
+    """Return the entries of the trash, oldest first."""
     found = (parse_place(place) for place in survey.trash)
     return sorted((entry for entry in found if entry), key=lambda entry: (entry.when, entry.id, entry.purging))

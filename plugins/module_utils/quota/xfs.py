@@ -29,7 +29,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.directory_tree import remove_tree
 
-# The same number on every architecture; by file descriptor, so that no device node is needed.
+# The same number on every architecture. The call takes a file descriptor, so it needs no device node.
 SYS_QUOTACTL_FD = 443
 PROJECT_QUOTA = 2
 GET_NEXT_QUOTA, SET_LIMIT, GET_STATE = 0x5809, 0x5804, 0x5808
@@ -60,28 +60,28 @@ class DiskQuota(NamedTuple):
 
 DISK_QUOTA = struct.Struct("=bbHIQQQQQQ56x")
 STATE_SIZE = 256
-"""More than C(struct fs_quota_statv) has; its version is the first byte, its flags are the third and fourth."""
+"""A buffer larger than C(struct fs_quota_statv); the version is its first byte, the flags its third and fourth."""
 ATTRIBUTES = struct.Struct("=IIIII8x")
 
 
 @dataclass(frozen=True)
 class Project:
-    """Under which project id a file is counted, and whether what is new in it is, too."""
+    """The project of a file or directory, and whether new files in it inherit it."""
 
     id: int
     inherited: bool
 
 
 class Kernel:
-    """The system calls, by the root of the file system; tests put another in its place."""
+    """The system calls on a file system; tests replace this class."""
 
     def __init__(self, root: Path) -> None:
-        """Look at nothing yet."""
+        """Remember the root of the file system."""
         self.root = root
         self._libc = ctypes.CDLL(None, use_errno=True)
 
     def quotactl(self, command: int, number: int, buffer: bytearray) -> None:
-        """Call C(quotactl_fd) with a buffer that it may fill; raises OSError."""
+        """Call C(quotactl_fd) with a buffer for its result; raises OSError."""
         address = (ctypes.c_char * len(buffer)).from_buffer(buffer)
         with _directory(self.root) as descriptor:
             code = self._libc.syscall(
@@ -103,7 +103,7 @@ class Kernel:
         return Project(number, bool(flags & INHERIT))
 
     def set_project(self, descriptor: int, number: int, inherited: bool) -> None:
-        """Count an open file or directory under a project; its other attributes stay."""
+        """Set the project of an open file or directory; keep its other attributes."""
         buffer = bytearray(ATTRIBUTES.size)
         fcntl.ioctl(descriptor, GET_ATTRIBUTES, buffer)
         flags, extent, extents, _number, copy = ATTRIBUTES.unpack(buffer)
@@ -121,14 +121,14 @@ def _directory(path: Path) -> Iterator[int]:
 
 
 def state_of(project: Project, quotas: dict[int, DiskQuota]) -> State:
-    """Return what the project of a directory and the quotas of all projects say about it."""
+    """Return the state of a directory, from its project and the quotas of all projects."""
     if project.id == 0:
         return State()
     quota = quotas.get(project.id)
-    # A soft limit is the one that df shows, and a wall too after some days.
+    # df shows the soft limit, and XFS enforces it after some days.
     limits = [sectors * SECTOR for sectors in (quota.block_hard, quota.block_soft) if sectors] if quota else []
     usage = Usage(quota.blocks * SECTOR, quota.inodes) if quota else Usage(0, 0)
-    uncounted = () if project.inherited else ("what is new in it",)
+    uncounted = () if project.inherited else ("new files in it",)
     return State(project.id, min(limits, default=None), usage, uncounted)
 
 
@@ -143,14 +143,14 @@ class Xfs(Backend):
         return Kernel(self.root)
 
     def rounded(self, limit: int) -> int:
-        """Return the limit in whole blocks of the file system, as XFS would itself, but never upwards."""
+        """Return the limit rounded down to whole blocks of the file system."""
         block = os.statvfs(self.root).f_frsize
         if limit < block:
             raise QuotaError(f"the limit is {limit} bytes, less than one block of {block}")
         return limit // block * block
 
     def check(self) -> None:
-        """Raise QuotaError where projects are not counted, or not held to their limits."""
+        """Raise QuotaError if XFS does not count projects or does not enforce their limits."""
         buffer = bytearray(STATE_SIZE)
         buffer[0] = 1
         try:
@@ -166,7 +166,7 @@ class Xfs(Backend):
             )
 
     def read(self) -> Survey:
-        """Return all directories and projects; no file is looked at."""
+        """Return all directories and projects, without reading a file."""
         quotas = {quota.id: quota for quota in self._quotas()}
         projects = dict(self._projects())
         counted = {project.id: name for name, project in sorted(projects.items(), reverse=True)}
@@ -175,7 +175,7 @@ class Xfs(Backend):
         return self.survey({name: state_of(project, quotas) for name, project in projects.items()}, holders)
 
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
-        """Set the limit, then make the directory and count it: the wall stands before there is anything to fill."""
+        """Set the limit first, then create the directory and count it: nobody can fill it without a limit."""
         state = survey.directories.get(tenant.name)
         if state is None or state.limit != tenant.limit:
             self._limit(tenant.id, tenant.limit)
@@ -186,14 +186,14 @@ class Xfs(Backend):
             self._count(path, tenant.id)
 
     def remove(self, place: str, number: int) -> None:
-        """Remove the directory file by file: at a full quota, too, XFS frees without taking."""
+        """Remove the directory file by file, which XFS allows at a full quota, too."""
         remove_tree(self.root / place)
 
     def forget(self, number: int) -> str:
-        """Set the limit to none; a project that has no limit and counts nothing is not there any more."""
+        """Remove the limit; a project without a limit and without files does not exist any more."""
         self._limit(number, 0)
         for _attempt in range(FREEING_POLLS):
-            # XFS frees what was unlinked a moment later, and sooner when it is asked for free room.
+            # XFS frees unlinked files a moment later, and earlier when free space is requested.
             os.statvfs(self.root)
             inodes = next((quota.inodes for quota in self._quotas() if quota.id == number), 0)
             if not inodes:
@@ -221,15 +221,15 @@ class Xfs(Backend):
                 yield name, self.kernel.project(descriptor)
 
     def _limit(self, number: int, limit: int) -> None:
-        # Without a soft one: XFS keeps a hard limit below it to itself, and says nothing.
+        # Without a soft limit: XFS silently ignores a hard limit below the soft one.
         quota = DiskQuota(1, PROJECT_QUOTA, HARD_AND_SOFT_LIMIT_OF_BLOCKS, number, limit // SECTOR, 0, 0, 0, 0, 0)
         self.kernel.quotactl(SET_LIMIT, number, bytearray(DISK_QUOTA.pack(*quota)))
 
     def _count(self, path: Path, number: int) -> None:
-        """Count a directory and all that is in it. Itself comes last: until then a run that was cut off begins anew."""
+        """Count a directory's content, then the directory itself, so that an interrupted run starts again."""
 
         def stop(error: OSError) -> None:
-            # What cannot be looked into would stay uncounted, and nobody would know.
+            # A directory that cannot be read would remain uncounted without an error.
             raise error
 
         for _path, _directories, files, directory in os.fwalk(path, topdown=False, onerror=stop):

@@ -1,4 +1,4 @@
-"""Datasets of ZFS with C(refquota), which counts what a tenant has and not what snapshots keep of it."""
+"""Datasets of ZFS with C(refquota), which counts the tenant's current files, but not snapshots of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dataset:
 def parse_datasets(text: str) -> list[Dataset]:
     """Return the lines of C(zfs list -Hp -o ...) with the columns above; raises ValueError for a line of another shape.
 
-    C(-) stands for a property that is not set, and a refquota of 0 for none.
+    C(-) means that a property is not set; a refquota of 0 means no limit.
     """
     datasets = []
     for line in text.splitlines():
@@ -58,16 +58,16 @@ def parse_datasets(text: str) -> list[Dataset]:
 
 
 def _number(text: str) -> int:
-    # int() alone also takes signs, blanks, underscores and the digits of other scripts.
+    # int() alone also accepts signs, blanks, underscores and the digits of other scripts.
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"'{text}' is not a number")
     return int(text)
 
 
 def state_of(path: Path, dataset: Dataset | None) -> State:
-    """Return what a dataset says about the directory at C(path)."""
+    """Return the state of the directory at C(path), from its dataset."""
     if dataset is None:
-        return State(problem="is a plain directory and not a dataset, so nothing counts what lies in it")
+        return State(problem="is a plain directory and not a dataset, so ZFS does not count the files in it")
     problem = ""
     if not dataset.mounted or dataset.mountpoint != str(path):
         problem = f"its dataset {dataset.name} is not mounted at {path}; 'zfs mount {dataset.name}' does it"
@@ -75,18 +75,18 @@ def state_of(path: Path, dataset: Dataset | None) -> State:
 
 
 class Zfs(Backend):
-    """Datasets as directories. A tenant cannot make one, so nothing in it escapes the limit."""
+    """Datasets as directories. A tenant cannot create a dataset, so its files cannot escape the limit."""
 
     name = "zfs"
     is_mount: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Raise QuotaError where the root is not a whole dataset."""
+        """Raise QuotaError if the root is not the mount point of a dataset."""
         if self.mount.root != "/" or self.mount.source.startswith("/"):
             raise QuotaError(f"{self.root} is not the mount point of a ZFS dataset of its own")
 
     def pool(self) -> int | None:
-        """Return what the root and all below it use, and what is free: statvfs leaves out what the tenants use."""
+        """Return the usage of the root and its datasets plus the free space; statvfs does not include the datasets."""
         argv = ["zfs", "list", "-Hp", "-d", "0", "-o", "used,available", self.mount.source]
         text = run(self.run, argv)
         try:
@@ -96,7 +96,7 @@ class Zfs(Backend):
             raise CommandError(argv, Completed(0, text), f"printed what cannot be read, {error}") from error
 
     def read(self) -> Survey:
-        """Return all directories and datasets, by one process."""
+        """Return all directories and datasets, with one process."""
         below = f"{self.mount.source}/"
         found = {d.name.removeprefix(below): d for d in self._datasets() if d.name.startswith(below)}
         datasets = {name: dataset for name, dataset in found.items() if is_place(name)}
@@ -105,21 +105,21 @@ class Zfs(Backend):
         return self.survey(states, {dataset.id: name for name, dataset in sorted(datasets.items()) if dataset.id})
 
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
-        """Run what C(commands) lists; a dataset has its limit from its first moment on."""
+        """Run the result of C(commands); a new dataset has its limit from the start."""
         for argv in commands(self.mount.source, tenant, survey.directories):
             run(self.run, argv)
 
     def make_trash(self) -> None:
-        """Make a dataset of it, since a dataset is renamed into another one only."""
+        """Create it as a dataset, because a dataset can only be renamed into another dataset."""
         if not (self.root / TRASH).is_dir():
             run(self.run, ["zfs", "create", f"{self.mount.source}/{TRASH}"])
 
     def move(self, source: str, target: str) -> None:
-        """Rename the dataset, which is mounted at its new place by ZFS."""
+        """Rename the dataset; ZFS then mounts it at its new path."""
         run(self.run, ["zfs", "rename", f"{self.mount.source}/{source}", f"{self.mount.source}/{target}"])
 
     def remove(self, place: str, number: int) -> None:
-        """Destroy the dataset with its snapshots; raises QuotaError where somebody has made datasets in it."""
+        """Destroy the dataset with its snapshots; raises QuotaError if it contains other datasets."""
         name = f"{self.mount.source}/{place}"
         names = run(self.run, ["zfs", "list", "-H", "-r", "-t", "filesystem,volume", "-o", "name", name]).splitlines()
         if strangers := sorted(set(names) - {name}):
@@ -136,20 +136,20 @@ class Zfs(Backend):
 
 
 def is_place(name: str) -> bool:
-    """Whether a dataset below the root's is a tenant's, or lies in the trash; it is neither inside a tenant's."""
+    """Return whether a dataset below the root's is a tenant's or in the trash, and not inside a tenant's."""
     parent, _slash, last = name.rpartition("/")
     return parent in ("", TRASH) and last != TRASH
 
 
 def commands(parent: str, tenant: QuotaTenant, directories: Mapping[str, State]) -> Iterable[list[str]]:
-    """Yield what must run so that the tenant's dataset exists and is limited; runs nothing."""
+    """Yield the commands that create and limit the tenant's dataset; runs none of them."""
     name = f"{parent}/{tenant.name}"
     state = directories.get(tenant.name)
     wanted = {"refquota": tenant.limit, ID: tenant.id}
     if state is None:
         yield ["zfs", "create", *(part for key, value in wanted.items() for part in ("-o", f"{key}={value}")), name]
         return
-    # ZFS refuses a limit below what is used, even to set again the one that is there.
+    # ZFS refuses a limit below the usage, even if it is the current limit.
     found = {"refquota": state.limit, ID: state.id}
     if differing := [f"{key}={value}" for key, value in wanted.items() if found[key] != value]:
         yield ["zfs", "set", *differing, name]

@@ -1,1 +1,1 @@
-"""What the modules of the tenants share; it runs on the server."""
+"""Code that the modules of the tenants share; runs on the server."""

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The addresses of new tenants: one works when Traefik has read the route and got the certificate."""
+"""The addresses of new tenants: one works once Traefik has read its route and received its certificate."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from collections.abc import Sequence
 from ..common import tls
 
 POLL_SECONDS = 0.2
-# Each is a handshake, and those whom they are for have Traefik make certificates meanwhile.
+# Each poll is a TLS handshake, and costs CPU while Traefik requests certificates.
 MOST_AT_ONCE = 8
 PING = "/api/server/ping"
 
 
 def names(certificate: bytes, host_name: str) -> bool:
-    """Whether a certificate is for `host_name`, or for all names beside it; names stand in DER as they are."""
+    """Return whether a DER certificate contains `host_name` or its wildcard; DER stores names as plain text."""
     return any(name.encode() in certificate for name in (host_name, f"*.{host_name.split('.', 1)[1]}"))
 
 
 def _connect(host_name: str, address: tuple[str, int]) -> ssl.SSLSocket:
-    # Whether the authority is trusted is the browser's question; here the name is enough.
+    # `silo verify` checks whether browsers trust the certificate; here the name is enough.
     return tls.unverified().wrap_socket(socket.create_connection(address, timeout=5), server_hostname=host_name)
 
 
 def problem(host_name: str, address: tuple[str, int]) -> str:
-    """Return what keeps `host_name` from working, as a customer would find it; empty where it works."""
+    """Return why `host_name` does not work for a customer; empty if it works."""
     connection = http.client.HTTPConnection(host_name, timeout=5)
     try:
         with _connect(host_name, address) as channel:
@@ -45,9 +45,9 @@ def problem(host_name: str, address: tuple[str, int]) -> str:
 
 
 def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = ("127.0.0.1", 443)) -> dict[str, str]:
-    """Wait until all of `host_names` work, and return what keeps those from it that do not.
+    """Wait until all of `host_names` work; return the reason for each that does not.
 
-    As certificates come one after the other, each name that begins to work gives the others `seconds` more.
+    Certificates arrive one after the other, so each name that starts to work gives the others `seconds` more.
     """
     problems = dict.fromkeys(host_names, "")
     waiting = list(host_names)
@@ -67,7 +67,7 @@ def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = (
     waited = time.monotonic() - start
     return {
         name: f"its containers run, but after {waited:.0f} s {name} {found}; "
-        "see why by 'docker logs silo-traefik-traefik-1' on the server"
+        "'docker logs silo-traefik-traefik-1' on the server shows why"
         for name, found in problems.items()
         if found
     }

@@ -1,9 +1,9 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Immich's own quota of the customer, below the wall: who comes to it reads a sentence in the app, not a fault.
+"""Immich's own quota of the customer, below the hard limit, so that the app shows a message before uploads fail.
 
-It is set in the tenant's database. Immich's API takes it from an admin who is logged in alone, which is the customer,
-whose password is theirs after the first day. Immich reads the row at each request, so nothing restarts.
+It is set in the tenant's database, because Immich's API accepts it only from a logged-in admin, who is the customer.
+Immich reads the row at each request, so nothing restarts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..common import psql
 from .stack import Stack, StackError
 
-# The first admin is the customer; other admins and users are the customer's own affair.
+# The first admin is the customer, who manages all other admins and users.
 STATEMENT = """
 WITH changed AS (
   UPDATE "user" SET "quotaSizeInBytes" = :'quota'::bigint
@@ -23,10 +23,10 @@ SELECT count(*) FROM changed;
 
 
 def set_app_quota(stack: Stack, feed: psql.Feeder = psql.feed) -> None:
-    """Set the quota of the first admin to `stack.app_quota` bytes; raises StackError where there is no such admin."""
+    """Set the quota of the first admin to `stack.app_quota` bytes; raises StackError if there is no admin."""
     try:
         changed = psql.ask(stack.name, STATEMENT, {"quota": stack.app_quota}, feed)
     except psql.PsqlError as error:
         raise StackError(f"the app quota cannot be set: {error}") from error
     if changed != "1":
-        raise StackError("the app quota cannot be set: this instance has no admin any more, whose quota it would be")
+        raise StackError("the app quota cannot be set: this instance has no admin any more")

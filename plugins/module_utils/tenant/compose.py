@@ -15,7 +15,7 @@ from pathlib import Path
 from . import health
 from .stack import StackError
 
-# In the environment of one run; Compose takes these before those of .env.
+# In the environment of one run; these take precedence over those in .env.
 OPEN_SETUP: Mapping[str, str] = {"IMMICH_ALLOW_SETUP": "true", "SERVER_DIGEST": "setup"}
 
 Runner = t.Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
@@ -24,8 +24,8 @@ Runner = t.Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedPro
 def run_command(
     command: Sequence[str], environment: Mapping[str, str], seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command` with `environment` added to a plain one; raises StackError where it takes longer than `seconds`."""
-    # Not the caller's environment: a variable of its shell would count before the tenant's .env.
+    """Run `command` with a minimal environment plus `environment`; raises StackError after `seconds`."""
+    # Not the caller's environment: a variable of its shell would take precedence over the tenant's .env.
     plain = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST")}
     everything = {**plain, "LC_ALL": "C", **environment}
     try:
@@ -37,7 +37,7 @@ def run_command(
 
 
 class Compose:
-    """The project of one tenant; each method is one run of Compose and raises StackError with its last words."""
+    """The project of one tenant; each method runs Compose once and raises StackError with its last line of output."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Compose:
     ) -> None:
         """Take the directory with compose.yaml and .env, and how long a start may take, in seconds.
 
-        `well` waits for so many seconds until all containers of a tenant are healthy, and returns whether they are.
+        `well` waits up to so many seconds until all containers of a tenant are healthy, and returns whether they are.
         """
         self._directory = directory
         self._wait_seconds = wait_seconds
@@ -56,20 +56,20 @@ class Compose:
         self._well = well
 
     def up(self, environment: Mapping[str, str] | None = None, *, only: str = "") -> None:
-        """Make and start what is missing, stopped or changed, and wait until all is healthy.
+        """Create and start missing, stopped or changed containers, and wait until all are healthy.
 
-        Where all else runs as it should, `only` names the service to change: Compose looks at no other.
+        If all others are as they should be, `only` names the service to change, and Compose checks no other.
         """
         start = time.monotonic()
         up = ("up", "--detach", "--quiet-pull", "--remove-orphans")
         self._compose((*up, "--no-deps", only) if only else up, environment)
         if not self._well(self._directory.name, self._wait_seconds):
-            # Compose says which of them is not, and why.
+            # Compose reports which container is not healthy, and why.
             left = max(1, round(start + self._wait_seconds - time.monotonic()))
             self._compose((*up, "--wait", "--wait-timeout", str(left)), environment)
 
     def resume(self) -> None:
-        """Make and start what is missing or stopped, of what is on this server, and change nothing that is there."""
+        """Create and start missing or stopped containers from images on this server; change no existing one."""
         self._compose(("up", "--detach", "--no-recreate", "--pull", "never"))
 
     def remove(self, containers: Sequence[str]) -> None:
@@ -81,7 +81,7 @@ class Compose:
         self._compose(("restart", *services))
 
     def stop(self) -> None:
-        """Stop all containers; they stay, and stay stopped after a reboot."""
+        """Stop all containers without removing them; they do not start after a reboot."""
         self._compose(("stop",))
 
     def down(self) -> None:
@@ -95,9 +95,9 @@ class Compose:
         result = self._run(command, environment)
         if result.returncode:
             lines = result.stderr.split("\n")
-            reason = next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
+            reason = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
             verb = "compose " + command[4] if command[1] == "compose" else command[1]
             raise StackError(
                 f"docker {verb} failed with code {result.returncode}: {reason}; "
-                f"see more by 'docker compose logs' in {self._directory}"
+                f"'docker compose logs' in {self._directory} shows more"
             )

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Plans carried out, side by side; what happens to one tenant is that tenant's outcome and nobody else's."""
+"""Carries out plans in parallel; a failure affects the outcome of its own tenant only."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .rollout import former, pioneers, waits, way_back
 from .stack import Admin, Stack, StackError
 from .trash import fingerprint_matches
 
-# The next certificate takes a few seconds; where it takes longer, there is a reason that somebody should read.
+# A certificate takes a few seconds; if it takes longer, the operator should see the reason.
 ADDRESS_SECONDS = 60
 SYSTEMD_SECONDS = 60
-# A start is half of it waiting, for what another's can use.
+# Half of a start is waiting, during which another tenant can use the core.
 WORKERS = 2 * (os.cpu_count() or 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class StackOutcome:
-    """How it went with one tenant; `error` is empty where it went well."""
+    """The result for one tenant; `error` is empty on success."""
 
     plan: Plan
     error: str = ""
 
 
 def systemctl(*arguments: str) -> None:
-    """Tell systemd something; raises StackError."""
+    """Run systemctl; raises StackError."""
     result = run_command(("systemctl", *arguments), {}, seconds=SYSTEMD_SECONDS)
     if result.returncode:
         raise StackError(f"systemctl {' '.join(arguments)} failed: {' '.join(result.stderr.split())}")
@@ -45,7 +45,7 @@ def systemctl(*arguments: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class StackTools:
-    """What a plan is carried out with; tests bring their own."""
+    """The tools that carry out a plan; tests replace them."""
 
     compose: Callable[[Path], Compose]
     look: Callable[[Sequence[Path]], Storage]
@@ -56,7 +56,7 @@ class StackTools:
 
 
 def _look(plans: Sequence[Plan], tools: StackTools) -> Storage:
-    """Look at the NAS once for all tenants with something to start; without such, it may be away."""
+    """Check the NAS once for all tenants with a container to start; without such a tenant, do not check it."""
     uploads = [plan.stack.uploads for plan in plans if plan.up]
     return tools.look(uploads) if uploads else Storage()
 
@@ -65,17 +65,17 @@ def _check_storage(stack: Stack, storage: Storage) -> None:
     if storage.problem:
         raise StackError(f"{storage.problem}; no container was started")
     if stack.uploads not in storage.directories:
-        raise StackError(f"{stack.uploads} is missing on the NAS; the storage part of an apply makes it")
+        raise StackError(f"{stack.uploads} is missing on the NAS; an apply with its storage part creates it")
 
 
 def _check_password(plan: Plan) -> None:
-    """Refuse a password that the database does not know, as after a vault.yml that was lost and made again."""
+    """Refuse a password other than the database's, for example after vault.yml was lost and created again."""
     written = {file.path.name: file for file in plan.files}
     if "database_password" in written and (plan.stack.directory / "database" / "PG_VERSION").exists():
         if fingerprint_matches(plan.stack.directory, written["database_password"].content):
             return
         former = plan.stack.directory / "secrets" / "database_password"
-        hint = f"it is kept in {former} on the server" if former.exists() else "bring the former vault.yml back"
+        hint = f"it is kept in {former} on the server" if former.exists() else "restore the former vault.yml"
         raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")
 
 
@@ -89,7 +89,7 @@ def _start(plan: Plan, tools: StackTools, storage: Storage) -> None:
     for file in plan.files:
         write_file(file)
     if set(plan.files) & set(stack.units):
-        # The containers of another limit that start now have systemd take it over for the whole.
+        # Before the containers start, systemd must know the new limit of the slice.
         tools.systemctl("daemon-reload")
     if plan.up:
         _up(plan, tools.compose(stack.directory), tools)
@@ -105,7 +105,7 @@ def _up(plan: Plan, compose: Compose, tools: StackTools) -> None:
         compose.up(OPEN_SETUP)
         tools.create_admin(plan.stack.admin)
         write_file(plan.stack.marker)
-        # Its database and cache have just been made: what is left is to close the set-up.
+        # Its database and cache are new and healthy; only the photo server must restart, to close the set-up.
         compose.up(only="server")
         return
     if plan.restart:
@@ -114,7 +114,7 @@ def _up(plan: Plan, compose: Compose, tools: StackTools) -> None:
 
 
 def _close(plan: Plan) -> None:
-    """Take the route away or turn it to the pages, before the stack behind it changes."""
+    """Remove the route or point it to the pages, before the stack behind it changes."""
     if plan.close and plan.stack.state in ("stopped", "suspended"):
         write_file(plan.stack.route)
     elif plan.close:
@@ -124,14 +124,14 @@ def _close(plan: Plan) -> None:
 
 
 def _announce(plan: Plan, storage: Storage) -> None:
-    """Have the pages answer at the address of a new tenant, so that its certificate comes while its stack starts."""
+    """Point the address of a new tenant to the pages, so that its certificate arrives while its stack starts."""
     if plan.announce:
         _check_storage(plan.stack, storage)
         write_file(plan.stack.starting)
 
 
 def _rest(plan: Plan, tools: StackTools) -> None:
-    # First of all the record: nobody shall start again what is being stopped.
+    # The record comes first, so that silo-recovery does not start a tenant that is being stopped.
     for file in plan.files:
         write_file(file)
     if plan.stop:
@@ -158,14 +158,14 @@ def _open(plan: Plan) -> None:
 
 
 def _take_back(outcome: StackOutcome) -> StackOutcome:
-    """Have no page promise a start that has failed."""
+    """Remove the page that announces a start, because the start has failed."""
     if outcome.error and outcome.plan.announce:
         remove_file(outcome.plan.stack.starting.path)
     return outcome
 
 
 def _step(outcome: StackOutcome, work: Callable[[Plan], None]) -> StackOutcome:
-    """Go on with a tenant with which it went well so far."""
+    """Continue with a tenant that has not failed so far."""
     if outcome.error:
         return outcome
     try:
@@ -176,13 +176,14 @@ def _step(outcome: StackOutcome, work: Callable[[Plan], None]) -> StackOutcome:
 
 
 def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOutcome]:
-    """Have the addresses work when the run says that it is done."""
+    """Wait until the addresses work, so that a finished run means working addresses."""
     opened = [outcome.plan.stack.host_name for outcome in outcomes if outcome.plan.open and not outcome.error]
     problems = tools.wait_for_addresses(opened)
 
     def settle(plan: Plan) -> None:
         if problem := problems.get(plan.stack.host_name):
-            # Traefik asks for a certificate when a route comes, and not again: so the next run brings it anew.
+            # Traefik requests a certificate only when a route is new. So remove the route, and the next run writes it
+            # again.
             if plan.anew:
                 remove_file(plan.stack.route.path)
             raise StackError(problem)
@@ -191,9 +192,9 @@ def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOut
 
 
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Carry out `plans`; where they bring other images, one tenant tries these before the others."""
+    """Carry out `plans`; if they bring other images, one tenant tries them before the others."""
     first = pioneers(plans)
-    # What they had is read before it is written over.
+    # The current images must be read before they are overwritten.
     backs = {plan.stack.name: way_back(former(plan)) for plan in first}
     tried = [_add(outcome, backs[outcome.plan.stack.name]) for outcome in _converge(first, tools)] if first else []
     failed = [outcome.plan for outcome in tried if outcome.error]
@@ -210,7 +211,7 @@ def _add(outcome: StackOutcome, text: str) -> StackOutcome:
 
 
 def _converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Carry out `plans`: all routes that close at once, then the stacks, then all routes that open at once.
+    """Carry out `plans`: close all routes together, then change the stacks, then open all routes together.
 
     Traefik reads every route at each change of one, so they are written together.
     """

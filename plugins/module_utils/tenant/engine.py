@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One question to the Docker Engine: which containers are ours, and how are they?"""
+"""Requests to the Docker Engine: silo's containers and their states."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def get(path: str, query: Mapping[str, str], socket_path: str = SOCKET) -> t.Any:
-    """Return the engine's JSON answer to GET `path`; raises StackError with what it said instead."""
+    """Return the engine's JSON answer to GET `path`; raises StackError with any other answer."""
     connection = _Connection(socket_path)
     try:
         connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}")
@@ -49,7 +49,7 @@ def get(path: str, query: Mapping[str, str], socket_path: str = SOCKET) -> t.Any
 
 
 def health(status: str) -> str:
-    """Return the health that stands in the engine's words, such as 'Up 3 minutes (healthy)'."""
+    """Return the health from the engine's status text, such as 'Up 3 minutes (healthy)'."""
     if "(health: starting)" in status:
         return "starting"
     for word in ("unhealthy", "healthy"):
@@ -59,7 +59,7 @@ def health(status: str) -> str:
 
 
 def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
-    """Return the containers of an answer to /containers/json; one-off containers of Compose are not among them."""
+    """Return the containers of an answer to /containers/json, except Compose's one-off containers."""
     containers = []
     for item in answer:
         labels = item["Labels"]
@@ -81,13 +81,13 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
 
 
 def containers(socket_path: str = SOCKET, tenant: str = "") -> list[Container]:
-    """Return all containers of all tenants on this server, or of one, running or not, by one request."""
+    """Return all containers of all tenants on this server, or of one, running or not, with one request."""
     filters = json.dumps({"label": [f"{LABEL}.tenant={tenant}" if tenant else f"{LABEL}.tenant"]})
     return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path))
 
 
 def main_process(container: Container, socket_path: str = SOCKET) -> int:
-    """Return the number of the container's main process on this host; 0 where it has ended meanwhile."""
+    """Return the pid of the container's main process on this host; 0 if it ended meanwhile."""
     try:
         return int(get(f"/containers/{container.identity}/json", {}, socket_path)["State"]["Pid"])
     except StackError:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files and directories compared with what they should be, and written whole or not at all."""
+"""Compares files and directories with their desired state, and writes them atomically."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HIDDEN = "(a secret; its content is not shown)\n"
 
 
 def file_differs(file: File) -> bool:
-    """Whether content, owner, group or mode of `file` differ from what is there, or nothing is there."""
+    """Return whether `file` is missing, or its content, owner, group or mode differ."""
     try:
         status = file.path.lstat()
         if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != file.mode:
@@ -36,7 +36,7 @@ def file_diff(file: File) -> FileDiff:
 
 
 def directory_differs(directory: Directory) -> bool:
-    """Whether owner, group or mode of `directory` differ from what is there, or nothing is there."""
+    """Return whether `directory` is missing, or its owner, group or mode differ."""
     try:
         status = directory.path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -46,19 +46,19 @@ def directory_differs(directory: Directory) -> bool:
 
 
 def make_directory(directory: Directory) -> None:
-    """Make `directory` and its parents, with owner and mode."""
+    """Create `directory` and its parents, with owner and mode."""
     directory.path.mkdir(parents=True, exist_ok=True)
     os.chown(directory.path, directory.owner, directory.owner)
     directory.path.chmod(directory.mode)
 
 
 def write_file(file: File) -> None:
-    """Write `file` whole or not at all; an apply's lock keeps its writers apart."""
+    """Write `file` atomically; the lock of an apply excludes other writers."""
     scratch = (file.staging or file.path.parent) / f".{file.path.name}.tmp"
     files.write(file.path, file.content, file.mode, owner=file.owner, scratch=scratch)
 
 
 def remove_file(path: Path) -> None:
-    """Remove `path`, and have the disk know it."""
+    """Remove `path` durably."""
     path.unlink(missing_ok=True)
     files.sync_directory(path.parent)

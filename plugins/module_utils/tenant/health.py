@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the containers of a tenant are well, asked of the engine; Compose itself looks each half second."""
+"""Polls the engine for the health of a tenant's containers, more often than Compose, which polls each half second."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from .engine import containers
 from .stack import Container
 
-# The engine probes what starts each 200 ms, so that more looks than this would cost it and tell little.
+# The engine probes a starting container each 200 ms, so more frequent polls would only cost CPU.
 POLL_SECONDS = 0.15
-# From these nothing comes to be well by itself, or not soon.
+# A container in one of these states does not become healthy by itself, or not soon.
 ENDED = ("exited", "dead", "restarting")
 
 
@@ -29,11 +29,11 @@ def wait(
 ) -> bool:
     """Wait until all containers of `tenant` are healthy, and return whether they are.
 
-    It is False as soon as one of them has ended or is unhealthy, and when the time is over. Raises StackError.
+    Returns False as soon as one of them has ended or is unhealthy, or when the time is over. Raises StackError.
     """
     deadline = time.monotonic() + seconds
     while True:
-        # What else carries the tenant's label is not waited for, as Compose knows nothing of it.
+        # Other containers with the tenant's label do not count, because Compose does not manage them.
         found = [container for container in look(tenant) if not container.stray]
         if found and all((one.state, one.health) == ("running", "healthy") for one in found):
             return True

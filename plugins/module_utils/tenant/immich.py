@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The first admin of an Immich instance, created over the tenant's own network before anybody else can be."""
+"""Creates the first admin of an Immich instance over the tenant's own network, before it is reachable."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible.module_utils.urls import open_url
 from .stack import Admin, StackError
 
 TIMEOUT_SECONDS = 30
-# Of an answer; what a tenant's photo server says is its customer's affair.
+# The limit of an answer: the tenant controls its photo server, so its answers are not trusted.
 LARGEST = 64 * 1024
 
 
 def post(url: str, body: dict[str, str], token: str = "") -> tuple[int, str]:
-    """Return status and beginning of the answer; raises StackError where none comes. `token` is of a session."""
+    """Return the status and the beginning of the answer; raises StackError without one. `token` is a session's."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
@@ -35,9 +35,9 @@ def post(url: str, body: dict[str, str], token: str = "") -> tuple[int, str]:
 
 
 def create_admin(admin: Admin, post: t.Callable[[str, dict[str, str]], tuple[int, str]] = post) -> None:
-    """Create the first admin, or find that it exists with this very password (an earlier run was cut off).
+    """Create the first admin, or accept one with this password, which an interrupted run created.
 
-    Raises StackError where it can be neither.
+    Raises StackError otherwise.
     """
     login = {"email": admin.email, "password": admin.password}
     status, answer = post(f"{admin.url}/api/auth/admin-sign-up", {**login, "name": admin.email})
@@ -47,5 +47,5 @@ def create_admin(admin: Admin, post: t.Callable[[str, dict[str, str]], tuple[int
         status, _token = post(f"{admin.url}/api/auth/login", login)
         if status == http.client.CREATED:
             return
-        raise StackError("this instance has an admin already, and the password of vault.yml is not theirs")
+        raise StackError("this instance already has an admin with another password than that of vault.yml")
     raise StackError(f"the first admin cannot be created, the photo server answers {status}: {answer[:200]}")

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module's parameters, turned into stacks: which file lies where, whose it is, and who mounts it."""
+"""Turns the module's parameters into stacks: the path, owner and services of each file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..common.compose import slice_name
 from .stack import Admin, Directory, File, Stack
 
 CONFIGURATION = "immich.json"
-# Where systemd finds units that no package brings.
+# The directory of local systemd units.
 UNITS = Path("/etc/systemd/system")
 
 
@@ -30,10 +30,10 @@ def _files(directory: Path, owner: int, item: Mapping[str, t.Any], parameters: M
     mounts: Mapping[str, list[str]] = parameters["mounts"]
     own = item["compose"]
     public = (
-        # One of the tenant's own has what an operator wrote into its environment.
+        # A tenant's own Compose file contains the operator's environment variables for it.
         File(directory / "compose.yaml", own or parameters["compose"], 0o600 if own else 0o644, secret=bool(own)),
         File(directory / tenant_env.FILE, item["env"], 0o600),
-        # May hold the password of a mail relay.
+        # May contain the password of a mail relay.
         File(
             directory / CONFIGURATION,
             item["configuration"],
@@ -51,7 +51,7 @@ def _files(directory: Path, owner: int, item: Mapping[str, t.Any], parameters: M
 
 
 def _route(routes: Path, name: str, content: str) -> File:
-    # Traefik reads every file of its directory at each event there, so only the rename happens in it.
+    # Traefik reads all files at each event in its directory, so the file is written elsewhere and renamed into it.
     return File(routes / name, content, staging=routes.parent)
 
 

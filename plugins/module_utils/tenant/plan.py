@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What differs between a tenant and what it should be, and what ends the difference. Reads; changes nothing."""
+"""Compares a tenant's actual and desired state, and plans the changes. Reads only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from .stack import Change, Container, Directory, File, FileDiff, Stack
 class Plan:
     """The work on one stack, in the order in which it is done.
 
-    `close`: the route is taken away, or turned to the pages, before anything else.
-    `announce`: where there is no route, the pages answer at the address, and its certificate comes, while it starts.
-    `forget`: of what was announced, a run that was cut off left the route.
-    `strays`: containers, by id, that a run left which was cut off. `first`: the first admin has to be created.
-    `up`, `stop`, `down`: the run of Compose that is needed.
-    `restart`: services that are not well, or whose mounted files were changed under them.
-    `app_quota`: the photo server's own quota of the customer is set, when the stack runs.
-    `open`: the route is written when all else is done. `anew`: there was none before.
+    `close`: the route is removed, or points to the pages, before anything else. `announce`: without a route, the pages
+    answer at the address while the stack starts, and its certificate arrives. `forget`: an interrupted run left the
+    route of `announce`. `strays`: ids of containers that an interrupted run left. `first`: the first admin must be
+    created. `up`, `stop`, `down`: the run of Compose that is needed. `restart`: services that are unhealthy, or whose
+    mounted files have changed. `app_quota`: the photo server's own quota of the customer is set once the stack runs.
+    `open`: the route is written after everything else. `anew`: there was none before.
     """
 
     stack: Stack
@@ -47,7 +45,7 @@ class Plan:
 
 
 def observed(stack: Stack, containers: Iterable[Container]) -> str:
-    """Return in a word how the tenant is: running, stopped, absent, or what part of it runs."""
+    """Return the tenant's actual state: running, stopped, absent, or which part of it runs."""
     found = [container for container in containers if container.service in stack.digests]
     running = sum(container.running for container in found)
     if running == len(stack.digests):
@@ -126,12 +124,12 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
 
 
 def _records(stack: Stack) -> tuple[File, ...]:
-    """Return the file that says what the tenant should be, where it says something else; none is made for it."""
+    """Return the .env if its recorded state differs from the desired one; a missing file is not created."""
     return (stack.record,) if stack.record.path.exists() and file_differs(stack.record) else ()
 
 
 def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
-    """Stopped or suspended: the pages answer, the memory is free, the data and the files stay."""
+    """Plan stopped or suspended: the pages answer, the memory is free, data and files stay."""
     route, records, left = file_differs(stack.route), _records(stack), _left(stack)
     stop = any(container.running for container in containers)
     changes = [Change("route", "to the pages")] if route else []
@@ -151,7 +149,7 @@ def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
 
 
 def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
-    """No route, no container, no network; the data and the files stay."""
+    """Plan absent: no route, no container, no network; data and files stay."""
     route, records, left = stack.route.path.exists(), _records(stack), _left(stack)
     changes = [Change("route", "remove")] if route else []
     changes += left

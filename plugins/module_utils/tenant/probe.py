@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the NAS is there, asked by a child process: a hard mount whose NAS hangs blocks who touches it, for hours."""
+"""Checks the NAS in a child process, because a hard mount of a hanging NAS blocks its callers for hours."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 from ..common.mounts import TABLE, read
 
 SECONDS = 5.0
-# One child at a time: where one could not even be killed, the next waits for its lock, and that can be ended.
+# One child at a time: if a child cannot be killed, the next one waits for its lock, and that one can be killed.
 LOCK = "/run/silo-probe.lock"
-# The NAS itself is asked: what is in the kernel's cache says nothing.
+# Bypasses the kernel's cache, so that the NAS itself must answer.
 COMMAND = ("flock", "--no-fork", LOCK, "stat", "--cached=never", "--printf=%f %n\\0", "--")
 
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """What was found: the `problem` because of which nothing may start, or which `directories` are there."""
+    """The result: the `problem` that prevents a start, or the existing `directories`."""
 
     problem: str = ""
     directories: frozenset[Path] = frozenset()
@@ -31,19 +31,19 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class _Answer:
-    """Path to mode of what is there, and the last words about what is not."""
+    """Path to mode of the existing paths, and the last error about a missing one."""
 
     modes: Mapping[Path, int]
     reason: str
 
 
 def mounted(root: Path, mounts: Path = TABLE) -> bool:
-    """Whether anything is mounted at `root`, by the kernel's list; the path itself is not touched."""
+    """Return whether anything is mounted at `root`, from the kernel's list, without accessing the path."""
     return any(mount.point == str(root) for mount in read(mounts))
 
 
 def _ask(command: Sequence[str], paths: Iterable[Path], seconds: float) -> _Answer | None:
-    """Return what a child found out about `paths`; None where it did not end within `seconds`."""
+    """Return the child's answer about `paths`; None if it did not end within `seconds`."""
     child = subprocess.Popen(
         [*command, *map(str, paths)],
         stdin=subprocess.DEVNULL,
@@ -51,14 +51,14 @@ def _ask(command: Sequence[str], paths: Iterable[Path], seconds: float) -> _Answ
         stderr=subprocess.PIPE,
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         text=True,
-        # Whoever may read the lock may hold it.
+        # A process that can read the file could hold the lock.
         umask=0o077,
     )
     try:
         output, errors = child.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         child.kill()
-        # One that cannot be killed is left to itself: whoever waits for it hangs with it.
+        # A child that cannot be killed is abandoned: waiting for it would hang as well.
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(0.2)
         return None
@@ -74,7 +74,7 @@ def look(
     mounts: Path = TABLE,
     command: Sequence[str] = COMMAND,
 ) -> Storage:
-    """Look for `sentinel` and `directories` on the NAS, for no longer than about `seconds`."""
+    """Look for `sentinel` and `directories` on the NAS, for about `seconds` at most."""
     root, wanted = sentinel.parent, list(directories)
     if not mounted(root, mounts):
         return Storage(f"the NAS is not mounted: nothing is mounted at {root}")
@@ -82,6 +82,6 @@ def look(
     if answer is None:
         return Storage(f"the NAS does not answer: {sentinel} could not be read within {seconds:g} s")
     if not stat.S_ISREG(answer.modes.get(sentinel, 0)):
-        return Storage(f"what is mounted at {root} is not the NAS: {sentinel}: {answer.reason}")
+        return Storage(f"the file system mounted at {root} is not the NAS: {sentinel}: {answer.reason}")
     there = frozenset(path for path in wanted if stat.S_ISDIR(answer.modes.get(path, 0)))
     return Storage(directories=there)

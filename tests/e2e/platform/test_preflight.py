@@ -182,7 +182,7 @@ def test_a_nas_without_its_sentinel(broken, check):
     with broken("mv /instances/.silo-nas /instances/.away", "mv /instances/.away /instances/.silo-nas"):
         found = check()
     assert set(found) == {("nas", "silo1"), ("quota", "silo1")}
-    assert found["nas", "silo1"].message.startswith("what is mounted at /instances is not the NAS")
+    assert found["nas", "silo1"].message.startswith("the file system mounted at /instances is not the NAS")
 
 
 @pytest.mark.slow(ONE_MORE)

@@ -107,7 +107,7 @@ def test_a_tenant_without_a_directory_is_no_error(nas: Any) -> None:
         (nothing,) = run(nas, state, deleted("peter", 9))
         assert (nothing.result()["path"], nothing.files, nothing.changed, nothing.error) == ("", None, False, "")
     assert error(run(nas, "restored", deleted("peter", 9))) == (
-        f"{nas.root / place('peter', 9)} is not there, so there is nothing to restore"
+        f"{nas.root / place('peter', 9)} does not exist, so nothing can be restored"
     )
 
 

@@ -222,7 +222,7 @@ def test_reads_all_directories_and_projects(xfs: Xfs, kernel: Memory) -> None:
     survey = xfs.read()
     assert survey.directories == {
         "hans": State(1, 200 * GIB, Usage(40960, 7)),
-        "maria": State(2, None, Usage(4096, 1), ("what is new in it",)),
+        "maria": State(2, None, Usage(4096, 1), ("new files in it",)),
         "anna": State(),
         "peter": State(4, None, Usage(0, 0)),
     }
@@ -370,7 +370,7 @@ def test_a_run_that_was_killed_before_it_counted_begins_anew(
 def test_a_directory_whose_new_files_are_not_counted_is_counted_again(xfs: Xfs, kernel: Memory, owners: Any) -> None:
     run(xfs, wanted("hans", 1))
     kernel.tag(kernel.root / "hans", 1, inherited=False)
-    assert run(xfs, wanted("hans", 1))[0].changes() == ["not counted what is new in it -> none"]
+    assert run(xfs, wanted("hans", 1))[0].changes() == ["not counted new files in it -> none"]
     assert not xfs.read().directories["hans"].uncounted
 
 

@@ -89,7 +89,7 @@ def test_it_is_waited_for(proxy):
 @pytest.mark.parametrize(
     ("name", "status", "said"),
     [
-        ("1a2b.traefik.default", 200, "hans.swissphoto.ch has no certificate; see why by 'docker logs"),
+        ("1a2b.traefik.default", 200, "hans.swissphoto.ch has no certificate; 'docker logs"),
         ("hans.swissphoto.ch", 404, "hans.swissphoto.ch answers 404; see why"),
     ],
 )

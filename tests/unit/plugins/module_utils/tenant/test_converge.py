@@ -187,7 +187,7 @@ def test_the_nas_is_looked_at_once_for_all(server):
     hans, maria, peter = converge([plan(stack, []) for stack in stacks], server.tools)
     assert server.looks == [[stack.uploads for stack in stacks]]
     assert (hans.error, peter.error) == ("", "")
-    assert maria.error == f"{stacks[1].uploads} is missing on the NAS; the storage part of an apply makes it"
+    assert maria.error == f"{stacks[1].uploads} is missing on the NAS; an apply with its storage part creates it"
 
 
 def test_one_tenant_that_fails_does_not_keep_the_others_from_their_state(server):

@@ -29,7 +29,7 @@ def other_run(tmp_path):
 
 def test_a_run_that_has_waited_too_long_says_so(tmp_path, other_run):
     with (
-        pytest.raises(StackError, match="another apply is at work on this server"),
+        pytest.raises(StackError, match="another apply is running on this server"),
         lock.held(tmp_path / "lock", 0.3),
     ):
         pass

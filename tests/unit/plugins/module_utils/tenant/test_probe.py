@@ -56,7 +56,7 @@ def test_another_file_system_in_its_place_is_not_the_nas(nas, mounts, command):
     (nas / ".silo-nas").unlink()
     storage = probe.look(nas / ".silo-nas", [nas / "hans" / "uploads"], mounts=mounts, command=command)
     reason = f"{nas}/.silo-nas: No such file or directory"
-    assert storage == probe.Storage(f"what is mounted at {nas} is not the NAS: {reason}")
+    assert storage == probe.Storage(f"the file system mounted at {nas} is not the NAS: {reason}")
 
 
 def test_a_mount_point_with_a_blank_is_recognised(tmp_path):
