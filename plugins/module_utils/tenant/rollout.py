@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who meets other images first, and who waits for that: one that does not work costs one tenant, not all of them."""
+"""Chooses the tenant that tries new images first, so that a broken image affects one tenant, not all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IMAGE = "_IMAGE="
 
 
 def images(record: str) -> dict[str, str]:
-    """Return service to image, of the variables of Compose."""
+    """Return service to image, from the variables of Compose."""
     pairs = (line.split(IMAGE, 1) for line in record.splitlines() if IMAGE in line and not line.startswith("#"))
     return {service.lower(): image for service, image in pairs}
 
@@ -27,7 +27,7 @@ def _before(record: File) -> dict[str, str]:
 
 
 def former(plan: Plan) -> dict[str, str]:
-    """Return service to the image that it has now, where a tenant that is set up gets another one."""
+    """Return service to its current image, for each service of an existing tenant that gets another image."""
     if plan.stack.state != "running" or plan.first:
         return {}
     before, after = _before(plan.stack.record), images(plan.stack.record.content)
@@ -35,10 +35,10 @@ def former(plan: Plan) -> dict[str, str]:
 
 
 def pioneers(plans: Iterable[Plan]) -> list[Plan]:
-    """Return who is to be worked on first, one for each set of images to which others go as well.
+    """Return the tenants to change first, one for each set of images that others get as well.
 
-    That is who has them already and is not well, as an earlier run left it, or else the first who gets them. Nobody is
-    needed where somebody runs well with them.
+    This is an unhealthy tenant that already has the images, left by an earlier run, or else the first that gets them.
+    If a tenant already runs healthily with the images, none is needed.
     """
     groups: dict[frozenset[tuple[str, str]], list[Plan]] = {}
     for plan in plans:
@@ -56,17 +56,17 @@ def pioneers(plans: Iterable[Plan]) -> list[Plan]:
 
 
 def waits(plan: Plan, failed: Sequence[Plan]) -> str:
-    """Return why a tenant is left as it is, after `failed` did not start with the images that it would get."""
+    """Return why a tenant is not changed, after another one did not start with the same new images."""
     for other in failed:
         if other is not plan and former(plan) and _wanted(other) == _wanted(plan):
-            return f"it is left as it is: {other.stack.name} got its new images first, and does not run with them"
+            return f"not changed, because {other.stack.name} got the same new images first and does not run with them"
     return ""
 
 
 def way_back(before: Mapping[str, str]) -> str:
-    """Return how the images that a tenant had come back."""
+    """Return how to restore a tenant's previous images."""
     if not before:
         return ""
     named = ", ".join(f"{service} {image}" for service, image in sorted(before.items()))
-    back = f"the way back is silo_images with what was there ({named}), and an apply"
-    return f"; nobody else has its new images yet; {back}"
+    back = f"to go back, set silo_images to the previous images ({named}), and apply"
+    return f"; no other tenant has its new images yet; {back}"

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the parts of tenant_stacks hand to each other."""
+"""The types that the parts of tenant_stacks share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..common import compose, tenant_env
 
 
 class StackError(Exception):
-    """One tenant cannot be brought to what it should be; the text says what happened and what to do."""
+    """A tenant cannot reach its desired state; the text says what happened and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A file as it should be. `services` mount it; one with a secret shows no content in a diff.
+    """The desired state of a file. `services` mount it; a secret one shows no content in a diff.
 
-    `staging` is a directory of the same file system in which it is written, before it is renamed; its own without one.
+    `staging` is the directory for its temporary file, on the same file system; without it, the file's own directory.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Directory:
-    """A directory as it should be."""
+    """The desired state of a directory."""
 
     path: Path
     mode: int
@@ -42,7 +42,7 @@ class Directory:
 
 @dataclasses.dataclass(frozen=True)
 class Admin:
-    """The first admin of an instance, and where the photo server answers on the tenant's own network."""
+    """The first admin of an instance, and the photo server's URL on the tenant's own network."""
 
     url: str
     email: str
@@ -51,10 +51,10 @@ class Admin:
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """One tenant as the server should have it. `digests`: service to the digest that its container carries.
+    """The desired state of one tenant on its server. `digests`: service to the digest in its container's label.
 
-    `starting`: the route that leads to the pages until there is something to lead to. `app_quota`: what the photo
-    server itself grants the customer, in bytes.
+    `starting`: the route to the pages until the photo server is ready. `app_quota`: the photo server's own quota of the
+    customer, in bytes.
     """
 
     name: str
@@ -72,12 +72,12 @@ class Stack:
 
     @property
     def uploads(self) -> Path:
-        """The directory on the NAS that the photo server gets."""
+        """The directory on the NAS that the photo server mounts."""
         return self.storage / "uploads"
 
     @property
     def record(self) -> File:
-        """The variables of Compose; by them those who bring tenants back after a power cut know who should run."""
+        """The variables of Compose; silo-recovery reads the desired state from them."""
         return next(file for file in self.files if file.path.name == tenant_env.FILE)
 
     @property
@@ -87,20 +87,20 @@ class Stack:
 
     @property
     def marker(self) -> File:
-        """The file that says that the first admin exists."""
+        """The file that marks that the first admin exists."""
         return File(self.directory / tenant_env.SET_UP, "The first admin of this instance exists.\n", mode=0o600)
 
     @property
     def granted(self) -> File:
-        """The file that says which app quota was set, in bytes; the database need not be asked."""
+        """The file with the app quota that was set last, in bytes, so that no database must be queried."""
         return File(self.directory / ".app-quota", f"{self.app_quota}\n", mode=0o600)
 
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """A container as the engine sees it. `health`: healthy, unhealthy, starting, or empty where it has no check.
+    """A container in the engine. `health`: healthy, unhealthy, starting, or empty without a health check.
 
-    `version` is that of its image, as who built it says; empty where nobody does.
+    `version` is the version label of its image; empty without one.
     """
 
     identity: str
@@ -114,18 +114,18 @@ class Container:
 
     @property
     def stray(self) -> bool:
-        """Whether it is the half of a replacement that was cut off; Compose itself cannot get past it."""
+        """Return whether an interrupted replacement left it; Compose itself cannot handle such a container."""
         return self.name != compose.container(self.tenant, self.service)
 
     @property
     def running(self) -> bool:
-        """Whether it takes memory."""
+        """Return whether it uses memory."""
         return self.state in ("running", "restarting", "paused")
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One difference: `what` differs (a file, a service), and the `action` that ends it."""
+    """One difference: `what` differs (a file, a service), and the `action` that removes the difference."""
 
     what: str
     action: str
@@ -133,7 +133,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class FileDiff:
-    """A file before and after, for --diff; secrets are left out by who makes it."""
+    """A file before and after, for --diff; its creator leaves out secrets."""
 
     path: str
     before: str

@@ -1,8 +1,8 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a deleted tenant leaves on its server, its database above all: put aside, brought back, removed for good.
+"""Moves a deleted tenant's data on its server, such as its database, to the trash, restores or purges them.
 
-Each step is one rename, and what was cut off between two steps is completed by the next run.
+Each step is one rename, and the next run completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .stack import File, StackError
 FOLDER = "trash"
 ENDING = ".purging"
 WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
-# Made by every apply out of the tenant's vault, so that the trash holds no password, but for the print of one.
+# Every apply creates these from the tenant's vault, so the trash contains no password, only the hash of one.
 SECRETS = "secrets"
 FINGERPRINT = ".database-password.sha256"
 
 
 def fingerprint_matches(directory: Path, password: str) -> bool:
-    """Tell whether the database in a directory that was in the trash was made with this password."""
+    """Return whether the database in a directory from the trash was created with this password."""
     try:
         return (directory / FINGERPRINT).read_text(encoding="ascii") == _fingerprint(password)
     except FileNotFoundError:
@@ -37,13 +37,13 @@ def fingerprint_matches(directory: Path, password: str) -> bool:
 
 
 def _fingerprint(password: str) -> str:
-    # It has 190 bits of chance, so nobody finds it by its print.
+    # The password has 190 random bits, so its hash does not reveal it.
     return hashlib.sha256(password.encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
 class Deleted:
-    """A tenant that was deleted at `when` (UTC, ISO 8601); its data belongs to the user `uid`."""
+    """A tenant deleted at `when` (UTC, ISO 8601); its data belong to the user `uid`."""
 
     name: str
     id: int
@@ -51,7 +51,7 @@ class Deleted:
     when: str
 
     def __post_init__(self) -> None:
-        """Refuse what must not become part of a path; raises StackError."""
+        """Raise StackError if a value must not become part of a path."""
         if not is_tenant(self.name):
             raise StackError(f"{self.name!r} is no tenant's name; 2 to 31 small letters and digits are right")
         if self.id < 1:
@@ -61,13 +61,13 @@ class Deleted:
 
     @property
     def entry(self) -> str:
-        """The name of what is kept of it; the date first, so that a listing is in order."""
+        """The name of its directory in the trash; it starts with the date, so that a listing is in order."""
         return f"{re.sub('[-:]', '', self.when).removesuffix('+0000')}Z-{self.name}-{self.id}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Trash:
-    """The data of tenants in `directory`, that of the deleted ones in a folder beside it."""
+    """The data of tenants in `directory`, and of deleted ones in a folder beside it."""
 
     directory: Path
     tickets: Path
@@ -75,14 +75,16 @@ class Trash:
 
     @property
     def folder(self) -> Path:
-        """Where deleted tenants lie."""
+        """The directory of deleted tenants."""
         return self.directory.parent / FOLDER
 
     def put(self, tenant: Deleted, running: Collection[str]) -> bool:
-        """Put a tenant's directory aside, without its secrets; whether there was one. Raises StackError."""
+        """Move a tenant's directory, without its secrets, to the trash; return whether it existed. Raises StackError."""
         source, target = self.directory / tenant.name, self.folder / tenant.entry
         if tenant.name in running:
-            raise StackError(f"{tenant.name}: its containers are there; an apply with tenant_state absent removes them")
+            raise StackError(
+                f"{tenant.name}: its containers still exist; an apply with tenant_state absent removes them"
+            )
         if not _is_there(source) or (_is_there(target) and not _belongs(source, tenant)):
             return False
         _check(source, tenant)
@@ -98,21 +100,21 @@ class Trash:
         return True
 
     def restore(self, tenant: Deleted) -> bool:
-        """Bring a tenant's directory back; whether it lay in the trash. Raises StackError."""
+        """Restore a tenant's directory; return whether it was in the trash. Raises StackError."""
         source, target = self.folder / tenant.entry, self.directory / tenant.name
         if _is_there(source.with_name(source.name + ENDING)):
-            raise StackError(f"{tenant.name}: {source}{ENDING} is being removed for good; it cannot be brought back")
+            raise StackError(f"{tenant.name}: {source}{ENDING} is being removed for good; it cannot be restored")
         if not _is_there(source):
             return False
         _check(source, tenant)
         if _is_there(target):
-            raise StackError(f"{tenant.name}: {target} exists; another tenant of this name was made since")
+            raise StackError(f"{tenant.name}: {target} exists; another tenant of this name was created since")
         if not self.check_mode:
             files.move(source, target)
         return True
 
     def purge(self, tenant: Deleted) -> bool:
-        """Remove a tenant's directory from the trash for good; whether it lay there. Raises StackError."""
+        """Remove a tenant's directory from the trash for good; return whether it was there. Raises StackError."""
         source = self.folder / tenant.entry
         doomed = source.with_name(source.name + ENDING)
         if _is_there(source):
@@ -141,14 +143,14 @@ def _is_there(path: Path) -> bool:
 
 
 def _belongs(path: Path, tenant: Deleted) -> bool:
-    """Tell by the database, which belongs to the tenant's own user, whose directory it is."""
+    """Raise StackError if the directory is not this tenant's, judged by the owner of its database."""
     database = path / "database"
     return not _is_there(database) or database.lstat().st_uid == tenant.uid
 
 
 def _check(path: Path, tenant: Deleted) -> None:
     if path.is_symlink() or not path.is_dir():
-        raise StackError(f"{tenant.name}: {path} is no real directory; nothing of it is touched")
+        raise StackError(f"{tenant.name}: {path} is not a real directory; nothing was changed")
     if not _belongs(path, tenant):
         owner = (path / "database").lstat().st_uid
         raise StackError(f"{tenant.name}: the database in {path} belongs to user {owner}, and not to {tenant.uid}")

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a tenant used in a stretch of time, in whole numbers, so that sums are exact."""
+"""The usage of a tenant in a period, in whole numbers, so that sums are exact."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Amounts:
-    """Sums over a stretch of time; only what is named `peak` is the highest that was seen in it.
+    """Sums over a period; a `peak` is the highest value in it.
 
-    `*_seconds` of a state: how long the tenant should have been in it; `healthy_seconds`: how long all of it ran and
-    was well; `unseen_seconds`: how long nobody looked, so memory and health are unknown; `*_kib_seconds`: KiB times
-    the seconds for which they were taken; bytes would not fit into a number of SQLite's for a large NAS.
+    `*_seconds` of a state: how long it was the desired state; `healthy_seconds`: how long all containers were healthy;
+    `unseen_seconds`: time without a run of the collector, in which memory and health are unknown; `*_kib_seconds`: KiB
+    times the seconds of their use, because bytes of a large NAS would not fit into SQLite's integers.
     """
 
     running_seconds: int = 0
@@ -39,7 +39,7 @@ class Amounts:
     responses_bytes: int = 0
 
     def __add__(self, other: Amounts) -> Amounts:
-        """Return what was used in both stretches."""
+        """Return the usage of both periods."""
         return Amounts(
             *(
                 max(mine, others) if "_peak_" in name else mine + others
@@ -54,10 +54,10 @@ class Amounts:
 
 NAMES = tuple(field.name for field in dataclasses.fields(Amounts))
 NAMED = ", ".join(NAMES)
-# In place of a tenant's name: all of them, added up when the look was written.
+# Stands for all tenants: their sum, stored together with each run's amounts.
 WHOLE = ""
 STATES = ("running", "stopped", "suspended")
-# What a source counts by itself, and begins anew when the source does.
+# Counters of a source, which restart at zero with it.
 COUNTERS = (
     "cpu_microseconds",
     "disk_read_bytes",

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A command of which neither the time nor the output can grow without end, whatever a tenant makes of it."""
+"""Runs a command with a limit of time and output, which hold even if a tenant controls its output."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def ask(command: Sequence[str], text: str, seconds: float) -> str:
-    """Return what `command`, fed with `text`, prints: its first LIMIT bytes, and no more than comes within `seconds`.
+    """Run `command` with `text` as its input; return the first LIMIT bytes that it prints within `seconds`.
 
-    Its exit code tells nothing: what it printed before it failed or was cut off is as good as ever. A command that is
-    not there prints nothing.
+    The exit code is ignored: output before a failure or a timeout is valid. A missing command prints nothing.
     """
     try:
         process = subprocess.Popen(
@@ -42,12 +41,12 @@ def ask(command: Sequence[str], text: str, seconds: float) -> str:
     watch.start()
     with process:
         try:
-            if process.stdin is None or process.stdout is None:  # both were asked for
+            if process.stdin is None or process.stdout is None:  # both are pipes
                 return ""
             with contextlib.suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(text.encode())
             return process.stdout.read(LIMIT).decode(errors="replace")
         finally:
             watch.cancel()
-            # Before it is waited for, its number is nobody else's.
+            # No other process can have its pid before it is waited for.
             _kill(process)

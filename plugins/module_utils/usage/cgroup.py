@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a control group has used, read where the kernel tells it: cgroup v2, or v1 where the host still has it."""
+"""The usage of a control group, from cgroup v2, or v1 on older hosts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
-# Version 1 writes a number of this size where there is no limit.
+# Version 1 writes a number of this size for no limit.
 NO_LIMIT = 2**60
 MICROSECONDS = 1_000_000
 NANOSECONDS = 1_000_000_000
@@ -21,11 +21,11 @@ LOOPBACK = "lo"
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Numbers of one control group since it was made; None is unknown, as where the kernel counts it not.
+    """Usage of one control group since its creation; None is unknown, for example if the kernel does not count it.
 
-    Memory that is used is without cache that can be dropped; what is anonymous belongs to no file. A limit of 0 says
-    that there is none; `memory_limit_events` is how often it was reached. `processes` counts threads too. `at` is when
-    the CPU was read, by the clock that does not jump. `inode` is that of a directory that was named, and of no other.
+    Memory does not include cache that the kernel can drop; anonymous memory belongs to no file. A limit of 0 means
+    none; `memory_limit_events` is how often it was reached. `processes` includes threads. `at` is the time of the CPU
+    value, by the monotonic clock. `inode` is set for a group that was read by its directory.
     """
 
     memory_bytes: int = 0
@@ -43,14 +43,14 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """Bytes that went over all interfaces of a container but its loopback; None is unknown."""
+    """Bytes over all interfaces of a container except its loopback; None is unknown."""
 
     received_bytes: int | None = None
     sent_bytes: int | None = None
 
 
 def _text(path: Path) -> str:
-    """Return what stands in `path`; nothing where it, or the group, is not there any more."""
+    """Return the content of `path`; empty if it, or the group, does not exist any more."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
@@ -87,7 +87,7 @@ def places(pid: int, cgroup: Path = CGROUP, proc: Path = PROC) -> dict[str, Path
 
 
 def read(pid: int, cgroup: Path = CGROUP, proc: Path = PROC) -> Group | None:
-    """Return what the control group of `pid` has used; None for a process that has ended meanwhile."""
+    """Return the usage of the control group of `pid`; None if the process has ended meanwhile."""
     found = places(pid, cgroup, proc)
     if "memory" in found:
         return _version_1(found)
@@ -95,7 +95,7 @@ def read(pid: int, cgroup: Path = CGROUP, proc: Path = PROC) -> Group | None:
 
 
 def read_directory(group: Path) -> Group | None:
-    """Return what the group of version 2 in a directory has used; None where it is not there."""
+    """Return the usage of the v2 group in a directory; None if it does not exist."""
     current = _number(_text(group / "memory.current"))
     if current is None:
         return None
@@ -148,7 +148,7 @@ def _version_1(found: Mapping[str, Path]) -> Group | None:
 
 
 def network(pid: int, proc: Path = PROC) -> Network:
-    """Return what went over the network of the container of `pid`."""
+    """Return the network traffic of the container of `pid`."""
     received = sent = None
     for line in _text(proc / str(pid) / "net" / "dev").splitlines():
         name, colon, numbers = line.partition(":")

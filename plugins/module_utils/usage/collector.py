@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""All tenants of a server in one look; what vanishes meanwhile is no error."""
+"""Reads the usage of all tenants of a server at once; a container that ends meanwhile is not an error."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ WORKERS = 2 * (os.cpu_count() or 1)
 
 @dataclasses.dataclass(frozen=True)
 class ServiceSample:
-    """One container. `started` is the engine's, in UTC; where nothing runs it is empty, and nothing is used.
+    """One container. `started` is the engine's time in UTC, empty if it does not run; then it uses nothing.
 
-    `restarts` by the engine itself, since somebody started it by hand. `cpu_cores`: how many it kept busy just now.
+    `restarts` counts the engine's own restarts since a manual start. `cpu_cores`: the cores that it keeps busy now.
     """
 
     state: str
@@ -43,7 +43,7 @@ class ServiceSample:
 
 @dataclasses.dataclass(frozen=True)
 class TenantSample:
-    """What a tenant uses on this server. `slice`: all its containers, where systemd keeps them in one group."""
+    """The usage of a tenant on this server. `slice`: all its containers, if systemd keeps them in one group."""
 
     services: Mapping[str, ServiceSample]
     database: Database
@@ -53,7 +53,7 @@ class TenantSample:
 
 @dataclasses.dataclass(frozen=True)
 class _Process:
-    """The main process of a container, and what its group had used at first."""
+    """The main process of a container, and the first reading of its group."""
 
     pid: int
     started: str
@@ -66,7 +66,7 @@ def _containers() -> list[Container]:
         found = engine.containers()
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StackError(f"the Docker Engine's list of containers cannot be read: {error!r}") from error
-    # Names become parts of paths and of commands, so a foreign label is nobody's.
+    # Names become parts of paths and commands, so an invalid label is ignored.
     return [container for container in found if is_tenant(container.tenant)]
 
 
@@ -79,7 +79,7 @@ def _process(container: Container, watched: bool) -> _Process | None:
         restarts = int(found["RestartCount"])
     except (StackError, ValueError, LookupError, TypeError):
         return None
-    # Number 0 says that it has ended, and is no group of its own.
+    # Pid 0 means that it has ended.
     return _Process(pid, started, restarts, cgroup.read(pid) if watched else None) if pid > 0 else None
 
 
@@ -114,19 +114,19 @@ def _folders(directory: Path) -> dict[str, Path]:
 
 
 def read(directory: Path, interval: float, seconds: int, *, databases: bool = True) -> dict[str, TenantSample]:
-    """Return what every tenant uses that has a container or a folder in `directory`; raises StackError.
+    """Return the usage of every tenant that has a container or a folder in `directory`; raises StackError.
 
-    CPU is watched for `interval` seconds, in all containers at once, and not where that is 0; each database, where
-    they are asked, and each folder has `seconds`.
+    CPU is measured for `interval` seconds, in all containers at once, unless that is 0. Each database query and each
+    count of a folder has `seconds`.
     """
     containers, folders = _containers(), _folders(directory)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         processes = list(pool.map(lambda container: _process(container, interval > 0), containers))
-        # Nothing of ours runs in a tenant's containers meanwhile.
+        # During this time, silo runs nothing in the containers.
         time.sleep(interval)
         services: dict[str, dict[str, ServiceSample]] = {}
         for container, process in zip(containers, processes, strict=True):
-            # The half of a replacement that was cut off counts beside the other half.
+            # After an interrupted replacement, both containers of a service count.
             service = container.name if container.stray else container.service
             services.setdefault(container.tenant, {})[service] = _service(container, process)
         names = sorted(services.keys() | folders.keys())
@@ -146,7 +146,7 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
 
 
 def slice_of(name: str) -> Path:
-    """Return where the group of all containers of a tenant is, where systemd keeps them in a slice."""
+    """Return the directory of the group of all containers of a tenant, if systemd keeps them in a slice."""
     return cgroup.CGROUP / "silo.slice" / compose.slice_name(name)
 
 
@@ -155,5 +155,5 @@ def _answers(services: Mapping[str, ServiceSample]) -> bool:
 
 
 def as_facts(tenants: Mapping[str, TenantSample]) -> dict[str, t.Any]:
-    """Return what a module may return of `tenants`."""
+    """Return `tenants` as values that a module can return."""
     return {name: dataclasses.asdict(tenant) for name, tenant in tenants.items()}

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a tenant keeps on the server's own disk, beside what the NAS counts."""
+"""A tenant's usage of the server's own disk."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from .bounded import Ask, ask
 
-# Which folder a service has for its data is the Compose file's to say; an apply makes them, and nobody else any other.
+# The Compose file names the data folders of services; only an apply creates folders here.
 NO_DATA = frozenset({"secrets"})
-# With the tab: the last line of what was cut off may be half a number.
+# With the tab, because the last line of truncated output may have a truncated number.
 LINE = re.compile(r"^([0-9]{1,18})\t[^\n]*/([^/\n]+)$", re.MULTILINE)
 
-# Bytes of disk below each folder of a tenant, as `database_bytes`; None where they could not be counted in time.
+# Bytes of disk below each folder of a tenant, such as `database_bytes`; None if the count took too long.
 Disk = Mapping[str, t.Optional[int]]  # noqa: UP045 # the pylint of ansible-test takes | for an operation here
 
 
 def read(directory: Path, seconds: float, answer: Ask = ask) -> Disk:
-    """Return the disk that the tenant of `directory` takes; no link is followed, and no mount below it entered."""
+    """Return the disk usage of the tenant of `directory`, without following links or entering mounts."""
     try:
         folders = [path.name for path in sorted(directory.iterdir()) if _has_data(path)]
     except OSError:

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The numbers of the ledger as Prometheus' node-exporter takes them from a file; no label but the tenant's name."""
+"""The ledger's numbers in the format of node-exporter's text files; the tenant's name is the only label."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A name's kind, `gauge` or `counter`, and what it tells."""
+    """A metric's kind, `gauge` or `counter`, and its meaning."""
 
     kind: str
     help: str
@@ -39,7 +39,7 @@ METRICS: Mapping[str, Metric] = {
     "silo_tenant_requests_bytes_total": Metric("counter", "Bytes of the bodies of those requests."),
     "silo_tenant_responses_bytes_total": Metric("counter", "Bytes of the bodies of the answers."),
     "silo_storage_size_bytes": Metric("gauge", "The file system on which the tenants' uploads lie."),
-    "silo_storage_free_bytes": Metric("gauge", "What of it can still be written."),
+    "silo_storage_free_bytes": Metric("gauge", "Bytes of it that can still be written."),
     "silo_storage_promised_bytes": Metric("gauge", "The sum of all quotas on it."),
     "silo_accounting_look_timestamp_seconds": Metric("gauge", "When the collector last looked."),
     "silo_accounting_look_seconds": Metric("gauge", "How long that took."),
@@ -48,7 +48,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 class Sample(t.NamedTuple):
-    """One number; `labels` hold what the platform itself named, so nothing in them needs to be escaped."""
+    """One number; all `labels` are names of silo itself, so they need no escaping."""
 
     name: str
     value: float
@@ -56,7 +56,7 @@ class Sample(t.NamedTuple):
 
 
 def render(samples: Iterable[Sample]) -> str:
-    """Return `samples` in Prometheus' text format, those of a name together, each name with its kind and meaning."""
+    """Return `samples` in Prometheus' text format, grouped by name, with kind and meaning of each name."""
     lines: dict[str, list[str]] = {name: [] for name in METRICS}
     for sample in samples:
         labels = ",".join(f'{key}="{value}"' for key, value in sample.labels)

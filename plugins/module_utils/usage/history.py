@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a ledger tells of the past. Sums are made here and not in SQL, whose numbers end where a few TB-years begin."""
+"""Reads past usage from a ledger. Sums are made in Python, because a few TB-years overflow SQLite's integers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Days = dict[tuple[str, str], Amounts]
 
 
 def sums(database: sqlite3.Connection, query: str, values: Sequence[object]) -> Days:
-    """Return (key, tenant) to the sum of the rows of `query`, of which these are the first two columns."""
+    """Return (key, tenant) to the sum of the rows of `query`, whose first two columns these are."""
     found: Days = collections.defaultdict(Amounts)
     for key, tenant, *amounts in database.execute(query, values):
         found[key, tenant] += Amounts(*amounts)
@@ -26,9 +26,9 @@ def sums(database: sqlite3.Connection, query: str, values: Sequence[object]) -> 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger to read one state of it; raises OSError or sqlite3.Error."""
+    """Open a ledger to read one consistent state; raises OSError or sqlite3.Error."""
     if not path.exists():
-        raise FileNotFoundError(f"{path} is not there; the role accounting makes it")
+        raise FileNotFoundError(f"{path} does not exist; the role accounting creates it")
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
         database.isolation_level = None
         database.execute("BEGIN")
@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def days(database: sqlite3.Connection, first: datetime.date, last: datetime.date) -> Days:
-    """Return (day in ISO 8601, tenant) to what was used on each day from `first` to `last`; the tenant WHOLE is all."""
+    """Return (day in ISO 8601, tenant) to the usage of that day, from `first` to `last`; WHOLE is all tenants."""
     between = (first.isoformat(), last.isoformat())
     closed = sums(database, f"SELECT day, tenant, {NAMED} FROM day WHERE day BETWEEN ? AND ?", between)
     open_days = sums(
@@ -48,7 +48,7 @@ def days(database: sqlite3.Connection, first: datetime.date, last: datetime.date
 
 
 def course(database: sqlite3.Connection, when: int, step: int) -> dict[str, dict[int, Amounts]]:
-    """Return tenant to what was used in each `step` seconds after `when`, by number; the missing is unknown."""
+    """Return tenant to step number to the usage in each `step` seconds after `when`; a missing step is unknown."""
     found: dict[str, dict[int, Amounts]] = collections.defaultdict(dict)
     query = f"SELECT (until - ?1 - 1) / ?2, tenant, {NAMED} FROM amount WHERE until > ?1"
     for (number, tenant), amounts in sums(database, query, (when, step)).items():
@@ -57,6 +57,6 @@ def course(database: sqlite3.Connection, when: int, step: int) -> dict[str, dict
 
 
 def looked(database: sqlite3.Connection) -> int | None:
-    """Return when the last look was, in seconds since 1970."""
+    """Return the time of the collector's last run, in seconds since 1970."""
     row = database.execute("SELECT wall FROM look").fetchone()
     return int(row[0]) if row else None

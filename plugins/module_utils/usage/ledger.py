@@ -1,9 +1,9 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What each tenant used, added up look by look and day by day in a file that is only ever added to.
+"""The usage of each tenant, summed by run of the collector and by day, in a file that only grows.
 
-A look counts what happened since the look before: how far each counter went, and how long what was seen then was taken.
-It is one transaction. What a power cut takes from the file is counted by the next look, as its counters went with it.
+A run adds the usage since the previous run: the increase of each counter, and the previous gauge values times the time.
+It is one transaction. If a power cut loses it, the next run counts again, because the stored counters are lost with it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PRAGMA user_version = {VERSION};
 MARKS = ", ".join("?" * len(NAMES))
 TOTAL_MARKS = ", ".join("?" * len(COUNTERS))
 DAY_SECONDS = 86_400
-# For as long as another look may take.
+# The longest duration of another run.
 BUSY_SECONDS = 60
 KIB = 1024
 
@@ -59,9 +59,9 @@ class LedgerError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """`zone` says when a day begins. After `gap_seconds` without a look, memory and health of the time are unknown.
+    """A day begins by `zone`. After `gap_seconds` without a run, memory and health of that time are unknown.
 
-    What each look found is kept for `detail_days`; the sums of days are kept for good.
+    The amounts of each run are kept for `detail_days`, the sums of days for ever.
     """
 
     zone: zoneinfo.ZoneInfo
@@ -71,7 +71,7 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class _Present:
-    """A tenant as the last look found it; None is unknown."""
+    """A tenant's state at the last run; None is unknown."""
 
     state: str = ""
     healthy: int | None = None
@@ -82,7 +82,7 @@ class _Present:
 
 @dataclasses.dataclass(frozen=True)
 class _Piece:
-    """The part of the time between two looks that lies in one day."""
+    """The part of the time between two runs that is on one day."""
 
     day: datetime.date
     until: int
@@ -90,14 +90,14 @@ class _Piece:
 
 
 class Ledger:
-    """A file of one host; it is made where it is missing. Whoever looks holds it for writing until the look is in."""
+    """The ledger file of one host, created if it is missing. A run locks it for writing until it is stored."""
 
     def __init__(self, path: Path, rules: Rules) -> None:
         """Open the ledger; raises LedgerError."""
         self._path, self._rules = path, rules
         with _told(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # NORMAL is enough, since a look that is lost is counted again by the next.
+            # NORMAL is enough: the next run counts a lost run again.
             self._database = sqlite.connect(path, self._prepare, synchronous="NORMAL", busy_seconds=BUSY_SECONDS)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
@@ -113,12 +113,12 @@ class Ledger:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep others from writing; what was written inside is there as a whole or not at all. Raises LedgerError."""
+        """Run the block as one write transaction: all of it is written, or nothing. Raises LedgerError."""
         with _told(self._path), sqlite.transaction(self._database):
             yield
 
     def add(self, look: Look) -> None:
-        """Count what happened since the look before; within `held`."""
+        """Add the usage since the previous run; call it within `held`."""
         earlier = self._earlier()
         before = self._present()
         after = {name: _merged(look, name, before.get(name, _Present())) for name in _names(look, before)}
@@ -136,7 +136,7 @@ class Ledger:
         self._close(last)
 
     def totals(self) -> dict[str, dict[str, int]]:
-        """Return tenant to how far its counters, those of COUNTERS, went since the ledger began."""
+        """Return tenant to the totals of COUNTERS since the ledger began."""
         rows = self._database.execute("SELECT * FROM total")
         return {tenant: dict(zip(COUNTERS, counts, strict=True)) for tenant, *counts in rows}
 
@@ -149,11 +149,11 @@ class Ledger:
         return {row[0]: _Present(*row[1:]) for row in rows}
 
     def _seen(self, earlier: Moment | None, moment: Moment) -> bool:
-        """Whether what the last look found can have held until now."""
+        """Return whether the values of the last run can be valid until now."""
         return earlier is not None and earlier.boot == moment.boot and moment.since(earlier) <= self._rules.gap_seconds
 
     def _count(self, look: Look, known: bool) -> dict[str, Amounts]:
-        """Return how far each tenant's counters went; the first look of all counts nothing of what was before it."""
+        """Return the increase of each tenant's counters; the very first run counts nothing before it."""
         containers = None
         if look.containers is not None:
             containers = {name: found.counters for name, found in look.containers.items()}
@@ -166,7 +166,7 @@ class Ledger:
             now = _flat(found)
             for key, value in now.items():
                 before = last.get(key, 0)
-                # A counter that went back has begun anew.
+                # A counter that decreased has restarted at zero.
                 sums[key[0]][key[2]] += (value - before if value >= before else value) if known else 0
             gone = last.keys() - now.keys()
             self._database.executemany(
@@ -207,7 +207,7 @@ class Ledger:
         )
 
     def _close(self, last: _Piece) -> None:
-        """Add up the days that are over, and forget the details of those that are long over."""
+        """Sum the days that are over, and delete the details of old ones."""
         database, today = self._database, last.day.isoformat()
         (closed,) = database.execute("SELECT amount FROM closed").fetchone()
         first = database.execute("SELECT day FROM amount WHERE id > ? ORDER BY id LIMIT 1", (closed,)).fetchone()
@@ -235,13 +235,13 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _names(look: Look, before: Iterable[str]) -> set[str]:
-    """Return who is there; nobody is gone for a disk that did not answer."""
+    """Return the existing tenants; a disk that did not answer removes none."""
     storage = before if look.storage is None else look.storage
     return {name for part in (look.states, look.containers or (), storage) for name in part}
 
 
 def _merged(look: Look, name: str, before: _Present) -> _Present:
-    """Return the tenant as `look` found it; what lies on a disk is still there where it was not counted this time."""
+    """Return the tenant's state in `look`; keep the last sizes on disk if they could not be counted this time."""
     running = None if look.containers is None else look.containers.get(name, NOTHING)
     return _Present(
         look.states.get(name, ""),
@@ -253,7 +253,7 @@ def _merged(look: Look, name: str, before: _Present) -> _Present:
 
 
 def _pieces(earlier: Moment | None, moment: Moment, zone: zoneinfo.ZoneInfo) -> list[_Piece]:
-    """Cut the time since `earlier` at each midnight; its length is the clock's that does not jump."""
+    """Split the time since `earlier` at each midnight; its length is from the monotonic clock."""
     start = moment.wall - (moment.since(earlier) if earlier else 0)
     day = datetime.datetime.fromtimestamp(start, zone).date()
     pieces = []
@@ -267,7 +267,7 @@ def _pieces(earlier: Moment | None, moment: Moment, zone: zoneinfo.ZoneInfo) -> 
 
 
 def _taken(found: _Present, seconds: int, seen: bool) -> Amounts:
-    """Return what `found` makes in so many seconds; memory and health where they are known to have held."""
+    """Return the amounts of `found` over so many seconds; memory and health only if they are known for the time."""
     states = {f"{state}_seconds": seconds * (found.state == state) for state in STATES}
     known = seen and found.healthy is not None
     return Amounts(
@@ -285,7 +285,7 @@ def _peaks(found: _Present, seen: bool = True) -> Amounts:
 
 
 def _whole(rows: Iterable[Amounts]) -> Amounts:
-    """Return the sums over all tenants; the peaks too, since these are of one moment."""
+    """Return the sums over all tenants; also of peaks, because these are of the same moment."""
     return Amounts(*map(sum, zip(*map(Amounts.values, rows), strict=True)))
 
 

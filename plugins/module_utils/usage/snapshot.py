@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One look at a server or a NAS: what the ledger counts from."""
+"""The state of a server or a NAS at one moment, from which the ledger counts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """When a look was: `wall` in seconds since 1970, which may jump, and `running` since the boot `boot`, which not."""
+    """The time of a run: `wall` in seconds since 1970, which may jump, and the monotonic `running` since `boot`."""
 
     wall: int
     running: int
     boot: str
 
     def since(self, earlier: Moment) -> int:
-        """Return the seconds from `earlier` to this moment; 0 where a clock that jumped tells nonsense."""
+        """Return the seconds from `earlier` to this moment; 0 if a clock jumped and the result would be wrong."""
         if self.boot == earlier.boot:
             return max(0, self.running - earlier.running)
         return max(0, self.wall - earlier.wall)
@@ -33,13 +33,13 @@ def now(boot_id: Path = BOOT_ID) -> Moment:
     return Moment(int(time.time()), int(running), boot_id.read_text(encoding="utf-8").strip())
 
 
-# Source to what it has counted by itself; a source is one life of a container or of a route, the next is another.
+# Source to its counters; a source is one run of a container or route, and a restart makes a new source.
 Counters = Mapping[str, Mapping[str, int]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Containers:
-    """What runs for a tenant. `healthy`: all of it runs and is well."""
+    """The containers of a tenant. `healthy`: all of them run and are healthy."""
 
     healthy: bool
     memory_bytes: int
@@ -48,10 +48,10 @@ class Containers:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """All tenants at one moment, by name. None is a part that could not be read, or that is not this host's.
+    """All tenants at one moment, by name. None is a part that could not be read, or that this host does not have.
 
-    `states`: what each tenant should be. `storage`: bytes that count against the quota. `database`: bytes of disk.
-    `served`: what Traefik's routers have counted.
+    `states`: each tenant's desired state. `storage`: bytes that count against the quota. `database`: bytes on disk.
+    `served`: the counters of Traefik's routers.
     """
 
     moment: Moment

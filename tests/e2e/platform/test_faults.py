@@ -158,8 +158,8 @@ def test_an_image_that_does_not_work_costs_one_tenant_and_the_way_back_works(lab
     wait_for(Cloud(lab, "hans").works, 60)
     for output in (" ".join(run.output.split()), " ".join(again.output.split())):
         assert re.findall(r"(\w+) : ok=\d+ changed=\d+ unreachable=0 failed=1", output) == list(THREE)
-        assert output.count("it is left as it is: hans got its new images first, and does not run with them") >= 2
-    assert "the way back is silo_images with what was there (server " in " ".join(run.output.split())
+        assert output.count("not changed, because hans got the same new images first and does not run with them") >= 2
+    assert "to go back, set silo_images to the previous images (server " in " ".join(run.output.split())
     assert after == {name: facts for name, facts in before.items() if "hans" not in name}
     assert works == [True, True]
     assert lab.containers("maria", "peter") == after

@@ -402,10 +402,10 @@ def test_an_image_that_does_not_work_costs_one_tenant(server, three, containers)
     server.fail["up hans"] = 1
     errors = update(server, containers)
     assert errors["hans"].endswith(
-        "; nobody else has its new images yet; the way back is silo_images with what was there (server immich:1), "
+        "; no other tenant has its new images yet; to go back, set silo_images to the previous images (server immich:1), "
         "and an apply"
     )
-    waiting = "it is left as it is: hans got its new images first, and does not run with them"
+    waiting = "not changed, because hans got the same new images first and does not run with them"
     assert (errors["maria"], errors["peter"]) == (waiting, waiting)
     assert server.done == ["up hans"]
     assert [plan(server.stack(name, env=OLD), containers(name)).changes for name in ("maria", "peter")] == [(), ()]

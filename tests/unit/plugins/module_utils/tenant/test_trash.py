@@ -79,7 +79,7 @@ def test_check_mode_touches_nothing(trash, tenant):
 
 
 def test_what_still_has_containers_is_refused(trash, tenant):
-    with pytest.raises(StackError, match="its containers are there"):
+    with pytest.raises(StackError, match="its containers still exist"):
         trash.put(HANS, {"hans"})
     assert (tenant / "secrets").exists()
 
@@ -105,7 +105,7 @@ def test_a_purge_that_was_cut_off_is_completed_and_never_restored(trash, tenant,
     with pytest.raises(OSError, match="the power went"):
         trash.purge(HANS)
     monkeypatch.undo()
-    with pytest.raises(StackError, match="is being removed for good; it cannot be brought back"):
+    with pytest.raises(StackError, match="is being removed for good; it cannot be restored"):
         trash.restore(HANS)
     assert trash.purge(HANS)
     assert list(trash.folder.iterdir()) == []
@@ -121,7 +121,7 @@ def test_what_is_not_the_tenants_is_refused(trash, tenant):
 def test_another_of_the_same_name_is_not_touched(trash, tenant):
     trash.put(HANS, ())
     (trash.directory / "hans").mkdir()
-    with pytest.raises(StackError, match="another tenant of this name was made since"):
+    with pytest.raises(StackError, match="another tenant of this name was created since"):
         trash.restore(HANS)
     assert (trash.folder / ENTRY).exists()
 
@@ -129,7 +129,7 @@ def test_another_of_the_same_name_is_not_touched(trash, tenant):
 def test_a_symbolic_link_is_refused(trash, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (trash.directory / "hans").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StackError, match="is no real directory; nothing of it is touched"):
+    with pytest.raises(StackError, match="is not a real directory; nothing was changed"):
         trash.put(HANS, ())
 
 
