@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of access_link: makes the link, and leaves it in a file here when the server has its ticket."""
+"""Controller side of access_link: creates the link, and writes it to a file once the server has its ticket."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     _VALID_ARGS = frozenset({"links_directory", "tickets_directory", "hours"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the module's result with a summary; the link itself is in its file alone."""
+        """Return the module's result with a summary; only the file contains the link itself."""
         variables = task_vars or {}
         if SILO_ERROR:
             raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             new, known = access_link.make(), access_link.read(path, tenant.host_name)
             arguments = {**self._task.args, **self._parameters(tenant, new, known)}
             result.update(self._execute_module("swissphoto.silo.access_link", arguments, task_vars=variables))
-            # What the module was called with holds passwords.
+            # The module's arguments contain passwords.
             result.pop("invocation", None)
             if result.get("failed"):
                 return result
@@ -59,12 +59,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def _parameters(self, tenant: Tenant, new: access_link.Link, known: access_link.Link | None) -> dict[str, t.Any]:
         if int(self._task.args["hours"]) < 1:
             hours = self._task.args["hours"]
-            raise TenantError([f"{tenant.name}: access_link_hours is {hours}; a number of hours from 1 up is right"])
+            raise TenantError([f"{tenant.name}: access_link_hours is {hours}; it must be 1 or more"])
         if tenant.state != "running":
             raise TenantError([f"{tenant.name}: it is {tenant.state}, and only one that runs can be opened; start it"])
         values = tenant.settings.get("tenant_secrets") or self._made_by_this_run(tenant)
         if not values:
-            raise TenantError([f"{tenant.name}: it has no vault.yml yet; apply makes it"])
+            raise TenantError([f"{tenant.name}: it has no vault.yml yet; an apply creates it"])
         vault = values["admin_password"]
         return {
             "tenant": tenant.name,
@@ -80,12 +80,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         }
 
     def _made_by_this_run(self, tenant: Tenant) -> t.Mapping[str, str]:
-        """Return the secrets of a vault.yml that is younger than what Ansible knows of the inventory."""
+        """Return the secrets of a vault.yml that was created after Ansible read the inventory."""
         path = secrets.vault_file(tenant.settings["tenant_file"])
         return self._loader.load_from_file(str(path), cache="none")["tenant_secrets"] if path.exists() else {}
 
     def _summary(self, name: str, path: Path, result: dict[str, t.Any]) -> str:
         if not result["expires_at"]:
-            return f"{name}: a run would leave a new link in {path}."
-        kept = "" if result["changed"] else ", where it was"
-        return f"{name}: the link is in {path}{kept}, and opens until {_when(result['expires_at'])}."
+            return f"{name}: a run would write a new link to {path}."
+        kept = "" if result["changed"] else ", unchanged"
+        return f"{name}: the link is in {path}{kept}, and is valid until {_when(result['expires_at'])}."

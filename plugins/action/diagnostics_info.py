@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of diagnostics_info: what the inventory expects of a server and its tenants."""
+"""Controller side of diagnostics_info: adds the state that the inventory expects of a server and its tenants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError as error:
 else:
     SILO_ERROR = None
 
-# The one place of an expected value of a server: the name by which its check reads it, and the server's variable.
+# The expected values of a server: the name by which a check reads the value, and the server's variable.
 EXPECTED: Mapping[str, str] = {
     "address_pool": "tenant_address_pool",
     "firewall_input_enabled": "host_firewall_input_enabled",
@@ -31,7 +31,7 @@ EXPECTED: Mapping[str, str] = {
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Adds `expected` to the task's options; `server` names the server where a tenant is the host of the task."""
+    """Adds `expected` to the task's options; `server` names the server if a tenant is the host of the task."""
 
     TRANSFERS_FILES = False
 
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         policy = variables["hostvars"][server]
         expected = {name: policy[variable] for name, variable in EXPECTED.items() if variable in policy}
         expected |= {**(options.get("expected") or {}), "server": server}
-        # Preflight says what is wrong with a server also where the inventory has a tenant that is not valid.
+        # Preflight checks must also work if the inventory has an invalid tenant.
         if options.get("selection") == "verify":
             expected |= _tenants(server, options.get("names"), variables)
         arguments = {**options, "server": server, "expected": expected}
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
 
 
 def _tenants(server: str, names: t.Any, variables: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return what is expected of the tenants `names` of a server, or of all; raises AnsibleActionFail."""
+    """Return the expected state of the tenants `names` of a server, or of all; raises AnsibleActionFail."""
     try:
         tenants = read_all(variables["groups"].get("tenants", []), variables["hostvars"])
     except TenantError as error:

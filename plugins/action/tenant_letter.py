@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_letter: writes the queued letters to a customer, and gives them to the relay."""
+"""Controller side of tenant_letter: writes the queued letters to a customer, and hands them to the relay."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LINKS = "links"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Takes `relay`, `payment_url`, `tickets_directory` and `hours`; what is queued is in the outbox."""
+    """Takes `relay`, `payment_url`, `tickets_directory` and `hours`; the queue is in the outbox."""
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset({"relay", "payment_url", "tickets_directory", "hours"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        """Return what was written, and how far the letters are; no server is asked where nothing is queued."""
+        """Return the letters that were written, and their delivery status; contact no server if nothing is queued."""
         variables = task_vars or {}
         if SILO_ERROR:
             raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
@@ -66,9 +66,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         variables: dict[str, t.Any],
         result: Result,
     ) -> None:
-        """Keep the letter of one pending notification in the outbox, once what it says is true."""
+        """Write the letter of one pending notification into the outbox, if its content is true."""
         if tenant.state != notifications.TRUE_WHEN[pending.kind]:
-            # Suspended and paid since, or created and stopped since: the letter would not be true.
+            # For example suspended and paid since, or created and stopped since: the letter would be wrong.
             if not self._task.check_mode:
                 outbox.forget(pending.tenant, pending.kind)
             return
@@ -81,7 +81,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if pending.kind in ("created", "access"):
             until = self._link(file.parent, variables)
             if (issued := access_link.read(file, tenant.host_name)) is None:
-                raise TenantError([f"{file}: the link that was just left there is gone; run again"])
+                raise TenantError([f"{file}: the link that was just written there is gone; run again"])
             letter = notifications.with_link(pending.kind, tenant.name, address, issued.url(tenant.host_name), until)
         else:
             pay = pending.link or self._task.args["payment_url"]
@@ -92,7 +92,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         result["summary"].append(pending.event)
 
     def _link(self, directory: Path, variables: dict[str, t.Any]) -> datetime.datetime:
-        """Leave a one-time link in `directory`; one that an earlier run left there and that still opens is kept."""
+        """Write a one-time link to `directory`, or keep a valid one that an earlier run wrote there."""
         task = self._task.copy()
         task.args = {
             "links_directory": str(directory),

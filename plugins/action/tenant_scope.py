@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_scope, which has no other side."""
+"""The action plugin tenant_scope, which runs on the controller only."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Has the same result on each host of a play, so a task runs it once: `run_once: true`."""
+    """Has the same result for each host of a play, so use it with `run_once: true`."""
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the scope, or fail with one sentence for each problem of any tenant, in scope or not."""
+        """Return the scope, or fail with one sentence for each problem of a tenant, in scope or not."""
         variables = task_vars or {}
         if SILO_ERROR:
             raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_stacks: renders each tenant from its own variables, makes missing secrets."""
+"""Controller side of tenant_stacks: renders each tenant from its variables, and creates missing secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Takes `names` and fills in the rest."""
+    """Takes `names`, and adds the other arguments."""
 
     TRANSFERS_FILES = False
 
@@ -41,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             raise AnsibleActionFail(str(error)) from error
         arguments = self._task.args | parameters
         result.update(self._execute_module("swissphoto.silo.tenant_stacks", arguments, task_vars=variables))
-        # What the module was called with holds every secret.
+        # The module's arguments contain all secrets.
         result.pop("invocation", None)
         return result
 
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         }
 
     def _new_secrets(self, tenant: Tenant) -> t.Mapping[str, str]:
-        """Make a tenant's secrets and keep them on the controller before the server hears of them."""
+        """Create a tenant's secrets, and store them on the controller before the server gets them."""
         values = secrets.make()
         if not self._task.check_mode:
             secrets.write(secrets.vault_file(tenant.settings["tenant_file"]), values, self._loader._vault)

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of zipapp: packs a program's files into one, of the same bytes each time, and has it written."""
+"""Controller side of zipapp: packs a program's files into one, always with the same bytes, and installs it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARGUMENTS = {
     "files": {"type": "dict", "required": True},
     "dest": {"type": "path", "required": True},
 }
-# The earliest time that a zip knows: when a file was checked out makes no other program.
+# The earliest time that a zip supports, so that the time of a checkout does not change the program.
 TIME = (1980, 1, 1, 0, 0, 0)
 MAIN = """import runpy
 
@@ -28,9 +28,9 @@ runpy.run_module({main!r}, run_name="__main__")
 
 
 def gather(files: dict[str, str]) -> dict[str, bytes]:
-    """Return name in the program to content, of `files`: name to a file, or to a folder of which Python is taken.
+    """Return name in the program to content; `files`: name to a file, or to a folder with Python files.
 
-    Every package gets its `__init__.py`, as Python finds none without in a zip. Raises OSError for what is not there.
+    Every package gets an `__init__.py`, because Python needs it in a zip. Raises OSError for a missing file.
     """
     found: dict[str, bytes] = {}
     for name, place in files.items():
@@ -53,13 +53,13 @@ def pack(files: dict[str, bytes], main: str) -> bytes:
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
-    """Packs, and lets the module files compare and write."""
+    """Packs the program, and installs it with the module files."""
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset(ARGUMENTS)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
-        """Return what the module says."""
+        """Return the result of the module."""
         super().run(tmp, task_vars)
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         try:

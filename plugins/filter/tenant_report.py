@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an apply found and did, gathered from its calls and laid out for people."""
+"""Collects the results of an apply's calls, and formats them for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING, FAILED = "nothing", "failed"
 
 
 class _Call(t.NamedTuple):
-    """The one call to a machine, for its tenants in scope. `known`: server to all tenants that the inventory has."""
+    """The one call to a machine, for its tenants in scope. `known`: server to all its tenants in the inventory."""
 
     host: str
     scope: list[str]
@@ -25,15 +25,15 @@ class _Call(t.NamedTuple):
 
     @property
     def problem(self) -> str:
-        """Why the call failed as a whole; empty where it tells of each tenant by itself."""
+        """Why the whole call failed; empty if it has a result for each tenant."""
         if "tenants" in self.result:
             return ""
-        said = " ".join(str(self.result.get("msg", "it does not say why")).split())
+        said = " ".join(str(self.result.get("msg", "no message")).split())
         return f"{self.host}: {said.removeprefix('Task failed: ')}"
 
 
 def _calls(hostvars: Values, speakers: Iterable[str], place: str, name: str) -> Iterator[_Call]:
-    """Yield the calls whose results are registered as `name`; with --tags, one of the two kinds is not made at all."""
+    """Yield the calls whose results are registered as `name`; --tags may skip one of the two kinds."""
     for values in (hostvars[speaker] for speaker in speakers):
         if result := values.get(name):
             host, scope = values[f"tenant_{place}"], values["__tenant_scope"]
@@ -54,9 +54,9 @@ def _outcome(error: str = "") -> dict[str, t.Any]:
 
 
 def tenant_outcomes(hostvars: Values, groups: Mapping[str, list[str]]) -> Outcomes:
-    """Return tenant to observed, desired, changes (list of what and action) and error, from all calls of an apply.
+    """Return tenant to observed, desired, changes (list of what and action) and error, for all calls of an apply.
 
-    A call that failed as a whole is an error of each tenant in its scope, and of nobody else.
+    If a whole call failed, each tenant in its scope has its error.
     """
     outcomes: Outcomes = {}
     for call in _on_servers(hostvars, groups):
@@ -76,7 +76,7 @@ def tenant_outcomes(hostvars: Values, groups: Mapping[str, list[str]]) -> Outcom
 
 
 def tenant_orphans(hostvars: Values, groups: Mapping[str, list[str]]) -> list[str]:
-    """Return a sentence for each server on which tenants have containers that should not be there."""
+    """Return a sentence for each server with containers of tenants that should not be there."""
     sentences = []
     for call in sorted(_on_servers(hostvars, groups)):
         somewhere = {name for names in call.known.values() for name in names}
@@ -89,7 +89,7 @@ def tenant_orphans(hostvars: Values, groups: Mapping[str, list[str]]) -> list[st
 
 
 def _by_action(changes: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield what differs and what ends it; neighbours that end alike stand in one line."""
+    """Yield differences and their action; adjacent differences with the same action share a line."""
     for action, group in itertools.groupby(changes, key=lambda change: change["action"]):
         yield ", ".join(change["what"] for change in group), action
 
@@ -105,7 +105,7 @@ def _rows(outcomes: Outcomes) -> Iterator[tuple[str, ...]]:
 
 
 def tenant_table(outcomes: Outcomes) -> str:
-    """Return a table with a line for each difference, and one for what failed."""
+    """Return a table with a line for each difference and each error."""
     rows = [HEADINGS, *_rows(outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: missing
-short_description: Ends the run with one sentence where the inventory does not exist
+short_description: Ends the run with one sentence if the inventory does not exist
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Takes an inventory source that does not exist, and ends the run with a sentence that says how to get one.
-  - It is enabled last, in C(ansible.cfg), so that it sees what no other plugin takes.
+  - Accepts an inventory source that does not exist, and ends the run with a sentence that says how to create one.
+  - C(ansible.cfg) enables it last, so that it sees only sources that no other plugin accepts.
 options: {}
 """
 
@@ -27,7 +27,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is not typed
-    """Takes paths at which there is nothing."""
+    """Accepts paths that do not exist."""
 
     NAME = "swissphoto.silo.missing"
 
@@ -36,5 +36,5 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         return not Path(path).exists()
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> t.NoReturn:
-        """End the run. Ansible turns any other exception into a warning, and ends with a sentence that helps nobody."""
+        """End the run. Ansible would turn any other exception into a warning, and end with a useless message."""
         raise SystemExit(f"There is no inventory at {path}: `make demo` makes that of the demo; -i names your own.")

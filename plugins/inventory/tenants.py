@@ -4,15 +4,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: tenants
-short_description: Every folder of host_vars that holds a tenant.yml is a tenant
+short_description: Every folder of host_vars with a tenant.yml is a tenant
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
   - Adds one host to the group C(tenants) for each C(host_vars/<name>/tenant.yml) beside the inventory source.
-  - So a tenant is added by adding its folder, and nothing else.
+  - To add a tenant, add its folder.
   - Puts each tenant into the groups C(plan_<plan>), C(on_<server>) and C(stored_on_<nas>).
-  - Where the group C(servers) or C(nas) has one member only, a tenant need not name it.
+  - If the group C(servers) or C(nas) has only one member, a tenant need not name it.
 options:
   plugin:
     description: Marks the file as a source for this plugin.
@@ -36,18 +36,18 @@ from pathlib import Path
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
-# Filled by an apply while it runs; they are here, empty, so that a play on them is no surprise to Ansible.
+# An apply fills these groups while it runs; they exist from the start so that Ansible accepts a play on them.
 GROUPS_OF_A_RUN = ("one_tenant_per_nas", "one_tenant_per_server", "failed_tenants")
 
 
 def _open_vaults(loader: t.Any, files: Iterable[Path]) -> None:
-    """Have Ansible read these files as it will read them for each host's variables, and keep what they hold.
+    """Let Ansible read these files now, and cache their content for its later reading of each host's variables.
 
-    To derive a vault's key takes 5 ms, and each process of a run would do it anew for every tenant.
+    Deriving a vault's key takes 5 ms, which each process of a run would repeat for every tenant.
     """
 
     def open_vault(file: Path) -> None:
-        # Whoever needs one that cannot be opened says so.
+        # A file that cannot be decrypted fails where it is needed.
         with contextlib.suppress(AnsibleError):
             loader.load_from_file(str(file), cache="all", unsafe=True, trusted_as_template=True)
 
@@ -56,7 +56,7 @@ def _open_vaults(loader: t.Any, files: Iterable[Path]) -> None:
 
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is not typed
-    """Reads the folders; what stands in them is left to Ansible's own host_vars."""
+    """Reads the names of the folders; Ansible's own host_vars plugin reads the files in them."""
 
     NAME = "swissphoto.silo.tenants"
 
@@ -73,9 +73,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         for file in sorted(Path(path).parent.glob("host_vars/*/tenant.yml")):
             settings = loader.load_from_file(str(file), cache="none")
             if not isinstance(settings, dict):
-                raise AnsibleParserError(f"{file}: settings are right, such as 'tenant_email: hans@example.ch'")
+                raise AnsibleParserError(f"{file}: it must contain settings, such as 'tenant_email: hans@example.ch'")
             self._add_tenant(file, settings)
-        # By the path by which Ansible's own reading of host_vars knows them.
+        # The same paths that Ansible's host_vars plugin uses.
         _open_vaults(loader, sorted(Path(path).parent.resolve().glob("host_vars/*/vault.yml")))
 
     def _add_tenant(self, file: Path, settings: dict[str, t.Any]) -> None:

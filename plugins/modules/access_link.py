@@ -10,21 +10,23 @@ version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - The link is made on the controller and left there in a file; the server gets its hash, and the output nothing of it.
-  - Older links of the tenant end. A link that is in its file already and still open is kept.
-  - Where the password of the tenant's vault does not log in any more, the admin gets one that the link alone opens.
+  - The controller creates the link and writes it to a file. The server gets only its hash, and the output does not
+    contain it.
+  - Older links of the tenant become invalid. A link that is in the file already and still valid is kept.
+  - If the password of the tenant's vault cannot log in any more, the admin gets a new one, which only the link
+    contains.
   - The action plugin of the same name fills in the parameters from the inventory.
     A playbook gives it O(links_directory), O(tickets_directory) and O(hours).
 attributes:
   check_mode:
-    description: Says whether a link would be issued, and issues none.
+    description: Reports whether a link would be issued.
     support: full
   diff_mode:
-    description: There is nothing to be shown.
+    description: A link has no diff.
     support: none
 options:
   links_directory:
-    description: Directory on the controller; the link is left in a file with the name of the tenant.
+    description: Directory on the controller for the link, in a file with the name of the tenant.
     type: path
     required: true
   tickets_directory:
@@ -32,15 +34,15 @@ options:
     type: path
     required: true
   hours:
-    description: How long the link may wait for its customer.
+    description: How long the link is valid.
     type: int
     required: true
   tenant:
-    description: Name of the tenant; by default the host that the task runs for.
+    description: Name of the tenant; by default the host of the task.
     type: str
     default: ""
   host_name:
-    description: The tenant's address for the world.
+    description: The tenant's public host name.
     type: str
     default: ""
   email:
@@ -64,15 +66,15 @@ options:
     type: str
     default: ""
   known_password:
-    description: The password that belongs to the link that is in its file.
+    description: The password of the link that is in its file.
     type: str
     default: ""
   vault_key:
-    description: C(password) of the tenant's vault, and C(sealed), the same sealed by the token.
+    description: C(password) of the tenant's vault, and C(sealed), the same encrypted with the token.
     type: dict
     default: {}
   fresh_key:
-    description: The C(password) that belongs to the new link, and the same C(sealed) by the token.
+    description: C(password) of the new link, and C(sealed), the same encrypted with the token.
     type: dict
     default: {}
 """
@@ -88,15 +90,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: Where the link is and until when it opens, for the operator.
+  description: The file of the link and its expiry, for the operator.
   returned: success
   type: str
 expires_at:
-  description: Until when it opens, in seconds since 1970; 0 in check mode where none is open.
+  description: When the link expires, in seconds since 1970; 0 in check mode if none is valid.
   returned: success
   type: int
 reset:
-  description: Whether the admin's password was made anew.
+  description: Whether the admin got a new password.
   returned: success
   type: bool
 """
@@ -145,13 +147,13 @@ def _issue(link: Link, admin: Admin, check_mode: bool) -> Issued:
         return Issued(False, until)
     if check_mode:
         return Issued(True, 0)
-    # An apply may start the photo server again.
+    # An apply may restart the photo server.
     with held(APPLY, WAIT_SECONDS):
         return issue(link, admin, time.time())
 
 
 def main() -> None:
-    # The parameters hold passwords: none of it goes to the server's journal.
+    # The parameters contain passwords, so the module logs nothing to the server's journal.
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True, no_log=True)
     admin = Admin(module.params["photo_server"], module.params["container"])
     try:

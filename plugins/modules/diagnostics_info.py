@@ -11,12 +11,12 @@ author:
   - SwissPhoto (@swissphoto)
 description:
   - Runs a selection of checks on a server, in one call.
-  - V(preflight) checks whether the server can carry tenants - the NAS, the firewall, the network, open ports and SSH -
-    and reads the clock and the disks.
-  - V(verify) checks that each tenant is as the inventory says. What bounds a process, a container's mounts and its
-    limits are read from the kernel. From the network of each container, connections are tried to every other tenant, to
-    the server, to the NAS and to the cloud's metadata. They are closed at once, and nothing is sent.
-  - No secret leaves the server, nor is one sent to it. A NAS that hangs is given up after 5 seconds.
+  - V(preflight) checks whether the server is ready for tenants (NAS, firewall, network, open ports and SSH), and reads
+    the clock and the disks.
+  - V(verify) checks that each tenant is as the inventory says. It reads the restrictions of each process, mounts and
+    limits from the kernel. From the network of each container, it tries to connect to every other tenant, to the
+    server, to the NAS and to a cloud's metadata. It closes connections at once and sends nothing.
+  - No secret is sent to or from the server. A NAS that hangs is a finding after 5 seconds.
   - An action plugin adds what the inventory expects to O(expected).
 extends_documentation_fragment: swissphoto.silo.reads
 options:
@@ -26,21 +26,21 @@ options:
     choices: [preflight, verify]
     required: true
   server:
-    description: The server's name in the inventory, where a tenant is the host of the task.
+    description: The server's name in the inventory, if a tenant is the host of the task.
     type: str
   names:
-    description: The tenants to verify; none for all that the inventory has on this server.
+    description: The tenants to verify; an empty list for all tenants of this server in the inventory.
     type: list
     elements: str
     default: []
   expected:
     description:
-      - What the inventory expects. The action plugin sets the tenants and the policy of the server; what is set here
-        counts more, except for the tenants.
-      - V(directories) are paths whose file systems V(preflight) reads, beside that of Docker.
+      - The expected state. The action plugin sets the tenants and the policy of the server; values of this option take
+        precedence, except for the tenants.
+      - V(directories) are paths whose file systems V(preflight) reads, in addition to that of Docker.
       - V(shared) are the shared services, each with V(name), V(container), V(image), V(memory), V(uid),
         V(processes), V(memory_order), V(writable) and V(port).
-      - V(patience) is for how many seconds a connection is waited for.
+      - V(patience) is how many seconds to wait for a connection.
     type: dict
     default: {}
 seealso:
@@ -48,7 +48,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Check that a server can carry tenants
+- name: Check that a server is ready for tenants
   swissphoto.silo.diagnostics_info:
     selection: preflight
     expected:
@@ -74,7 +74,7 @@ findings:
       type: str
       sample: memory
     subject:
-      description: What was checked; a container, a tenant or the server.
+      description: The examined container, tenant or server.
       type: str
       sample: hans/server
     state:
@@ -82,26 +82,26 @@ findings:
       type: str
       sample: wrong
     message:
-      description: What is now.
+      description: What the check found.
       type: str
       sample: "2G; expected: 1G"
     fix:
-      description: What to do; empty where the state is V(ok).
+      description: What to do; empty if the state is V(ok).
       type: str
       sample: "run 'silo apply hans'"
     expected:
-      description: What should be, where two values are compared.
+      description: The expected value, if the check compares two.
       type: str
       sample: 1G
     seen:
-      description: What is, where two values are compared.
+      description: The actual value, if the check compares two.
       type: str
       sample: 2G
 facts:
   description:
-    - What V(preflight) reads for the controller to compare; empty for V(verify).
-    - V(time) is the clock in seconds since 1970, V(synchronised) whether the kernel knows that it is kept right,
-      V(disks) the file systems, with sizes in bytes.
+    - Values of V(preflight) that the controller compares; empty for V(verify).
+    - V(time) is the clock in seconds since 1970, V(synchronised) whether the kernel considers it synchronised, V(disks)
+      the file systems, with sizes in bytes.
   returned: success
   type: dict
   sample:

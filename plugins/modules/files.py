@@ -9,9 +9,9 @@ DOCUMENTATION = r"""
 module: files
 short_description: Manage the directories and small files of a role, all in one call
 description:
-  - Does what C(ansible.builtin.file), C(ansible.builtin.copy) and C(ansible.builtin.template) do, with one call for all
-    files, where each of theirs costs one or two.
-  - The files are managed in the order of the list. One that fails ends the call; those before it stay.
+  - Replaces C(ansible.builtin.file), C(ansible.builtin.copy) and C(ansible.builtin.template), which need one or two
+    calls for each file, by one call for all files.
+  - The module manages the files in the order of the list. It stops at the first failure; changes before it remain.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -20,24 +20,24 @@ attributes:
     description: Can run in check mode and return what it would change.
     support: full
   diff_mode:
-    description: Returns what changes, before and after; of a file that is no text, that it changes.
+    description: Returns the changes, before and after; for a binary file, only that it changes.
     support: full
   idempotent:
     description: A second run changes nothing.
     support: full
 options:
   files:
-    description: What should be there.
+    description: The desired files and directories.
     type: list
     elements: dict
     required: true
     suboptions:
       path:
-        description: Where.
+        description: The path.
         type: path
         required: true
       state:
-        description: A V(directory) comes with its parents. V(absent) removes a file, and no directory.
+        description: V(directory) also creates its parents. V(absent) removes a file, but no directory.
         type: str
         choices: [file, directory, absent]
         default: file
@@ -45,10 +45,10 @@ options:
         description: The text of a file.
         type: str
       content_base64:
-        description: The bytes of a file that is no text.
+        description: The bytes of a binary file.
         type: str
       owner:
-        description: Name or number of its user.
+        description: Name or number of the user who owns it.
         type: str
         default: root
       group:
@@ -56,10 +56,11 @@ options:
         type: str
         default: root
       mode:
-        description: Its permissions; without it C(0644) for a file and C(0755) for a directory.
+        description: Its permissions; by default C(0644) for a file and C(0755) for a directory.
         type: str
       validate:
-        description: A command that refuses a wrong file before it is put in its place. C(%s) stands for the file.
+        description: A command that fails for an invalid file, run before the file is installed. C(%s) stands for the
+          file.
         type: str
 """
 
@@ -77,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: Those that were changed, made or removed.
+  description: The paths that were changed, created or removed.
   type: list
   elements: str
   returned: success
@@ -114,7 +115,7 @@ ARGUMENTS = {
     }
 }
 MODES = {"file": "0644", "directory": "0755"}
-# As much as Ansible itself shows.
+# Ansible's own limit of a diff.
 MAX_SHOWN = 104448
 
 Entry = dict[str, t.Any]
@@ -122,16 +123,16 @@ Diff = dict[str, t.Any]
 
 
 class Files:
-    """Manages one entry after the other, and keeps what it changed."""
+    """Manages the entries one after the other, and records the changes."""
 
     def __init__(self, module: AnsibleModule) -> None:
-        """Nothing is changed yet."""
+        """Start without changes."""
         self.module = module
         self.paths: list[str] = []
         self.diffs: list[Diff] = []
 
     def manage(self, entry: Entry) -> None:
-        """Bring one file or directory to what it should be."""
+        """Bring one file or directory to its desired state."""
         path = Path(entry["path"])
         if entry["state"] == "absent":
             self._remove(path)
@@ -147,7 +148,7 @@ class Files:
 
     def _remove(self, path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
-            self.module.fail_json(msg=f"{path} is a directory; only files are removed")
+            self.module.fail_json(msg=f"{path} is a directory; this module removes files only")
         if not os.path.lexists(path):
             return
         self._changed(path, "file\n", "absent\n")
@@ -156,19 +157,19 @@ class Files:
 
     def _make(self, path: Path, entry: Entry) -> None:
         if os.path.lexists(path) and not path.is_dir():
-            self.module.fail_json(msg=f"{path} is there, and is no directory")
+            self.module.fail_json(msg=f"{path} exists, and is not a directory")
         for directory in (*reversed(path.parents), path):
             if not directory.exists():
                 self._changed(directory, "absent\n", "directory\n")
                 if not self.module.check_mode:
                     directory.mkdir()
-                # Whatever root's umask is, a service is to reach what is its own.
+                # A service must be able to reach its files, whatever root's umask is.
                 self._attributes(directory, entry)
         self._attributes(path, entry)
 
     def _write(self, path: Path, content: bytes, entry: Entry) -> None:
         if path.is_dir():
-            self.module.fail_json(msg=f"{path} is a directory; a file was to be written")
+            self.module.fail_json(msg=f"{path} is a directory, and should be a file")
         before = path.read_bytes() if path.is_file() else None
         if before != content or path.is_symlink():
             self._changed(path, _shown(before), _shown(content))
@@ -177,20 +178,22 @@ class Files:
         self._attributes(path, entry)
 
     def _replace(self, path: Path, content: bytes, validate: str | None) -> None:
-        """Put a file in its place whole, once it is known to be right."""
+        """Validate a file, and install it atomically."""
         handle, scratch = tempfile.mkstemp(dir=self.module.tmpdir)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         if validate:
             code, out, err = self.module.run_command(validate.replace("%s", scratch))
             if code:
-                self.module.fail_json(msg=f"{path} would be wrong, so it stays as it is: {(err or out).strip()}")
+                self.module.fail_json(
+                    msg=f"{path} was not changed, because its new content is invalid: {(err or out).strip()}"
+                )
         self.module.atomic_move(scratch, str(path))
-        # Ansible's own, which keeps what SELinux wants, has not put it on the disk.
+        # atomic_move keeps the SELinux context, but does not flush the file to disk.
         sync(path)
 
     def _attributes(self, path: Path, entry: Entry) -> None:
-        """Set owner, group and mode; what a check run has not made has none."""
+        """Set owner, group and mode; in check mode, a new file has none."""
         if not path.exists():
             return
         wanted = {"path": str(path), "owner": entry["owner"], "group": entry["group"]}
@@ -198,7 +201,7 @@ class Files:
         diff: Diff = {}
         arguments = self.module.load_file_common_arguments(wanted)
         changed = self.module.set_fs_attributes_if_different(arguments, False, diff)
-        # What is new, or has another content, is told already.
+        # A new file, or one with new content, is already in the diff.
         if changed and str(path) not in self.paths:
             self._changed(path, diff.get("before", {}), diff.get("after", {}))
 
@@ -210,7 +213,7 @@ def _content(entry: Entry) -> bytes:
 
 
 def _shown(content: bytes | None) -> str:
-    """Return what a diff shows of a file."""
+    """Return the text of a file in a diff."""
     if content is None:
         return ""
     if len(content) > MAX_SHOWN:
@@ -218,7 +221,7 @@ def _shown(content: bytes | None) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        return f"a file of {len(content)} bytes that is no text\n"
+        return f"a binary file of {len(content)} bytes\n"
 
 
 def main() -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: seccomp_profile
-short_description: Write Docker's own seccomp profile without the ways out of a storage quota
+short_description: Write Docker's own seccomp profile without the calls that escape a storage quota
 description:
-  - The owner of a file may take it out of the quota of its directory by some requests of C(ioctl), and anyone may make
-    a btrfs subvolume in a directory of their own. A container under this profile cannot.
-  - All else is what this very engine allows a container by default that has no capability. It is read from one that is
-    started for it, without network, and removed again.
-  - It is written anew when the engine, what it runs containers with, or this module's own rules are others.
+  - By some requests of C(ioctl), the owner of a file can take it out of the quota of its directory, and every user can
+    create a btrfs subvolume in a directory that they own. A container under this profile cannot.
+  - Apart from that, it is the default profile of the installed engine for a container without capabilities. The module
+    reads it from a container that it starts for this, without network, and removes again.
+  - The module rewrites it when the version of the engine, of its runtime, or of this module's own rules changes.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -24,25 +24,25 @@ attributes:
     description: Can run in check mode and return what it would change.
     support: full
   diff_mode:
-    description: Returns what changes, before and after.
+    description: Returns the changes, before and after.
     support: full
-    details: The versions that the profile is made of; the profile itself is long.
+    details: The versions that the profile depends on; the profile itself is too long.
   idempotent:
     description: A second run changes nothing.
     support: full
 options:
   path:
-    description: The profile. The versions that it is made of are written beside it, as C(<path>.made-of).
+    description: The profile. The versions that it depends on are written beside it, to C(<path>.made-of).
     type: path
     required: true
   image:
-    description: An image that has C(sleep), for the container that is looked at.
+    description: An image with C(sleep), for the temporary container.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Have a profile that keeps tenants in their quota
+- name: Write a profile that keeps tenants in their quota
   swissphoto.silo.seccomp_profile:
     path: /etc/silo/seccomp-1.json
     image: docker.io/valkey/valkey:9
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 made_of:
-  description: The versions that the profile is made of.
+  description: The versions that the profile depends on.
   type: str
   returned: always
   sample: Engine 26.1.5+dfsg1, containerd 1.7.24, runc 1.1.15, rules 5f1a09c3
@@ -74,12 +74,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import file
 from ansible_collections.swissphoto.silo.plugins.module_utils.seccomp import ProfileError, fingerprint, narrow
 
 ARGUMENTS = {"path": {"type": "path", "required": True}, "image": {"type": "str", "required": True}}
-# What a tenant's container has, so that the engine resolves the same rules for it.
+# The options of a tenant's container, so that the engine resolves the same rules for it.
 LIKE_A_TENANT = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
 
 
 def versions(runner: Runner) -> str:
-    """Return the versions of all that decides on the profile."""
+    """Return the versions of everything that determines the profile."""
     components = run_json(runner, ["docker", "version", "--format", "{{json .Server.Components}}"])
     known = [f"{part['Name']} {part['Version']}" for part in components if part["Name"] != "docker-init"]
     return ", ".join([*known, f"rules {fingerprint()}"])
@@ -87,7 +87,7 @@ def versions(runner: Runner) -> str:
 
 @contextmanager
 def container(runner: Runner, image: str) -> Iterator[str]:
-    """Start a container for a moment; its id."""
+    """Run a temporary container; yield its id."""
     argv = ["docker", "run", "--rm", "--detach", *LIKE_A_TENANT, "--entrypoint", "sleep", image, "60"]
     identity = run(runner, argv).split()[-1]
     try:
@@ -97,7 +97,7 @@ def container(runner: Runner, image: str) -> Iterator[str]:
 
 
 def default_profile(runner: Runner, image: str) -> dict[str, t.Any]:
-    """Return the profile that the engine gives a container by itself."""
+    """Return the engine's default profile of a container."""
     with container(runner, image) as identity:
         argv = ["ctr", "--namespace", "moby", "containers", "info", "--spec", identity]
         profile = run_json(runner, argv).get("linux", {}).get("seccomp")
@@ -121,10 +121,10 @@ def main() -> None:
         if found != wanted and not module.check_mode:
             profile = narrow(default_profile(runner, module.params["image"]))
             files.write(path, json.dumps(profile, indent=1) + "\n", 0o644)
-            # Last: until it is there, a run that was cut off begins anew.
+            # Written last, so that the next run repeats an interrupted one.
             files.write(record, f"{wanted}\n", 0o644)
     except (CommandError, ProfileError, OSError) as error:
-        module.fail_json(msg=f"the seccomp profile cannot be made: {error}")
+        module.fail_json(msg=f"the seccomp profile cannot be created: {error}")
     diff = {"before_header": str(path), "after_header": str(path), "before": found, "after": wanted}
     module.exit_json(changed=found != wanted, made_of=wanted, diff=diff)
 

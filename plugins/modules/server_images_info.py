@@ -5,27 +5,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: server_images_info
-short_description: Of which images the containers of a server are
+short_description: Read the images of a server's containers
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads of each container of a tenant or of a shared service its image, and the digests by which registries know it.
-  - Containers of other projects of Compose are not told.
+  - Reads the image and its registry digests of each container of a tenant or shared service.
+  - Does not report containers of other Compose projects.
 extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.diagnostics_info
 """
 
 EXAMPLES = r"""
-- name: Look at the images of a server
+- name: Read the images of a server
   swissphoto.silo.server_images_info:
   register: images
 """
 
 RETURN = r"""
 containers:
-  description: A container each, running or not.
+  description: All containers, running or not.
   returned: always
   type: list
   elements: dict
@@ -54,7 +54,7 @@ def containers(get: t.Callable[[str, t.Mapping[str, str]], t.Any]) -> list[dict[
         for item in get("/containers/json", {"all": "true"})
         if str(item["Labels"].get(PROJECT, "")).startswith(PREFIX)
     ]
-    # Many tenants share an image, which is asked for once.
+    # Many tenants share an image; read it once.
     digests = {
         identity: get(f"/images/{identity}/json", {}).get("RepoDigests") or []
         for identity in {item["ImageID"] for item in listed}

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ssh_info
-short_description: How SSH is set on a server, and who would be locked out without passwords
+short_description: Read the SSH settings of a server, and whether its user has a key
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads what C(sshd -T) tells, and looks for a key of the user by whom this module was called over SSH.
-  - Nothing is changed, and no key is returned.
+  - Reads the output of C(sshd -T), and looks for a key of the user who logged in by SSH to run this module.
+  - Changes nothing, and returns no key.
 extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.diagnostics_info
 """
 
 EXAMPLES = r"""
-- name: Look at SSH
+- name: Read the SSH settings
   swissphoto.silo.ssh_info:
   register: ssh
 """
@@ -29,28 +29,28 @@ present:
   returned: success
   type: bool
 ports:
-  description: Where it listens, and where this module was called, which is another one where systemd listens for it.
+  description: Its ports, and the port of this connection, which differs if systemd listens for it.
   returned: success
   type: list
   elements: int
   sample: [22]
 wrong:
-  description: The settings by which somebody gets in without a key.
+  description: The settings that allow a login without a key.
   returned: success
   type: list
   elements: str
   sample: ["passwordauthentication yes"]
 user:
-  description: Who logged in; root where this was not called over SSH.
+  description: The user who logged in; root without an SSH connection.
   returned: success
   type: str
   sample: root
 has_key:
-  description: Whether that user can log in by a key.
+  description: Whether that user can log in with a key.
   returned: success
   type: bool
 key_files:
-  description: Where the keys of that user are looked for.
+  description: The files in which sshd looks for keys of that user.
   returned: success
   type: list
   elements: str
@@ -72,7 +72,7 @@ def main() -> None:
         user = pwd.getpwuid(called.uid if called else 0)
         found = ssh.settings(module_runner(module))
     except (CommandError, KeyError) as error:
-        module.fail_json(msg=f"SSH cannot be looked at: {error}")
+        module.fail_json(msg=f"the SSH settings cannot be read: {error}")
     ports = {*(found.ports if found else ()), *((called.port,) if called else ())}
     module.exit_json(
         changed=False,

@@ -9,13 +9,13 @@ DOCUMENTATION = r"""
 module: storage_quota
 short_description: Give each tenant of a NAS a directory with a hard limit
 description:
-  - Makes C(<root>/<name>) and C(<root>/<name>/uploads) for any number of tenants in one call.
+  - Creates C(<root>/<name>) and C(<root>/<name>/uploads) for any number of tenants in one call.
   - Sets a hard limit on each of these directories.
-  - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
+  - If a tenant fails, the module continues with the others, then fails and names it.
   - The number of processes in a run that changes nothing does not depend on the number of tenants.
-  - Nothing is ever deleted, and what lies in the trash keeps its id and its part of the pool.
-  - With O(backend=manual), no limit is set. The size that each directory's file system tells is compared with the
-    limit, and refused where they differ by more than 2 percent.
+  - The module never deletes anything, and tenants in the trash keep their id and their part of the pool.
+  - With O(backend=manual), it sets no limit. It compares the size that each directory's file system reports with the
+    limit, and refuses a difference of more than 2 percent.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -28,7 +28,7 @@ attributes:
     description: Can run in check mode and return what it would change.
     support: full
   diff_mode:
-    description: Returns what changes, before and after, for each tenant.
+    description: Returns the changes, before and after, for each tenant.
     support: full
   idempotent:
     description: A second run changes nothing.
@@ -37,39 +37,39 @@ extends_documentation_fragment: swissphoto.silo.storage
 options:
   force:
     description:
-      - Set a limit even below what a tenant uses now. Its data stay, and its next upload fails.
+      - Set a limit even below the tenant's current usage. Its data stay, and its next upload fails.
       - ZFS itself refuses such a limit, forced or not.
     type: bool
     default: false
   overcommit:
     description:
-      - The limits of all directories together may be at most so many times the size of the file system.
-      - A limit that grows beyond that is refused; what is promised already stays.
+      - The limits of all directories together may be at most this many times the size of the file system.
+      - A limit that would grow beyond that is refused; existing limits stay.
     type: float
     default: 1.0
   mount_points:
     description:
       - Directories in C(uploads) on which a server mounts something of its own.
-      - They are made here, since a server's root has no right to do so where the NAS is mounted by NFS.
+      - The NAS creates them, because root of a server may not do so on an NFS mount.
     type: list
     elements: str
     default: []
   tenants:
-    description: What each tenant's directory should be.
+    description: The desired state of each tenant's directory.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Name of the directory below O(root), small letters and digits.
+        description: Name of the directory below O(root), lower-case letters and digits.
         type: str
         required: true
       id:
         description:
-          - The number under which the file system counts this tenant, given once and never again.
-          - A tenant whose files lie in the trash under it is refused; M(swissphoto.silo.storage_trash) restores them.
-          - On btrfs the quota group C(1/<id>), on XFS the project, on ZFS a property of the dataset.
-          - It is kept on record in C(<root>/.silo-ids), and refused for any other name from then on.
+          - The number under which the file system counts this tenant; it is never given to another one.
+          - A tenant with files in the trash under this id is refused; M(swissphoto.silo.storage_trash) restores them.
+          - It is the quota group C(1/<id>) on btrfs, the project on XFS, and a property of the dataset on ZFS.
+          - C(<root>/.silo-ids) records it, and the module refuses it for any other name from then on.
         type: int
         required: true
       uid:
@@ -77,13 +77,13 @@ options:
         type: int
         required: true
       gid:
-        description: Group of C(uploads), which may pass through it and no more.
+        description: Group of C(uploads), which may only pass through it.
         type: int
         required: true
       limit:
         description:
           - Hard limit, in bytes or as V(100G) or V(1T), where a G is 1024 * 1024 * 1024 bytes.
-          - On XFS in whole blocks, so it may be less by a part of one.
+          - XFS rounds it down to whole blocks.
         type: str
         required: true
 seealso:
@@ -92,7 +92,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give two customers their storage
+- name: Create the storage of two customers
   swissphoto.silo.storage_quota:
     root: /instances
     tenants:
@@ -115,7 +115,7 @@ backend:
   returned: success
   sample: btrfs
 tenants:
-  description: What became of each tenant, by its name.
+  description: The result for each tenant, by name.
   type: dict
   returned: when the file system could be read
   sample:
@@ -141,7 +141,7 @@ tenants:
       type: int
       returned: always
     inodes:
-      description: Files and directories in use; null where the file system does not count them.
+      description: Files and directories in use; null if the file system does not count them.
       type: int
       returned: always
     changed:
@@ -154,7 +154,7 @@ tenants:
       elements: str
       returned: always
     failed:
-      description: Whether the tenant could not be served.
+      description: Whether the tenant failed.
       type: bool
       returned: always
     msg:
@@ -200,7 +200,7 @@ def diff_of(outcome: QuotaOutcome) -> dict[str, str]:
 
 
 def open_root(module: AnsibleModule, run: Runner) -> Backend:
-    """Return the back end of the root; in check mode, that of a NAS which is still to be made where there is none."""
+    """Return the back end of the root; in check mode, that of a missing NAS if there is none yet."""
     values = module.params
     if module.check_mode and not Path(values["root"]).exists():
         return Fresh(values["root"], run)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: storage_quota_info
-short_description: Read the limit and the use of each tenant's directory on a NAS
+short_description: Read the limit and the usage of each tenant's directory on a NAS
 description:
-  - Returns limit and use of all directories below O(root), as the file system counts them; no file is looked at.
-  - Returns the same of what M(swissphoto.silo.storage_trash) has put into the trash.
+  - Returns limit and usage of all directories below O(root), as the file system counts them, without reading any file.
+  - Returns the same for the trash of M(swissphoto.silo.storage_trash).
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -23,7 +23,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what every customer uses
+- name: Read the usage of every customer
   swissphoto.silo.storage_quota_info:
     root: /instances
   register: storage
@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backend:
-  description: The kind of quota that was found.
+  description: The kind of quota.
   type: str
   returned: always
   sample: btrfs
@@ -45,7 +45,7 @@ pool:
       type: int
       returned: always
     free:
-      description: Bytes that can still be written, before any limit.
+      description: Bytes that can still be written, regardless of limits.
       type: int
       returned: always
 tenants:
@@ -66,11 +66,11 @@ tenants:
       type: str
       returned: always
     id:
-      description: The number under which the directory is counted; null where it is not counted.
+      description: The number under which the directory is counted; null if it is not counted.
       type: int
       returned: always
     limit:
-      description: The hard limit in bytes; null where there is none.
+      description: The hard limit in bytes; null if there is none.
       type: int
       returned: always
     used:
@@ -82,11 +82,11 @@ tenants:
       type: int
       returned: always
     problem:
-      description: Why no limit holds on this directory; empty where one does.
+      description: Why no limit holds on this directory; empty if one does.
       type: str
       returned: always
 trash:
-  description: What lies in C(<root>/.trash), oldest first.
+  description: The entries of C(<root>/.trash), oldest first.
   type: list
   elements: dict
   returned: always
@@ -101,11 +101,11 @@ trash:
       purging: false
   contains:
     name:
-      description: The tenant that was deleted.
+      description: The deleted tenant.
       type: str
       returned: always
     id:
-      description: The number under which its files are counted, still.
+      description: The number under which its files still count.
       type: int
       returned: always
     when:
@@ -117,7 +117,7 @@ trash:
       type: str
       returned: always
     limit:
-      description: The hard limit in bytes; null where there is none, as in the middle of a purge.
+      description: The hard limit in bytes; null if there is none, for example during a purge.
       type: int
       returned: always
     used:
@@ -129,7 +129,8 @@ trash:
       type: int
       returned: always
     purging:
-      description: Whether it is being removed for good. It cannot be restored then, and the next purge completes it.
+      description: Whether it is being removed for good. Then it cannot be restored, and the next purge completes the
+        removal.
       type: bool
       returned: always
 """

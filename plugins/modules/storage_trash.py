@@ -10,16 +10,16 @@ module: storage_trash
 short_description: Delete, restore or remove for good the directories of tenants on a NAS
 description:
   - Moves C(<root>/<name>) to C(<root>/.trash/<time>-<name>-<id>), back again, or removes it for good.
-  - A move is one rename on the same file system. Owner, quota id and limit stay, and go on counting.
+  - A move is one rename on the same file system. Owner, quota id and limit stay, and the files still count.
   - Only root enters C(<root>/.trash).
-  - Nothing is removed for good but what lies in the trash under the name, the id and the time that are given.
-  - Removing follows no symbolic link and enters no other file system.
-  - A run that is killed at any step is completed by the next with the same options. What is half removed cannot be
-    restored, and its name in the trash ends with C(.purging).
-  - With O(backend=manual), plain directories are moved and removed. A share of its own can only be renamed or removed
-    on the appliance, and is refused with a sentence that says to which path; afterwards it counts as done.
-  - A tenant that cannot be served does not hold up the others; the module fails at the end, and names it.
-  - Whatever writes to a tenant's directory must be stopped before; this module does not look for it.
+  - Removes for good only the entry of the trash with the given name, id and time.
+  - The removal follows no symbolic link and enters no other file system.
+  - The next run with the same options completes a run that was killed at any step. An entry whose removal has started
+    cannot be restored; its name ends with C(.purging).
+  - With O(backend=manual), it moves and removes plain directories only. It refuses a share, which only the appliance
+    can rename or remove, and names the new path. Once that is done, the next run accepts it.
+  - If a tenant fails, the module continues with the others, then fails and names it.
+  - Stop all programs that write to a tenant's directory before; this module does not look for them.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -30,7 +30,7 @@ attributes:
     description: Can run in check mode and return what it would change.
     support: full
   diff_mode:
-    description: Returns where each tenant's files are, before and after.
+    description: Returns the paths of each tenant's files, before and after.
     support: full
   idempotent:
     description: A second run changes nothing.
@@ -39,16 +39,16 @@ extends_documentation_fragment: swissphoto.silo.storage
 options:
   state:
     description:
-      - V(trashed) moves the directory into the trash. A tenant that has none is no error.
-      - V(restored) moves it back; refused where a directory of that name exists by now.
-      - V(purged) removes what lies in the trash, and its quota id from the file system. There is no way back.
-      - The id stays on record in C(<root>/.silo-ids), and is never given again.
+      - V(trashed) moves the directory into the trash. A tenant without one is not an error.
+      - V(restored) moves it back, unless a directory of that name exists again.
+      - V(purged) removes the entry for good, and its quota id from the file system.
+      - The id stays in C(<root>/.silo-ids), and is never given again.
     type: str
     choices: [purged, restored, trashed]
     required: true
   max_purges:
     description:
-      - With O(state=purged), at most so many tenants are removed in one call; the others are refused and stay.
+      - With O(state=purged), the largest number of tenants that one call removes; it refuses the others, which stay.
     type: int
     default: 3
   tenants:
@@ -58,7 +58,7 @@ options:
     required: true
     suboptions:
       name:
-        description: Name of the directory below O(root), small letters and digits.
+        description: Name of the directory below O(root), lower-case letters and digits.
         type: str
         required: true
       id:
@@ -66,7 +66,7 @@ options:
         type: int
         required: true
       when:
-        description: When the tenant was deleted, in UTC as ISO 8601 and in whole seconds; a part of its place's name.
+        description: The time of the deletion, in UTC as ISO 8601 and in whole seconds; a part of the entry's name.
         type: str
         required: true
 seealso:
@@ -93,7 +93,7 @@ EXAMPLES = r"""
         id: 1
         when: "2026-11-23T16:57:05+00:00"
 
-- name: Remove what was deleted two weeks ago, at most two customers
+- name: Remove a customer who was deleted two weeks ago, at most two in one call
   swissphoto.silo.storage_trash:
     root: /instances
     state: purged
@@ -114,7 +114,7 @@ backend:
   returned: success
   sample: btrfs
 tenants:
-  description: What became of each tenant, in the order of the option.
+  description: The result for each tenant, in the order of the option.
   type: list
   elements: dict
   returned: when the file system could be read
@@ -143,21 +143,21 @@ tenants:
       type: str
       returned: always
     path:
-      description: Where its files are now; empty where they are nowhere, or the tenant failed.
+      description: The path of its files; empty if there are none, or the tenant failed.
       type: str
       returned: always
     files:
       description:
-        - Files and directories that were found. With O(state=trashed), they are counted one by one where the file
-          system does not count them; with the other states it is null there.
+        - Number of files and directories. If the file system does not count them, O(state=trashed) counts them one by
+          one, and the other states return null.
       type: int
       returned: always
     bytes:
-      description: Bytes in use that were found, as the file system counted them; null where there was nothing.
+      description: Bytes in use, as the file system counts them; null if there were no files.
       type: int
       returned: always
     limit:
-      description: The hard limit that was found, in bytes; null where there was none.
+      description: The hard limit in bytes; null if there was none.
       type: int
       returned: always
     changed:
@@ -170,7 +170,7 @@ tenants:
       elements: str
       returned: always
     failed:
-      description: Whether the tenant could not be served.
+      description: Whether the tenant failed.
       type: bool
       returned: always
     msg:
@@ -202,7 +202,7 @@ ARGUMENTS = {
 
 
 def diff_of(outcome: Moved) -> dict[str, str]:
-    """Return where one tenant's files are, before and after, as Ansible prints it."""
+    """Return the paths of one tenant's files, before and after, in the format of Ansible's diff."""
     sides = {"before": outcome.before, "after": outcome.after}
     texts = {side: f"path: {path}\n" if path else "" for side, path in sides.items()}
     header = f"{outcome.values['name']} ({outcome.values['id']})"

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_edit
-short_description: Edit the inventory with which the play was called, as silo does
+short_description: Edit the inventory of the play, as the command line does
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Checked by the tenants' one schema, admitted by the memory of the servers, written whole, and one commit where the
-    inventory is in a git work tree.
-  - The letter to the customer is queued together with the edit; see M(swissphoto.silo.tenant_letter).
-  - After it, C(meta) C(refresh_inventory) has the play see the inventory as it is now.
+  - Validates the edit by the schema of a tenant, checks the memory of the server, and writes it atomically, as one
+    commit if the inventory is in a git work tree.
+  - Queues the letter to the customer together with the edit; see M(swissphoto.silo.tenant_letter).
+  - Afterwards, use C(meta) C(refresh_inventory), so that the play reads the new inventory.
   - This is an action plugin; the module of this name only documents it. It runs on C(localhost).
 options:
   name:
@@ -22,28 +22,28 @@ options:
     required: true
   edit:
     description:
-      - V(create) adds the tenant, V(state) says how it should be, V(remove) takes it out and leaves a deletion record,
-        V(record) writes into the deletion record what the tenant left.
+      - V(create) adds the tenant, V(state) sets its state, V(remove) takes it out and leaves a deletion record,
+        V(record) adds the sizes of the tenant's data to the deletion record.
     type: str
     required: true
     choices: [create, state, remove, record]
   settings:
     description:
-      - For V(create), C(email), and C(plan) or C(quota); C(language), C(server), C(nas) and the limits as wished.
+      - For V(create), C(email), and C(plan) or C(quota); optionally C(language), C(server), C(nas) and the limits.
       - For V(state), C(state).
     type: dict
     default: {}
   confirm:
-    description: The name typed again, where the state is V(absent).
+    description: The name again, required for the state V(absent).
     type: str
     default: ""
   stored:
-    description: For V(record), C(files) and C(used) bytes that were put aside.
+    description: For V(record), C(files) and C(used) bytes in the trash.
     type: dict
     default: {}
 attributes:
   check_mode:
-    description: It says what it would edit.
+    description: Reports the edit without writing it.
     support: full
   diff_mode:
     description: The difference is that of the files.
@@ -68,7 +68,7 @@ uploads:
   returned: after remove
   type: dict
 record:
-  description: The deletion record as it is kept for ever, after V(record).
+  description: The deletion record, after V(record).
   returned: after record
   type: dict
 """

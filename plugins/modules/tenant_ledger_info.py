@@ -5,12 +5,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_ledger_info
-short_description: What each tenant used on this host, day by day
+short_description: Read the usage of each tenant on this host, day by day
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads the ledger that the role accounting has kept, on a server or on a NAS. Days begin in the ledger's time zone.
+  - Reads the ledger of the role accounting, on a server or on a NAS. Days begin in the ledger's time zone.
 extends_documentation_fragment: swissphoto.silo.reads
 options:
   path:
@@ -26,11 +26,11 @@ options:
     type: str
     required: true
   course_hours:
-    description: Of so many hours until now, RV(course) tells what was used in each step; 0 for none.
+    description: RV(course) returns the usage of this many hours until now, in steps; 0 for none.
     type: int
     default: 0
   course_steps:
-    description: Into how many steps these hours are cut.
+    description: The number of steps in these hours.
     type: int
     default: 24
 seealso:
@@ -38,7 +38,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what every tenant used in November
+- name: Read the usage of every tenant in November
   swissphoto.silo.tenant_ledger_info:
     first_day: "2026-11-01"
     last_day: "2026-11-30"
@@ -47,8 +47,8 @@ EXAMPLES = r"""
 RETURN = r"""
 days:
   description:
-    - Day to tenant to what it used on that day. What is 0 is left out.
-    - A tenant of an empty name is all of them, added up when they were counted.
+    - Day to tenant to its usage on that day, without values of 0.
+    - The empty name stands for all tenants, summed when they were counted.
   returned: always
   type: dict
   sample:
@@ -64,15 +64,15 @@ days:
         requests: 1204
         responses_bytes: 123456789
 course:
-  description: Tenant to number of a step, from 0, to what it used in it; where nothing was seen, a step is not there.
+  description: Tenant to number of a step, from 0, to its usage in it; a step without data is missing.
   returned: always
   type: dict
 problem:
-  description: Why nothing is told, as where no ledger is kept yet; empty where it is.
+  description: Why there are no values, for example without a ledger; empty if there are.
   returned: always
   type: str
 looked:
-  description: When the collector looked last, in seconds since 1970; null where it never did.
+  description: The last run of the collector, in seconds since 1970; null if there was none.
   returned: always
   type: int
 """

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_letter
-short_description: Write the letters that are queued for a tenant's customer, and give them to the relay
+short_description: Write the letters queued for a tenant's customer, and hand them to the relay
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
   - What is queued stands in the outbox beside the inventory, in C(.silo/); an edit of the inventory by C(silo) or by
     C(swissphoto.silo.tenant_edit) puts it there.
-  - A letter is written when what it tells is true, in the tenant's language, and with a new one-time link where it
-    brings one. The link stands in that letter alone.
-  - A letter is kept before it is sent, retried while the relay is away, and never sent twice.
-  - Asks nothing of a server where nothing is queued.
+  - Writes a letter once its content is true, in the tenant's language, and with a new one-time link if it needs one.
+    Only that letter contains the link.
+  - Stores a letter before sending it, retries it while the relay does not answer, and never sends it twice.
+  - Contacts no server if nothing is queued.
   - This is an action plugin; the module of this name only documents it.
 options:
   relay:
@@ -23,28 +23,28 @@ options:
     type: dict
     required: true
   payment_url:
-    description: Where a customer who has not paid can pay.
+    description: The page on which a customer can pay an unpaid invoice.
     type: str
     required: true
   tickets_directory:
-    description: On the tenant's server, where the page behind a one-time link looks for its ticket.
+    description: Directory on the tenant's server from which the page behind a one-time link reads its tickets.
     type: path
     required: true
   hours:
-    description: How long the link waits for its customer.
+    description: How long the link is valid.
     type: int
     required: true
 attributes:
   check_mode:
-    description: It says which letters it would write, and sends none.
+    description: Reports the letters that it would write, and sends none.
     support: full
   diff_mode:
-    description: A letter is for its customer alone.
+    description: Only the customer may read a letter.
     support: none
 """
 
 EXAMPLES = r"""
-- name: Write what is queued for the customer, and give it to the relay
+- name: Write the letters queued for the customer, and hand them to the relay
   swissphoto.silo.tenant_letter:
     relay:
       letters_relay_host: smtp.example.ch
@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: A sentence on each letter; none where nothing was queued.
+  description: A sentence for each letter; empty if nothing was queued.
   returned: success
   type: list
   elements: str

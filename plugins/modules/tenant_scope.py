@@ -5,14 +5,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_scope
-short_description: Check every tenant of the inventory, and say which are in scope on which host
+short_description: Validate all tenants of the inventory, and return those in scope for each host
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Validates all tenants of the inventory, also those that C(--limit) leaves out, since two tenants may clash.
-  - Runs on the controller, and touches no machine.
-  - The result is the same on each host of a play, so run it once, with C(run_once), which registers it on all of them.
+  - Validates all tenants of the inventory, also those outside of C(--limit), because two tenants may conflict.
+  - Runs on the controller, and contacts no machine.
+  - The result is the same on each host of a play. Run it with C(run_once), which registers the result on all of them.
   - This is an action plugin; the module of this name only documents it.
 attributes:
   check_mode:
@@ -24,7 +24,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Check every tenant of the inventory
+- name: Validate every tenant of the inventory
   swissphoto.silo.tenant_scope:
   register: __tenant_scope
   run_once: true
@@ -44,7 +44,7 @@ storage:
   returned: success
   type: dict
 tenants:
-  description: Every tenant of the inventory to what it should be; sizes in bytes.
+  description: Every tenant of the inventory to its desired state; sizes in bytes.
   returned: success
   type: dict
   sample:

@@ -10,19 +10,19 @@ version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Compares the files and the containers of every tenant with what they should be, and changes what differs.
-  - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
-  - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
-  - A new instance gets its first admin over its own network, then its set-up is closed, then its route is opened.
-  - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
-  - Waits until the address of a route that it opened works, with its certificate.
-  - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
+  - Compares the files and containers of every tenant with their desired state, and changes those that differ.
+  - Lists all containers with one request to the Docker Engine, and runs Docker Compose only for tenants that differ.
+  - Changes several tenants in parallel; one that fails does not affect the others.
+  - Creates the first admin of a new instance over its own network, then closes its set-up, then opens its route.
+  - Sets the photo server's own quota of its first admin, if it differs from the one that was set last.
+  - Waits until the address of each route that it opened works, including its certificate.
+  - The action plugin of the same name fills in the parameters from the inventory; a playbook sets O(names) only.
 attributes:
   check_mode:
-    description: Says what would be done, and does nothing.
+    description: Returns the changes without making them.
     support: full
   diff_mode:
-    description: Shows files before and after; of a secret, only that it changes.
+    description: Shows files before and after; for a secret, only that it changes.
     support: full
 options:
   names:
@@ -31,7 +31,7 @@ options:
     elements: str
     required: true
   known:
-    description: All tenants that the inventory has on this server; others that are found are reported as orphans.
+    description: All tenants of this server in the inventory; others with containers are reported as orphans.
     type: list
     elements: str
     default: []
@@ -45,8 +45,8 @@ options:
     default: /srv/silo/traefik/routes
   sentinel:
     description:
-      - A file that exists on the NAS alone, where the NAS is mounted; without it nothing is started.
-      - It is looked for by a process with a time limit, and only where something has to be started.
+      - A file that exists only on the NAS, below its mount point; without it, the module starts nothing.
+      - A child process with a time limit looks for it, only if a container must be started.
     type: path
     default: /instances/.silo-nas
   compose:
@@ -54,7 +54,7 @@ options:
     type: str
     default: ""
   mounts:
-    description: File of a tenant's directory, or of its secrets, to the services that mount it.
+    description: File in a tenant's directory, or in its secrets, to the services that mount it.
     type: dict
     default: {}
   folders:
@@ -63,7 +63,7 @@ options:
     elements: str
     default: []
   wait_seconds:
-    description: How long a stack may take to become healthy, and how long another run is waited for.
+    description: How long to wait for a stack to become healthy, and for another run to end.
     type: int
     default: 300
   tenants:
@@ -77,11 +77,11 @@ options:
         type: str
         required: true
       host_name:
-        description: Its address for the world.
+        description: Its public host name.
         type: str
         required: true
       state:
-        description: What the tenant should be.
+        description: The desired state.
         type: str
         required: true
         choices: [running, stopped, suspended, absent]
@@ -90,7 +90,7 @@ options:
         type: int
         required: true
       photo_server:
-        description: Where the photo server answers on the tenant's own network, such as V(http://10.83.0.18:2283).
+        description: URL of the photo server on the tenant's own network, such as V(http://10.83.0.18:2283).
         type: str
         required: true
       storage:
@@ -98,7 +98,7 @@ options:
         type: path
         required: true
       app_quota:
-        description: What the photo server itself grants the first admin, in bytes.
+        description: The photo server's own quota of the first admin, in bytes.
         type: int
         required: true
       email:
@@ -110,7 +110,7 @@ options:
         type: str
         required: true
       compose:
-        description: Content of a Compose file of the tenant's own; empty where it is O(compose).
+        description: Content of the tenant's own Compose file; empty if O(compose) applies.
         type: str
         default: ""
       env:
@@ -118,7 +118,7 @@ options:
         type: str
         required: true
       slice:
-        description: Content of the unit of systemd that holds the containers; empty where there is none.
+        description: Content of the systemd slice of the containers; empty if there is none.
         type: str
         default: ""
       configuration:
@@ -130,11 +130,12 @@ options:
         type: str
         required: true
       starting:
-        description: Content of the route by which the certificate comes while the stack of a new tenant starts.
+        description: Content of the route with which Traefik requests the certificate while the stack of a new tenant
+          starts.
         type: str
         default: ""
       digests:
-        description: Service to the digest of all that it is made of.
+        description: Service to the digest of its sources.
         type: dict
         required: true
       secrets:
@@ -154,25 +155,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tenants:
-  description: What was found and done, by tenant.
+  description: The result, by tenant.
   returned: always
   type: dict
   contains:
     observed:
-      description: How the tenant was before, such as V(running), V(stopped) or V(absent).
+      description: The state before the call, such as V(running), V(stopped) or V(absent).
       type: str
     desired:
-      description: How it should be.
+      description: The desired state.
       type: str
     changes:
-      description: Each difference, C(what) differs and the C(action) that ends it.
+      description: Each difference, with C(what) differs and the C(action) that removes the difference.
       type: list
       elements: dict
     error:
-      description: Why it could not be done; empty where it could.
+      description: Why the tenant failed; empty if it did not.
       type: str
 orphans:
-  description: Tenants whose containers are on this server and which the inventory does not have here.
+  description: Tenants with containers on this server, but not in the inventory of this server.
   returned: always
   type: list
   elements: str
@@ -230,7 +231,7 @@ def _argument_spec() -> dict[str, t.Any]:
 
 
 def _containers(check_mode: bool) -> list[Container]:
-    # Before the first run there is no engine yet, and nothing that it could know of.
+    # Before the first run there is no engine yet, and thus no container.
     if check_mode and not Path(engine.SOCKET).exists():
         return []
     return engine.containers()
@@ -266,7 +267,7 @@ def _result(outcomes: list[StackOutcome], orphans: set[str], with_diff: bool) ->
 
 
 def main() -> None:
-    # The parameters hold every tenant's files: none of it goes to the server's journal.
+    # The parameters contain the tenants' secrets, so the module logs nothing to the server's journal.
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True, no_log=True)
     parameters = module.params
     tools = StackTools(
@@ -282,7 +283,7 @@ def main() -> None:
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
     orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])
-    # Without what it was called with, in all of whose texts Ansible would look for each secret of each tenant.
+    # Without the parameters, because Ansible would search all of their texts for each secret of each tenant.
     module.exit_json(invocation={}, **_result(outcomes, orphans, module._diff))
 
 

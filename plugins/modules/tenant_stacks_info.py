@@ -5,19 +5,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_stacks_info
-short_description: How the stacks of all tenants of a server are
+short_description: Read the stacks of all tenants of a server
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads the containers of all tenants, those that no inventory knows among them.
+  - Reads the containers of all tenants, including those that are in no inventory.
 extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.tenant_stacks
 """
 
 EXAMPLES = r"""
-- name: Look at the tenants of a server
+- name: Read the tenants of a server
   swissphoto.silo.tenant_stacks_info:
   register: stacks
 """

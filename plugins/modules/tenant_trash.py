@@ -5,27 +5,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_trash
-short_description: What deleted tenants leave on their server, put aside, brought back, or removed for good
+short_description: Move data of deleted tenants on their server to the trash, restore or purge them
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Their uploads on the NAS are the matter of M(swissphoto.silo.storage_trash).
-  - Puts aside only what has no container any more; the secrets and open login links are removed at once.
-  - A symbolic link, a mount, or a database of another tenant's user is refused, and nothing is touched.
-  - What was cut off is completed by the next run. Only what lies in the trash is ever removed.
+  - M(swissphoto.silo.storage_trash) does the same with their uploads on the NAS.
+  - Refuses a tenant that still has containers. Removes secrets and open login links at once.
+  - Refuses a symbolic link, a mount, or a database of another tenant's user, and changes nothing then.
+  - The next run completes an interrupted one. Only data in the trash are ever removed for good.
 options:
   directory:
-    description: Directory on the server that holds one directory per tenant; the trash is the folder C(trash) beside.
+    description: Directory on the server with one directory per tenant; the trash is the folder C(trash) beside it.
     type: path
     required: true
   tickets_directory:
-    description: Where the tickets of one-time links lie.
+    description: Directory of the tickets of one-time links.
     type: path
     required: true
   state:
     description:
-      - V(trashed) puts the directory aside, V(restored) brings it back, V(purged) removes it for good.
+      - V(trashed) moves the directory to the trash, V(restored) moves it back, V(purged) removes it for good.
     type: str
     required: true
     choices: [trashed, restored, purged]
@@ -40,28 +40,28 @@ options:
         type: str
         required: true
       id:
-        description: The tenant's index, which is given only once.
+        description: The tenant's index, which is never given again.
         type: int
         required: true
       uid:
-        description: The tenant's user, to whom the database belongs.
+        description: The tenant's user id, which owns the database.
         type: int
         required: true
       when:
-        description: When it was deleted, in UTC, as its deletion record says.
+        description: The time of the deletion in UTC, from its deletion record.
         type: str
         required: true
 attributes:
   check_mode:
-    description: It says what it would move or remove.
+    description: Returns what it would move or remove.
     support: full
   diff_mode:
-    description: The result tells what was moved.
+    description: It has no diff; the result says which directories were moved.
     support: none
 """
 
 EXAMPLES = r"""
-- name: Put aside what hans left
+- name: Move the data of hans to the trash
   swissphoto.silo.tenant_trash:
     directory: /srv/silo/tenants
     tickets_directory: /srv/silo/access/tickets
@@ -72,7 +72,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tenants:
-  description: Name to whether something was moved or removed.
+  description: Tenant to whether something was moved or removed.
   returned: success
   type: dict
   sample: {hans: true}

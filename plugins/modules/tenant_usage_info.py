@@ -5,31 +5,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_usage_info
-short_description: What each tenant of a server uses
+short_description: Read the usage of each tenant of a server
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads memory, CPU, disks, network, database and what was served, of all tenants of a server in one call.
-  - What containers use stands in the kernel's control groups, of version 2 or 1; the engine is not asked for it.
-  - Tenants that no inventory knows are among them, where they have a container or a folder.
-  - What cannot be told in time is null; one tenant that hangs takes nothing from the others.
+  - Reads memory, CPU, disks, network, database and requests of all tenants of a server in one call.
+  - Reads the usage of containers from the kernel's control groups, v2 or v1, not from the engine.
+  - Includes tenants that are in no inventory, if they have a container or a folder.
+  - A value that cannot be read in time is null; a tenant that hangs does not affect the others.
 extends_documentation_fragment: swissphoto.silo.reads
 options:
   directory:
-    description: Where each tenant has its folder on the server.
+    description: Directory on the server with one directory per tenant.
     type: path
     required: true
   metrics_port:
-    description: The port of the loopback at which Traefik tells its metrics.
+    description: The port of Traefik's metrics on the loopback interface.
     type: int
     default: 8082
   interval:
-    description: How long CPU is watched, in seconds, for all containers at once; 0 not at all.
+    description: How long to measure CPU, in seconds, for all containers at once; 0 for not at all.
     type: float
     default: 1.0
   seconds:
-    description: How long one tenant's database, or the count of one tenant's disk, may take.
+    description: How long a query to one tenant's database, or the count of one tenant's disk, may take.
     type: int
     default: 5
 seealso:
@@ -38,7 +38,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Read what every tenant uses
+- name: Read the usage of every tenant
   swissphoto.silo.tenant_usage_info:
     directory: /srv/silo/tenants
   register: usage
@@ -87,12 +87,13 @@ tenants:
 metrics:
   description:
     - The lines of Traefik's metrics, in Prometheus' text format, that count requests and bytes of tenants' routers.
-    - They count since C(process_start_time_seconds), and go with their router, as where a tenant is stopped.
-    - Null where they cannot be told.
+    - They count since C(process_start_time_seconds). The counts of a router disappear with it, for example when a
+      tenant is stopped.
+    - Null if they cannot be read.
   returned: always
   type: str
 metrics_problem:
-  description: Why RV(metrics) is null; empty where it is not.
+  description: Why RV(metrics) is null; empty if it is not.
   returned: always
   type: str
 """

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: zipapp
-short_description: Put a program of several Python files on a host as one file
+short_description: Install a program of several Python files on a host as one file
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Packs the files on the controller and writes them by one call of M(swissphoto.silo.files).
-  - The same files make the same bytes, so that a program that is there already is no change.
+  - Packs the files on the controller and writes the result by one call of M(swissphoto.silo.files).
+  - The same files give the same bytes, so a program that is installed already is not a change.
   - This is an action plugin; the module of this name only documents it.
 attributes:
   check_mode:
     description: As M(swissphoto.silo.files).
     support: full
   diff_mode:
-    description: As M(swissphoto.silo.files), which shows nothing of what is packed.
+    description: As M(swissphoto.silo.files), which shows only that the binary file changes.
     support: partial
 options:
   main:
@@ -27,12 +27,12 @@ options:
     required: true
   files:
     description:
-      - Name in the program to where it lies on the controller, a file or a folder.
-      - Of a folder, all that ends in C(.py) is taken.
+      - Name in the program to its path on the controller, a file or a folder.
+      - From a folder, all files that end in C(.py) are packed.
     type: dict
     required: true
   dest:
-    description: Where the program is put, owned and written by root alone, and readable by all; its directory is made.
+    description: The path of the program. Root owns it, and all users can read it. The module creates its directory.
     type: path
     required: true
 """

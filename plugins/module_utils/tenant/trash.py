@@ -79,7 +79,7 @@ class Trash:
         return self.directory.parent / FOLDER
 
     def put(self, tenant: Deleted, running: Collection[str]) -> bool:
-        """Move a tenant's directory, without its secrets, to the trash; return whether it existed. Raises StackError."""
+        """Move a tenant's directory, without secrets, to the trash; return whether it existed. Raises StackError."""
         source, target = self.directory / tenant.name, self.folder / tenant.entry
         if tenant.name in running:
             raise StackError(

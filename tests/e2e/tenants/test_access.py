@@ -163,7 +163,7 @@ def test_a_check_says_what_a_run_would_do(lab, operator, tenant, tmp_path):
     before = tickets(lab)
     arguments = ["--limit", tenant, "-e", f"access_links_directory={tmp_path}/links", "--check"]
     run = operator.run("tenant-access.yml", *arguments)
-    assert f"anna: a run would leave a new link in {tmp_path}/links/anna." in " ".join(run.output.split())
+    assert f"anna: a run would write a new link to {tmp_path}/links/anna." in " ".join(run.output.split())
     assert run.changed[tenant] == 1
     assert tickets(lab) == before
     assert not (tmp_path / "links").exists()
@@ -180,7 +180,7 @@ def test_a_link_without_a_life_is_refused(operator, tenant, tmp_path):
     arguments = ["-e", f"access_links_directory={tmp_path}/links", "-e", "access_link_hours=0"]
     run = operator.try_run("tenant-access.yml", "--limit", tenant, *arguments)
     assert run.code
-    assert "anna: access_link_hours is 0; a number of hours from 1 up is right" in run.output
+    assert "anna: access_link_hours is 0; it must be 1 or more" in run.output
     assert not (tmp_path / "links").exists()
 
 

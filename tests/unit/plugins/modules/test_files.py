@@ -104,7 +104,7 @@ def test_a_file_that_is_refused_stays_as_it_was(call: Call, tmp_path: Path) -> N
     path = tmp_path / "rules"
     path.write_text("right\n")
     entry = {"path": path, "content": "wrong\n", "validate": "grep --quiet right %s"}
-    assert call(entry)["msg"] == f"{path} would be wrong, so it stays as it is: "
+    assert call(entry)["msg"] == f"{path} was not changed, because its new content is invalid: "
     assert path.read_text() == "right\n"
     assert call({**entry, "content": "right as well\n"})["changed"]
 
@@ -112,9 +112,9 @@ def test_a_file_that_is_refused_stays_as_it_was(call: Call, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"path": "{}/folder", "content": "x"}, "{}/folder is a directory; a file was to be written"),
-        ({"path": "{}/folder", "state": "absent"}, "{}/folder is a directory; only files are removed"),
-        ({"path": "{}/file", "state": "directory"}, "{}/file is there, and is no directory"),
+        ({"path": "{}/folder", "content": "x"}, "{}/folder is a directory, and should be a file"),
+        ({"path": "{}/folder", "state": "absent"}, "{}/folder is a directory; this module removes files only"),
+        ({"path": "{}/file", "state": "directory"}, "{}/file exists, and is not a directory"),
         ({"path": "{}/file/below", "state": "directory"}, "{}/file/below: not a directory"),
         ({"path": "{}/none", "content": "x", "content_base64": "eA=="}, "parameters are mutually exclusive"),
         ({"path": "{}/none"}, "state is file but any of the following are missing: content, content_base64"),
@@ -134,6 +134,6 @@ def test_what_is_no_text_or_long_is_not_shown(call: Call, tmp_path: Path) -> Non
         {"path": tmp_path / "long", "content": "x" * (module.MAX_SHOWN + 1)},
     )
     assert [diff["after"] for diff in answer["diff"]] == [
-        "a file of 1 bytes that is no text\n",
+        "a binary file of 1 bytes\n",
         f"a file of {module.MAX_SHOWN + 1} bytes\n",
     ]

@@ -130,6 +130,6 @@ def test_what_cannot_be_narrowed_is_a_sentence_and_leaves_no_container(
     engine.profile = profile
     failed = call(path, monkeypatch)
     assert failed["failed"]
-    assert f"the seccomp profile cannot be made: {sentence}" in failed["msg"]
+    assert f"the seccomp profile cannot be created: {sentence}" in failed["msg"]
     assert engine.running == []
     assert not path.exists()

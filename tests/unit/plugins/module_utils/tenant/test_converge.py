@@ -403,7 +403,7 @@ def test_an_image_that_does_not_work_costs_one_tenant(server, three, containers)
     errors = update(server, containers)
     assert errors["hans"].endswith(
         "; no other tenant has its new images yet; to go back, set silo_images to the previous images (server immich:1), "
-        "and an apply"
+        "and apply"
     )
     waiting = "not changed, because hans got the same new images first and does not run with them"
     assert (errors["maria"], errors["peter"]) == (waiting, waiting)
