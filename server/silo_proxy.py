@@ -1,7 +1,7 @@
-"""Keep the proxy fit to start again: no route that it cannot read, and certificates that are whole.
+"""Keeps Traefik able to restart: sets broken routes aside, and restores damaged certificates.
 
-Traefik goes on with what it had when a file is broken, and after its next start has nothing: one file would take every
-customer's address away. It writes its certificates in place, so that a full disk leaves half of them, or none.
+With a broken file, Traefik keeps its old routes, but after its next start it has none: one file would break the
+addresses of all customers. Traefik rewrites its certificate file in place, so a full disk truncates it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.files import write_file
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import File, StackError
 
-# Traefik names one broken file at a time, and the next one when that is gone; it waits for half a second before.
+# Traefik names one broken file at a time, and half a second after that is gone, the next one.
 ROUNDS, ROUND_SECONDS = 20, 1.5
 REFUSED = re.compile(
     r'^(?P<time>\S+)Z .* error="(?:collecting file configs: )?/\S*?/(?P<name>[^/\s]+\.ya?ml): (?P<why>(?:[^"\\]|\\.)*)"'
@@ -29,7 +29,7 @@ ASIDE, KEPT = ".broken", ".kept"
 
 @dataclasses.dataclass(frozen=True)
 class Proxy:
-    """Traefik's container, the directory of its routes, and the file of its certificates; `pause` waits for seconds."""
+    """Traefik's container, its directory of routes, and its certificate file; `pause` waits for seconds."""
 
     container: str
     routes: Path
@@ -38,36 +38,36 @@ class Proxy:
     pause: Callable[[float], None] = time.sleep
 
     def said(self) -> str:
-        """What it has said last, each line with the engine's time; nothing where there is no container yet."""
+        """Return its last lines of log, each with the engine's time; empty if there is no container yet."""
         result = self.run(("docker", "logs", "--timestamps", "--tail", "200", self.container), {})
         return result.stdout + result.stderr
 
     def started(self) -> float:
-        """When it was started, in seconds since 1970; raises StackError."""
+        """Return its start time, in seconds since 1970; raises StackError."""
         result = self.run(("docker", "inspect", "--format", "{{.State.StartedAt}}", self.container), {})
         if result.returncode:
-            raise StackError(f"{self.container} cannot be looked at: {' '.join(result.stderr.split())}")
+            raise StackError(f"{self.container} cannot be inspected: {' '.join(result.stderr.split())}")
         return _seconds(result.stdout.strip().removesuffix("Z"))
 
     def restart(self) -> None:
-        """Start it anew."""
+        """Restart it."""
         self.run(("docker", "restart", "--time", "5", self.container), {})
 
 
 def _seconds(stamp: str) -> float:
-    """Return seconds since 1970 of the engine's time, which has more digits than Python reads."""
+    """Return the engine's time in seconds since 1970; it has more digits than Python can parse."""
     whole, _point, fraction = stamp.partition(".")
     moment = datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.UTC)
     return moment.timestamp() + float(f"0.{fraction or 0}")
 
 
 def _refused(proxy: Proxy) -> tuple[Path, str] | None:
-    """Return the route that the proxy cannot read, and what it says of it; None where it reads all."""
+    """Return the route that Traefik cannot read, and its error; None if it can read all."""
     for line in reversed(proxy.said().splitlines()):
         if found := REFUSED.match(line):
             path = proxy.routes / found["name"]
             try:
-                # What was written since then, it has not seen yet, or reads.
+                # A file written after the error may be correct by now.
                 if path.stat().st_mtime <= _seconds(found["time"]):
                     return path, found["why"]
             except FileNotFoundError:
@@ -77,22 +77,22 @@ def _refused(proxy: Proxy) -> tuple[Path, str] | None:
 
 
 def put_aside(proxy: Proxy) -> Iterator[str]:
-    """Put routes aside that the proxy cannot read, and yield a sentence for each."""
+    """Rename routes that Traefik cannot read, and yield a sentence for each."""
     for _round in range(ROUNDS):
         found = _refused(proxy)
         if found is None:
             return
         path, why = found
         if path.name.startswith("_"):
-            yield f"Traefik cannot read {path}, which all routes need: {why}; playbooks/site.yml writes it anew"
+            yield f"Traefik cannot read {path}, which all routes need: {why}; playbooks/site.yml writes it again"
             return
         path.replace(path.with_name(path.name + ASIDE))
-        yield f"Traefik cannot read {path}: {why}; it is {path.name}{ASIDE} now, and an apply writes it anew"
+        yield f"Traefik cannot read {path}: {why}; it is now {path.name}{ASIDE}, and an apply writes it again"
         proxy.pause(ROUND_SECONDS)
 
 
 def _whole(path: Path) -> str:
-    """Return the content of a file of certificates; nothing where it is not whole."""
+    """Return the content of a certificate file; None if it is damaged."""
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         return text if isinstance(json.loads(text), dict) else ""
@@ -101,13 +101,13 @@ def _whole(path: Path) -> str:
 
 
 def keep(proxy: Proxy) -> Iterator[str]:
-    """Keep a copy of the certificates while they are whole; where they are not, put it in their place, and say so."""
+    """Copy valid certificates; if they are damaged, restore the last copy, and yield a sentence."""
     store = proxy.certificates
     copy = store.with_name(store.name + KEPT)
     try:
         status = store.stat()
     except FileNotFoundError:
-        # Not there yet, or taken away by somebody who wants new ones.
+        # Missing: not created yet, or removed by an operator who wants new ones.
         return
     if copy.exists() and copy.stat().st_mtime_ns == status.st_mtime_ns:
         return
@@ -115,22 +115,22 @@ def keep(proxy: Proxy) -> Iterator[str]:
         write_file(File(copy, text, mode=0o600, owner=status.st_uid))
         os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
     elif copy.exists():
-        # To rename takes no room, where a disk is full.
+        # A rename works on a full disk.
         copy.replace(store)
-        yield f"{store} was not whole, as after a full disk; the last good one is in its place"
+        yield f"{store} was damaged, for example by a full disk; the last good copy was restored"
         if proxy.started() > status.st_mtime:
             proxy.restart()
-            yield f"{proxy.container} was started again with it"
+            yield f"{proxy.container} was restarted with it"
 
 
 def care(proxy: Proxy) -> tuple[str, ...]:
-    """Do both, and return a sentence for each thing that was wrong."""
+    """Repair routes and certificates, and return a sentence for each problem."""
     told: list[str] = []
     for part in (put_aside, keep):
         try:
-            # One by one: what was done before something failed is told too.
+            # One by one, so that a failure does not hide the sentences before it.
             for sentence in part(proxy):
                 told.append(sentence)  # noqa: PERF402
         except (StackError, OSError) as error:
-            told.append(f"the proxy's files cannot be looked after: {error}")
+            told.append(f"Traefik's files cannot be examined: {error}")
     return tuple(told)

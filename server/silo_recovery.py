@@ -1,7 +1,7 @@
-"""Start the tenants that should run and do not, as after a boot at which the NAS came later than Docker.
+"""Starts tenants that should run and do not, for example after a boot at which the NAS came later than Docker.
 
-Docker starts containers once: where the NAS is not there yet, that fails and is not tried again. A timer runs this
-program. Who should run stands in each tenant's .env.
+Docker starts containers once; without the NAS that fails, and Docker does not retry. A timer runs this program. Each
+tenant's .env has its desired state.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from silo_proxy import Proxy, care
 
 MOUNT_SECONDS = 20
-# A database that was cut off repairs itself before it is healthy, and the photo server waits for it.
+# After a power cut, a database recovers before it is healthy, and the photo server waits for it.
 START_SECONDS = 300
 PROXY_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
 class TenantStack:
-    """One who should run. `uploads` is the directory on the NAS, `services` are those of the Compose file."""
+    """A tenant that should run. `uploads` is its directory on the NAS, `services` are those of its Compose file."""
 
     name: str
     directory: Path
@@ -43,7 +43,7 @@ class TenantStack:
 
 @dataclasses.dataclass(frozen=True)
 class RecoveryTools:
-    """What is done to the server; tests bring their own."""
+    """The operations on the server; tests replace them."""
 
     containers: Callable[[], list[Container]] = engine.containers
     look: Callable[[Path, Sequence[Path]], Storage] = look
@@ -55,14 +55,14 @@ class RecoveryTools:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Names of those that were started, and a sentence for each thing that is wrong."""
+    """The names of started tenants, and a sentence for each problem."""
 
     started: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
 def wanted(directory: Path) -> list[TenantStack]:
-    """Return the tenants below `directory` that should run; who is not set up to the end is left to the next apply."""
+    """Return the tenants below `directory` that should run, except those whose set-up the next apply completes."""
     tenants = []
     for name, values in tenant_env.should_run(directory).items():
         services = (key.removesuffix("_DIGEST").lower() for key in values if key.endswith("_DIGEST"))
@@ -72,7 +72,7 @@ def wanted(directory: Path) -> list[TenantStack]:
 
 
 def _mount(root: Path, run: Runner) -> str:
-    """Have systemd mount `root` by its own unit, so that all see it; return what it says where it cannot."""
+    """Have systemd mount `root` by its unit, in the host's namespace; return its error, or an empty text."""
     unit = run(("systemd-escape", "--path", "--suffix=mount", str(root)), {}).stdout.strip()
     try:
         result = run(("systemctl", "--no-ask-password", "start", unit), {})
@@ -82,7 +82,7 @@ def _mount(root: Path, run: Runner) -> str:
 
 
 def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTools) -> Storage:
-    """Look at the NAS, and once more when it had to be mounted."""
+    """Check the NAS, and once more after mounting it."""
     uploads = [tenant.uploads for tenant in tenants]
     storage = tools.look(sentinel, uploads)
     if not storage.problem or tools.mounted(sentinel.parent):
@@ -93,7 +93,7 @@ def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTool
 
 
 def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
-    """Start a tenant; return why it could not be, or nothing."""
+    """Start a tenant; return the error, or an empty text."""
     if tenant.uploads not in storage.directories:
         return f"{tenant.name}: {tenant.uploads} is missing on the NAS; an apply with its storage part creates it"
     try:
@@ -104,11 +104,11 @@ def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
 
 
 def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
-    """Start the tenants below `directory` that should run and do not; nothing on a NAS that is not there."""
+    """Start the tenants below `directory` that should run and do not; none if the NAS is away."""
     tenants = wanted(directory)
     storage = _storage(sentinel, tenants, tools)
     if storage.problem:
-        return Report(problems=(f"{storage.problem}; no container is started until it is there",))
+        return Report(problems=(f"{storage.problem}; no container starts until this is fixed",))
     running = {(container.tenant, container.service) for container in tools.containers() if container.running}
     down = [tenant for tenant in tenants if any((tenant.name, service) not in running for service in tenant.services)]
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -118,40 +118,40 @@ def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
 
 
 def tell_of_proxy(cared: Sequence[str], memory: Path) -> None:
-    """Print what was wrong with the proxy's files, where `memory`, the file of what was said last, has it otherwise."""
+    """Print problems with Traefik's files, unless `memory`, the file of the last messages, already has them."""
     if is_news("\n".join(cared), memory):
         for sentence in cared:
             print(f"{WARNING}{sentence}")
 
 
 def tell(report: Report, memory: Path) -> None:
-    """Print what was done, and what is wrong where `memory`, the file of what was said last, has it otherwise."""
+    """Print started tenants, and problems unless `memory`, the file of the last messages, already has them."""
     if report.started:
         print(f"{NOTICE}started {', '.join(report.started)}")
     problems = "\n".join(report.problems)
     if is_news(problems, memory):
-        for line in report.problems or ("nothing keeps the tenants from running any more",):
+        for line in report.problems or ("all problems are solved; the tenants can run",):
             print(f"{WARNING if problems else NOTICE}{line}")
 
 
 def main(arguments: Sequence[str] | None = None, tools: RecoveryTools | None = None, lock: Path = APPLY) -> int:
-    """Recover and tell; return the exit code, 0 also where something is wrong, since the timer tries again."""
+    """Run once; return the exit code, 0 even if there are problems, because the timer tries again."""
     parser = argparse.ArgumentParser(prog="recovery", description="Starts the tenants that should run and do not.")
-    parser.add_argument("directory", type=Path, help="directory that holds one directory per tenant")
-    parser.add_argument("sentinel", type=Path, help="a file that exists on the NAS alone, where it is mounted")
-    parser.add_argument("memory", type=Path, help="file for what was said last")
+    parser.add_argument("directory", type=Path, help="directory with one directory per tenant")
+    parser.add_argument("sentinel", type=Path, help="a file that exists only on the NAS")
+    parser.add_argument("memory", type=Path, help="file of the last messages")
     parser.add_argument("container", help="name of the proxy's container")
     parser.add_argument("routes", type=Path, help="directory of the proxy's routes")
     parser.add_argument("certificates", type=Path, help="file of the proxy's certificates")
     options = parser.parse_args(arguments)
     tools = tools or RecoveryTools()
-    # An apply that waits for an address may wait for just this.
+    # Before the lock: an apply that holds it may wait for an address that this repairs.
     cared = care(Proxy(options.container, options.routes, options.certificates, tools.proxy))
     try:
         with held(lock, 0):
             report = recover(options.directory, options.sentinel, tools)
     except LockedError:
-        # An apply is at work, and starts them itself.
+        # An apply is running, and starts the tenants itself.
         report = None
     except StackError as error:
         report = Report(problems=(str(error),))

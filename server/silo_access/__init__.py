@@ -1,1 +1,1 @@
-"""The page on which a customer sets a password of their own, reached by a one-time link. Runs on every server."""
+"""The page behind a one-time link, on which a customer sets a password. Runs on every server."""

@@ -18,10 +18,10 @@ GRACE_SECONDS = 30
 
 
 async def serve(settings: PageSettings) -> None:
-    """Serve until SIGTERM; requests that are under way get their answer."""
+    """Serve until SIGTERM; running requests still get their answer."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    # The path of a request is its secret: there is no access log.
+    # The path of a request contains the token, so there is no access log.
     runner = web.AppRunner(Website(settings).application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
     await runner.setup()
     try:
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:
     if not tickets.HAS_CRYPTOGRAPHY:
         sys.exit("python3-cryptography is not installed, so no link can be opened; the role access installs it")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # Its messages quote requests, and these hold tokens.
+    # Its messages quote requests, which contain tokens.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL + 1)
     asyncio.run(serve(PageSettings.read(Path(arguments[0]))))
 

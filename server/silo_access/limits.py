@@ -1,4 +1,4 @@
-"""How often one source may ask for the pages of one tenant."""
+"""Limits the requests of one source to the pages of one tenant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_SOURCES = 10_000
 
 
 def source_of(forwarded_for: str) -> str:
-    """Return whom the reverse proxy saw: an address, and of IPv6 the network that one line gets."""
+    """Return the client that Traefik saw: an IPv4 address, or the /64 network of an IPv6 address."""
     last = forwarded_for.rsplit(",", 1)[-1].strip()
     try:
         address = ipaddress.ip_address(last)
@@ -23,15 +23,15 @@ def source_of(forwarded_for: str) -> str:
 
 
 class Limiter:
-    """Lets each source through `per_minute` times at once, and then as often as that in a minute, for each tenant."""
+    """Allows each source, for each tenant, a burst of `per_minute` requests, and then as many in a minute."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Know nobody yet."""
+        """Start without sources."""
         self._per_minute, self._clock = per_minute, clock
         self._left: collections.OrderedDict[tuple[str, str], tuple[float, float]] = collections.OrderedDict()
 
     def allows(self, source: str, tenant: str) -> bool:
-        """Whether one more request is right now; it counts if so."""
+        """Return whether one more request is allowed, and count it if so."""
         now = self._clock()
         left, before = self._left.pop((source, tenant), (float(self._per_minute), now))
         left = min(self._per_minute, left + (now - before) * self._per_minute / 60)

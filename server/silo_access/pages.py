@@ -1,4 +1,4 @@
-"""The pages that customers see, and the headers that guard them."""
+"""The pages for customers, and their security headers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import jinja2
 
 MINIMUM_LENGTH = 10
 MOST_BYTES = 72
-"""Immich's hash (bcrypt) looks at no more of a password."""
+"""Immich's hash (bcrypt) ignores further bytes of a password."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PageSettings:
-    """What the role writes for the service. `texts`: language to the texts of the pages."""
+    """The service's settings, written by the role. `texts`: language to the texts of the pages."""
 
     address: str
     port: int
@@ -37,7 +37,7 @@ class PageSettings:
 
 
 class Pages:
-    """The pages, rendered. A page takes its language, its name among the texts, and what it shows."""
+    """Renders the pages, by language and by name of the text."""
 
     def __init__(self, settings: PageSettings) -> None:
         """Read the template."""
@@ -56,7 +56,7 @@ class Pages:
     def render(
         self, language: str, name: str, *, email: str = "", host_name: str = "", mistakes: Sequence[str] = ()
     ) -> str:
-        """Return the page `name` with its texts, and with what it shows: the form has an address and mistakes."""
+        """Return the page `name` with its texts; the form also shows an address and mistakes."""
         texts = self._texts[language]
         return self._template.render(
             language=language,
@@ -69,7 +69,7 @@ class Pages:
 
 
 def mistakes_in(password: str, repeated: str) -> list[str]:
-    """Return the names of what is wrong with a new password, in the order in which a reader mends it."""
+    """Return the names of the mistakes in a new password, in the order in which the page shows them."""
     mistakes = []
     if len(password) < MINIMUM_LENGTH:
         mistakes.append("short")
@@ -83,7 +83,7 @@ def mistakes_in(password: str, repeated: str) -> list[str]:
 
 
 def _headers(page: str) -> dict[str, str]:
-    """Return the headers of every answer: the page may use its own style, post to its own address, and nothing else."""
+    """Return the headers of every answer: the page may only use its own style and post to its own address."""
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     if style is None:
         raise ValueError("page.html has no style")

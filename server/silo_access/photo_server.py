@@ -1,4 +1,4 @@
-"""The photo server of a tenant, asked over the tenant's own network."""
+"""Calls to a tenant's photo server, over the tenant's own network."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import aiohttp
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 MOST_BYTES = 64 * 1024
-"""Of an answer; a photo server is its customer's, and not to be trusted with this service's memory."""
+"""The limit of an answer: a tenant controls its photo server, and must not fill this service's memory."""
 
 
 class Unavailable(Exception):
-    """The photo server does not answer as it should; the text says which call got what, and holds no secret."""
+    """The photo server failed; the text names the call and its result, and contains no secret."""
 
 
 class PhotoServer:
-    """Immich's API as far as a password is concerned. `url` has no path."""
+    """Immich's API for passwords. `url` has no path."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        """Ask nothing yet."""
+        """Remember the server's address."""
         self._session, self._url = session, url
 
     async def set_password(self, email: str, old: str, new: str) -> bool:
-        """Put `new` in the place of `old` and end all sessions; False where `old` is not the password any more.
+        """Change the password from `old` to `new` and end all sessions; False if `old` is not valid any more.
 
-        That `new` is the password already counts as done: the answer of an earlier attempt was lost.
-        Raises Unavailable; it may then have been done or not, and trying again is right.
+        If `new` is already the password, the answer of an earlier attempt was lost; this counts as success. Raises
+        Unavailable; then the change may or may not have happened, and the caller may try again.
         """
         token = await self._login(email, old)
         if token:
@@ -53,7 +53,7 @@ class PhotoServer:
             raise Unavailable(f"change-password is answered with {status}")
 
     async def _logout(self, token: str) -> None:
-        # The password is set: a session that cannot be ended is nobody's, as its token is forgotten here.
+        # The password is set. If the session cannot be closed, nobody can use it, because its token is dropped here.
         try:
             await self._post("logout", {}, token)
         except Unavailable:

@@ -1,4 +1,4 @@
-"""What the service keeps of each link: a hash of its token, and what it takes to let its customer in, sealed by it."""
+"""The tickets of links: the hash of the token, and the admin's password encrypted with the token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOBODY = tickets.digest("")
 
 @dataclasses.dataclass(frozen=True)
 class Ticket:
-    """An open link of a tenant; it ends at `expires_at`, in seconds since 1970. `photo_server` is a URL."""
+    """A valid link of a tenant; it expires at `expires_at`, in seconds since 1970. `photo_server` is a URL."""
 
     path: Path
     tenant: str
@@ -30,19 +30,19 @@ class Ticket:
     expires_at: float
 
     def password(self, token: str) -> str:
-        """Return the password that the photo server knows now; the ticket alone, without its token, does not say it."""
+        """Decrypt the admin's current password with the token."""
         return tickets.unseal(token, self.sealed_password)
 
 
 class Tickets:
-    """The directory of the tickets, `<tenant>-<digest>.json`. They are written whole by the operator's runs."""
+    """The directory of the tickets, `<tenant>-<digest>.json`. The operator's runs write them atomically."""
 
     def __init__(self, directory: Path) -> None:
-        """Look at nothing yet."""
+        """Remember the directory."""
         self._directory = directory
 
     def find(self, tenant: str, token: str, now: float) -> Ticket | None:
-        """Return the ticket that `token` opens now; the time that it takes tells nothing of the tokens there are."""
+        """Return the valid ticket of `token`; the time that this takes reveals nothing about other tokens."""
         if not (is_tenant(tenant) and tickets.is_token(token)):
             return None
         digest = tickets.digest(token)
@@ -53,15 +53,15 @@ class Tickets:
         return found if found and found.tenant == tenant and now < found.expires_at else None
 
     def remove(self, ticket: Ticket) -> None:
-        """Forget a ticket; a newer one of the same tenant stays."""
+        """Remove a ticket; a newer one of the same tenant stays."""
         ticket.path.unlink(missing_ok=True)
 
     def remove_expired(self, now: float) -> None:
-        """Forget what opens nothing any more."""
+        """Remove expired tickets."""
         for ticket in self._read_all("*.json"):
             if ticket.expires_at <= now:
                 self.remove(ticket)
-                _log.info("%s: a link ended without being used", ticket.tenant)
+                _log.info("%s: a link expired without being used", ticket.tenant)
 
     def _read_all(self, pattern: str) -> list[Ticket]:
         found = (self._read(path) for path in sorted(self._directory.glob(pattern)))
@@ -71,7 +71,7 @@ class Tickets:
         try:
             return Ticket(path=path, **json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            return None  # used or replaced at this very moment
+            return None  # used or replaced meanwhile
         except (OSError, TypeError, ValueError) as error:
             _log.error("%s is no ticket (%s); issue a new link", path.name.split("-")[0], type(error).__name__)
             return None

@@ -1,6 +1,6 @@
-"""The website: one page with a form, for whoever has a link.
+"""The website: one page with a form, for customers with a link.
 
-Traefik puts the tenant and its language before the path, so neither can be chosen from outside.
+Traefik adds the tenant and its language to the path, so a client cannot choose them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Website:
     """The handlers. `clock` gives seconds since 1970."""
 
     def __init__(self, settings: PageSettings, clock: Callable[[], float] = time.time) -> None:
-        """Open nothing yet."""
+        """Keep the settings and the clock."""
         self._pages = Pages(settings)
         self._languages = list(settings.texts)
         self._tickets = Tickets(Path(settings.tickets_directory))
@@ -44,7 +44,7 @@ class Website:
         self._clock = clock
 
     def application(self) -> web.Application:
-        """Return the application with its routes, its client and its sweeper."""
+        """Return the application with its routes, its HTTP client and its cleanup task."""
         app = web.Application(client_max_size=MOST_FORM_BYTES, middlewares=[self._guard])
         app.router.add_get(PATH, self._show)
         app.router.add_post(PATH, self._set)
@@ -53,7 +53,7 @@ class Website:
         return app
 
     async def _client(self, _app: web.Application) -> AsyncIterator[None]:
-        # No cookies, as the session of one tenant is nothing to another; no proxy on the way to the server's bridges.
+        # No cookies, because sessions belong to one tenant; no proxy, because the photo servers are on local bridges.
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as self._session:
             yield
 
@@ -63,7 +63,7 @@ class Website:
                 try:
                     self._tickets.remove_expired(self._clock())
                 except OSError as error:
-                    _log.error("what is over cannot be removed: %s", error.strerror)
+                    _log.error("expired tickets cannot be removed: %s", error.strerror)
                 await asyncio.sleep(SWEEP_SECONDS)
 
         task = asyncio.create_task(sweep())
@@ -76,7 +76,7 @@ class Website:
     async def _guard(
         self, request: web.Request, handler: t.Callable[[web.Request], t.Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Limit, handle, and give every answer its headers; what fails tells the journal no path, which has a token."""
+        """Limit and handle a request, and add the headers; the log never has the path, which contains the token."""
         source = source_of(request.headers.get("X-Forwarded-For", ""))
         try:
             if self._limiter.allows(source, request.path.split("/")[1]):
@@ -106,7 +106,7 @@ class Website:
         return web.Response(text=page, status=status, content_type="text/html", headers=headers)
 
     def _ended(self, request: web.Request) -> web.Response:
-        """Answer for a link that is unknown, used or over: which of these it is, is nobody's business."""
+        """Answer for a link that is unknown, used or expired, without saying which."""
         return self._answer(request, http.HTTPStatus.NOT_FOUND, "ended")
 
     def _ticket(self, request: web.Request) -> Ticket | None:
@@ -116,14 +116,14 @@ class Website:
         return ticket if ticket and ticket.host_name == host_name else None
 
     async def _show(self, request: web.Request) -> web.Response:
-        """Show the form, as often as somebody looks: programs that check mail for evil open links too."""
+        """Show the form any number of times, because mail filters open links."""
         ticket = self._ticket(request)
         if ticket is None:
             return self._ended(request)
         return self._answer(request, http.HTTPStatus.OK, "form", email=ticket.email)
 
     async def _set(self, request: web.Request) -> web.Response:
-        """Set the password. Of several at once one wins, and the others find a link that is used."""
+        """Set the password. Of several simultaneous requests, one succeeds, and the others find a used link."""
         ticket = self._ticket(request)
         if ticket is None:
             return self._ended(request)
@@ -134,7 +134,7 @@ class Website:
         if mistakes := mistakes_in(password, repeated):
             return self._refused(request, ticket, *mistakes)
         async with self._busy[ticket.tenant]:
-            # Another may have used the link, or the operator have sent a new one, meanwhile.
+            # Meanwhile, another request may have used the link, or the operator may have issued a new one.
             ticket = self._ticket(request)
             return await self._use(request, ticket, password) if ticket else self._ended(request)
 
@@ -143,8 +143,8 @@ class Website:
         return self._answer(request, status, "form", email=ticket.email, mistakes=mistakes)
 
     async def _use(self, request: web.Request, ticket: Ticket, password: str) -> web.Response:
-        # Stopped between the two steps, the ticket stays with a password that opens nothing any more. The customer
-        # who then sends the form again is told that it is done.
+        # After an interruption between the two steps, the ticket has an old password. If the customer sends the form
+        # again, `replace` finds that the new one is set.
         server = PhotoServer(self._session, ticket.photo_server)
         try:
             done = await server.set_password(ticket.email, ticket.password(request.match_info["token"]), password)
@@ -154,14 +154,14 @@ class Website:
             return self._answer(request, status, "form", email=ticket.email, mistakes=["unavailable"])
         self._tickets.remove(ticket)
         if not done:
-            _log.warning("%s: a link was used that opens nothing any more", ticket.tenant)
+            _log.warning("%s: a link was used whose password is not valid any more", ticket.tenant)
             return self._ended(request)
         _log.info("%s: the customer has set a password", ticket.tenant)
         return self._answer(request, http.HTTPStatus.OK, "done", email=ticket.email, host_name=ticket.host_name)
 
 
 async def _form(request: web.Request) -> tuple[str, str]:
-    """Return the two fields; ValueError or HTTPRequestEntityTooLarge where the form is not ours."""
+    """Return the two fields; raises ValueError or HTTPRequestEntityTooLarge for another form."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise ValueError("another type")
     body = (await request.read()).decode("ascii")

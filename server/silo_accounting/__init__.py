@@ -1,1 +1,1 @@
-"""What each tenant uses, looked at by a timer: added to the ledger, and told to Prometheus."""
+"""Reads each tenant's usage from a timer, adds it to the ledger, and exports it to Prometheus."""

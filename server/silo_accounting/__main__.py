@@ -1,4 +1,4 @@
-"""One look, from the timer: counted in the ledger, written for Prometheus, and what is wrong told once."""
+"""One run of the timer: update the ledger, export to Prometheus, report each problem once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .settings import AccountingSettings, SettingsError, load
 
 
 def look(settings: AccountingSettings) -> tuple[str, ...]:
-    """Look once and keep what was found; return what could not be read. Raises LedgerError or OSError."""
+    """Run once; return a sentence for each part that could not be read. Raises LedgerError or OSError."""
     with contextlib.closing(Ledger(settings.ledger, settings.rules)) as ledger:
-        # Held before the first number is read: the looks of two that run at once are counted one after the other.
+        # Locked before the first number is read, so that two simultaneous runs count one after the other.
         with ledger.held():
             start = time.monotonic()
             found = collect(settings)
@@ -31,14 +31,14 @@ def look(settings: AccountingSettings) -> tuple[str, ...]:
 
 
 def tell(problems: Sequence[str], memory: Path) -> None:
-    """Print what is wrong where `memory`, the file of what was said last, has it otherwise."""
+    """Print problems, unless `memory`, the file of the last messages, already has them."""
     now = "".join(f"{WARNING}{' '.join(problem.split())}\n" for problem in problems)
     if is_news(now, memory):
         print(now or "everything can be read again\n", end="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code: 1 where nothing could be counted, and a sentence says why."""
+    """Run once; return the exit code, 1 if nothing could be counted."""
     parser = argparse.ArgumentParser(prog="silo-accounting", description="Counts what each tenant uses.")
     parser.add_argument("settings", type=Path, help="the file that the role accounting writes")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""One look at everything that this host can tell of its tenants; what cannot be read is a sentence, and no error."""
+"""Reads everything that this host knows of its tenants; a part that cannot be read is a sentence, not an error."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Pool:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The look, what it is made of, and a sentence for each part that could not be read."""
+    """The state at one moment, its details, and a sentence for each part that could not be read."""
 
     look: Look
     tenants: Mapping[str, collector.TenantSample]
@@ -54,10 +54,10 @@ class Found:
 
 
 def collect(settings: AccountingSettings) -> Found:
-    """Look at this host."""
+    """Read this host."""
     server, storage = settings.server, settings.storage
     trial = _Trial()
-    # Before what is counted is read, so that nothing is counted to a time that was still to come.
+    # Before the counters are read, so that no usage is assigned to a later time.
     moment = now()
     tenants = trial.of(lambda: collector.read(server.directory, 0, DISK_SECONDS, databases=False)) if server else None
     stored = trial.of(lambda: _stored(storage)) if storage else None
@@ -75,7 +75,7 @@ def collect(settings: AccountingSettings) -> Found:
 
 
 class _Trial:
-    """Reads parts of which each may fail without the others."""
+    """Reads parts that may fail independently."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -89,17 +89,17 @@ class _Trial:
 
 
 def states(directory: Path) -> dict[str, str]:
-    """Return what each tenant below `directory` should be, as the last apply wrote it for Compose."""
+    """Return each tenant's desired state below `directory`, from its .env."""
     found = tenant_env.read_all(directory).items()
     return {name: variables["TENANT_STATE"] for name, variables in found if "TENANT_STATE" in variables}
 
 
 def served(text: str) -> Mapping[str, Counters]:
-    """Return tenant to what its routers have counted, from Traefik's metrics; raises ValueError."""
+    """Return tenant to the counts of its routers, from Traefik's metrics; raises ValueError."""
     started, counts = metrics.parse(text)
     found: dict[str, dict[str, collections.Counter[str]]] = collections.defaultdict(dict)
     for count in counts:
-        # A counter begins anew with each start; the ledger tells its lives apart by this name.
+        # A counter restarts with Traefik; this name distinguishes its runs in the ledger.
         source = f"{metrics.router(count.tenant)}@file/{started:.0f}"
         found[count.tenant].setdefault(source, collections.Counter())[MEASURES[count.counter]] += count.value
     return dict(found)
@@ -109,13 +109,13 @@ def _containers(tenant: collector.TenantSample) -> Containers:
     services, whole = tenant.services.values(), tenant.slice
     counters: dict[str, Counts] = {}
     for service in services:
-        # The engine counts restarts over the lives of a container, until somebody starts it by hand.
+        # The engine counts restarts of a container until somebody starts it by hand.
         if service.started:
             counters[service.identity] = {"restarts": service.restarts}
             life = _of_network(service.network) | ({} if whole else _of_group(service.group))
             counters[f"{service.identity}/{service.started}"] = life
     if whole:
-        # It counts on where a container ends, so that nothing of its last minute is lost.
+        # The slice still has the usage of a container that has ended, so its last minute is not lost.
         counters[f"slice/{whole.inode}"] = _of_group(whole)
     well = bool(services) and all(service.state == "running" and service.health == "healthy" for service in services)
     memory = whole.memory_bytes if whole else sum(service.group.memory_bytes for service in services)
@@ -123,7 +123,7 @@ def _containers(tenant: collector.TenantSample) -> Containers:
 
 
 def _of_group(group: Group) -> Counts:
-    """Return what a control group has counted; what the kernel does not tell is not among it."""
+    """Return the counters of a control group, without those that the kernel does not have."""
     counts = {
         "cpu_microseconds": None if group.cpu_seconds is None else round(group.cpu_seconds * MICROSECONDS),
         "disk_read_bytes": group.disk_read_bytes,
@@ -165,5 +165,5 @@ def _run(arguments: Sequence[str]) -> Completed:
     except FileNotFoundError as error:
         raise CommandError(arguments, Completed(127, err=f"{arguments[0]} is not installed on this host")) from error
     except subprocess.TimeoutExpired as error:
-        raise CommandError(arguments, Completed(124, err=f"no end within {COMMAND_SECONDS} s")) from error
+        raise CommandError(arguments, Completed(124, err=f"did not end within {COMMAND_SECONDS} s")) from error
     return Completed(done.returncode, done.stdout, done.stderr)

@@ -1,4 +1,4 @@
-"""What was found as numbers for Prometheus; counters come from the ledger, so that they never go back."""
+"""The numbers for Prometheus; counters are from the ledger, so that they never decrease."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition i
 
 from .collector import MICROSECONDS, Found
 
-# What has another unit, or another name, than in the ledger.
+# Measures with another unit or name than in the ledger.
 NAMES = {"cpu_microseconds": "cpu_seconds"}
 
 
 def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> Iterator[Sample]:
-    """Return all numbers of one look, which took so many `seconds`; what is unknown is not among them."""
+    """Return all known numbers of one run, which took `seconds`."""
     for name, tenant in found.tenants.items():
         yield from _gauges(name, tenant)
     for name, state in found.look.states.items():
@@ -39,13 +39,13 @@ def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: floa
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file whole or not at all; the node-exporter, which is not root, reads it."""
-    # After a restart these numbers are old; the first look writes them anew.
+    """Write the file atomically, readable by node-exporter, which is not root."""
+    # Not durable: after a restart the numbers are outdated, and the first run writes them again.
     files.write(path, text, 0o644, scratch=path.with_name(f".{path.name}.tmp"), durable=False)
 
 
 def text(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> str:
-    """Return what `write` writes."""
+    """Return the content of the file."""
     return render(samples(found, totals, seconds))
 
 

@@ -1,4 +1,4 @@
-"""What the role writes for the collector."""
+"""The collector's settings, written by the role."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger impor
 
 
 class SettingsError(Exception):
-    """Settings that cannot be read; the text names the file."""
+    """The settings cannot be read; the text names the file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A host of tenants: the directory that holds one directory of each, and the port of Traefik's metrics."""
+    """A server: the directory with one directory per tenant, and the port of Traefik's metrics."""
 
     directory: Path
     metrics_port: int
@@ -25,7 +25,7 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A NAS: where it has the uploads, the file that is there alone, and the kind of quota."""
+    """A NAS: the directory of the uploads, its sentinel file, and the kind of quota."""
 
     root: str
     sentinel: str

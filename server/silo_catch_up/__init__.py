@@ -1,5 +1,5 @@
-"""Has photo servers do again what the shared machine learning missed, as Immich itself does not.
+"""Restarts jobs that failed at the shared machine learning, because Immich itself does not retry them.
 
-A job of Immich's that fails is not repeated. Traefik counts each request of a tenant to the machine learning and its
-status, so who lost something is known without asking anybody; what is missing, each photo server finds itself.
+Traefik counts the requests of each tenant to the machine learning by their status. These counts name the affected
+tenants; each photo server then finds its unprocessed pictures itself.
 """

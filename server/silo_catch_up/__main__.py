@@ -1,4 +1,4 @@
-"""One look: `python3 catch-up.pyz <tenants' directory> <port of Traefik's numbers> <machine learning> <memory>`."""
+"""One run: `python3 catch-up.pyz <tenants' directory> <port of Traefik's metrics> <machine learning> <memory>`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PING_SECONDS = 5
 
 
 def addresses(directory: Path) -> dict[str, str]:
-    """Return the tenants below `directory` that run and are set up to the end, each with its photo server's address."""
+    """Return tenant to its photo server's address, for all tenants that should run and whose set-up is complete."""
     return {name: values["SERVER_ADDRESS"] for name, values in tenant_env.should_run(directory).items()}
 
 
 def failures(text: str) -> tuple[float, dict[str, int]]:
-    """Return when Traefik began, and tenant to how many of its requests were not answered as they should be.
+    """Return Traefik's start time, and tenant to the number of its failed requests.
 
-    Raises ValueError where it does not say when it began.
+    Raises ValueError if the start time is missing.
     """
     started, counts = metrics.parse(text, metrics.LEARNING)
     failed: collections.Counter[str] = collections.Counter()
@@ -41,7 +41,7 @@ def failures(text: str) -> tuple[float, dict[str, int]]:
 
 
 def answers(url: str) -> bool:
-    """Whether the machine learning is there."""
+    """Return whether the machine learning answers."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=PING_SECONDS)
     try:
@@ -54,13 +54,13 @@ def answers(url: str) -> bool:
 
 
 def catch_up(name: str, address: str) -> bool:
-    """Have the photo server of a tenant do what is missing; False where some of it is busy already."""
+    """Start the missed jobs of a tenant; return False if one of its queues is busy."""
     return PhotoServer(name, address).catch_up()
 
 
 @dataclasses.dataclass(frozen=True)
 class CatchUpTools:
-    """What is asked and told; tests bring their own."""
+    """The calls to other programs; tests replace them."""
 
     metrics: Callable[[int], str] = lambda port: metrics.read(port, line=LINE)
     answers: Callable[[str], bool] = answers
@@ -69,7 +69,7 @@ class CatchUpTools:
 
 
 def look(memory: Memory, tenants: dict[str, str], port: int, url: str, tools: CatchUpTools) -> Memory:
-    """See who has lost something, and where the machine learning is there, tell those who are due, one by one."""
+    """Find tenants with missed jobs, and start the due ones, one after the other, if the machine learning answers."""
     started, failed = failures(tools.metrics(port))
     memory = memory.look(started, failed, tenants, tools.now())
     due = memory.due(tools.now())
@@ -79,28 +79,28 @@ def look(memory: Memory, tenants: dict[str, str], port: int, url: str, tools: Ca
         try:
             all_started = tools.catch_up(name, tenants[name])
         except StackError as error:
-            print(f"{WARNING}{name}: what the machine learning missed waits: {error}", flush=True)
+            print(f"{WARNING}{name}: the jobs that the machine learning missed cannot be started: {error}", flush=True)
             all_started = False
         else:
-            rest = "" if all_started else "; a queue is at work, and is asked again"
-            print(f"{NOTICE}{name}: what the machine learning missed is being done{rest}", flush=True)
-        memory = memory.after(name, memory.debts[name].done(tools.now(), all_started=all_started))
+            rest = "" if all_started else "; a queue is busy, and is tried again later"
+            print(f"{NOTICE}{name}: started the jobs that the machine learning missed{rest}", flush=True)
+        memory = memory.after(name, memory.backlogs[name].done(tools.now(), all_started=all_started))
     return memory
 
 
 def main(arguments: Sequence[str] | None = None, tools: CatchUpTools | None = None) -> int:
-    """Look once and remember; the exit code is 0 also where nothing can be done now, since the timer tries again."""
-    parser = argparse.ArgumentParser(prog="catch-up", description="Does again what the machine learning missed.")
-    parser.add_argument("directory", type=Path, help="directory that holds one directory per tenant")
-    parser.add_argument("port", type=int, help="port of the loopback at which Traefik tells its numbers")
-    parser.add_argument("url", help="where the machine learning answers")
-    parser.add_argument("memory", type=Path, help="file for what is known from one look to the next")
+    """Run once; the exit code is 0 even if nothing can be done now, because the timer tries again."""
+    parser = argparse.ArgumentParser(prog="catch-up", description="Restarts jobs that the machine learning missed.")
+    parser.add_argument("directory", type=Path, help="directory with one directory per tenant")
+    parser.add_argument("port", type=int, help="port of Traefik's metrics on the loopback interface")
+    parser.add_argument("url", help="address of the machine learning")
+    parser.add_argument("memory", type=Path, help="file of the state between two runs")
     options = parser.parse_args(arguments)
     before = Memory.read(options.memory)
     try:
         after = look(before, addresses(options.directory), options.port, options.url, tools or CatchUpTools())
     except (metrics.MetricsError, ValueError):
-        # What fails while Traefik is away is found when it is back, as it is another one then.
+        # A restart of Traefik is noticed later, and then every tenant gets a run.
         return 0
     if after != before:
         after.write(options.memory)

@@ -1,4 +1,4 @@
-"""What is known from one look to the next: who has lost something, and when to try again. Pure but for its file."""
+"""The state between two runs: which tenants have missed jobs, and when to try again. Pure, except for its file."""
 
 from __future__ import annotations
 
@@ -9,80 +9,80 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 
-# A picture at which the machine learning fails each time shall cost a run a day, not one at each look.
+# A picture at which the machine learning fails each time must cost a run a day, not one each time.
 FIRST_SECONDS, LAST_SECONDS = 60, 24 * 3600
-# A queue that is at work, or a photo server that starts, is asked again after this.
+# The delay before a retry if a queue is busy or a photo server does not answer.
 AGAIN_SECONDS = 120
 
 
 @dataclasses.dataclass(frozen=True)
-class Debt:
-    """Of one tenant: whether something was lost, and after how many runs that did not end it when the next may be.
+class Backlog:
+    """Whether a tenant has missed jobs, how many runs in a row did not clear them, and when the next may start.
 
     Times are seconds since 1970.
     """
 
-    owed: bool
+    missed: bool
     runs: int = 0
     next_at: float = 0
 
-    def lost(self) -> Debt:
-        """Return the same where one more request has failed."""
-        return dataclasses.replace(self, owed=True)
+    def failed(self) -> Backlog:
+        """Return the backlog after another failed request."""
+        return dataclasses.replace(self, missed=True)
 
-    def done(self, now: float, *, all_started: bool) -> Debt:
-        """Return the same after a run; where not all of it could be started, it is still owed."""
+    def done(self, now: float, *, all_started: bool) -> Backlog:
+        """Return the backlog after a run; it remains if a queue could not be started."""
         if not all_started:
             return dataclasses.replace(self, next_at=now + AGAIN_SECONDS)
         wait = min(FIRST_SECONDS * 2**self.runs, LAST_SECONDS)
-        return Debt(owed=False, runs=min(self.runs + 1, 20), next_at=now + wait)
+        return Backlog(missed=False, runs=min(self.runs + 1, 20), next_at=now + wait)
 
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """`started`: when the Traefik began whose numbers were seen last; `seen`: tenant to what had failed by then."""
+    """`started`: start time of the last Traefik; `seen`: tenant to the failed requests that it had counted."""
 
     started: float = 0
     seen: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    debts: Mapping[str, Debt] = dataclasses.field(default_factory=dict)
+    backlogs: Mapping[str, Backlog] = dataclasses.field(default_factory=dict)
 
     def look(self, started: float, failed: Mapping[str, int], tenants: Collection[str], now: float) -> Memory:
-        """Return what is known after Traefik's numbers were seen.
+        """Return the state after a reading of Traefik's counts.
 
-        With another Traefik than before, its numbers are not all: what failed while it was away nobody has counted. So
-        each tenant is taken to have lost something, as after a boot.
+        After a restart of Traefik the counts are incomplete, because requests may have failed while it was away. Then
+        every tenant is taken to have missed jobs, as after a boot.
         """
-        debts = {}
+        backlogs = {}
         for name in tenants:
-            debt = self.debts.get(name, Debt(owed=False))
+            backlog = self.backlogs.get(name, Backlog(missed=False))
             before = self.seen.get(name, 0)
             count = failed.get(name, 0)
-            # A route that went and came back counts from nothing again.
+            # The counter of a route that was removed and added again restarts at zero.
             if started != self.started or count > before or 0 < count < before:
-                debt = debt.lost()
-            if debt.owed or now < debt.next_at:
-                debts[name] = debt
-        return Memory(started, dict(failed), debts)
+                backlog = backlog.failed()
+            if backlog.missed or now < backlog.next_at:
+                backlogs[name] = backlog
+        return Memory(started, dict(failed), backlogs)
 
     def due(self, now: float) -> list[str]:
-        """Return who is to be told now, who waits for longest first."""
-        found = [(debt.next_at, name) for name, debt in self.debts.items() if debt.owed and debt.next_at <= now]
+        """Return the tenants whose next run is due, the longest wait first."""
+        found = [(one.next_at, name) for name, one in self.backlogs.items() if one.missed and one.next_at <= now]
         return [name for _next_at, name in sorted(found)]
 
-    def after(self, name: str, debt: Debt) -> Memory:
-        """Return what is known after a tenant was told."""
-        return dataclasses.replace(self, debts={**self.debts, name: debt})
+    def after(self, name: str, backlog: Backlog) -> Memory:
+        """Return the state after a run for a tenant."""
+        return dataclasses.replace(self, backlogs={**self.backlogs, name: backlog})
 
     @classmethod
     def read(cls, path: Path) -> Memory:
-        """Return what was written; nothing where it is not there or cannot be read, by which all are owed a run."""
+        """Read the state; an empty one, after which every tenant gets a run, if it is missing or invalid."""
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-            debts = {name: Debt(**debt) for name, debt in kept["debts"].items()}
-            return cls(float(kept["started"]), {name: int(count) for name, count in kept["seen"].items()}, debts)
+            backlogs = {name: Backlog(**backlog) for name, backlog in kept["backlogs"].items()}
+            return cls(float(kept["started"]), {name: int(count) for name, count in kept["seen"].items()}, backlogs)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return cls()
 
     def write(self, path: Path) -> None:
-        """Keep it, whole or not at all."""
+        """Write the state atomically."""
         files.write(path, json.dumps(dataclasses.asdict(self)), 0o600, scratch=path.with_name(f".{path.name}.tmp"))

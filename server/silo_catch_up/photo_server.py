@@ -1,7 +1,7 @@
-"""A photo server told to do what is missing, with a key that may start jobs and is gone afterwards.
+"""Starts jobs in a tenant's photo server, with a temporary API key that may only start jobs.
 
-The key is put into the tenant's own database, as Immich's API gives one only to an admin who is logged in, which is the
-customer. So no secret of the customer's is needed, and none is kept.
+The key is written to the tenant's own database, because Immich's API creates one only for the logged-in admin, who is
+the customer. Thus no secret of the customer is needed, and none is stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "silo-catch-up"
 SECONDS = 60
 LARGEST = 64 * 1024
 FORGET = """DELETE FROM "api_key" WHERE "name" = :'name';"""
-# What a run that was cut off has left goes first. The first admin is the customer.
+# First removes the key of an interrupted run. The first admin is the customer.
 GRANT = """
 BEGIN;
 DELETE FROM "api_key" WHERE "name" = :'name';
@@ -63,18 +63,18 @@ class PhotoServer:
     put: Put = _put
 
     def catch_up(self) -> bool:
-        """Start what is missing in each queue of machine learning; False where one was busy, and is to be asked again.
+        """Start the missed jobs in each machine-learning queue; return False if one was busy and must be tried again.
 
         Raises StackError.
         """
         key = secrets.token_urlsafe(32)
         if self._ask(GRANT, hashlib.sha256(key.encode()).hexdigest()) != "1":
-            raise StackError("it has no admin any more, in whose name jobs are started")
+            raise StackError("it has no admin any more, whose API key could start jobs")
         try:
             statuses = {queue: self.put(self.address, queue, key) for queue in QUEUES}
         finally:
             self._ask(FORGET)
-        # Immich refuses a queue with jobs in it by 400.
+        # Immich answers 400 for a queue that has jobs.
         wrong = [f"{queue} with {status}" for queue, status in statuses.items() if status not in (200, 400)]
         if wrong:
             raise StackError(f"its photo server answers the start of {', '.join(wrong)}")

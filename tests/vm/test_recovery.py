@@ -86,7 +86,7 @@ def test_a_server_that_boots_without_its_nas_waits_for_it(storage: Storage, nas:
     tenant.cut()
     storage.machines.up(["server"])
     said = "journalctl --quiet --output=cat --unit=silo-recovery.service --boot"
-    wait_until(lambda: "no container is started until it is there" in tenant.ssh(said), "the recovery says nothing")
+    wait_until(lambda: "no container starts until this is fixed" in tenant.ssh(said), "the recovery says nothing")
     assert tenant.ssh("docker ps --quiet") == ""
     assert tenant.ssh("findmnt --types nfs4 /instances; ls -A /instances") == ""
     assert stored(tenant) == {}

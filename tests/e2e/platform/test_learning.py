@@ -117,7 +117,7 @@ def test_what_was_missed_is_done_when_the_service_is_back(lab, customer, seen):
     wait_for(lambda: lab.psql("maria", MISSING) == "0", seconds=120)
     seen(f"the upload was taken, and is done {time.monotonic() - back:.0f} s after the service is back")
     said = lab.run("journalctl", "--quiet", "--output=cat", "--unit=silo-catch-up.service", f"--since=@{begun}")
-    assert "maria: what the machine learning missed is being done" in said
+    assert "maria: started the jobs that the machine learning missed" in said
     # The key is gone, and was nobody's.
     wait_for(lambda: lab.psql("maria", 'SELECT count(*) FROM "api_key"') == "0")
     assert cloud.delete(asset).status == 204

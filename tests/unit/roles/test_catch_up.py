@@ -8,7 +8,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.metrics imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 from silo_catch_up import __main__ as program
-from silo_catch_up.memory import LAST_SECONDS, Debt, Memory
+from silo_catch_up.memory import LAST_SECONDS, Backlog, Memory
 from silo_catch_up.photo_server import QUEUES, PhotoServer
 
 URL = "http://10.82.0.2:3003"
@@ -141,8 +141,8 @@ def test_one_that_fails_keeps_nobody_else_from_it(server, capsys):
     server.counts |= {("hans", 502): 1, ("maria", 502): 1}
     assert server.look() == ["hans", "maria"]
     out = capsys.readouterr().out
-    assert "<4>hans: what the machine learning missed waits: its database does not answer\n" in out
-    assert "<5>maria: what the machine learning missed is being done\n" in out
+    assert "<4>hans: the jobs that the machine learning missed cannot be started: its database does not answer\n" in out
+    assert "<5>maria: started the jobs that the machine learning missed\n" in out
     server.fails.clear()
     assert server.look(120) == ["hans"]
 
@@ -165,17 +165,17 @@ def test_a_tenant_that_is_stopped_is_forgotten(server):
     env.write_text(env.read_text().replace("running", "stopped"))
     server.there = True
     assert server.look() == []
-    assert "hans" not in Memory.read(server.root / "known.json").debts
+    assert "hans" not in Memory.read(server.root / "known.json").backlogs
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"started": 1, "seen": {}, "debts": {"hans": {"x": 1}}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"started": 1, "seen": {}, "backlogs": {"hans": {"x": 1}}}'])
 def test_a_memory_that_cannot_be_read_is_none(tmp_path, text):
     (tmp_path / "known.json").write_text(text)
     assert Memory.read(tmp_path / "known.json") == Memory()
 
 
 def test_a_memory_is_read_as_it_was_written(tmp_path):
-    memory = Memory(5.0, {"hans": 3}, {"hans": Debt(owed=True, runs=2, next_at=7.0)})
+    memory = Memory(5.0, {"hans": 3}, {"hans": Backlog(missed=True, runs=2, next_at=7.0)})
     memory.write(tmp_path / "known.json")
     assert Memory.read(tmp_path / "known.json") == memory
 
@@ -188,7 +188,7 @@ def test_only_requests_to_the_machine_learning_count():
 
 
 def test_numbers_without_a_beginning_are_none():
-    with pytest.raises(ValueError, match="when it was started"):
+    with pytest.raises(ValueError, match="no start time"):
         program.failures(LINE.format(502, "hans", "-ml", 3))
 
 

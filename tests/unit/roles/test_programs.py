@@ -14,7 +14,7 @@ from tests.unit.forks import ROOT
 # Role to the program and the beginning of its help; that of access needs packages of Debian, and has a test of its own.
 PROGRAMS = {
     "accounting": ("silo_accounting", "Counts what each tenant uses"),
-    "catch_up": ("silo_catch_up", "Does again what the machine learning missed"),
+    "catch_up": ("silo_catch_up", "Restarts jobs that the machine learning missed"),
     "recovery": ("silo_recovery", "Starts the tenants that should run"),
 }
 

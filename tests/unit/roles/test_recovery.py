@@ -124,11 +124,11 @@ def test_without_the_nas_nothing_starts_and_that_is_said_once(server, capsys):
     assert server.started() == []
     assert capsys.readouterr().out == (
         f"<4>the NAS is not mounted: nothing is mounted at {server.nas}: Failed to start nas.mount: "
-        "Unit nas.mount not found.; no container is started until it is there\n"
+        "Unit nas.mount not found.; no container starts until this is fixed\n"
     )
     server.fail.clear()
     server.main()
-    assert capsys.readouterr().out == "<5>started hans\n<5>nothing keeps the tenants from running any more\n"
+    assert capsys.readouterr().out == "<5>started hans\n<5>all problems are solved; the tenants can run\n"
 
 
 def test_a_nas_that_hangs_is_neither_mounted_nor_waited_for(server, capsys):
@@ -199,7 +199,7 @@ def test_the_proxy_is_looked_after_though_an_apply_is_at_work_and_that_is_said_o
         server.main()
     assert capsys.readouterr().out == (
         f"<4>Traefik cannot read {server.routes}/_base.yml, which all routes need: {why}; "
-        "playbooks/site.yml writes it anew\n"
+        "playbooks/site.yml writes it again\n"
     )
 
 

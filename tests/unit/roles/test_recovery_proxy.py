@@ -62,7 +62,7 @@ def test_each_broken_route_is_put_aside_and_told(traefik):
     traefik.read()
     told = traefik.care()
     assert traefik.names() == ["_base.yml", "tenant-bad.yml.broken", "tenant-hans.yml", "tenant-worse.yml.broken"]
-    why = 'yaml: no \\"x\\"; it is tenant-bad.yml.broken now, and an apply writes it anew'
+    why = 'yaml: no \\"x\\"; it is now tenant-bad.yml.broken, and an apply writes it again'
     assert told[0] == f"Traefik cannot read {traefik.routes}/tenant-bad.yml: {why}"
     assert len(told) == 2
     assert traefik.care() == ()
@@ -110,7 +110,7 @@ def test_certificates_that_are_not_whole_come_back(traefik, left):
     assert kept.stat().st_mode & 0o777 == 0o600
     traefik.store.write_text(left)
     (told,) = traefik.care()
-    assert told.endswith("was not whole, as after a full disk; the last good one is in its place")
+    assert told.endswith("was damaged, for example by a full disk; the last good copy was restored")
     assert traefik.store.read_text() == WHOLE
     # It has them in its memory still.
     assert "restart" not in traefik.done
@@ -123,7 +123,7 @@ def test_who_was_started_without_them_is_started_again(traefik):
     traefik.care()
     traefik.store.write_text("")
     os.utime(traefik.store, (500, 500))
-    assert traefik.care()[1:] == ("traefik was started again with it",)
+    assert traefik.care()[1:] == ("traefik was restarted with it",)
     assert traefik.done[-1] == "restart"
 
 
@@ -147,4 +147,4 @@ def test_what_cannot_be_done_is_told(traefik):
     traefik.store.write_text(WHOLE)
     traefik.store.with_name(".acme.json.kept.tmp").mkdir()
     (told,) = traefik.care()
-    assert told.startswith("the proxy's files cannot be looked after: ")
+    assert told.startswith("Traefik's files cannot be examined: ")

@@ -402,8 +402,8 @@ def test_an_image_that_does_not_work_costs_one_tenant(server, three, containers)
     server.fail["up hans"] = 1
     errors = update(server, containers)
     assert errors["hans"].endswith(
-        "; no other tenant has its new images yet; to go back, set silo_images to the previous images (server immich:1), "
-        "and apply"
+        "; no other tenant has its new images yet; to go back, set silo_images to the previous images "
+        "(server immich:1), and apply"
     )
     waiting = "not changed, because hans got the same new images first and does not run with them"
     assert (errors["maria"], errors["peter"]) == (waiting, waiting)
