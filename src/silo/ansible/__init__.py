@@ -1,1 +1,1 @@
-"""Ansible: the one place that runs it, and what its runs answered."""
+"""Ansible: the one way to run it, and the results of its runs."""

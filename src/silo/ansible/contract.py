@@ -1,8 +1,8 @@
-"""What playbooks and Python agree on: the names of tasks that Python looks at, and the tags of the playbook that reads.
+"""The contract between playbooks and Python: the ids of tasks whose results Python reads, and the tags of read.yml.
 
-A task is named `MARKS | Sentence`, where MARKS are words: `silo:<id>` where Python reads the result of the task, and
-`quiet` where nobody waits for it, so that no progress is shown. A role's own name comes before, from Ansible. The name
-is all that an event says of a task before it has run; its tags are in no event.
+A task is named `MARKS | Sentence`. MARKS are words: `silo:<id>` if Python reads the result of the task, and `quiet` if
+the progress does not show it. Ansible puts the name of a role before it. Events contain the name of a task, but not its
+tags.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ PREFIX, QUIET = "silo:", "quiet"
 
 
 class TaskId(enum.StrEnum):
-    """The tasks whose results Python reads; each is once in its playbook. The comments say what a result holds."""
+    """The tasks whose results Python reads; each exists once in its playbook. The comments describe the results."""
 
     # read.yml
-    # tenants: tenant to what it should be, by the whole inventory (tenant_scope)
+    # tenants: tenant to its desired state, for the whole inventory (tenant_scope)
     TENANTS = "tenants"
-    # tenants: directory to use and limit; pool: the file system of this NAS; backend
+    # tenants: directory to usage and limit; pool: the file system of this NAS; backend
     QUOTAS = "quotas"
-    # msg: what the variables of this server say of addresses, certificates and thresholds
+    # msg: variables of this server for addresses, certificates and thresholds
     POLICY = "policy"
     # tenants: tenant to its containers on this server
     STACKS = "stacks"
-    # tenants: tenant to what its containers, database and folders use; metrics: those of Traefik
+    # tenants: tenant to the usage of its containers, database and folders; metrics: those of Traefik
     USAGE = "usage"
     # findings of this server: clock, disks, storage, firewall, network, SSH; facts (diagnostics_info)
     PREFLIGHT = "preflight"
-    # findings: what is promised on this server, each with what was seen and expected (diagnostics_info)
+    # findings of the tenants and shared services of this server, with seen and expected values (diagnostics_info)
     CHECKS = "checks"
     # msg: name to the image that should run
     IMAGE_POLICY = "image-policy"
-    # containers: those of ours on this server, with their images and digests
+    # containers: those of silo on this server, with their images and digests
     IMAGES = "images"
-    # days and course: what the ledger of this host counted; problem: why it is not whole
+    # days and course: the usage in the ledger of this host; problem: why it is incomplete
     LEDGER = "ledger"
     # msg: whether this host is monitored
     MONITORED = "monitored"
-    # json: what Prometheus on this host answered
+    # json: the answer of Prometheus on this host
     ALERTS = "alerts"
 
     # apply.yml and plan.yml
@@ -47,7 +47,7 @@ class TaskId(enum.StrEnum):
     SCOPE = "scope"
     # tenants: tenant of this NAS to whether its quota changed or failed
     STORAGE = "storage"
-    # msg: the table of what differed, for people
+    # msg: the table of differences, for people
     VERDICT = "verdict"
     # msg: the containers that belong to no tenant of their server, for people
     ORPHANS = "orphans"
@@ -66,7 +66,7 @@ class TaskId(enum.StrEnum):
 
 
 class ReadTag(enum.StrEnum):
-    """The tags of read.yml: the command that shows what is read. STORAGE reads the quotas alone."""
+    """The tags of read.yml, named after the commands that use them. STORAGE reads only the quotas."""
 
     LIST = "list"
     STATS = "stats"
@@ -82,23 +82,23 @@ _IDS = {one.value: one for one in TaskId}
 
 
 def _own(name: str) -> str:
-    """Return the name of a task without that of its role."""
+    """Return the name of a task without its role's name."""
     return name.rsplit(" : ", 1)[-1]
 
 
 def marks(name: str) -> list[str]:
-    """Return the words before the sentence in the name of a task; empty where it is only a sentence."""
+    """Return the marks in the name of a task; empty if the name is only a sentence."""
     head, separator, _sentence = _own(name).partition(" | ")
     return head.split() if separator else []
 
 
 def task_id(name: str) -> TaskId | None:
-    """Return the id in the name of a task; None where it has none of ours."""
+    """Return the id in the name of a task; None without a known id."""
     return next((_IDS.get(mark.removeprefix(PREFIX)) for mark in marks(name) if mark.startswith(PREFIX)), None)
 
 
 def is_quiet(name: str) -> bool:
-    """Tell whether a task is one that nobody waits for."""
+    """Return whether the progress does not show a task."""
     return QUIET in marks(name)
 
 

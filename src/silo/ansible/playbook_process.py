@@ -1,7 +1,7 @@
-"""ansible-playbook, which reads its modules before it is told what to run; silo.ansible.runner starts it as a process.
+"""ansible-playbook that loads its modules first, then waits for its arguments; silo.ansible.runner starts it.
 
-Standard input is a socket, through which one message comes: the command line as JSON, and with it the descriptor of a
-lock that is held open until the end, where there is one. Where nothing comes, it ends.
+Standard input is a socket for one message: the command line as JSON, optionally with the descriptor of a lock, which
+stays open until the end. Without a message, the process ends.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import warnings
 from ansible.cli.playbook import PlaybookCLI
 from ansible.plugins.loader import init_plugin_loader
 
-# As much as a message of such a socket can be.
+# The largest message of such a socket.
 LIMIT_BYTES = 1 << 20
 
 
 def _read() -> None:
-    """Read what Ansible else reads when it runs: with what stands in it, its own collection takes 0.1 s."""
+    """Load what Ansible would otherwise load during the run, such as its own collection, which takes 0.1 s."""
     init_plugin_loader()
     importlib.import_module("ansible_collections.ansible.builtin")
     warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
 
 
 def main() -> None:
-    """Wait, and run."""
+    """Wait for the message, and run the playbook."""
     _read()
     with socket.socket(fileno=0) as caller:
         message, _locks, _flags, _address = socket.recv_fds(caller, LIMIT_BYTES, 1)

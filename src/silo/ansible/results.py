@@ -1,4 +1,4 @@
-"""What each machine answered to the tasks of a playbook that only reads; who fails or is away answers as well."""
+"""The result of each machine for the tasks of read.yml, including machines that fail or do not answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from silo.ansible.contract import READ, ReadTag, TaskId, task_id
 
 @dataclasses.dataclass(frozen=True)
 class TaskResult:
-    """The answer of a host to a task, which ran between `begin` and `end` (seconds since 1970, by this machine)."""
+    """The result of a task on a host, which ran between `begin` and `end` (seconds since 1970, by this machine)."""
 
     values: Mapping[str, t.Any]
     begin: float
@@ -22,7 +22,7 @@ class TaskResult:
 
     @property
     def problem(self) -> str:
-        """Why there is no answer; empty where there is one."""
+        """Why there is no result; empty if there is one."""
         if self.values.get("unreachable") or self.values.get("failed"):
             said = " ".join(str(self.values.get("msg", "it does not say why")).split())
             return said.removeprefix("Task failed: ")
@@ -37,9 +37,9 @@ def _seconds(text: str) -> float:
 
 
 def read(inventory: Path, tag: ReadTag, arguments: Sequence[str] = ()) -> Book:
-    """Run what read.yml has for `tag`; return task to host to its answer, also of those that failed or are away.
+    """Run read.yml with `tag`; return task to host to its result, also of hosts that failed or did not answer.
 
-    Raises RunError where Ansible cannot run it.
+    Raises RunError if Ansible cannot run it.
     """
     book: Book = {}
     for event in runner.events(READ, inventory, ["--tags", tag, *arguments]):
@@ -48,7 +48,7 @@ def read(inventory: Path, tag: ReadTag, arguments: Sequence[str] = ()) -> Book:
 
 
 def add(event: runner.Event, book: Book) -> None:
-    """Add the answers of an event to `book`; those of a task without an id are left out."""
+    """Add the results of an event to `book`, except those of a task without an id."""
     task = task_id(event["task"]["name"]) if "task" in event else None
     if task is None:
         return

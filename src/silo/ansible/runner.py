@@ -1,4 +1,4 @@
-"""The one place that runs Ansible: ansible-playbook as a process of its own, its events read line by line."""
+"""The one way to run Ansible: ansible-playbook as a separate process, whose events are read line by line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Results = dict[TaskId, dict[str, Mapping[str, t.Any]]]
 
 
 class RunError(Exception):
-    """A run of Ansible that failed; the text is what Ansible says of it."""
+    """A run of Ansible failed; the text is Ansible's message."""
 
 
 def _environment() -> dict[str, str]:
@@ -30,7 +30,7 @@ def _environment() -> dict[str, str]:
 
 
 class _Process:
-    """An ansible-playbook that reads its modules, which takes it half a second, and waits for what it is to run."""
+    """An ansible-playbook that loads its modules, which takes half a second, and then waits for its arguments."""
 
     def __init__(self) -> None:
         """Start it."""
@@ -47,8 +47,8 @@ class _Process:
             )
 
     def run(self, command: Sequence[str], lock: int | None) -> Iterator[str]:
-        """Say what it is to run, and yield its lines."""
-        # One that is broken has ended already, and its lines say why.
+        """Send the arguments, and yield its lines of output."""
+        # A process that failed has ended already, and its output says why.
         with self._mouth, contextlib.suppress(ConnectionError):
             socket.send_fds(self._mouth, [json.dumps(command).encode()], [] if lock is None else [lock])
         yield from self._process.stdout or ()
@@ -58,14 +58,14 @@ class _Process:
         return self._process.wait()
 
     def drop(self) -> None:
-        """End it, where it got nothing to run."""
+        """Kill a process that got no arguments."""
         self._mouth.close()
         self._process.kill()
         self._process.communicate()
 
 
 class _Ahead:
-    """The processes of the next runs, of which one waits while the one before it works."""
+    """The processes of the next runs; one loads its modules while the previous one runs."""
 
     def __init__(self, runs: int) -> None:
         """Start the first."""
@@ -80,7 +80,7 @@ class _Ahead:
         return taken
 
     def end(self) -> None:
-        """End what nobody took."""
+        """Kill processes that were not used."""
         if self._next:
             self._next.drop()
 
@@ -95,8 +95,8 @@ _ahead = _Ahead(0)
 
 @contextlib.contextmanager
 def ahead(runs: int = 1) -> Iterator[None]:
-    """Start the process of each of the next runs early, so that it reads its modules while something else is done."""
-    global _ahead  # noqa: PLW0603  # who runs Ansible is deep below who knows how often
+    """Start the process of each of the next runs early, so that it loads its modules in the meantime."""
+    global _ahead  # noqa: PLW0603  # the caller that knows the number of runs is far from the code that starts them
     before, _ahead = _ahead, _Ahead(runs)
     try:
         yield
@@ -110,8 +110,8 @@ def events(
 ) -> Iterator[Event]:
     """Run playbooks of this repository, one after the other in one process, and yield their events as they come.
 
-    `lock` is a descriptor that the process holds open until it ends, also where we end before it. Raises RunError with
-    what Ansible said where it ends with a code other than 0.
+    `lock` is a descriptor that the process keeps open until it ends, even if silo ends before it. Raises RunError with
+    Ansible's messages if it ends with a code other than 0.
     """
     names = [playbooks] if isinstance(playbooks, str) else playbooks
     command = ["ansible-playbook", "-i", str(inventory), *arguments]
@@ -138,7 +138,7 @@ def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:
 def collect(event: Event, found: Results) -> None:
     """Add the results of an event to `found`: task to host to result.
 
-    A task without an id, and what failed or was skipped, have none.
+    Tasks without an id, and failed or skipped results, are left out.
     """
     if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok") and (task := task_id(event["task"]["name"])):
         found.setdefault(task, {}).update(host_results(event))
@@ -153,5 +153,5 @@ def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence
 
 
 def read(inventory: Path, *tags: ReadTag, arguments: Sequence[str] = ()) -> Results:
-    """Run what read.yml has for `tags`; return task to host to result. Raises RunError where a machine fails."""
+    """Run read.yml with `tags`; return task to host to result. Raises RunError if a machine fails."""
     return results(READ, inventory, ["--tags", ",".join(tags), *arguments])

@@ -1,4 +1,4 @@
-"""Checks of machines and tenants: `silo check` before anything is created, `silo verify` of what is there."""
+"""Checks of machines and tenants: `silo check` before a creation, `silo verify` of existing tenants."""
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.finding import Finding, State
 

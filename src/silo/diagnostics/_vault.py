@@ -1,6 +1,6 @@
-"""Prints, as JSON, which files the vault's password does not open; a process of its own, for Ansible's own settings.
+"""Prints, as JSON, the files that the vault password cannot decrypt; a separate process, with Ansible's settings.
 
-Standard input is a JSON list of paths. The answer has `problems` (path to why), or `error` where there is no password.
+Standard input is a JSON list of paths. The answer has `problems` (path to reason), or `error` without a password.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible.parsing.vault import VaultLib
 
 
 def problems(paths: list[str]) -> dict[str, str]:
-    """Return path to why it cannot be opened; raises AnsibleError where there is no password."""
+    """Return path to the reason why it cannot be decrypted; raises AnsibleError without a password."""
     identities = constants.config.get_config_value("DEFAULT_VAULT_IDENTITY_LIST")
     vault = VaultLib(CLI.setup_vault_secrets(DataLoader(), vault_ids=identities, auto_prompt=False))
     found = {}
@@ -30,7 +30,7 @@ def problems(paths: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Answer by one line."""
+    """Print the answer, one line."""
     try:
         answer: dict[str, object] = {"problems": problems(json.load(sys.stdin))}
     except AnsibleError as error:

@@ -1,4 +1,4 @@
-"""Checks of what a customer's browser finds at a tenant's address: the certificate, and who answers."""
+"""Checks of a tenant's address, as a customer's browser sees it: the certificate, and the service that answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from silo.diagnostics.engine import Tenant, check
 SECONDS = 5.0
 LARGEST = 64 * 1024
 PATH = "/api/server/ping"
-# By the state of a tenant: the status, and how the answer in JSON begins.
+# State of a tenant to the expected status, and the key and value in the JSON answer.
 ANSWERS: Mapping[str, tuple[int, str, str]] = {
     "running": (200, "res", "pong"),
     "stopped": (503, "reason", "stopped"),
@@ -29,33 +29,33 @@ ANSWERS: Mapping[str, tuple[int, str, str]] = {
 
 @check("address", scope="tenant")
 def address(tenant: Tenant) -> Finding:
-    """Check who answers."""
+    """Check that the right service answers."""
     return check_answer(tenant.host_name, tenant.address, tenant.state)
 
 
 @check("tls", scope="tenant")
 def tls(tenant: Tenant) -> Finding | None:
-    """Check the certificate. Nobody has the address of an absent tenant any more, and so no certificate is for it."""
+    """Check the certificate. An absent tenant has no address any more, and thus no certificate."""
     return check_certificate(tenant.host_name, tenant.address, tenant.ca_file) if tenant.state != "absent" else None
 
 
 def check_certificate(host_name: str, address: str, ca_file: str, now: datetime.datetime | None = None) -> Finding:
-    """Check that a browser takes the certificate of `host_name` at `address`."""
+    """Check that a browser trusts the certificate of `host_name` at `address`."""
     expected = "a certificate that browsers trust"
     try:
         found = certificate.read(host_name, address, ca_file)
-    # A file of authorities that is not there, or is none, is this check's affair.
+    # An invalid file of authorities is a finding of this check.
     except (OSError, ValueError) as error:
         return holds(False, f"cannot be verified: {error}", expected, host_name)
     if found is None:
-        return holds(False, f"nothing speaks TLS at {address} port 443", expected, host_name)
+        return holds(False, f"no TLS at {address} port 443", expected, host_name)
     left = found.not_after - (now or datetime.datetime.now(datetime.UTC))
     seen = f"{'' if found.trusted else 'not trusted, '}by {found.issuer}, to {found.not_after.date().isoformat()}"
     return holds(found.trusted and left > datetime.timedelta(0), seen, expected, host_name)
 
 
 def _ask(host_name: str, address: str, port: int) -> tuple[int, object]:
-    # Whether the authority is trusted is the check of the certificate.
+    # The check of the certificate examines trust.
     connection = http.client.HTTPConnection(host_name, timeout=SECONDS)
     with (
         socket.create_connection((address, port), timeout=SECONDS) as opened,
@@ -68,7 +68,7 @@ def _ask(host_name: str, address: str, port: int) -> tuple[int, object]:
 
 
 def check_answer(host_name: str, address: str, state: str, port: int = 443) -> Finding:
-    """Check that who should answer at `host_name` does: the photo server, or the page of a tenant at rest."""
+    """Check that the right service answers at `host_name`: the photo server, or the page of a stopped tenant."""
     status, key, value = ANSWERS[state]
     expected = f"{status}, {key} {value}"
     try:

@@ -1,4 +1,4 @@
-"""The verification after an apply: of the tenants that the run changed, by what it found and by their addresses."""
+"""The verification after an apply: checks the tenants that the run changed, on their machines and their addresses."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from silo.diagnostics.verify import Facts, tenant
 # Tasks of apply.yml, and of verify-changed.yml.
 TENANTS, STORED = TaskId.SCOPE, TaskId.STORAGE
 NAMED, SERVER, QUOTAS = TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS
-# Traefik takes a route some tenths of a second after it is written.
+# Traefik reads a new route after some tenths of a second.
 PATIENCE_SECONDS = 5.0
 
 
 def broken(book: Book) -> list[Finding]:
-    """Return what is not as the inventory says; a machine that does not answer counts as well."""
+    """Return the failed checks; a machine that does not answer is one."""
     scope = next((result.values for result in book.get(TENANTS, {}).values() if not result.problem), {})
     facts: Facts = scope.get("tenants", {})
-    # One tenant of each machine answers for it.
+    # The result of a machine is registered for one of its tenants.
     servers = {host: one["server"] for host, one in facts.items() if "server" in one}
     storages = {host: one["nas"] for host, one in facts.items() if "nas" in one}
     answered, silent = engine.split(engine.SERVER, book.get(SERVER, {}), servers)
@@ -38,7 +38,7 @@ def broken(book: Book) -> list[Finding]:
 
 
 def _read(result: TaskResult) -> bool:
-    """Whether a NAS was read: a task that is skipped returns nothing."""
+    """Return whether a NAS was read; a skipped task returns nothing."""
     return "tenants" in result.values
 
 
@@ -50,7 +50,7 @@ def _nas(name: str, result: TaskResult, stored: TaskResult, facts: Facts) -> Nas
 
 
 def _tenants(answers: Mapping[str, TaskResult], facts: Facts) -> list[Tenant]:
-    """Return the tenants that changed; a task that is skipped or fails names none."""
+    """Return the tenants that changed; a skipped or failed task has none."""
     named = [result for result in answers.values() if not result.problem and not result.values.get("skipped")]
     return [
         tenant(name, facts[name], result.values["msg"]) for result in named for name in result.values["msg"]["tenants"]

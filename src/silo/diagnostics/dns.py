@@ -1,4 +1,4 @@
-"""What customers' resolvers answer: the wildcard of the domain, and each tenant's name."""
+"""Checks of DNS: the wildcard of the domain, and each tenant's name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNKNOWN_ADDRESS = "write the server's public addresses into its silo_check_addre
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """The addresses of a name, none where it has none; `problem` is why nobody knows."""
+    """The addresses of a name; `problem` says why they are unknown."""
 
     addresses: frozenset[str] = frozenset()
     problem: str = ""
@@ -53,12 +53,12 @@ def dns_records(domain: Domain) -> list[Finding]:
 
 
 def random_label() -> str:
-    """Return a label that no tenant has, so that the wildcard answers for it."""
+    """Return a label that no tenant has, to query the wildcard."""
     return f"check{secrets.token_hex(8)}"
 
 
 def resolve(name: str, resolver: str = "", seconds: float = SECONDS) -> Answer:
-    """Ask `resolver` (address or address#port; empty is the system's) for A and AAAA of `name`."""
+    """Query `resolver` (address or address#port; empty is the system's) for A and AAAA of `name`."""
     address, _sign, port = resolver.partition("#")
     found: set[str] = set()
     try:
@@ -78,13 +78,13 @@ def resolve(name: str, resolver: str = "", seconds: float = SECONDS) -> Answer:
 
 
 def server_addresses(hosts: Iterable[str]) -> Answer:
-    """Return the addresses of a server: those that are given, and those of the names among them."""
+    """Return the addresses of a server, with host names resolved."""
     found: set[str] = set()
     for host in hosts:
         try:
             found |= {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
         except (OSError, UnicodeError) as error:
-            return Answer(problem=f"{host} is not an address, and no name that is known here ({error})")
+            return Answer(problem=f"{host} is neither an address nor a known name ({error})")
     return Answer(frozenset(found))
 
 
@@ -97,22 +97,22 @@ def _is_at(servers: Mapping[str, Answer]) -> str:
 
 
 def compare(name: str, record: str, found: Answer, servers: Mapping[str, Answer], resolver: str = "") -> Finding:
-    """Return whether `name` answers with addresses of `servers` alone; `record` is what stands at the DNS provider.
+    """Check that `name` has only addresses of `servers`; `record` is the record's name at the DNS provider.
 
-    `servers` is server to its addresses, at least one; `resolver` is who gave the answer.
+    `servers` is server to its addresses, at least one; `resolver` is the one that answered.
     """
     expected = Answer(frozenset[str]().union(*(server.addresses for server in servers.values())))
     if found.problem:
         by = f"the resolver {resolver}" if resolver else "this machine's resolver"
-        fix = f"see why {by} does not answer, or name another in silo_check_resolver"
-        return Finding(ID, name, "unknown", f"{by} does not tell the address: {found.problem}", fix)
+        fix = f"find out why {by} does not answer, or name another in silo_check_resolver"
+        return Finding(ID, name, "unknown", f"{by} does not return the address: {found.problem}", fix)
     any_of = " or ".join(_and(answer.addresses) for _name, answer in sorted(servers.items()))
-    right = f"at the DNS provider, have {record} answer with {any_of}, and with nothing else"
+    right = f"at the DNS provider, set {record} to {any_of} only"
     if not found.addresses:
         return Finding(ID, name, "wrong", f"the name has no address, and {_is_at(servers)}", right)
     if strangers := found.addresses - expected.addresses:
         text = f"it answers with {_and(strangers)}, and {_is_at(servers)}"
-        public = f"where {_and(strangers)} is a server's public address, write it into the server's"
+        public = f"if {_and(strangers)} is a server's public address, write it into the server's"
         return Finding(ID, name, "wrong", text, f"{right}; {public} silo_check_addresses")
     missing = [kind for version, kind in ((4, "A"), (6, "AAAA")) if expected.of(version) and not found.of(version)]
     if missing:
@@ -129,9 +129,9 @@ def check_names(
     resolver: str,
     seconds: float = SECONDS,
 ) -> list[Finding]:
-    """Ask for the wildcard of `domain` and for each tenant's name (tenant to host name and server).
+    """Check the wildcard of `domain` and each tenant's name (tenant to host name and server).
 
-    With one server, a tenant whose name is as good or bad as the wildcard has no finding of its own.
+    With one server, a tenant whose name has the result of the wildcard gets no finding of its own.
     """
     findings = [
         Finding(ID, name, "unknown", f"its address is not known: {answer.problem}", UNKNOWN_ADDRESS)
@@ -144,7 +144,7 @@ def check_names(
     label, wildcard = f"{random_label()}.{domain}", f"*.{domain}"
     first = compare(label, wildcard, resolve(label, resolver, seconds), reached, resolver)
     findings.append(dataclasses.replace(first, subject=wildcard))
-    if first.state == "unknown":  # Nor would it answer for the others.
+    if first.state == "unknown":  # The resolver would not answer for the others either.
         return findings
     expected = {host_name: {server: reached[server]} for host_name, server in tenants.values() if server in reached}
     with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:

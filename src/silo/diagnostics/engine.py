@@ -1,7 +1,7 @@
-"""What `silo check`, `silo verify` and the verification after an apply have in common.
+"""The engine of `silo check`, `silo verify` and the verification after an apply.
 
-A machine runs its own checks in one call and returns the findings. The checks that are registered here run on the
-controller, side by side: they compare what machines returned, or look from outside as a customer does.
+A machine runs its own checks in one call and returns the findings. The checks registered here run on the controller, in
+parallel: they compare results of machines, or test from outside, as a customer would.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from silo.notifications.settings import MailSettings
 
 WORKERS = 16
 PAUSE_SECONDS = 0.1
-# Preflight warns of a machine that answers with an error; verify fails by everything that it could not verify.
+# Preflight only warns if a machine returns an error; verify fails if it could not verify something.
 FAILING: Mapping[Selection, frozenset[State]] = {
     "preflight": frozenset({"wrong"}),
     "verify": frozenset({"wrong", "unknown", "warning"}),
@@ -39,7 +39,7 @@ check = ON_CONTROLLER.check
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """At how many percent left of a disk, or of its inodes, it is worth a warning, and when it is wrong."""
+    """The percentages of free space, or inodes, below which a disk is a warning, or wrong."""
 
     warning: float = 15.0
     wrong: float = 5.0
@@ -47,7 +47,7 @@ class Thresholds:
 
 @dataclasses.dataclass(frozen=True)
 class Controller:
-    """This machine: the inventory, and the mail relay, None where none is set. `recipient` may be empty."""
+    """This machine: the inventory, and the mail relay, None if none is set. `recipient` may be empty."""
 
     inventory: Path
     mail: MailSettings | None = None
@@ -58,7 +58,7 @@ class Controller:
 
 @dataclasses.dataclass(frozen=True)
 class Tenant:
-    """A tenant as customers find it: its state in the inventory, its server's address, the authorities trusted."""
+    """A tenant as customers see it: its state in the inventory, its server's address, the trusted authorities."""
 
     name: str
     host_name: str
@@ -68,7 +68,7 @@ class Tenant:
 
     @property
     def fix(self) -> str:
-        """Apply makes a tenant what the inventory says."""
+        """An apply brings the tenant to its desired state."""
         return f"run 'silo apply {self.name}'"
 
 
@@ -85,7 +85,7 @@ class Nas:
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """A kind of machine: the id, state, message and fix of the finding on one that answers with an error."""
+    """A kind of machine: id, state, message and fix of the finding if one returns an error."""
 
     id: str
     state: State
@@ -94,21 +94,21 @@ class Machine:
 
 
 SERVER = Machine(
-    "server", "unknown", "it could not be checked", "do what the message asks for; playbooks/site.yml sets it up"
+    "server", "unknown", "it could not be checked", "follow the message; playbooks/site.yml sets the server up"
 )
 POLICY = Machine("policy", "unknown", "its variables cannot be read", "correct the inventory, then check again")
 NAS = Machine(
     "quota",
     "wrong",
     "the quotas cannot be read",
-    "docs/operate/storage.md tells how quotas are on; playbooks/site.yml makes the NAS what it should be",
+    "docs/operate/storage.md explains quotas; playbooks/site.yml sets the NAS up",
 )
 
 
 def run(selection: Selection, subjects: Mapping[Scope, Iterable[Subject]], patience: float = 0) -> list[Finding]:
-    """Return the findings of the controller's checks of `subjects`, all of them run side by side.
+    """Run the controller's checks of `subjects` in parallel; return their findings.
 
-    A check that fails is run again until `patience` seconds have passed: what was just changed may take a moment.
+    A failed check is repeated for `patience` seconds, because a change may need a moment to take effect.
     """
     chosen = [
         (one, subject)
@@ -133,9 +133,9 @@ def _run(one: Check[t.Any], subject: Subject, patience: float) -> list[Finding]:
 def split(
     machine: Machine, answers: Mapping[str, TaskResult], names: Mapping[str, str] | None = None
 ) -> tuple[dict[str, TaskResult], list[Finding]]:
-    """Return the answers of machines, and a finding on each that gave none.
+    """Return the results of machines, and a finding for each without one.
 
-    `names` is host to the machine for which it answered, where that is another.
+    `names` is host to the machine for which its result counts, if that is another one.
     """
     answered, findings = {}, []
     for host, result in sorted(answers.items()):
@@ -147,18 +147,18 @@ def split(
 
 
 def no_answer(machine: Machine, host: str, result: TaskResult) -> Finding:
-    """Return the finding on a machine that cannot be reached, or answers with an error."""
+    """Return the finding on a machine that cannot be reached or returns an error."""
     if result.values.get("unreachable"):
-        fix = f"see that {host} runs, and that `ansible {host} -m ping` reaches it: ansible_host, ansible_user, keys"
+        fix = f"check that {host} runs, and that `ansible {host} -m ping` reaches it: ansible_host, ansible_user, keys"
         return Finding(machine.id, host, "wrong", f"it cannot be reached over SSH: {result.problem}", fix)
     return Finding(machine.id, host, machine.state, f"{machine.message}: {result.problem}", machine.fix)
 
 
 def from_servers(answers: Iterable[TaskResult]) -> list[Finding]:
-    """Return the findings that servers returned; a task that is skipped returns none."""
+    """Return the findings of servers; a skipped task has none."""
     return [Finding.from_dict(values) for answer in answers for values in answer.values.get("findings", ())]
 
 
 def failed(selection: Selection, findings: Collection[Finding]) -> list[Finding]:
-    """Return the findings for which a command of this selection ends with 1."""
+    """Return the findings that make a command of this selection end with 1."""
     return [finding for finding in findings if finding.state in FAILING[selection]]

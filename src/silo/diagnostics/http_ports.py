@@ -1,4 +1,4 @@
-"""Ports 80 and 443 of a server, as a customer's browser finds them: whether it is Traefik that answers."""
+"""Checks of ports 80 and 443 of a server, as a customer's browser sees them: does Traefik answer?"""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from silo.diagnostics.server import Server
 SECONDS = 5.0
 LARGEST = 64 * 1024
 REDIRECTS = (301, 302, 307, 308)
-# Our page for a name that nobody has, as programs get it; role `pages`.
+# The page for an unknown name, in the form for programs; role `pages`.
 PATH, STATUS, REASON = "/api", 404, "unknown"
 
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """An answer over HTTP; `body` is its beginning."""
+    """An HTTP answer; `body` is its beginning."""
 
     status: int
     location: str
@@ -37,7 +37,7 @@ class Reply:
 
 
 class _Connection(http.client.HTTPConnection):
-    """Speaks to a socket that is open already."""
+    """An HTTP connection over a socket that is open already."""
 
     def __init__(self, host: str, opened: socket.socket) -> None:
         super().__init__(host)
@@ -51,8 +51,8 @@ def _shut(opened: socket.socket) -> None:
 
 @contextlib.contextmanager
 def _opened(address: str, port: int, seconds: float) -> Iterator[socket.socket]:
-    """Connect, and cut what is not done in time: a time-out of the socket begins anew with each byte."""
-    # TLS takes a socket over, so the one that is cut by is another of the same connection.
+    """Connect, and close the connection after the deadline; a socket's own time-out restarts with each byte."""
+    # TLS detaches its socket, so this duplicate closes the connection.
     with socket.create_connection((address, port), timeout=seconds) as opened, opened.dup() as same:
         watch = threading.Timer(seconds, _shut, (same,))
         watch.start()
@@ -70,27 +70,27 @@ def _get(opened: socket.socket, host_name: str, path: str) -> Reply:
 
 
 def _closed(server: str, address: str, port: int, error: Exception, seconds: float) -> tuple[str, str]:
-    """Return what is now and what to do, where nobody answers as HTTP is."""
-    start = f"run playbooks/site.yml, or see `docker logs silo-traefik-traefik-1` on {server}"
+    """Return the message and the fix for a port that gives no HTTP answer."""
+    start = f"run playbooks/site.yml, or read `docker logs silo-traefik-traefik-1` on {server}"
     if isinstance(error, ConnectionRefusedError):
-        return f"nothing listens at {address} port {port}: Traefik does not run", start
+        return f"no program listens at {address} port {port}: Traefik does not run", start
     if isinstance(error, ssl.SSLError):
         what = error.reason or error.strerror or type(error).__name__
-        return f"what answers at {address} port {port} does not speak TLS ({what}): it is not Traefik", (
+        return f"{address} port {port} answers without TLS ({what}): it is not Traefik", (
             f"`ss -ltnp 'sport = :{port}'` on {server} names the program; stop it, then {start}"
         )
     if isinstance(error, TimeoutError):
         return f"{address} port {port} does not answer within {seconds:g} seconds", (
-            f"open TCP port {port} in the provider's firewall and in that of {server}; where it is open, {start}"
+            f"open TCP port {port} in the provider's firewall and in that of {server}; if it is open, {start}"
         )
     what = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"{address} port {port} cannot be reached, or gives no answer of HTTP: {what}", (
-        f"see that TCP port {port} of {server} is open, and that Traefik has it; then {start}"
+    return f"{address} port {port} cannot be reached, or does not answer by HTTP: {what}", (
+        f"check that TCP port {port} of {server} is open, and that Traefik listens on it; then {start}"
     )
 
 
 def check_http(server: str, address: str, host_name: str, port: int = 80, seconds: float = SECONDS) -> Finding:
-    """Check that port 80 leads to HTTPS, as Traefik does."""
+    """Check that port 80 redirects to HTTPS, as Traefik does."""
     check_id = "port_80"
     try:
         with _opened(address, port, seconds) as opened:
@@ -98,32 +98,30 @@ def check_http(server: str, address: str, host_name: str, port: int = 80, second
     except (OSError, http.client.HTTPException) as error:
         return Finding(check_id, server, "wrong", *_closed(server, address, port, error, seconds))
     if reply.status in REDIRECTS and f"{reply.location}/".startswith(f"https://{host_name}/"):
-        return Finding(check_id, server, "ok", f"Traefik answers at {address} and leads to HTTPS")
-    text = f"what answers at {address} port {port} does not lead to HTTPS (status {reply.status}): it is not Traefik"
+        return Finding(check_id, server, "ok", f"Traefik answers at {address} and redirects to HTTPS")
+    text = f"{address} port {port} does not redirect to HTTPS (status {reply.status}): it is not Traefik"
     return Finding(check_id, server, "wrong", text, _stranger(server, port))
 
 
 def check_https(server: str, address: str, host_name: str, port: int = 443, seconds: float = SECONDS) -> Finding:
-    """Check that port 443 gives our page for a name that nobody has, through Traefik."""
+    """Check that port 443 returns silo's page for an unknown name, through Traefik."""
     check_id = "port_443"
     try:
         with (
             _opened(address, port, seconds) as opened,
-            # Nobody has this name, so no certificate is for it; what is sent is no secret.
+            # The name is unused, so it has no certificate; the request contains no secret.
             unverified().wrap_socket(opened, server_hostname=host_name) as tls,
         ):
             reply = _get(tls, host_name, PATH)
     except (OSError, http.client.HTTPException) as error:
         return Finding(check_id, server, "wrong", *_closed(server, address, port, error, seconds))
     if reply.status == STATUS and _reason(reply.body) == REASON:
-        return Finding(
-            check_id, server, "ok", f"Traefik answers at {address}, with our page for a name that nobody has"
-        )
+        return Finding(check_id, server, "ok", f"Traefik answers at {address}, with silo's page for an unknown name")
     if reply.status in (500, 502, 503, 504):
-        text = f"Traefik answers at {address}, and the pages behind it do not (status {reply.status})"
-        fix = f"run playbooks/site.yml, or see `docker logs silo-pages-pages-1` on {server}"
+        text = f"Traefik answers at {address}, but the pages behind it do not (status {reply.status})"
+        fix = f"run playbooks/site.yml, or read `docker logs silo-pages-pages-1` on {server}"
         return Finding(check_id, server, "wrong", text, fix)
-    text = f"what answers at {address} port {port} does not give our page for a name that nobody has"
+    text = f"{address} port {port} does not return silo's page for an unknown name"
     return Finding(check_id, server, "wrong", f"{text} (status {reply.status})", _stranger(server, port))
 
 
@@ -148,7 +146,7 @@ def _at_every_address(check_port: Callable[[str, str, str], Finding], server: Se
 
 def _stranger(server: str, port: int) -> str:
     return (
-        f"`ss -ltnp 'sport = :{port}'` on {server} names the program; where it is not Traefik, stop it; "
+        f"`ss -ltnp 'sport = :{port}'` on {server} names the program; if it is not Traefik, stop it; "
         "then run playbooks/site.yml"
     )
 

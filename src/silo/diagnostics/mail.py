@@ -1,4 +1,4 @@
-"""Check that the operator's mail relay would take a letter now."""
+"""Check that the operator's mail relay would accept a letter now."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SECONDS = 10.0
 
 
 def check_relay(settings: MailSettings | None, recipient: str = "", seconds: float = SECONDS) -> Finding:
-    """Connect, log in and name a recipient (the sender where there is none); nothing is sent."""
+    """Connect, log in and name a recipient (by default the sender); send nothing."""
     if settings is None:
-        text = "no relay is set, so no letter is sent, and one-time links are left in files for you to hand over"
+        text = "no relay is set: silo sends no letters, and writes one-time links to files for you to hand over"
         fix = "set letters_relay_host, and the other variables of group_vars/all/letters.yml"
         return Finding(ID, "controller", "warning", text, fix)
     place = settings.host
@@ -27,10 +27,10 @@ def check_relay(settings: MailSettings | None, recipient: str = "", seconds: flo
     try:
         return Finding(ID, place, "ok", Relay(hurried).check(recipient or settings.sender))
     except TemporaryError as error:
-        fix = f"see that letters_relay_host ({place}) and letters_relay_port ({settings.port}) are right; try again"
-        return Finding(ID, place, "wrong", str(error), f"{fix} later where they are")
+        fix = f"check letters_relay_host ({place}) and letters_relay_port ({settings.port}); if they are right, try"
+        return Finding(ID, place, "wrong", str(error), f"{fix} again later")
     except LetterError as error:
-        fix = "correct the variables that begin with letters_, or ask the relay's operator to take mail from us"
+        fix = "correct the variables that begin with letters_, or ask the relay's operator to accept your mail"
         return Finding(ID, place, "wrong", str(error), fix)
 
 

@@ -1,4 +1,4 @@
-"""What `silo check` checks: one playbook on the machines, and from here what a customer would see."""
+"""The checks of `silo check`: one playbook on the machines, and tests from the controller, as a customer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Tenants = Mapping[str, Mapping[str, t.Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Preflight:
-    """What was found, and the size in bytes of each NAS that answered."""
+    """The findings, and the size in bytes of each NAS that answered."""
 
     findings: tuple[Finding, ...]
     pools: Mapping[str, int]
@@ -34,7 +34,7 @@ class Preflight:
 
 @dataclasses.dataclass(frozen=True)
 class PreflightPolicy:
-    """What a server's variables say of these checks; `addresses` are those by which customers reach it."""
+    """A server's variables for these checks; `addresses` are its public addresses."""
 
     domain: str
     addresses: tuple[str, ...]
@@ -48,7 +48,7 @@ def _percent(values: Mapping[str, t.Any], key: str) -> float:
     except (TypeError, ValueError):
         number = -1
     if not 0 <= number <= 100:
-        raise ValueError(f"silo_check_{key} is {values[key]!r}; a number from 0 to 100, in percent, is right")
+        raise ValueError(f"silo_check_{key} is {values[key]!r}; it must be a percentage from 0 to 100")
     return number
 
 
@@ -56,7 +56,7 @@ def _policy(values: Mapping[str, t.Any]) -> PreflightPolicy:
     """Return the policy of a server; raises ValueError with a sentence."""
     addresses = values["addresses"]
     if not isinstance(addresses, list) or not all(isinstance(one, str) and one for one in addresses) or not addresses:
-        raise ValueError(f"silo_check_addresses is {addresses!r}; a list such as [192.0.2.10] is right")
+        raise ValueError(f"silo_check_addresses is {addresses!r}; it must be a list such as [192.0.2.10]")
     thresholds = Thresholds(_percent(values, "disk_warning"), _percent(values, "disk_wrong"))
     return PreflightPolicy(str(values["domain"]), tuple(addresses), str(values["resolver"]), thresholds)
 
@@ -84,7 +84,7 @@ def _tenants(book: Book, inventory: Path) -> tuple[Tenants, list[Finding]]:
 
 
 def _domain(policies: Mapping[str, PreflightPolicy], tenants: Tenants) -> list[Domain]:
-    """Return the domain of all servers, which is that of the first; none where no server has a policy."""
+    """Return the domain of all servers, which is that of the first; None if no server has a policy."""
     if not policies:
         return []
     first = next(iter(policies.values()))
@@ -98,7 +98,7 @@ def _domain(policies: Mapping[str, PreflightPolicy], tenants: Tenants) -> list[D
 def _servers(
     policies: Mapping[str, PreflightPolicy], domain: list[Domain], answers: Mapping[str, TaskResult], usual: Thresholds
 ) -> list[Server]:
-    """Return what is known of each server: its addresses by its policy, what it returned, or both."""
+    """Return each server with its addresses from its policy, its result, or both."""
     addresses = {name: sorted(found.addresses) for one in domain for name, found in one.servers.items()}
     unused = f"{random_label()}.{domain[0].name}" if domain else ""
     limits = {host: policy.thresholds for host, policy in policies.items()}
@@ -134,7 +134,7 @@ def _subjects(
     servers: Mapping[str, TaskResult],
     storages: Mapping[str, TaskResult],
 ) -> Mapping[Scope, Iterable[Subject]]:
-    # A NAS that is no server has the limits of the first.
+    # A NAS that is not a server has the thresholds of the first server.
     usual = next((policy.thresholds for policy in policies.values()), Thresholds())
     domain = _domain(policies, tenants)
     nas = [
@@ -145,10 +145,10 @@ def _subjects(
 
 
 def run(inventory: Path, settings: MailSettings | None = None, recipient: str = "") -> Preflight:
-    """Check everything on which the tenants of `inventory` depend; nothing is changed.
+    """Check everything on which the tenants of `inventory` depend; change nothing.
 
-    `settings` are of the operator's relay, None where none is set; `recipient` is whom it would write to, the sender
-    itself where it is empty. Whatever is away, fails or hangs is a finding; nothing is raised for it.
+    `settings` are those of the operator's relay, None if none is set; `recipient` is the address for its test, by
+    default the sender. Whatever does not answer, fails or hangs is a finding, not an exception.
     """
     controller = Controller(inventory, settings, recipient)
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:

@@ -1,4 +1,4 @@
-"""Checks of what a server and a NAS measured of themselves: clocks, disks, quotas. Pure."""
+"""Checks of values that servers and NAS returned: clocks, disks, quotas. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from silo.ansible.results import TaskResult
 from silo.diagnostics import Finding, State
 from silo.diagnostics.engine import Nas, Thresholds, check
 
-# ACME, one-time links and logs want the same time everywhere; a letter's link tolerates no more.
+# ACME, one-time links and logs need the same time on all machines.
 CLOCK_SECONDS = 5.0
 
 
@@ -21,7 +21,7 @@ CLOCK_SECONDS = 5.0
 class Server:
     """A server as the controller sees it: at `addresses`, where no tenant has the host name `unused_name`.
 
-    `result` is what it returned; None where it did not answer.
+    `result` is its result; None if it did not answer.
     """
 
     name: str
@@ -43,19 +43,19 @@ def clock_of(server: Server) -> Finding | None:
 
 @check("disk", scope="server", selections=PREFLIGHT)
 def disks_of(server: Server) -> list[Finding]:
-    """Check the room and the inodes of each file system of a server."""
+    """Check the free space and inodes of each file system of a server."""
     return disks(server.name, server.result.values["facts"]["disks"], server.thresholds) if server.result else []
 
 
 @check("disk", scope="nas", selections=PREFLIGHT)
 def pool_of(nas: Nas) -> Finding:
-    """Check the room of the file system of all tenants' uploads."""
+    """Check the free space of the file system with all uploads."""
     return pool(nas.name, nas.values["pool"], nas.thresholds)
 
 
 @check("quota", scope="nas", selections=PREFLIGHT)
 def quotas_of(nas: Nas) -> list[Finding]:
-    """Check that a hard limit holds on each tenant's directory; lost+found, or what else is there, needs none."""
+    """Check that a hard limit holds on each tenant's directory; other directories such as lost+found need none."""
     found = {name: directory for name, directory in nas.values["tenants"].items() if name in nas.tenants}
     return quotas(nas.name, nas.values["backend"], found)
 
@@ -63,17 +63,17 @@ def quotas_of(nas: Nas) -> list[Finding]:
 def clock(server: str, there: float, begin: float, end: float, synchronised: bool) -> Finding:
     """Compare a server's clock with this machine's, in seconds since 1970; it was read between `begin` and `end`."""
     check_id = "clock"
-    # The way there and back is no error of the clock.
+    # The duration of the call is not an error of the clock.
     ahead, behind = there - end, begin - there
     off = max(ahead, behind)
     if off > CLOCK_SECONDS:
         word = "ahead of" if ahead > behind else "behind"
         text = f"it is {off:.0f} seconds {word} this machine's"
-        fix = f"see by `timedatectl` which of the two is right, and set the other; {_keep(server)}"
+        fix = f"find out with `timedatectl` which of the two is right, and set the other; {_keep(server)}"
         return Finding(check_id, server, "wrong", text, fix)
     if not synchronised:
-        return Finding(check_id, server, "warning", "it is right now, and nothing keeps it right", _keep(server))
-    return Finding(check_id, server, "ok", "it is right, and kept so")
+        return Finding(check_id, server, "warning", "it is right now, but nothing synchronizes it", _keep(server))
+    return Finding(check_id, server, "ok", "it is right, and synchronized")
 
 
 def _keep(server: str) -> str:
@@ -84,15 +84,15 @@ def _keep(server: str) -> str:
 
 
 def disks(host: str, found: Sequence[Mapping[str, t.Any]], thresholds: Thresholds) -> list[Finding]:
-    """Return a finding for each file system: its room and its inodes."""
+    """Return a finding for each file system: free space and inodes."""
     return [_disk(host, disk, thresholds) for disk in found]
 
 
 def pool(nas: str, found: Mapping[str, int], thresholds: Thresholds) -> Finding:
-    """Return whether the file system of all tenants' uploads has room; `found` has `size` and `free` in bytes."""
+    """Return the finding on the file system with all uploads; `found` has `size` and `free` in bytes."""
     left = {"path": "the storage of all tenants", "inodes": 0, "inodes_free": 0, **found}
     finding = _disk(nas, left, thresholds)
-    fix = "make it larger, or take another NAS for new tenants; `silo purge` empties what lies in the trash too long"
+    fix = "make it larger, or use another NAS for new tenants; `silo purge` empties the trash"
     return finding if finding.state == "ok" else dataclasses.replace(finding, fix=fix)
 
 
@@ -109,13 +109,13 @@ def _disk(host: str, disk: Mapping[str, t.Any], thresholds: Thresholds) -> Findi
         if short := " and ".join(what for what, share in shares.items() if share < limit):
             verb = "are" if "inodes" in short else "is"
             text += f"; its {short} {verb} below {limit:g} % (silo_check_disk_{state})"
-            fix = f"make the disk larger, or remove what is not needed; `du -xh {disk['path']}` tells what is large"
+            fix = f"make the disk larger, or free space; `du -xh {disk['path']}` shows large directories"
             return Finding("disk", host, state, text, f"{fix}, `docker image prune` removes old images")
     return Finding("disk", host, "ok", text)
 
 
 def quotas(nas: str, backend: str, found: Mapping[str, Mapping[str, t.Any]]) -> list[Finding]:
-    """Return whether a hard limit holds on each tenant's directory of a NAS; one finding where it does on all."""
+    """Return a finding for each tenant's directory without a hard limit, and one for all others."""
     wrong = [_unlimited(nas, name, directory) for name, directory in sorted(found.items()) if not _holds(directory)]
     held = len(found) - len(wrong)
     if wrong and not held:
@@ -131,5 +131,5 @@ def _holds(directory: Mapping[str, t.Any]) -> bool:
 def _unlimited(nas: str, name: str, directory: Mapping[str, t.Any]) -> Finding:
     why = f": it {directory['problem']}" if directory["problem"] else ""
     page = "docs/operate/storage.md"
-    fix = f"run playbooks/apply.yml --limit {name}; where it refuses, {page} tells what a quota needs"
+    fix = f"run playbooks/apply.yml --limit {name}; if it refuses, {page} explains what a quota needs"
     return Finding("quota", name, "wrong", f"no limit holds on {directory['path']} of {nas}{why}", fix)

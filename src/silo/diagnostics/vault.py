@@ -1,4 +1,4 @@
-"""Check the tenants' secrets on this machine: the vault's password opens them, and nobody else can read them."""
+"""Check the tenants' secrets on this machine: the vault password decrypts them, and no other user can read them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from silo.repository import root
 ID = "vault"
 SECONDS = 60
 BEGIN = b"$ANSIBLE_VAULT;"
-PASSWORD = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"  # noqa: S105 - it is none
+PASSWORD = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"  # noqa: S105 - not a password
 
 
 def _opened(paths: Sequence[Path]) -> tuple[dict[str, str], str]:
-    """Return path to why it is not opened, and why nothing could be tried at all."""
+    """Return path to the reason why it cannot be decrypted, and the reason why none could be tried."""
     process = subprocess.run(
         [sys.executable, "-P", str(Path(__file__).with_name("_vault.py"))],
         cwd=root(),
@@ -49,10 +49,10 @@ def _plain(tenant: str, path: Path) -> Finding:
 
 
 def check_vaults(inventory: Path) -> list[Finding]:
-    """Try the vault.yml of every tenant below `inventory`, also of the deleted; one finding where all are right."""
+    """Try the vault.yml of every tenant below `inventory`, also of deleted ones; one finding if all are right."""
     sealed: dict[str, Path] = {}
     findings = []
-    # The name of a folder is that of its tenant; who has no secrets yet gets them with the first apply.
+    # A folder has the name of its tenant. A tenant without a vault.yml gets one with its first apply.
     for path in sorted([*inventory.glob("host_vars/*/vault.yml"), *inventory.glob("retired/*/vault.yml")]):
         try:
             with path.open("rb") as file:
@@ -63,22 +63,22 @@ def check_vaults(inventory: Path) -> list[Finding]:
                 findings.append(_plain(path.parent.name, path))
         except OSError as error:
             text = f"{path} cannot be read: {error.strerror}"
-            findings.append(Finding(ID, path.parent.name, "wrong", text, f"make {path} readable for you alone"))
+            findings.append(Finding(ID, path.parent.name, "wrong", text, f"chmod 600 {path}, as its owner"))
     try:
         problems, reason = _opened(list(sealed.values()))
     except subprocess.TimeoutExpired:
-        problems, reason = {}, f"the program that tells it did not end within {SECONDS} seconds"
+        problems, reason = {}, f"the program that prints it did not end within {SECONDS} seconds"
     if reason:
         return [*findings, Finding(ID, "controller", "wrong", f"there is no vault password: {reason}", PASSWORD)]
     for tenant, path in sealed.items():
         if why := problems.get(str(path)):
-            text = f"the vault password does not open {path}: {why}"
-            fix = f"{PASSWORD} with which it was made, or bring {path} back from your backup"
+            text = f"the vault password cannot decrypt {path}: {why}"
+            fix = f"{PASSWORD} with which it was encrypted, or restore {path} from your backup"
             findings.append(Finding(ID, tenant, "wrong", text, fix))
     opened = len(sealed) - len(problems)
     if opened or not findings:
         files = "1 file" if opened == 1 else f"{opened} files"
-        findings.insert(0, Finding(ID, "controller", "ok", f"the password is there, and opens {files}"))
+        findings.insert(0, Finding(ID, "controller", "ok", f"the vault password decrypts {files}"))
     return findings
 
 

@@ -1,4 +1,4 @@
-"""What `silo verify` checks: one playbook on the machines, and from here what a customer would see."""
+"""The checks of `silo verify`: one playbook on the machines, and tests from the controller, as a customer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _of(answers: Mapping[str, TaskResult], hosts: Collection[str]) -> dict[str, 
 
 
 def tenant(name: str, facts: Mapping[str, t.Any], place: Mapping[str, t.Any]) -> Tenant:
-    """Return a tenant of the inventory as it should be found at a `place`, an address and a file of authorities."""
+    """Return a tenant for the checks of its address; `place` is an address and a file of authorities."""
     return Tenant(name, facts["host_name"], facts["desired"], place["address"], place["ca_file"])
 
 
@@ -37,10 +37,10 @@ def _choose(facts: Facts, names: Collection[str]) -> Facts:
 
 
 def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
-    """Check that the tenants `names`, or all where none is named, are as the inventory says.
+    """Check that the tenants `names`, by default all, are as the inventory says.
 
-    Nothing is changed. A machine that is away is a finding. Raises RunError where Ansible cannot read the inventory,
-    and InventoryError for a name that no tenant has.
+    Changes nothing. A machine that does not answer is a finding. Raises RunError if Ansible cannot read the inventory,
+    and InventoryError for an unknown name.
     """
     given = ["-e", json.dumps({"verify_tenants": sorted(set(names))})] if names else []
     book = results.read(inventory, ReadTag.VERIFY, given)
@@ -52,7 +52,7 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
         raise runner.RunError(
             f"{inventory}: there is no server in its group servers; docs/start/first-server.md shows how"
         )
-    # A machine without one of the tenants that are asked for does not concern the answer.
+    # Machines without any of the named tenants do not matter.
     on_servers = _of(book[SERVER], {one["server"] for one in facts.values()}) if names else book[SERVER]
     servers, silent = engine.split(engine.SERVER, on_servers)
     on_storage = _of(book.get(QUOTAS, {}), {one["nas"] for one in facts.values()})

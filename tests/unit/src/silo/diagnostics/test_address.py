@@ -79,7 +79,7 @@ def test_one_that_has_ended(at_port, authority):
 
 def test_no_tls_at_all(monkeypatch):
     monkeypatch.setattr(certificates, "read", lambda *_arguments: None)
-    assert address.check_certificate(NAME, "127.0.0.1", "").seen == "nothing speaks TLS at 127.0.0.1 port 443"
+    assert address.check_certificate(NAME, "127.0.0.1", "").seen == "no TLS at 127.0.0.1 port 443"
 
 
 def test_authorities_that_are_not_there(tmp_path):

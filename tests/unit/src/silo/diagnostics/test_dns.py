@@ -39,7 +39,7 @@ def test_a_wildcard_that_leads_elsewhere(zone):
     assert finding.state == "wrong"
     assert finding.message == "it answers with 198.51.100.7, and silo1 is at 192.0.2.10"
     assert finding.fix == (
-        "at the DNS provider, have *.swissphoto.ch answer with 192.0.2.10, and with nothing else; where 198.51.100.7 "
+        "at the DNS provider, set *.swissphoto.ch to 192.0.2.10 only; if 198.51.100.7 "
         "is a server's public address, write it into the server's silo_check_addresses"
     )
 
@@ -103,7 +103,7 @@ def test_a_resolver_that_is_silent_is_given_up_and_asked_once(zone):
     (finding,) = look(zone, TWO, TENANTS, seconds=0.5)
     assert time.monotonic() - begun < 5
     assert finding.state == "unknown"
-    assert finding.message.startswith(f"the resolver {zone.resolver} does not tell the address: ")
+    assert finding.message.startswith(f"the resolver {zone.resolver} does not return the address: ")
     assert "silo_check_resolver" in finding.fix
 
 
@@ -129,6 +129,6 @@ def test_a_server_whose_address_nobody_knows(zone):
     unknown = dns.server_addresses(["no-such-host.invalid"])
     (finding,) = look(zone, {"silo1": unknown})
     assert (finding.subject, finding.state) == ("silo1", "unknown")
-    assert "no-such-host.invalid is not an address, and no name that is known here" in finding.message
+    assert "no-such-host.invalid is neither an address nor a known name" in finding.message
     assert "silo_check_addresses" in finding.fix
     assert zone.asked == []

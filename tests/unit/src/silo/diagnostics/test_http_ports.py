@@ -54,7 +54,7 @@ def test_pages_that_are_down_behind_traefik(door, certificate):
     opened = door(answer(502, b"Bad Gateway", "text/plain"), certificate)
     finding = http_ports.check_https("silo1", "127.0.0.1", HOST, opened.port)
     assert finding.state == "wrong"
-    assert finding.message == "Traefik answers at 127.0.0.1, and the pages behind it do not (status 502)"
+    assert finding.message == "Traefik answers at 127.0.0.1, but the pages behind it do not (status 502)"
     assert "docker logs silo-pages-pages-1" in finding.fix
 
 
@@ -71,21 +71,21 @@ def test_pages_that_are_down_behind_traefik(door, certificate):
 def test_another_page_at_port_443(door, certificate, reply):
     finding = http_ports.check_https("silo1", "127.0.0.1", HOST, door(reply, certificate).port)
     assert finding.state == "wrong"
-    assert "does not give our page for a name that nobody has" in finding.message
+    assert "does not return silo's page for an unknown name" in finding.message
 
 
 def test_a_program_without_tls_at_port_443(door):
     finding = http_ports.check_https("silo1", "127.0.0.1", HOST, door(OURS).port, seconds=2)
     assert finding.state == "wrong"
-    assert "does not speak TLS" in finding.message
+    assert "answers without TLS" in finding.message
 
 
 @pytest.mark.parametrize("look", [http_ports.check_http, http_ports.check_https])
 def test_a_port_at_which_nothing_listens(look, closed_port):
     finding = look("silo1", "127.0.0.1", HOST, closed_port)
     assert finding.state == "wrong"
-    assert finding.message == f"nothing listens at 127.0.0.1 port {closed_port}: Traefik does not run"
-    assert finding.fix == "run playbooks/site.yml, or see `docker logs silo-traefik-traefik-1` on silo1"
+    assert finding.message == f"no program listens at 127.0.0.1 port {closed_port}: Traefik does not run"
+    assert finding.fix == "run playbooks/site.yml, or read `docker logs silo-traefik-traefik-1` on silo1"
 
 
 @pytest.mark.parametrize("look", [http_ports.check_http, http_ports.check_https])
@@ -109,4 +109,4 @@ def test_one_that_never_ends_its_answer_is_cut(door, certificate):
 def test_one_that_speaks_no_http(door):
     finding = http_ports.check_http("silo1", "127.0.0.1", HOST, door(b"220 mail ESMTP\r\n").port)
     assert finding.state == "wrong"
-    assert "gives no answer of HTTP" in finding.message
+    assert "does not answer by HTTP" in finding.message

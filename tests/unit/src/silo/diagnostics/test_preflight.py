@@ -56,7 +56,7 @@ def test_a_server_that_is_away_does_not_hide_the_others(inventory, zone, closed_
     assert "`ansible silo2 -m ping`" in lost.fix
     assert [one.state for one in of(findings, "quota", "silo2")] == ["wrong"]
     (policy,) = of(findings, "policy", "silo2")
-    assert policy.message == "silo_check_disk_wrong is 'much'; a number from 0 to 100, in percent, is right"
+    assert policy.message == "silo_check_disk_wrong is 'much'; it must be a percentage from 0 to 100"
     assert len(of(findings, "firewall", "silo1")) == len(of(findings, "clock", "silo1")) == 1
     assert of(findings, "disk", "silo1")
     assert [one.state for one in of(findings, "nas", "silo1")] == ["wrong"]
@@ -73,7 +73,7 @@ def test_all_servers_are_away_and_addresses_are_wrong(inventory, closed_port):
     hosts(inventory, silo1={"ansible_host": "127.0.0.1", "ansible_port": closed_port, "silo_check_addresses": "a"})
     findings = preflight.run(inventory).findings
     (policy,) = of(findings, "policy", "silo1")
-    assert policy.message == "silo_check_addresses is 'a'; a list such as [192.0.2.10] is right"
+    assert policy.message == "silo_check_addresses is 'a'; it must be a list such as [192.0.2.10]"
     assert [one.state for one in of(findings, "server", "silo1")] == ["wrong"]
     assert [one.state for one in of(findings, "quota", "silo1")] == ["wrong"]
 

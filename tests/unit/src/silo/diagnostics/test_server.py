@@ -28,7 +28,7 @@ def test_a_clock_that_is_off(there, text):
 
 def test_a_clock_that_nobody_keeps():
     finding = server.clock("silo1", NOW + 1, NOW, NOW + 2, False)
-    assert (finding.state, finding.message) == ("warning", "it is right now, and nothing keeps it right")
+    assert (finding.state, finding.message) == ("warning", "it is right now, but nothing synchronizes it")
     assert finding.fix
 
 

@@ -39,16 +39,16 @@ def test_vaults_that_open(inventory):
     write(inventory, "1-peter", place="retired")
     (finding,) = vault.check_vaults(inventory)
     assert (finding.id, finding.subject, finding.state, finding.fix) == ("vault", "controller", "ok", "")
-    assert finding.message == "the password is there, and opens 2 files"
+    assert finding.message == "the vault password decrypts 2 files"
 
 
 def test_a_vault_of_another_password(inventory):
     write(inventory, "hans")
     path = write(inventory, "maria", password="another one")
     good, bad = vault.check_vaults(inventory)
-    assert good.message == "the password is there, and opens 1 file"
+    assert good.message == "the vault password decrypts 1 file"
     assert (bad.subject, bad.state) == ("maria", "wrong")
-    assert bad.message.startswith(f"the vault password does not open {path}: ")
+    assert bad.message.startswith(f"the vault password cannot decrypt {path}: ")
     assert "SILO_VAULT_PASSWORD_FILE" in bad.fix
 
 
@@ -95,4 +95,4 @@ def test_no_secret_is_ever_told(inventory):
 
 def test_an_inventory_without_tenants(inventory):
     (finding,) = vault.check_vaults(inventory)
-    assert (finding.state, finding.message) == ("ok", "the password is there, and opens 0 files")
+    assert (finding.state, finding.message) == ("ok", "the vault password decrypts 0 files")
