@@ -12,7 +12,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
 try:
-    from silo.tenant.expectations import ports, promise, seccomp
+    from silo.tenant.expectations import expected_state, ports, seccomp
     from silo.tenant.load import read_all
     from silo.tenant.schema import TenantError
 except ImportError as error:
@@ -63,7 +63,7 @@ def _tenants(server: str, names: t.Any, variables: Mapping[str, t.Any]) -> dict[
     here = [tenant for tenant in tenants if tenant.server == server]
     return {
         "known": [tenant.name for tenant in here],
-        "tenants": [promise(tenant) for tenant in here if not names or tenant.name in names],
+        "tenants": [expected_state(tenant) for tenant in here if not names or tenant.name in names],
         "ports": ports(),
         "seccomp": seccomp(),
     }

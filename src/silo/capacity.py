@@ -1,4 +1,4 @@
-"""The memory of a server, calculated: what is promised and what is left. Pure; all sizes in bytes."""
+"""Calculates the memory of a server: promised and free. Pure; all sizes in bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GIB = 1024**3
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """What a server has and what is set aside on it before the first tenant comes."""
+    """The memory of a server, and the parts that are not for tenants."""
 
     total: int = 128 * GIB
     reserve: int = 10 * GIB
@@ -19,9 +19,9 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class MemoryBudget:
-    """Where the memory of a server goes. `tenants` holds the limit of each tenant that runs.
+    """The use of a server's memory. `tenants` has the limit of each running tenant.
 
-    `overcommit` is how much of the tenants' part may be promised: 1.0 is all of it, 1.2 a fifth more than there is.
+    `overcommit` is the share of the tenants' part that may be promised: 1.0 is all of it, 1.2 a fifth more than exists.
     """
 
     server: Server
@@ -30,25 +30,25 @@ class MemoryBudget:
 
     @property
     def set_aside(self) -> int:
-        """What no tenant gets: machine learning, Traefik, the reserve."""
+        """The memory that is not for tenants: machine learning, Traefik, the reserve."""
         return self.server.machine_learning + self.server.traefik + self.server.reserve
 
     @property
     def promised(self) -> int:
-        """All limits and the reserve together."""
+        """The sum of all limits and the reserve."""
         return self.set_aside + sum(self.tenants)
 
     @property
     def for_tenants(self) -> int:
-        """What may be promised to tenants; below zero where the server is smaller than what is set aside on it."""
+        """The memory that may be promised to tenants; negative if the server is smaller than `set_aside`."""
         there = self.server.total - self.set_aside
         return int(there * self.overcommit) if there > 0 else there
 
     @property
     def free(self) -> int:
-        """What may still be promised; below zero where more is promised than may be."""
+        """The memory that may still be promised; negative if too much is promised already."""
         return self.for_tenants - sum(self.tenants)
 
     def room_for(self, tenant: int) -> int:
-        """How many more tenants of `tenant` bytes fit."""
+        """Return how many more tenants of `tenant` bytes fit."""
         return max(0, self.free // tenant)

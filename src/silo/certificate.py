@@ -1,4 +1,4 @@
-"""The certificate that a tenant's host name presents, seen as a browser sees it."""
+"""The certificate of a tenant's host name, as a browser sees it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Certificate:
-    """Who issued it, until when it holds (UTC), and whether a browser would take it."""
+    """The issuer, the end of validity (UTC), and whether a browser would trust it."""
 
     issuer: str
     not_after: datetime.datetime
@@ -33,9 +33,9 @@ def _peer(host_name: str, address: str, context: ssl.SSLContext) -> x509.Certifi
 
 
 def read(host_name: str, address: str, ca_file: str = "") -> Certificate | None:
-    """Return the certificate for `host_name` at `address`; `ca_file` is trusted beside the system's authorities.
+    """Return the certificate for `host_name` at `address`; trusts `ca_file` in addition to the system's authorities.
 
-    None where nothing answers.
+    None if nothing answers.
     """
     context = ssl.create_default_context()
     if ca_file:

@@ -1,4 +1,4 @@
-"""All tenants of an inventory: what each should be, and how it is. Read by one playbook, in one run."""
+"""The desired and actual state of all tenants of an inventory, read by one run of a playbook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
 from silo.tenant import services as stack
 
-# Service to what is known of its container.
+# Service to the state of its container.
 Services = Mapping[str, Mapping[str, t.Any]]
 
 
@@ -42,7 +42,7 @@ class TenantStatus:
 
 
 def observed(services: Services) -> str:
-    """Return in a word how the containers of a tenant are."""
+    """Return the state of a tenant's containers in a word."""
     running = [service for service in services.values() if service["state"] == "running"]
     count = len(stack.services())
     if len(running) == count:
@@ -90,7 +90,7 @@ def _tenant(
 
 
 def stacks(results: runner.Results) -> dict[tuple[str, str], Services]:
-    """Return tenant and server to the containers that are there; one that was moved may have some on both."""
+    """Return tenant and server to the existing containers; a tenant that was moved may have some on both."""
     return {
         (name, server): services
         for server, result in results.get(TaskId.STACKS, {}).items()
@@ -104,7 +104,7 @@ def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, 
 
 
 def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
-    """Return all tenants by name, each as its own server and its own NAS tell it, and after them the orphans."""
+    """Return all tenants by name, each with the state on its own server and NAS, then the orphans."""
     facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
     found, quotas = stacks(results), results.get(TaskId.QUOTAS, {})
     certificates = _certificates(facts, results.get(TaskId.POLICY, {}))
@@ -119,7 +119,7 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
         )
         for name, one in sorted(facts.items())
     ]
-    # What a tenant uses is told by its own line, wherever its containers are.
+    # The usage is in the tenant's own line, wherever its containers are.
     orphans = [
         _tenant(name, server, services, {}, 0 if name in facts else _used(name, quotas, quotas), None)
         for (name, server), services in sorted(found.items(), key=lambda item: item[0])

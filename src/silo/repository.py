@@ -1,4 +1,4 @@
-"""Where the repository lies: playbooks, roles, policy and the collection that this package uses."""
+"""Finds the repository: the playbooks, roles, policy and collection that this package uses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ COLLECTION = "ansible_collections.swissphoto.silo"
 
 
 class RepositoryNotFoundError(Exception):
-    """There is no repository to work with; the text says where one is expected."""
+    """The repository was not found; the text says what to do."""
 
 
 @functools.cache
 def root() -> Path:
     """Return the folder with playbooks and roles; raises RepositoryNotFoundError.
 
-    It is the first that exists of: $SILO_HOME alone where it is set; the folder that this file was installed from; the
-    working directory and those above it.
+    If $SILO_HOME is set, only that is tried. Otherwise it is the first that exists of: the folder from which this file
+    was installed; the working directory and those above it.
     """
     given = os.environ.get("SILO_HOME")
     places = [Path(given)] if given else [Path(__file__).parents[2], Path.cwd(), *Path.cwd().parents]
@@ -28,12 +28,12 @@ def root() -> Path:
         if (place / "playbooks" / "site.yml").is_file() and (place / "ansible.cfg").is_file():
             return place.resolve()
     raise RepositoryNotFoundError(
-        "silo: its playbooks are not here; call it in its repository, or set SILO_HOME to where that lies"
+        "silo: its playbooks are not here; call it in its repository, or set SILO_HOME to the path of that"
     )
 
 
 def make_collection_importable() -> None:
-    """Let Python find the collection of the repository; Ansible's own processes find it by themselves."""
+    """Add the collection of the repository to Python's path; Ansible's own processes find it by themselves."""
     try:
         path = str(root() / "collections")
     except RepositoryNotFoundError:
@@ -44,7 +44,7 @@ def make_collection_importable() -> None:
 
 @functools.cache
 def collection() -> Path:
-    """Return the folder of the collection, in the repository or where Ansible has installed it."""
+    """Return the folder of the collection, in the repository or in Ansible's path."""
     found = importlib.util.find_spec(COLLECTION)
     if found is None or not found.submodule_search_locations:
         raise RepositoryNotFoundError("the collection swissphoto.silo is not installed")

@@ -1,1 +1,1 @@
-"""What the plugins of the tenants share; it runs on the controller."""
+"""The model of a tenant: schema, settings, secrets and files; runs on the controller."""

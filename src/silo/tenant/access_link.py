@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A one-time link: made on the controller, which alone knows its address; a server gets its hash and what it seals."""
+"""A one-time link. Only the controller knows its address; a server gets its hash and an encrypted password."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from silo.tenant.schema import TenantError
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """A link. `token` is its secret: whoever has it may set the tenant's password, once."""
+    """A link. `token` is its secret, which allows to set the tenant's password once."""
 
     token: str = dataclasses.field(repr=False)
 
     @property
     def digest(self) -> str:
-        """The hash by which the server knows the token again."""
+        """The hash by which the server recognizes the token."""
         return tickets.digest(self.token)
 
     @property
     def password(self) -> str:
-        """A password that belongs to the link, for an admin whose own nobody knows."""
+        """A password derived from the link, for an admin whose password is unknown."""
         with _told():
             return tickets.password(self.token)
 
@@ -38,7 +38,7 @@ class Link:
         return f"https://{host_name}{ACCESS_PATH}{self.token}"
 
     def seal(self, password: str) -> str:
-        """Return `password` encrypted, so that the token alone opens it."""
+        """Return `password` encrypted with the token."""
         with _told():
             return tickets.seal(self.token, password)
 
@@ -57,7 +57,7 @@ def make() -> Link:
 
 
 def read(path: Path, host_name: str) -> Link | None:
-    """Return the link that an earlier run left at `path` for this address; None where it left none."""
+    """Return the link that an earlier run wrote to `path` for this address; None without one."""
     try:
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -67,9 +67,9 @@ def read(path: Path, host_name: str) -> Link | None:
 
 
 def write(path: Path, link: Link, host_name: str) -> None:
-    """Leave the link at `path`, whole, readable by nobody else; raises TenantError where that cannot be."""
+    """Write the link to `path` atomically, readable by its owner only; raises TenantError if that fails."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write(path, f"{link.url(host_name)}\n", 0o600)
     except OSError as error:
-        raise TenantError([f"{path}: the link cannot be left there: {error.strerror}"]) from error
+        raise TenantError([f"{path}: the link cannot be written there: {error.strerror}"]) from error

@@ -1,13 +1,13 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Variables of a tenant's containers that settings give: those that are declared, and the rest of `tenant_environment`.
+"""Environment variables of a tenant's containers: those that have a setting, and those in `tenant_environment`.
 
 A setting that becomes a variable is declared in two places: its type in argument_specs.yml, and the variable in the
-block `x-silo: environment:` of the service in compose.yaml. The variable cannot stand beside the type: ansible-core
-ignores a key that it does not know in argument_specs, but ansible-lint's schema of that file refuses it. Of a variable
-that is declared nowhere, `tenant_environment` takes name and value as they are, for the photo server.
+block `x-silo: environment:` of the service in compose.yaml. The variable cannot be declared beside the type:
+ansible-core ignores an unknown key in argument_specs, but ansible-lint's schema refuses it. `tenant_environment` passes
+all other variables unchanged to the photo server.
 
-A variable of which a tenant says nothing is not set at all: the Compose file of such a tenant is the one of all.
+A variable without a value is not set at all. A tenant without such values shares the common Compose file.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ LONGEST = 4096
 RIGHT_NAME = "a name of letters, digits and _ is right, such as IMMICH_LOG_LEVEL"
 RIGHT_VALUE = f"a line of at most {LONGEST} printable characters, a number, true or false is right"
 
-# Beginnings of names, in capital letters, that are nobody's to set, and what is right in their place.
+# Prefixes of names, in capital letters, that tenant_environment must not set, and the reason or alternative.
 REFUSED_PREFIXES: Mapping[str, str] = {
     "DB_": "the photo server finds its database by the settings of this project",
     "PG": "the photo server finds its database by the settings of this project",
     "POSTGRES_": "the photo server finds its database by the settings of this project",
     "REDIS_": "the photo server finds its cache by the settings of this project",
-    "COMPOSE_": "Docker Compose is called by this project alone",
-    "DOCKER_": "Docker Compose is called by this project alone",
+    "COMPOSE_": "only this project calls Docker Compose",
+    "DOCKER_": "only this project calls Docker Compose",
     "TENANT_": "it is a variable of this project's own; the tenant_* settings are right",
     "SILO_": "it is a variable of this project's own; the tenant_* settings are right",
     "LD_": "it would load other code into the photo server's process",
@@ -49,7 +49,7 @@ REFUSED_PREFIXES: Mapping[str, str] = {
     "MALLOC_": "the allocator is set so that the photo server stays within its memory",
     "MIMALLOC_": "the allocator is set so that the photo server stays within its memory",
     "OPENSSL_": "it would load other code into the photo server's process",
-    "SSL_CERT_": "whom the photo server trusts is its image's to say",
+    "SSL_CERT_": "the container's image decides which authorities the photo server trusts",
     "MAGICK_": "it would load other code into a program of the photo server",
     "VIPS_": "it would load other code into a program of the photo server",
 }
@@ -63,10 +63,10 @@ REFUSED_NAMES: Mapping[str, str] = {
     "IMMICH_BUILD_DATA": "the container's image sets it",
     "IMMICH_ENV": "a customer's photo server runs in production",
     "IMMICH_HOST": "the route leads to every address of the container",
-    "IMMICH_IGNORE_MOUNT_CHECK_ERRORS": "a photo server whose folders are away must not start",
+    "IMMICH_IGNORE_MOUNT_CHECK_ERRORS": "a photo server without its folders must not start",
     "IMMICH_PORT": "the route leads to the port of the Compose file",
-    "IMMICH_WORKERS_EXCLUDE": "one container is the whole photo server",
-    "IMMICH_WORKERS_INCLUDE": "one container is the whole photo server",
+    "IMMICH_WORKERS_EXCLUDE": "one container runs all parts of the photo server",
+    "IMMICH_WORKERS_INCLUDE": "one container runs all parts of the photo server",
     "FREI0R_PATH": "it would load other code into a program of the photo server",
     "LADSPA_PATH": "it would load other code into a program of the photo server",
     "LIBVA_DRIVERS_PATH": "it would load other code into a program of the photo server",
@@ -81,7 +81,7 @@ REFUSED_NAMES: Mapping[str, str] = {
 
 
 def environments(name: str, settings: Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
-    """Return service to its variables, those that the settings of the tenant `name` give; raises TenantError."""
+    """Return service to its variables from the settings of the tenant `name`; raises TenantError."""
     found = {}
     for service in services().values():
         given = {key: settings.get(setting) for key, setting in service.environment.items()}
@@ -111,7 +111,7 @@ def _free(name: str, given: Mapping[t.Any, t.Any]) -> dict[str, str]:
 
 
 def _managed(key: str) -> str:
-    """Return why nobody sets this variable by hand, in whatever case its letters are; empty where somebody may."""
+    """Return why tenant_environment must not set this variable, regardless of case; empty if it may."""
     name = key.upper()
     server = services()[PHOTO_SERVER]
     declared = {variable.upper(): setting for variable, setting in server.environment.items()}
@@ -136,11 +136,11 @@ def _is_right(value: object) -> bool:
 
 
 def text(value: bool | float | str) -> str:
-    """Return a value as a variable has it: true and false in small letters, as Immich reads them."""
+    """Return the text of a value: true and false in lower case, as Immich reads them."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _shown(value: object) -> str:
-    """Return a value for a sentence; a long one may be a secret that was put in the wrong place."""
+    """Return a value for a message; a long one may be a misplaced secret."""
     told = shown(value)
     return told if len(told) <= 60 else f"{told[:60]}..."

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a tenant's containers have to be, read from the Compose file and the tenant's own settings."""
+"""The expected state of a tenant's containers, from the Compose file and the tenant's settings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from silo.tenant.services import Service, configuration_files, folders, secret_f
 
 
 def seccomp() -> str:
-    """Return the server's file with the profile of the system calls; it is the same for all services."""
+    """Return the path of the seccomp profile on the server, the same for all services."""
     options = (option for service in services().values() for option in service.section["security_opt"])
     (option,) = {option for option in options if option.startswith("seccomp:")}
     return str(option.removeprefix("seccomp:"))
 
 
 def ports() -> list[int]:
-    """Return the ports at which containers of tenants listen, and which nobody else's container may reach."""
+    """Return the ports of tenants' containers, which no other tenant's container may reach."""
     return sorted({service.port for service in services().values()} - {0})
 
 
@@ -36,8 +36,8 @@ def _service(tenant: Tenant, service: Service) -> dict[str, t.Any]:
     }
 
 
-def promise(tenant: Tenant) -> dict[str, t.Any]:
-    """Return what is promised to `tenant`, as diagnostics_info takes it; no secret is in it."""
+def expected_state(tenant: Tenant) -> dict[str, t.Any]:
+    """Return the expected state of `tenant`, in the format of diagnostics_info; it contains no secret."""
     return {
         "name": tenant.name,
         "state": tenant.state,

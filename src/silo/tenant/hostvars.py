@@ -1,10 +1,10 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Settings of many tenants with their templates filled in, each once for all tenants for which it says the same.
+"""Evaluates the templates in the settings of many tenants, each once for all tenants with the same result.
 
-Ansible fills in a template anew for each host, and most settings of a tenant are templates of the policy, the same for
-all: of a hundred tenants they take three seconds. What a template says is known by what it is made of: its own text,
-and all that it names, and what that names.
+Ansible evaluates a template again for each host, and most settings of a tenant are the same templates of the policy:
+for a hundred tenants this takes three seconds. The result of a template depends on its text, the variables that it
+names, and the variables that these name.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from jinja2 import nodes
 
 Values = Mapping[str, t.Any]
 Parts = dict[str, t.Any]
-# Variable to what it was, of what it was made, and what came of it.
+# Variable to its raw value, the variables that it depends on, and its result.
 Known = dict[str, list[tuple[t.Any, Parts, t.Any]]]
 
-# By these a template may look at anything, or say something else each time.
+# A template with one of these may read any variable, or have a different result each time.
 ANYTHING = frozenset({"hostvars", "vars", "lookup", "query", "q", "now"})
 BY_CHANCE = frozenset({"random", "shuffle", "password_hash"})
 PARSER = jinja2.Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], autoescape=False)  # noqa: S701
@@ -30,7 +30,7 @@ PARSER = jinja2.Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrol
 
 @functools.cache
 def _named(template: str) -> frozenset[str] | None:
-    """Return the names that stand in a template; None where they do not tell all that it is made of."""
+    """Return the names in a template; None if its result depends on more than these."""
     try:
         tree = PARSER.parse(template)
     except jinja2.TemplateError:
@@ -53,12 +53,12 @@ def _texts(value: t.Any) -> Iterator[str]:
 
 
 def templates(value: t.Any) -> list[str]:
-    """Return the templates in a value as a file has it; what nobody trusts as a template is text."""
+    """Return the templates in a raw value; a value that Ansible does not trust as a template is text."""
     return [text for text in _texts(value) if "{" in text and is_trusted_as_template(text)]
 
 
 def parts(value: t.Any, raw: Values) -> Parts | None:
-    """Return all that a value is made of, by name; None where nobody can know."""
+    """Return all variables that a value depends on, by name; None if these are unknown."""
     found: Parts = {}
     waiting = [value]
     while waiting:
@@ -73,16 +73,16 @@ def parts(value: t.Any, raw: Values) -> Parts | None:
 
 
 class Host(Mapping[str, t.Any]):
-    """The variables of one host; each is filled in when it is asked for."""
+    """The variables of one host, each evaluated when it is read."""
 
     def __init__(self, name: str, hostvars: Mapping[str, Values], known: Known) -> None:
-        """Take what is known from other hosts, and add to it."""
+        """Share the known results of other hosts, and add to them."""
         raw: Callable[[str], Values] | None = getattr(hostvars, "raw_get", None)
         self._name, self._hostvars, self._known = name, hostvars, known
         self._raw = raw(name) if raw else None
 
     def __getitem__(self, key: str) -> t.Any:
-        """Return the value of a variable; raises what Ansible raises."""
+        """Return the value of a variable; raises Ansible's exceptions."""
         if self._raw is None:
             return self._filled[key]
         value = self._raw[key]
@@ -103,7 +103,7 @@ class Host(Mapping[str, t.Any]):
         return iter(self._filled if self._raw is None else self._raw)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return their number."""
         return len(list(iter(self)))
 
     @functools.cached_property
@@ -112,10 +112,10 @@ class Host(Mapping[str, t.Any]):
 
 
 class Merged:
-    """One host after the other, of those whose variables Ansible has merged."""
+    """The variables of all hosts, which Ansible has merged."""
 
     def __init__(self, hostvars: Mapping[str, Values]) -> None:
-        """Take Ansible's `hostvars`, or plain values by host."""
+        """Keep Ansible's `hostvars`, or plain values by host."""
         self._hostvars = hostvars
         self._known: Known = {}
 

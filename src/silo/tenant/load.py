@@ -16,7 +16,7 @@ from silo.tenant.schema import PREFIX, TenantError
 def _read(name: str, merged: Merged) -> Tenant:
     host = merged[name]
     values = {key: host[key] for key in host if key.startswith(PREFIX)}
-    # Plain values: Ansible's carry their origin along, and other libraries do not know them.
+    # Convert to plain values: Ansible's have extra attributes that other libraries cannot handle.
     try:
         values = json.loads(json.dumps(values))
     except (TypeError, ValueError) as error:
@@ -30,13 +30,13 @@ def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:
 
 
 def read_some(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
-    """Return tenants that are each right by themselves; raises TenantError for the first that is not."""
+    """Return tenants, each validated by itself; raises TenantError for the first invalid one."""
     merged = Merged(hostvars)
     return [_read(name, merged) for name in names]
 
 
 def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
-    """Return all tenants, each right by itself and all of them together; raises TenantError."""
+    """Return all tenants, validated one by one and together; raises TenantError."""
     tenants: list[Tenant] = []
     problems: list[str] = []
     merged = Merged(hostvars)

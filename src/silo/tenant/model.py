@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a tenant is, derived from its settings: addresses, user id, limits in bytes. Pure functions of the inventory."""
+"""The model of a tenant, derived from its settings: addresses, user id, limits in bytes. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from silo.tenant.services import PHOTO_SERVER, memory_settings, services
 
 PREFIX_LENGTH = 28
 MIB = 1024**2
-# Below are the system's own users and people; above, kernels and tools disagree on what is negative.
+# Lower ids belong to the system and to people; kernels and tools take some higher ones for negative.
 LEAST_UID, MOST_UID = 10_000, 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A tenant's own network: the first half of the subnet is fixed, the second is left to one-off containers.
+    """A tenant's own network: the first half of the subnet has fixed addresses, the second is for one-off containers.
 
     `addresses` is by service.
     """
@@ -37,9 +37,9 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class Tenant:
-    """One tenant as it should be. Sizes in bytes; `settings` are the validated `tenant_*` values.
+    """The desired state of one tenant. Sizes in bytes; `settings` are the validated `tenant_*` values.
 
-    `memory` is service to limit, `environments` service to the variables that settings add to its container.
+    `memory` is service to limit, `environments` service to the variables that settings add to it.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Tenant:
 
     @property
     def memory_bytes(self) -> int:
-        """The limits of all services together."""
+        """The sum of the limits of all services."""
         return sum(self.memory.values())
 
     @property
     def photo_server(self) -> str:
-        """Where the photo server answers on the tenant's own network."""
+        """The URL of the photo server on the tenant's own network."""
         return f"http://{self.network.addresses[PHOTO_SERVER]}:{services()[PHOTO_SERVER].port}"
 
 
@@ -137,7 +137,7 @@ def _memory(name: str, settings: Mapping[str, t.Any]) -> dict[str, int]:
 
 
 def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
-    """Make a tenant of its settings: `values` are all `tenant_*` variables of the inventory host `name`.
+    """Create a tenant from its settings: `values` are all `tenant_*` variables of the inventory host `name`.
 
     Raises TenantError with sentences for the operator.
     """
@@ -167,7 +167,7 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
 
 
 def check_fleet(tenants: Iterable[Tenant]) -> None:
-    """Refuse tenants that are each right and yet cannot be together; raises TenantError.
+    """Raise TenantError for tenants that are valid, but conflict with each other.
 
     Indexes are unique in the whole inventory, so that a tenant may move to another server; subnets as well.
     """
@@ -175,15 +175,13 @@ def check_fleet(tenants: Iterable[Tenant]) -> None:
     fleet = sorted(tenants, key=lambda tenant: (tenant.index, tenant.name))
     for before, after in zip(fleet, fleet[1:], strict=False):
         if before.index == after.index:
-            problems.append(
-                f"{after.name}: tenant_index is {after.index}, which is {before.name}'s; give it one of its own"
-            )
+            problems.append(f"{after.name}: tenant_index is {after.index}, which is {before.name}'s; choose a free one")
     by_subnet = sorted(fleet, key=lambda tenant: (netaddr.IPNetwork(tenant.network.subnet), tenant.index))
     for before, after in zip(by_subnet, by_subnet[1:], strict=False):
         if before.network.subnet == after.network.subnet and before.index != after.index:
             subnet = after.network.subnet
             problems.append(
-                f"{after.name}: its subnet {subnet} is also {before.name}'s; leave tenant_subnet away or change it"
+                f"{after.name}: its subnet {subnet} is also {before.name}'s; remove or change tenant_subnet"
             )
     if problems:
         raise TenantError(problems)

@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The files of a tenant, rendered from what it should be. Pure: no file is written, no variable of the play is read."""
+"""Renders the files of a tenant from its desired state. Pure: writes no file, reads no variable of the play."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from silo.tenant.services import VARIABLE, Service, project, services
 
 PART_OF_MEMORY = re.compile(r"memory/(\d+)")
 ACCESS_PATH = "/silo/welcome/"
-# Where Immich takes a password or a PIN, or a code in their place; as its router reads a path, in any case of letters.
+# The paths at which Immich accepts a password, a PIN or a code; its router ignores upper and lower case.
 GUESSED_PATHS = (
     "(?i)^/api/(auth/(login|change-password|admin-sign-up|pin-code|session/unlock)|oauth/(callback|link)"
     "|shared-links/login|admin/maintenance/login)"
 )
-# Above the route of all names that nobody has, and below every tenant's own, whose priority is the rule's length.
+# Higher than the route for unknown names, and lower than every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
 LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
 HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
@@ -40,9 +40,8 @@ HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thum
 class Stack:
     """The files of one tenant. `digests`: service to digest; `secrets`: file name below secrets/ to content.
 
-    `compose` is the Compose file of this tenant alone; empty where it is the one of all. `slice` is the unit of systemd
-    that holds the containers; empty where there is none. `starting` is the route for as long as there is nothing to
-    lead to.
+    `compose` is the tenant's own Compose file; empty if the common one applies. `slice` is the systemd slice of the
+    containers; empty if there is none. `starting` is the route until the photo server is ready.
     """
 
     compose: str
@@ -60,9 +59,9 @@ def _configuration(tenant: Tenant) -> str:
     computed = {
         "server": {"externalDomain": f"https://{tenant.host_name}"},
         "machineLearning": {"urls": [f"http://{tenant.network.gateway}:{port}"]},
-        # The tenant's network has no way out, so what asks the internet is off.
+        # The tenant's network has no route out, so functions that need the internet are off.
         "newVersionCheck": {"enabled": False},
-        # Few jobs at once: the photo server has 1 GB.
+        # Few jobs at the same time, because the photo server has 1 GB.
         "job": {queue: {"concurrency": 1} for queue in HEAVY_JOBS},
     }
     merged = dict_merge(computed, tenant.settings["tenant_configuration"])
@@ -71,15 +70,15 @@ def _configuration(tenant: Tenant) -> str:
 
 
 def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
-    """Refuse more jobs at once than the shared machine learning takes of a tenant: Immich does not repeat what it lost.
+    """Refuse more parallel jobs than the shared machine learning accepts from a tenant: Immich does not retry them.
 
-    One request is left for somebody who searches.
+    One request remains for a search.
     """
     limit = tenant.settings["tenant_machine_learning_requests"]
     try:
         count = sum(int(jobs[queue]["concurrency"]) for queue in LEARNING_JOBS)
     except (KeyError, TypeError, ValueError):
-        right = "'concurrency' of each queue in its 'job' is a number"
+        right = "'concurrency' of each queue in its 'job' must be a number"
         raise TenantError([f"{tenant.name}: tenant_configuration cannot be read; {right}"]) from None
     if count >= limit:
         raise TenantError(
@@ -91,7 +90,7 @@ def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
 
 
 def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:
-    # A quarter of the cache's memory is left for its copy while it writes to disk.
+    # A quarter of the cache's memory is for the copy that it needs while it writes to disk.
     valkey = {
         "requirepass": secrets["cache_password"],
         "maxmemory": f"{cache_memory * 3 // 4}",
@@ -111,7 +110,7 @@ def _variables(tenant: Tenant) -> dict[str, str]:
     return {
         "COMPOSE_PROJECT_NAME": project_name(tenant.name),
         "TENANT_NAME": tenant.name,
-        # For those who start again what should run; no part of a container, so that it makes none new.
+        # For silo-recovery. No container uses it, so a change recreates none.
         "TENANT_STATE": tenant.state,
         "TENANT_UID": str(tenant.uid),
         "TENANT_SLICE": slice_name(tenant.name) if settings["tenant_slice"] else "",
@@ -138,9 +137,9 @@ def _of_service(tenant: Tenant, service: Service) -> Iterator[tuple[str, str]]:
 
 
 def _compose(tenant: Tenant) -> str:
-    """Return a Compose file of the tenant's own, where settings give its containers more variables; else nothing.
+    """Return the tenant's own Compose file if settings add variables to its containers; else an empty text.
 
-    As JSON, which YAML holds: what looks like a number to one reader of YAML and not to another is a text in it.
+    As JSON, which is valid YAML, because YAML parsers disagree on which texts are numbers.
     """
     if not any(tenant.environments.values()):
         return ""
@@ -154,7 +153,7 @@ def _section(tenant: Tenant, service: Service) -> dict[str, t.Any]:
 
 
 def _digest(section: Mapping[str, t.Any], variables: Mapping[str, str], contents: Mapping[str, str]) -> str:
-    """Return a digest of all that a service is made of: its section, the variables and the mounted files it names."""
+    """Return a digest of a service's sources: its section, and the variables and mounted files that it names."""
     written = json.dumps(section, sort_keys=True)
     parts = [VARIABLE.sub(lambda match: variables.get(match[1], match[0]), written)]
     mounted = (name for name in sorted(contents) if f'"{name}"' in written or f'/{name}"' in written)
@@ -168,7 +167,7 @@ def _env(variables: Mapping[str, str]) -> str:
 
 
 def slice_unit(name: str, memory: int) -> str:
-    """Return the unit that bounds all containers of a tenant to `memory` bytes together."""
+    """Return the unit that limits all containers of a tenant to `memory` bytes together."""
     return "\n".join(
         [
             "# Made by Ansible from the inventory; what is changed here is changed back.",
@@ -186,7 +185,7 @@ def slice_unit(name: str, memory: int) -> str:
 
 
 def _slice(tenant: Tenant) -> str:
-    """Return the unit whose limit is the sum of the containers', so that they never have more together."""
+    """Return the unit whose limit is the sum of the containers' limits."""
     return slice_unit(tenant.name, tenant.memory_bytes) if tenant.settings["tenant_slice"] else ""
 
 
@@ -204,20 +203,20 @@ def _router(tenant: Tenant) -> dict[str, t.Any]:
 
 
 def _routes(http: Mapping[str, t.Any]) -> str:
-    # By libyaml where it is: what is written in Python takes ten times as long, and 100 tenants have 200 of these.
+    # With libyaml if possible: Python's own writer takes ten times as long, and 100 tenants have 200 routes.
     return yaml.dump({"http": http}, Dumper=SafeDumper, sort_keys=False, explicit_start=True)
 
 
 def _route(tenant: Tenant) -> str:
-    """Return Traefik's file of the tenant; no text of the customer's is in it, as Traefik takes it for a template."""
+    """Return Traefik's file of the tenant; it has no text of the customer, because Traefik reads it as a template."""
     router = _router(tenant)
     return _routes(_open_route(tenant, router) if tenant.state == "running" else _closed_route(tenant, router))
 
 
 def _starting(tenant: Tenant) -> str:
-    """Return the file by which Traefik gets the certificate, while the tenant's database is still being made.
+    """Return the file with which Traefik requests the certificate while the tenant's database is being created.
 
-    It leads to the pages, and gives way to the tenant's own route as soon as that is there.
+    It leads to the pages; the tenant's own route takes precedence as soon as it exists.
     """
     name = f"starting-{tenant.name}"
     router = {**_router(tenant), "priority": STARTING_PRIORITY, "service": "pages@file"}
@@ -230,7 +229,7 @@ def _starting(tenant: Tenant) -> str:
 
 
 def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return one router for the name and, behind it, one for each of its parts.
+    """Return one router for the host name and, behind it, one for each part.
 
     Traefik tries the rules of an entry point one after the other, so each tenant has only one among them.
     """
@@ -252,7 +251,7 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
             learning: {
                 "inFlightReq": {
                     "amount": tenant.settings["tenant_machine_learning_requests"],
-                    # By who is connected: unasked, Traefik counts by the Host header, which is anybody's words.
+                    # By the client's address: by default, Traefik counts by the Host header, which a client can choose.
                     "sourceCriterion": {"ipStrategy": {"depth": 0}},
                 }
             },
@@ -266,7 +265,7 @@ def _parts(tenant: Tenant) -> dict[str, t.Any]:
     parts = {
         "-web": ("PathPrefix(`/`)", name, [f"{starting}@file"]),
         "-api": ("PathPrefix(`/api`)", name, [f"{starting}-api@file"]),
-        # Traefik counts for each router by itself, so one tenant's attacker takes nothing from another tenant.
+        # Traefik counts for each router separately, so an attack on one tenant does not affect another.
         "-login": (f"PathRegexp(`{GUESSED_PATHS}`)", name, ["login-rate@file", f"{starting}-api@file"]),
         "-access": (f"PathPrefix(`{ACCESS_PATH}`)", "access@file", ["link-rate@file", f"{starting}@file", access]),
     }

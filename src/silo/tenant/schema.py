@@ -1,8 +1,8 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The schema of a tenant, read from the one place where it stands: the role's argument_specs and defaults.
+"""The schema of a tenant, read from the role's argument_specs and defaults.
 
-Nothing here knows Ansible's run time: the command line and the billing service use it as the play does.
+It does not depend on a run of Ansible: the command line and the billing service use it like a play.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from silo.repository import collection
 
 PREFIX = "tenant_"
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
-# What becomes a line, a path, a rule or an image in files of a server, where another letter would say more than that.
+# Settings that become a line, path, rule or image in files of a server, where other characters could be syntax.
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
-# Checked in ways of their own, or never on a server.
+# Validated separately, or never written to a server.
 NOT_PLAIN = frozenset(
     "tenant_address_pool tenant_email tenant_extension_reason tenant_file tenant_quota tenant_subnet".split()
 )
-# A service's limit, which is read as a size.
+# A service's limit, which is a size.
 MEMORY = re.compile(r"tenant_\w+_memory")
 LONGEST_SENTENCE = 400
-# In which Ansible's validation ends at values of a shape that it does not think of.
+# Exceptions of Ansible's validation for values of an unexpected type.
 FAULTS = (TypeError, ValueError, ArithmeticError, AttributeError)
 RESERVED_NAMES = frozenset(
     "acme admin api app autodiscover billing blog cdn demo dev docs ftp git grafana help host imap internal "
@@ -40,10 +40,10 @@ RESERVED_NAMES = frozenset(
 
 
 class TenantError(Exception):
-    """A tenant that cannot be: each problem is a sentence that names the tenant, the field and the value."""
+    """Invalid settings: each problem is a sentence that names the tenant, the field and the value."""
 
     def __init__(self, problems: t.Sequence[str]) -> None:
-        """Keep the sentences apart, for those who print them one by one; each is a line, whatever a value holds."""
+        """Keep the sentences as a list; each is one line, whatever a value contains."""
         self.problems = tuple(map(_line, problems))
         super().__init__("\n".join(self.problems))
 
@@ -54,7 +54,7 @@ def _line(text: str) -> str:
 
 
 def role() -> Path:
-    """Return the folder of the role that says what a tenant is."""
+    """Return the folder of the role that defines a tenant."""
     return collection() / "roles" / "tenant"
 
 
@@ -67,12 +67,12 @@ def options() -> dict[str, t.Any]:
 
 @functools.cache
 def defaults() -> dict[str, t.Any]:
-    """Return the role's defaults: what a tenant is where neither its file, nor its plan, nor the policy says it."""
+    """Return the role's defaults, for settings that neither the tenant, its plan nor the policy has."""
     return t.cast("dict[str, t.Any]", yaml_load((role() / "defaults" / "main.yml").read_text(encoding="utf-8")))
 
 
 def name_problem(name: str) -> str | None:
-    """Return why `name` cannot be a tenant's, or None."""
+    """Return why `name` is not a valid tenant name, or None."""
     if not is_tenant(name):
         return (
             f"tenant {name!r}: this name cannot be used; "
@@ -111,7 +111,7 @@ def _sentence(name: str, message: str) -> str:
 
 
 def shown(value: t.Any) -> str:
-    """Return a value for a sentence."""
+    """Return a value for a message."""
     try:
         return repr(value)
     except ValueError:
@@ -119,7 +119,7 @@ def shown(value: t.Any) -> str:
 
 
 def _breaks(key: str, value: t.Any) -> bool:
-    """Tell whether Ansible's own validation ends in a fault at this value, as at a list where a dict is asked for."""
+    """Return whether Ansible's own validation crashes at this value, for example at a list instead of a dict."""
     try:
         _checked({key: options()[key]}, {key: value})
     except FAULTS:
@@ -128,13 +128,13 @@ def _breaks(key: str, value: t.Any) -> bool:
 
 
 def _checked(specification: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]) -> ValidationResult:
-    repr(values)  # Python writes no number of more than some thousand digits.
+    repr(values)  # Python cannot print a number of more than some thousand digits.
     result: ValidationResult = ArgumentSpecValidator(specification).validate(values)
     return result
 
 
 def typed(key: str, value: str) -> str | float | None:
-    """Return a text as a value of the option `key`, by the schema; None where it is none."""
+    """Return a text as a value of the option `key`, by the schema; None if it is invalid."""
     option = options()[key]
     try:
         found = _checked({key: {"type": option.get("type", "str")}}, {key: value})
@@ -144,13 +144,13 @@ def typed(key: str, value: str) -> str | float | None:
 
 
 def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Check the settings of one tenant (all `tenant_*` names that it has) and return them typed, defaults filled in.
+    """Validate the settings of one tenant (all its `tenant_*` names); return them typed, with defaults.
 
-    Raises TenantError with every problem found, not the first alone.
+    Raises TenantError with all problems.
     """
     problems = [problem] if (problem := name_problem(name)) else []
     problems += _unknown(name, values)
-    # What says nothing is as if it were not there.
+    # An empty value counts as missing.
     known = {key: value for key, value in values.items() if key in options() and value is not None}
     try:
         result = _checked(options(), defaults() | known)
@@ -164,7 +164,7 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     email = known.get("tenant_email")
     if isinstance(email, str) and not EMAIL.fullmatch(email):
         problems.append(f"{name}: tenant_email is {email!r}; an address such as hans@example.ch is right")
-    # What is of no right type has its sentence already.
+    # A value of the wrong type already has its message.
     problems += [] if problems else _not_plain(name, result.validated_parameters)
     if problems:
         raise TenantError(problems)

@@ -1,10 +1,9 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The containers of a tenant, read from the one list of them: roles/tenant/files/compose.yaml.
+"""The containers of a tenant, read from their only list: roles/tenant/files/compose.yaml.
 
-A service's section says what Compose does with it; its `x-silo` block says the rest, in keys that the file explains.
-Whoever needs to know the containers iterates over `services()`; what a server has to know of them an action plugin
-passes on from there.
+A service's section is for Compose; its `x-silo` block has everything else, in keys that the file explains. All code
+that needs the containers iterates over `services()`; action plugins pass the data that a server needs.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from silo.tenant.schema import PREFIX, TenantError, defaults, options, role
 
 BLOCK = "x-silo"
 KEYS = frozenset({"memory", "address", "port", "variables", "environment"})
-# A block and the lines below it that are further to the right.
+# A block and the lines below it with a larger indentation.
 BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
 PREFIXED = re.compile(PREFIX)
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
-# Of a subnet of 16 addresses: 0 is the network, 1 the gateway, and from 8 on Docker gives addresses by itself.
+# In a subnet of 16 addresses, 0 is the network, 1 the gateway, and Docker assigns those from 8 on.
 ADDRESSES = range(2, 8)
-# The service to which a tenant's route leads, with Immich's web server, admin command and environment.
+# The service behind a tenant's route, with Immich's web server, admin command and environment.
 PHOTO_SERVER = "server"
 
 
 class ServiceError(TenantError):
-    """The Compose file of the tenants is not right; the sentence names the service and the key."""
+    """The tenants' Compose file is invalid; the text names the service and the key."""
 
     def __init__(self, problem: str) -> None:
-        """Keep the one sentence."""
+        """Keep the one problem."""
         super().__init__([problem])
 
 
@@ -46,8 +45,8 @@ class ServiceError(TenantError):
 class Service:
     """One container of every tenant. `section` is Compose's, without the block.
 
-    `memory_setting` is the tenant's setting with its limit, or None where all have the same, `fixed_memory` in bytes.
-    `address` is the number of the host in the subnet; `port` is 0 where it listens nowhere. `variables` are its own
+    `memory_setting` is the tenant's setting with its limit, or None if all tenants have the same, `fixed_memory` in
+    bytes. `address` is the number of the host in the subnet; `port` is 0 if it does not listen. `variables` are its own
     lines of .env: name to a setting, to a part of the memory such as memory/4, or to a text. `environment` is variable
     of the container to setting.
     """
@@ -63,7 +62,7 @@ class Service:
 
     @property
     def prefix(self) -> str:
-        """The beginning of the names of its variables in .env, such as SERVER."""
+        """The prefix of its variables in .env, such as SERVER."""
         return self.name.upper().replace("-", "_")
 
     @property
@@ -73,7 +72,7 @@ class Service:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders of the tenant's own directory in which it keeps data."""
+        """The folders of the tenant's own directory with its data."""
         return tuple(source for source, read_only in self._own() if not read_only)
 
     @property
@@ -83,20 +82,20 @@ class Service:
 
     @property
     def writable(self) -> tuple[str, ...]:
-        """Where in the container it may write."""
+        """The paths in the container to which it may write."""
         volumes = (volume["target"] for volume in self.section.get("volumes", ()) if not volume.get("read_only"))
         return (*volumes, *(text.partition(":")[0] for text in self.section.get("tmpfs", ())))
 
     def memory(self, settings: Mapping[str, t.Any]) -> int:
-        """Return its limit in bytes; raises ValueError where the setting is no size."""
+        """Return its limit in bytes; raises ValueError if the setting is not a size."""
         return self.fixed_memory if self.memory_setting is None else int(human_to_bytes(settings[self.memory_setting]))
 
     def image(self, settings: Mapping[str, t.Any]) -> str:
-        """Return its image, that of the policy before that of the Compose file."""
+        """Return its image; the policy's takes precedence over the Compose file's."""
         return str(settings["tenant_images"].get(self.name) or self.section["image"])
 
     def with_environment(self, variables: Mapping[str, str]) -> dict[str, t.Any]:
-        """Return the section with more variables of the container; Compose fills nothing in in their values."""
+        """Return the section with additional variables; Compose does not interpolate their values."""
         more = {name: value.replace("$", "$$") for name, value in variables.items()}
         return {**self.section, **({"environment": {**self.section.get("environment", {}), **more}} if more else {})}
 
@@ -108,7 +107,7 @@ class Service:
 
 @dataclasses.dataclass(frozen=True)
 class _File:
-    """The Compose file: the text for a server, the same as data, the services in its order."""
+    """The Compose file: the text for a server, its data, and the services in its order."""
 
     text: str
     project: Mapping[str, t.Any]
@@ -116,22 +115,22 @@ class _File:
 
 
 def compose_path() -> Path:
-    """Return where the Compose file of all tenants is."""
+    """Return the path of the common Compose file."""
     return role() / "files" / "compose.yaml"
 
 
 def compose_file() -> str:
-    """Return the text of the Compose file as a server gets it, the same for all tenants."""
+    """Return the text of the common Compose file for servers."""
     return _read(compose_path()).text
 
 
 def project() -> Mapping[str, t.Any]:
-    """Return what stands in the Compose file as a server gets it."""
+    """Return the data of the common Compose file for servers."""
     return _read(compose_path()).project
 
 
 def services() -> Mapping[str, Service]:
-    """Return the services by name; raises ServiceError where the file is not right."""
+    """Return the services by name; raises ServiceError if the file is invalid."""
     return _read(compose_path()).services
 
 
@@ -141,7 +140,7 @@ def memory_settings() -> tuple[str, ...]:
 
 
 def default_memory() -> int:
-    """Return the limits of all services together, in bytes, where no plan and no tenant says otherwise."""
+    """Return the sum of the default limits of all services, in bytes."""
     return sum(service.memory(defaults()) for service in services().values())
 
 
@@ -161,7 +160,7 @@ def configuration_files() -> tuple[str, ...]:
 
 
 def mounts() -> dict[str, list[str]]:
-    """Return the files that services mount, each to the services that begin anew when it changes."""
+    """Return the files that services mount, each to the services that restart when it changes."""
     return {
         file: [service.name for service in services().values() if file in (*service.secrets, *service.files)]
         for file in (*secret_files(), *configuration_files())
@@ -178,7 +177,7 @@ def _read(path: Path) -> _File:
         raise ServiceError(f"{path}: the {BLOCK} blocks cannot be left out; each on lines of its own is right")
     made = {name: _service(name, section, blocks[name]) for name, section in found["services"].items()}
     _check_addresses(made)
-    # Without aliases, as what is shared in it would be changed together.
+    # Without aliases, because a change of a shared part would change all its users.
     return _File(text, json.loads(json.dumps(found)), made)
 
 

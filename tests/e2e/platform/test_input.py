@@ -9,7 +9,7 @@ WRONG = [
     ("otto", {**RIGHT, "quota": "lots"}, "otto: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right"),
     ("otto", {**RIGHT, "qouta": "1T"}, "otto: tenant_qouta is no setting of a tenant; tenant_quota is meant?"),
     ("otto", {**RIGHT, "email": "otto"}, "otto: tenant_email is 'otto'; an address such as hans@example.ch is right"),
-    ("otto", {**RIGHT, "index": 1}, "otto: tenant_index is 1, which is hans's; give it one of its own"),
+    ("otto", {**RIGHT, "index": 1}, "otto: tenant_index is 1, which is hans's; choose a free one"),
     ("otto", {**RIGHT, "subnet": "10.83.0.32/28"}, "otto: its subnet 10.83.0.32/28 is also maria's"),
     (
         "otto",

@@ -61,5 +61,5 @@ def test_any_other_text_is_no_link(tmp_path_factory, text):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(TenantError, match=r"file/hans: the link cannot be left there: "):
+    with pytest.raises(TenantError, match=r"file/hans: the link cannot be written there: "):
         access_link.write(tmp_path / "file" / "hans", access_link.make(), HOST)

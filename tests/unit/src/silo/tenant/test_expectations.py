@@ -4,15 +4,15 @@ import json
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.expected import parse
 
-from silo.tenant.expectations import promise, seccomp
+from silo.tenant.expectations import expected_state, seccomp
 from silo.tenant.model import derive
 
 GIB = 1024**3
 
 
-def test_what_is_promised_to_hans(tenant_values):
+def test_the_expected_state_of_hans(tenant_values):
     secrets = {f"{name}_password": f"s3cret-{name}" for name in ("database", "cache", "admin")}
-    found = promise(derive("hans", tenant_values | {"tenant_secrets": secrets}))
+    found = expected_state(derive("hans", tenant_values | {"tenant_secrets": secrets}))
     assert (found["name"], found["state"], found["uid"], found["bridge"]) == ("hans", "running", 200001, "im-1")
     assert (found["gateway"], found["storage"]) == ("10.83.0.17", "/instances/hans")
     server, database, cache = found["services"]
@@ -33,13 +33,13 @@ def test_what_is_promised_to_hans(tenant_values):
 
 
 def test_a_server_can_use_what_it_is_told(tenant_values):
-    (hans,) = parse({"server": "silo1", "tenants": [promise(derive("hans", tenant_values))]}).tenants
+    (hans,) = parse({"server": "silo1", "tenants": [expected_state(derive("hans", tenant_values))]}).tenants
     server, _database, cache = hans.services
     assert (hans.uid, cache.container, server.memory) == (200001, "silo-hans-cache-1", GIB)
 
 
 def test_the_database_is_ended_last(tenant_values):
-    server, database, cache = promise(derive("hans", tenant_values))["services"]
+    server, database, cache = expected_state(derive("hans", tenant_values))["services"]
     assert database["memory_order"] < cache["memory_order"] < server["memory_order"]
 
 

@@ -21,5 +21,5 @@ def test_what_is_wrong_with_each_and_with_all_is_told_at_once(tenant_values):
         load.read_all(hostvars, hostvars)
     assert caught.value.problems == (
         "peter: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right",
-        "maria: tenant_index is 1, which is hans's; give it one of its own",
+        "maria: tenant_index is 1, which is hans's; choose a free one",
     )

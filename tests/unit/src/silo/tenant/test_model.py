@@ -60,7 +60,7 @@ def test_a_subnet_of_another_form_is_refused(tenant, subnet):
 
 
 def test_two_tenants_with_one_index_are_refused(tenant):
-    with pytest.raises(TenantError, match="^maria: tenant_index is 1, which is hans's; give it one of its own$"):
+    with pytest.raises(TenantError, match="^maria: tenant_index is 1, which is hans's; choose a free one$"):
         model.check_fleet([tenant("hans"), tenant("maria")])
 
 

@@ -29,7 +29,7 @@ def test_they_are_kept_encrypted_and_for_the_operator_alone(tmp_path):
 def test_a_file_that_is_there_is_never_replaced(tmp_path):
     path = tmp_path / "vault.yml"
     path.write_text("the only key to a customer's photos")
-    with pytest.raises(TenantError, match="another run has just made it"):
+    with pytest.raises(TenantError, match="another run has just created it"):
         secrets.write(path, secrets.make(), VAULT)
     assert [entry.name for entry in tmp_path.iterdir()] == ["vault.yml"]
     assert path.read_text() == "the only key to a customer's photos"

@@ -89,8 +89,8 @@ def test_an_upgrade_makes_no_container_anew(case):
     found = json.loads(json.dumps(dataclasses.asdict(render(tenant, SECRETS))))
     assert found.pop("compose") == ""
     assert found == before["files"]
-    promised = expectations.promise(tenant)
-    assert {key: promised[key] for key in before["expected"]} == before["expected"]
+    expected = expectations.expected_state(tenant)
+    assert {key: expected[key] for key in before["expected"]} == before["expected"]
 
 
 def test_a_server_gets_the_compose_file_as_it_was():
@@ -157,7 +157,7 @@ def test_a_fourth_container_is_in_the_memory_budget(fourth):
 
 
 def test_a_fourth_container_is_verified(fourth):
-    expected = parse({"ports": expectations.ports(), "tenants": [expectations.promise(fourth)]})
+    expected = parse({"ports": expectations.ports(), "tenants": [expectations.expected_state(fourth)]})
     (tenant,) = expected.tenants
     (found,) = (service for service in tenant.services if service.label == "hans/thumbs")
     assert (found.memory, found.processes, found.memory_order) == (256 * MIB, 32, 200)
