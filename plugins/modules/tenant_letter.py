@@ -63,5 +63,5 @@ summary:
   returned: success
   type: list
   elements: str
-  sample: ["hans: the letter 'created' is with the relay."]
+  sample: ["hans: the relay has accepted the letter 'created'."]
 """

@@ -1,4 +1,4 @@
-"""The images that run: what is pinned, what their registries have, what each server really runs, and the list of it."""
+"""Images: pinned references, tags at their registries, images that run on each server, and the SBOM."""
 
 from silo.images.bom import document
 from silo.images.collector import Row, survey

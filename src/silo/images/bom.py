@@ -1,4 +1,4 @@
-"""The list of what runs, as CycloneDX: the controller's Python and collections, and the images on the servers."""
+"""The SBOM as CycloneDX: the controller's Python packages and collections, and the images on the servers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _collections() -> Iterator[Component]:
 
 
 def _images(running: Iterable[Running]) -> Iterator[Component]:
-    """Yield each image once, with who runs it; two digests of one name are two images."""
+    """Yield each image once, with the servers that run it; two digests of one name are two images."""
     users: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for one in running:
         for digest in one.digests or ("",):
@@ -65,6 +65,6 @@ def _images(running: Iterable[Running]) -> Iterator[Component]:
 
 
 def document(running: Iterable[Running]) -> str:
-    """Return the list as CycloneDX 1.6 in JSON."""
+    """Return the SBOM as CycloneDX 1.6 in JSON."""
     bom = Bom(components=[*_packages(), *_collections(), *_images(running)])
     return JsonV1Dot6(bom).output_as_string(indent=2)

@@ -1,4 +1,4 @@
-"""Each image beside what its registry has now and what runs of it."""
+"""Compares each image with its registry and with the servers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WORKERS = 8
 
 
 class Asked(t.Protocol):
-    """What is asked of registries."""
+    """The queries to registries."""
 
     def digest(self, image: Reference) -> str:
-        """Return the digest that a tag has now."""
+        """Return the current digest of a tag."""
 
     def tags(self, image: Reference) -> list[str]:
         """Return all tags of a repository."""
@@ -26,9 +26,9 @@ class Asked(t.Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An image. `current` is the digest of its tag now; `runs`: server to the digests of what runs there of it.
+    """An image. `current` is the current digest of its tag; `runs`: server to the digests that run there.
 
-    `problem` says why a registry could not be asked; empty where it was, or was not to be.
+    `problem` says why the registry could not be queried; empty otherwise.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Row:
 
 
 def _asked(image: Reference, registry: Asked | None) -> tuple[str, tuple[str, ...], str]:
-    # Of an image that is named by its digest alone, no registry can say what is newer.
+    # An image with only a digest has no newer tags.
     if registry is None or not image.tag:
         return "", (), ""
     try:
@@ -60,7 +60,7 @@ def _runs(image: Reference, running: Iterable[Running]) -> dict[str, tuple[str, 
 
 
 def survey(images: Mapping[str, Reference], running: Iterable[Running], registry: Asked | None) -> tuple[Row, ...]:
-    """Return a row for each image; without a registry nobody is asked, and what runs is all that is told."""
+    """Return a row for each image; without a registry, only with the images that run."""
     listed = tuple(running)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         asked = list(pool.map(lambda image: _asked(image, registry), images.values()))

@@ -1,4 +1,4 @@
-"""The file in which the images stand: read, and changed without a change to its other bytes."""
+"""The file with the images: reads it, and changes references without any other byte."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = Path("group_vars") / "all" / "images.yml"
 
 @dataclasses.dataclass(frozen=True)
 class Pins:
-    """The images of one file, by their names in it."""
+    """The images of one file, by name."""
 
     path: Path
     text: str
@@ -28,13 +28,13 @@ class Pins:
 
     @classmethod
     def of(cls, inventory: Path, root: Path) -> Pins:
-        """Return those of the inventory where it has a file of its own, else those of the repository `root`."""
+        """Return the images of the inventory's file if it has one, else those of the repository `root`."""
         own = inventory / NAME
         return cls.read(own if own.is_file() else root / NAME)
 
     @classmethod
     def read(cls, path: Path) -> Pins:
-        """Read a file; raises ImageError where it holds no images by their names."""
+        """Read a file; raises ImageError if it has no images."""
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
@@ -42,35 +42,35 @@ class Pins:
         return cls(path, text, {name: Reference.parse(node.value) for name, node in _nodes(path, text).items()})
 
     def pinned(self, digests: Mapping[str, Reference]) -> Pins:
-        """Return the same with other references, by name; comments, order and quotes stay."""
+        """Return a copy with other references, by name; comments, order and quotes stay."""
         text = self.text
         nodes = _nodes(self.path, text)
-        # From the end, so that what stands before keeps its place.
+        # From the end, so that earlier positions stay valid.
         for name in sorted(digests, key=lambda one: nodes[one].start_mark.index, reverse=True):
             node = nodes[name]
             quote = node.style if node.style in ("'", '"') else ""
             text = f"{text[: node.start_mark.index]}{quote}{digests[name]}{quote}{text[node.end_mark.index :]}"
         found = {name: Reference.parse(node.value) for name, node in _nodes(self.path, text).items()}
         if found != {**self.images, **digests}:
-            raise ImageError(f"{self.path} cannot be edited without a change to its other lines; edit by hand")
+            raise ImageError(f"{self.path} cannot be edited without changing its other lines; edit it by hand")
         return dataclasses.replace(self, text=text, images=found)
 
     def write(self) -> None:
-        """Write the file, whole or not at all; its mode stays."""
+        """Write the file atomically; its mode stays."""
         files.write(self.path, self.text)
 
 
 def _nodes(path: Path, text: str) -> dict[str, ScalarNode]:
-    right = f"lines such as 'traefik: docker.io/library/traefik:v3.7.15' below '{VARIABLE}:' are right"
+    right = f"it must have lines such as 'traefik: docker.io/library/traefik:v3.7.15' below '{VARIABLE}:'"
     try:
         root: t.Any = YAML().compose(text)
     except YAMLError:
-        raise ImageError(f"{path} is no YAML; {right}") from None
+        raise ImageError(f"{path} is not YAML; {right}") from None
     pairs = root.value if isinstance(root, MappingNode) else []
     tables = [value for key, value in pairs if key.value == VARIABLE]
     if len(tables) != 1 or not isinstance(tables[0], MappingNode):
-        raise ImageError(f"{path} holds no images; {right}")
+        raise ImageError(f"{path} has no images; {right}")
     nodes = {key.value: value for key, value in tables[0].value}
     if not nodes or not all(isinstance(node, ScalarNode) for node in nodes.values()):
-        raise ImageError(f"{path} holds no images; {right}")
+        raise ImageError(f"{path} has no images; {right}")
     return nodes

@@ -1,4 +1,4 @@
-"""The name of an image, taken apart; and which of a registry's tags are newer than one. Pure."""
+"""Parses the name of an image, and finds newer tags. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NUMBER = re.compile(r"[0-9]+")
 
 
 class ImageError(Exception):
-    """An image that is not named as it should be, or cannot be pinned; the text is a sentence."""
+    """The name of an image is invalid, or it cannot be pinned; the text is a sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """An image by its full name. `tag` and `digest` (sha256:...) are empty where the name has none."""
+    """An image by its full name. `tag` and `digest` (sha256:...) are empty if the name has none."""
 
     registry: str
     repository: str
@@ -30,10 +30,10 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Take a name apart; raises ImageError."""
+        """Parse a name; raises ImageError."""
         found = NAME.fullmatch(text)
         if not found:
-            right = "a full name such as docker.io/library/traefik:v3.7.15@sha256:... is right"
+            right = "it must be a full name such as docker.io/library/traefik:v3.7.15@sha256:..."
             raise ImageError(f"{text!r} is no name of an image; {right}")
         return cls(found["registry"], found["repository"], found["tag"] or "", found["digest"] or "")
 
@@ -44,21 +44,21 @@ class Reference:
 
     @property
     def familiar(self) -> str:
-        """The name as Docker tells it, without tag and digest, and without what it takes for granted."""
+        """The name as Docker prints it, without tag and digest, and without Docker's default registry."""
         return f"{self.registry}/{self.repository}".removeprefix(f"{HUB}/library/").removeprefix(f"{HUB}/")
 
     @property
     def url(self) -> str:
-        """The address of its repository at the registry; of one on this very machine without TLS, as with Docker."""
+        """The URL of its repository at the registry; like Docker, without TLS for a registry on this machine."""
         host = "registry-1.docker.io" if self.registry == HUB else self.registry
         local = host.partition(":")[0] in ("localhost", "127.0.0.1")
         return f"{'http' if local else 'https'}://{host}/v2/{self.repository}"
 
 
 def newer(tag: str, tags: Iterable[str]) -> list[str]:
-    """Return those of `tags` that are written like `tag` and whose numbers are higher, lowest first.
+    """Return the `tags` with the form of `tag` and higher numbers, lowest first.
 
-    So v3.2.10 is newer than v3.2.2, and neither v4.0.0-rc.1 nor v3 is; a tag without numbers, such as stable, has none.
+    So v3.2.10 is newer than v3.2.2, but v4.0.0-rc.1 and v3 are not; a tag without numbers, such as stable, has none.
     """
 
     def numbers(text: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What runs on each server, and what it should be: one playbook that reads."""
+"""The images that run on each server, and those that should, read by one playbook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from silo.images.reference import ImageError, Reference
 
 @dataclasses.dataclass(frozen=True)
 class Running:
-    """A container of ours: its server, its image as Compose names it, and the digests by which registries know that."""
+    """A container of silo: its server, its image as Compose names it, and the registry digests of the image."""
 
     server: str
     container: str
@@ -23,7 +23,7 @@ class Running:
 
     @property
     def familiar(self) -> str:
-        """The name of its image, without tag and digest; as it stands where it is not a full one."""
+        """The name of its image, without tag and digest; unchanged if it is not a full name."""
         try:
             return Reference.parse(self.image).familiar
         except ImageError:
@@ -31,9 +31,9 @@ class Running:
 
 
 def read(inventory: Path) -> tuple[Mapping[str, str], tuple[Running, ...], tuple[str, ...]]:
-    """Return the images that should run, by name; the containers; and a sentence for each server that is away.
+    """Return the desired images, by name; the containers; and a sentence for each server that does not answer.
 
-    Raises silo.ansible.runner.RunError where Ansible cannot read the inventory.
+    Raises silo.ansible.runner.RunError if Ansible cannot read the inventory.
     """
     book = results.read(inventory, ReadTag.IMAGES)
     images: dict[str, str] = {}
@@ -43,7 +43,7 @@ def read(inventory: Path) -> tuple[Mapping[str, str], tuple[Running, ...], tuple
     problems = []
     for host, result in sorted(book.get(TaskId.IMAGES, {}).items()):
         if result.problem:
-            problems.append(f"{host} does not say what it runs: {result.problem}")
+            problems.append(f"the images of {host} cannot be read: {result.problem}")
             continue
         for one in result.values["containers"]:
             digests = tuple(digest.rpartition("@")[2] for digest in one["digests"])

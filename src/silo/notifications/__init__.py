@@ -1,4 +1,4 @@
-"""The letters to customers: what they say, how they are made a message, and how each is sent once."""
+"""Letters to customers: templates, messages, and delivery exactly once."""
 
 from silo.notifications.errors import LetterError
 from silo.notifications.letter import ZONE, Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed

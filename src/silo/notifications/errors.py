@@ -1,13 +1,13 @@
-"""What goes wrong with letters, in one tree."""
+"""The errors of letters."""
 
 
 class LetterError(Exception):
-    """A letter that cannot be written, kept or sent; the text is a sentence for the operator."""
+    """A letter cannot be written, stored or sent; the text is a sentence for the operator."""
 
 
 class TemporaryError(LetterError):
-    """The relay, or the way to it, may do better later (4xx, network)."""
+    """A temporary failure of the relay or the network (4xx)."""
 
 
 class PermanentError(LetterError):
-    """The relay will never take this (5xx to its sender, recipient or body)."""
+    """The relay will never accept this letter (5xx for its sender, recipient or body)."""

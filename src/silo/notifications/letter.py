@@ -1,4 +1,4 @@
-"""Each kind of letter with what it needs to say, and its rendering in a language."""
+"""The kinds of letters with their data, and their rendering in a language."""
 
 import re
 from dataclasses import dataclass, fields
@@ -24,14 +24,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 @dataclass(frozen=True)
 class Letter:
-    """What every letter holds: the customer's name, and the address of their cloud (https)."""
+    """The data of every letter: the tenant's name, and the address of its photo cloud (https)."""
 
     kind: ClassVar[str]
     name: str
     address: str
 
     def __post_init__(self) -> None:
-        """Raise LetterError on a link that is not https and on a time without a zone."""
+        """Raise LetterError for a link that is not https, or a time without a zone."""
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in ("address", "link") and not re.fullmatch(r"https://[^\s<>\"']+", value):
@@ -42,7 +42,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Created(Letter):
-    """The cloud is ready: a one-time login link, and until when it is valid."""
+    """The photo cloud is ready: a one-time login link and its expiry."""
 
     kind = "created"
     link: str
@@ -51,7 +51,7 @@ class Created(Letter):
 
 @dataclass(frozen=True)
 class Access(Letter):
-    """The login link, issued again."""
+    """A new login link and its expiry."""
 
     kind = "access"
     link: str
@@ -60,7 +60,7 @@ class Access(Letter):
 
 @dataclass(frozen=True)
 class Suspended(Letter):
-    """Unpaid: the link to pay."""
+    """The photo cloud is suspended because of an unpaid invoice: the link to pay."""
 
     kind = "suspended"
     link: str
@@ -68,14 +68,14 @@ class Suspended(Letter):
 
 @dataclass(frozen=True)
 class Restored(Letter):
-    """The cloud is open again."""
+    """The photo cloud runs again."""
 
     kind = "restored"
 
 
 @dataclass(frozen=True)
 class PaymentFailed(Letter):
-    """A payment failed: before which day it can be made up for, and the link for it."""
+    """A payment failed: the day until which it can be paid, and the link to pay."""
 
     kind = "payment_failed"
     on: date
@@ -84,14 +84,14 @@ class PaymentFailed(Letter):
 
 @dataclass(frozen=True)
 class OrderWaits(Letter):
-    """What was paid waits for room."""
+    """A paid order waits for room."""
 
     kind = "order_waits"
 
 
 @dataclass(frozen=True)
 class PlanChanged(Letter):
-    """Another plan: its storage in bytes."""
+    """The plan has changed: its storage in bytes."""
 
     kind = "plan_changed"
     limit: int
@@ -99,7 +99,7 @@ class PlanChanged(Letter):
 
 @dataclass(frozen=True)
 class DeletionAnnounced(Letter):
-    """The day of the deletion, the days left (1 or more), and the link that prevents it."""
+    """A warning: the day of the deletion, the days left (1 or more), and the link to pay."""
 
     kind = "deletion_announced"
     on: date
@@ -109,7 +109,7 @@ class DeletionAnnounced(Letter):
 
 @dataclass(frozen=True)
 class Deleted(Letter):
-    """What was deleted (files, bytes) and when; until when it can be brought back."""
+    """The photo cloud was deleted: files, bytes and time, and until when it can be restored."""
 
     kind = "deleted"
     files: int
@@ -120,17 +120,17 @@ class Deleted(Letter):
 
 @dataclass(frozen=True)
 class Quota(Letter):
-    """Bytes used of the limit in bytes; full from 100 percent."""
+    """The storage is filling: used and limit in bytes; full from 100 percent."""
 
     kind = "quota"
     used: int
     limit: int
 
     def __post_init__(self) -> None:
-        """Raise LetterError on a limit below 1 byte or a use below 0."""
+        """Raise LetterError for a limit below 1 byte or a negative usage."""
         super().__post_init__()
         if self.limit < 1 or self.used < 0:
-            raise LetterError(f"quota: {self.used} of {self.limit} bytes; used is 0 or more, the limit 1 or more")
+            raise LetterError(f"quota: {self.used} of {self.limit} bytes; used must be 0 or more, the limit 1 or more")
 
     @property
     def percent(self) -> int:
@@ -140,7 +140,7 @@ class Quota(Letter):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A letter in one language: a subject of one line, and the body as text and as HTML."""
+    """A letter in one language: a one-line subject, and the body as text and as HTML."""
 
     subject: str
     text: str
@@ -148,7 +148,7 @@ class Rendered:
 
 
 def size(count: int, locale: str) -> str:
-    """Bytes as a customer reads them: 1.5 GB, 1,5 Go."""
+    """Return bytes in the customer's language: 1.5 GB, 1,5 Go."""
     letter = "o" if locale.startswith("fr") else "B"
     value, prefix = float(count), ""
     for prefix in ("", "k", "M", "G", "T"):  # noqa: B007 (the last one stays for what is larger)
@@ -201,9 +201,9 @@ def _words(letter: Letter, language: str) -> dict[str, object]:
 
 
 def render(letter: Letter, language: Language) -> Rendered:
-    """The letter in that language. Raise LetterError for a language there is none in."""
+    """Return the letter in a language. Raise LetterError for an unknown one."""
     if language not in LOCALES:
-        raise LetterError(f"language {language!r} is not known; it is one of {', '.join(LOCALES)}")
+        raise LetterError(f"language {language!r} is not known; it must be one of {', '.join(LOCALES)}")
     catalogue, words = _catalogue(language), _words(letter, language)
     entry = catalogue[letter.kind]
 

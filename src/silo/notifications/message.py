@@ -1,4 +1,4 @@
-"""A rendered letter as a message that mail servers take."""
+"""A rendered letter as an e-mail message."""
 
 import hashlib
 import re
@@ -16,9 +16,9 @@ _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 
 
 def mailbox(field: str, address: str, name: str = "") -> Address:
-    """The address with its domain in ASCII (IDNA). Raise LetterError that names the field."""
+    """Return the address with its domain in ASCII (IDNA). Raise LetterError that names the field."""
     if any(not c.isprintable() for c in address + name):
-        raise LetterError(f"{field}: the address or name holds a line break or another control character; remove it")
+        raise LetterError(f"{field}: the address or name contains a line break or another control character; remove it")
     local, _, domain = address.rpartition("@")
     if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
         raise LetterError(f"{field}: {address!r} is not an e-mail address such as hans@example.ch")
@@ -32,7 +32,7 @@ def mailbox(field: str, address: str, name: str = "") -> Address:
 def compose(
     event_id: str, recipient: str, rendered: Rendered, language: str, sender: Address, reply_to: str = ""
 ) -> EmailMessage:
-    """The message of that event, always with the same Message-ID. Raise LetterError on an address that cannot be."""
+    """Return the message of an event, always with the same Message-ID. Raise LetterError for an invalid address."""
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = mailbox("recipient", recipient)

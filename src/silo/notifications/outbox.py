@@ -1,4 +1,4 @@
-"""The outbox: each event's letter is kept until the relay has it, and never sent twice."""
+"""The outbox: it stores the letter of each event until the relay has accepted it, and never sends it twice."""
 
 import hashlib
 import math
@@ -33,9 +33,9 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 @dataclass(frozen=True)
 class PendingNotification:
-    """A letter that a tenant's customer gets as soon as what it says is true; `since` makes its event its own.
+    """A letter that is sent to a tenant's customer as soon as its content is true; `since` makes its event unique.
 
-    `link` is where this customer can pay, empty for the platform's page.
+    `link` is this customer's page to pay, empty for the platform's page.
     """
 
     tenant: str
@@ -45,33 +45,33 @@ class PendingNotification:
 
     @property
     def event(self) -> str:
-        """The id of the event, under which one letter is sent."""
+        """The id of the event, which has one letter."""
         return f"{self.kind}/{self.tenant}/{self.since}"
 
 
 class Outbox:
-    """Letters by event id in a file that only its owner reads."""
+    """Letters by event id, in a file that only its owner can read."""
 
     def __init__(self, settings: MailSettings, clock: Callable[[], float] = time.time) -> None:
-        """Make the file where it is missing; clock gives seconds since 1970."""
+        """Create the file if it is missing; `clock` returns seconds since 1970."""
         self.settings, self._clock = settings, clock
         sqlite.connect(settings.outbox, _prepare).close()
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite.connect(self.settings.outbox)) as database:
-            database.execute("PRAGMA secure_delete=ON")  # the login link leaves the file with its row's body
+            database.execute("PRAGMA secure_delete=ON")  # overwrites the login link when the body of its row is deleted
             yield database
 
     def queue_notification(self, tenant: str, kind: str, link: str = "") -> bool:
-        """Queue a letter of this kind to the tenant's customer; False where one is queued already."""
+        """Queue a letter of this kind to the tenant's customer; False if one is queued already."""
         since = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
         with self._database() as database:
             columns = "INSERT OR IGNORE INTO pending_notification (tenant, kind, since, link) VALUES (?, ?, ?, ?)"
             return bool(database.execute(columns, (tenant, kind, since, link)).rowcount)
 
     def pending_notifications(self, tenant: str | None = None) -> tuple[PendingNotification, ...]:
-        """The notifications queued for a tenant's customer, or for all; the oldest first."""
+        """Return the queued notifications of a tenant, or of all, the oldest first."""
         with self._database() as database:
             rows = database.execute(
                 "SELECT tenant, kind, since, link FROM pending_notification ORDER BY since, kind"
@@ -79,17 +79,17 @@ class Outbox:
         return tuple(PendingNotification(*row) for row in rows if tenant in (None, row[0]))
 
     def forget(self, tenant: str, kind: str) -> None:
-        """Drop a queued notification: its letter is written, or would no longer be true."""
+        """Remove a queued notification whose letter is written, or is not true any more."""
         with self._database() as database:
             database.execute("DELETE FROM pending_notification WHERE tenant = ? AND kind = ?", (tenant, kind))
 
     def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
-        """Keep the letter; False if it is kept already. Raise LetterError if the event has another letter."""
+        """Store the letter; False if it is stored already. Raise LetterError if the event has another letter."""
         digest = hashlib.sha256(repr((recipient, letter, language)).encode()).hexdigest()
         return self._keep(event_id, recipient, render(letter, language), language, digest)
 
     def enqueue_rendered(self, event_id: str, recipient: str, rendered: Rendered) -> bool:
-        """Keep a letter in English that is rendered already; as `enqueue`."""
+        """Store a rendered letter in English, as `enqueue` does."""
         digest = hashlib.sha256(repr((recipient, rendered)).encode()).hexdigest()
         return self._keep(event_id, recipient, rendered, "en", digest)
 
@@ -108,19 +108,19 @@ class Outbox:
         return bool(fresh)
 
     def withdraw(self, event_id: str) -> bool:
-        """Take back a pending letter that is no longer true; False where it is on its way."""
+        """Remove a pending letter that is not true any more; False if it is already being sent."""
         with self._database() as database:
             where = "DELETE FROM letter WHERE event_id = ? AND state = 'pending'"
             return bool(database.execute(where, (event_id,)).rowcount)
 
     def states(self) -> dict[str, tuple[str, str]]:
-        """State (pending, sending, sent, failed) and last error by event id."""
+        """Return event id to state (pending, sending, sent, failed) and last error."""
         with self._database() as database:
             rows = database.execute("SELECT event_id, state, error FROM letter").fetchall()
         return {event_id: (state, error) for event_id, state, error in rows}
 
     def deliver(self, at_once: bool = False) -> int:
-        """Send what is due, or all that waits, and return how many the relay took; 0 if another process delivers."""
+        """Send due letters, or all pending ones; return how many the relay accepted; 0 if another process delivers."""
         try:
             with locks.held(self.settings.outbox.with_name(f"{self.settings.outbox.name}.lock")):
                 return self._deliver(at_once)
@@ -129,14 +129,14 @@ class Outbox:
 
     def _deliver(self, at_once: bool) -> int:
         with self._database() as database:
-            # Failed, not sent again: a customer can ask for a new link, but cannot unread a second letter.
+            # Failed, not sent again: the relay may have accepted it, and a customer can ask for a new link.
             self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
             due = database.execute(
                 "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",
                 (math.inf if at_once else self._clock(),),
             ).fetchall()
             sent = sum(self._send(database, *row) for row in due)
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # no copy of a body stays in the log
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # removes copies of bodies from the log
             return sent
 
     def _send(self, database: sqlite3.Connection, event_id: str, recipient: str, body: bytes, attempts: int) -> bool:

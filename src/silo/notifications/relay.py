@@ -1,4 +1,4 @@
-"""The operator's relay: one connection per letter, and which errors may pass."""
+"""Sends letters through the operator's relay, one connection for each, and classifies its errors."""
 
 import smtplib
 import ssl
@@ -11,24 +11,24 @@ from silo.notifications.settings import MailSettings
 
 
 class UncertainError(LetterError):
-    """The way broke after the body was begun: nobody knows whether the relay took it."""
+    """The connection broke after the relay may have accepted the message."""
 
 
 class Relay:
-    """Sends by the settings; every refusal is a LetterError."""
+    """Sends letters with the settings; every refusal is a LetterError."""
 
     def __init__(self, settings: MailSettings) -> None:
-        """Nothing is connected yet."""
+        """Keep the settings; connect later."""
         self.settings = settings
 
     def check(self, recipient: str) -> str:
-        """Connect, log in, name sender and recipient, send nothing. Return a sentence; raise LetterError."""
+        """Connect, log in, name sender and recipient, send nothing. Return a message; raise LetterError."""
         with self._envelope(recipient) as client:
             client.rset()
-        return f"{self._name} takes our mail ({self.settings.security})"
+        return f"{self._name} accepts letters ({self.settings.security})"
 
     def send(self, recipient: str, message: bytes, before_data: Callable[[], None]) -> None:
-        """Send; before_data is called when nothing but the body is missing.
+        """Send a message; call `before_data` right before its body.
 
         Raise TemporaryError, PermanentError, or UncertainError.
         """
@@ -39,7 +39,9 @@ class Relay:
             except smtplib.SMTPDataError as error:
                 code, reply = error.smtp_code, _bytes(error.smtp_error)
             except (OSError, smtplib.SMTPException) as error:
-                raise UncertainError(f"{self._name}: the connection broke within the letter") from error
+                raise UncertainError(
+                    f"{self._name}: the connection broke after the relay may have accepted the letter"
+                ) from error
             self._expect(code, reply, "the letter")
 
     @property
@@ -75,10 +77,12 @@ class Relay:
             self._expect(code, reply, "the recipient")
             yield client
         except ssl.SSLCertVerificationError as error:
-            # The settings are wrong, not the letter: it stays in the outbox.
-            raise LetterError(f"{self._name}: its certificate does not hold: {error.verify_message}") from error
+            # An error of the settings, not of the letter, which stays in the outbox.
+            raise LetterError(f"{self._name}: its certificate is not valid: {error.verify_message}") from error
         except smtplib.SMTPNotSupportedError as error:
-            raise LetterError(f"{self._name} does not offer what is asked ({settings.security}, login)") from error
+            raise LetterError(
+                f"{self._name} does not support the required security ({settings.security}) or login"
+            ) from error
         except smtplib.SMTPResponseException as error:
             kind = LetterError if 500 <= error.smtp_code < 600 else TemporaryError
             raise kind(f"{self._name} refuses the connection or login: {error.smtp_code}") from error

@@ -1,4 +1,4 @@
-"""Where letters go out, and how."""
+"""The settings of the mail relay and the outbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from silo.notifications.errors import LetterError
 from silo.notifications.message import mailbox
 
-# Variables of the inventory by the setting that they give.
+# Variable of the inventory to its setting.
 VARIABLES = {
     "host": "letters_relay_host",
     "port": "letters_relay_port",
@@ -21,13 +21,13 @@ VARIABLES = {
     "sender_name": "letters_sender_name",
     "reply_to": "letters_reply_to",
 }
-# Who is told what goes wrong.
+# The recipient of alerts.
 OPERATOR = "letters_operator"
 
 
 @dataclass(frozen=True)
 class MailSettings:
-    """The operator's relay, the sender, and the outbox; the password is only ever in a file."""
+    """The operator's relay, the sender, and the outbox; the password is only in a file."""
 
     host: str
     port: int
@@ -43,7 +43,7 @@ class MailSettings:
 
     @classmethod
     def of(cls, variables: Mapping[str, Any], outbox: Path) -> "MailSettings | None":
-        """The settings that the inventory's variables give, or None where no relay is set. Raise LetterError."""
+        """Return the settings from the inventory's variables, or None without a relay. Raise LetterError."""
         if not variables.get(VARIABLES["host"]):
             return None
         values = {key: variables[name] for key, name in VARIABLES.items() if variables.get(name) not in (None, "")}
@@ -60,7 +60,7 @@ class MailSettings:
             raise LetterError(f"a letter needs a relay, a port and a sender: {error}") from error
 
     def __post_init__(self) -> None:
-        """Raise LetterError with a sentence on the first value that cannot be."""
+        """Raise LetterError for the first invalid value."""
         if not self.host or any(c.isspace() for c in self.host):
             raise LetterError(f"host: {self.host!r} is not a name or address of a relay, such as smtp.example.ch")
         if not 1 <= self.port <= 65535:
@@ -68,7 +68,9 @@ class MailSettings:
         if self.security not in ("starttls", "tls", "none"):
             raise LetterError(f"security: {self.security!r} is not one of starttls, tls, none")
         if self.security == "none" and not _loopback(self.host):
-            raise LetterError(f"security: none is for a relay on this machine, and {self.host} is not; take starttls")
+            raise LetterError(
+                f"security: none is only for a relay on this machine, and {self.host} is not; use starttls"
+            )
         if bool(self.user) != bool(self.password_file):
             raise LetterError("user and password_file: give both, or neither")
         if not 0 < self.timeout <= 600:
@@ -78,7 +80,7 @@ class MailSettings:
             mailbox("reply_to", self.reply_to)
 
     def password(self) -> str:
-        """The first line of the password file. Raise LetterError if others can read it, or it is not there."""
+        """Return the first line of the password file. Raise LetterError if others can read it, or it is missing."""
         if self.password_file is None:
             return ""
         try:

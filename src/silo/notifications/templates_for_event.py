@@ -1,4 +1,4 @@
-"""From what happens to a tenant to its letter, and how far that is, in a sentence."""
+"""The letter for an event of a tenant, and a sentence on its delivery."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from silo.notifications.letter import Access, Created, Letter, PlanChanged, Restored, Suspended
 from silo.notifications.outbox import Outbox
 
-# The state in which a tenant must be, so that its letter tells the truth.
+# The state of a tenant in which the content of a letter is true.
 TRUE_WHEN: Mapping[str, str] = {
     "created": "running",
     "access": "running",
@@ -17,23 +17,23 @@ TRUE_WHEN: Mapping[str, str] = {
 
 
 def with_link(kind: str, name: str, address: str, link: str, valid_until: datetime) -> Letter:
-    """The letter that brings a one-time link: `created`, or `access` for a link that is issued again."""
+    """Return the letter with a one-time link: `created`, or `access` for a new link."""
     return {"created": Created, "access": Access}[kind](name, address, link, valid_until)
 
 
 def of_state(kind: str, name: str, address: str, payment_url: str, quota: int) -> Letter:
-    """The letter of a tenant that is `suspended` or `restored`, or has another plan; its quota is in bytes."""
+    """Return the letter for `suspended`, `restored` or another plan; the quota is in bytes."""
     if kind == "plan_changed":
         return PlanChanged(name, address, quota)
     return Suspended(name, address, payment_url) if kind == "suspended" else Restored(name, address)
 
 
 def delivery_status(outbox: Outbox, event: str) -> str:
-    """How far the letter of an event is, for the operator."""
+    """Return a sentence on the delivery of an event's letter, for the operator."""
     kind, name, _since = event.split("/")
     state, error = outbox.states().get(event, ("missing", ""))
     if state == "sent":
-        return f"{name}: the letter '{kind}' is with the relay."
+        return f"{name}: the relay has accepted the letter '{kind}'."
     if state == "failed":
         return f"{name}: the letter '{kind}' will not be sent: {error}."
     return f"{name}: the letter '{kind}' waits" + (f": {error}." if error else " for the relay.")

@@ -1,1 +1,1 @@
-"""What an operator reads of all tenants: what they use, what they cost, what is wrong."""
+"""Reports on all tenants: usage, billing periods, alerts."""

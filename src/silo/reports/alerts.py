@@ -1,7 +1,7 @@
-"""What is wrong, as Prometheus on each host holds it to be, told once: to the operator, and to whom it concerns.
+"""The alerts of Prometheus on each host, reported once to the operator and to affected customers.
 
-The thresholds stand in Prometheus' rules (role monitoring), which also see to it that what goes up and down around one
-is one alert. Here it is only remembered what was told.
+Prometheus' rules (role monitoring) have the thresholds and their hysteresis. This module only stores which alerts were
+reported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from silo.notifications.letter import Quota, Rendered
 from silo.notifications.settings import OPERATOR
 
 SILENT = "PrometheusSilent"
-# Of which the customer is told too, the least first.
+# Alerts that the customer gets as well, the mildest first.
 OF_QUOTA = ("TenantStorageFilling", "TenantStorageNearlyFull", "TenantStorageFull")
 SEVERITIES = ("critical", "warning", "info")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -33,9 +33,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 @dataclasses.dataclass(frozen=True)
 class Alert:
-    """Something that is wrong on a host since a time (ISO 8601). `tenant` is empty where it is no tenant's.
+    """An alert of a host since a time (ISO 8601). `tenant` is empty if it concerns no tenant.
 
-    `labels` tell it from others of its name; `value` is the number that made it, as Prometheus writes it.
+    `labels` distinguish it from others of its name; `value` is Prometheus' number.
     """
 
     host: str
@@ -50,13 +50,13 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """What stays the same as long as it is the same alert."""
+        """The identity of the alert, unchanged as long as it fires."""
         return f"{self.host} {self.name} {self.labels} {self.since}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Crossings:
-    """What is wrong now, what of it was not at the last look, and what is not any more."""
+    """The current alerts, and those that began or ended since the last run."""
 
     now: tuple[Alert, ...]
     begun: tuple[Alert, ...]
@@ -64,7 +64,7 @@ class Crossings:
 
     @property
     def event(self) -> str:
-        """The id of the event, the same where a run that was cut off is made again."""
+        """The id of the event, the same if an interrupted run is repeated."""
         keys = "\n".join(sorted(f"+{one.key}" for one in self.begun) + sorted(f"-{one.key}" for one in self.ended))
         return f"alerts/operator/{hashlib.sha256(keys.encode()).hexdigest()[:32]}"
 
@@ -90,9 +90,9 @@ def _alert(host: str, found: Mapping[str, t.Any]) -> Alert:
 
 
 def wrong(found: runner.Results, before: Iterable[Alert], now: datetime.datetime) -> tuple[Alert, ...]:
-    """Return what is wrong, by severity; of a host that does not answer, what was wrong before and that.
+    """Return the alerts, by severity; for a host that does not answer, its earlier ones and PrometheusSilent.
 
-    `found` is of the tag alerts of read.yml.
+    `found` are the results of read.yml with the tag alerts.
     """
     answers = found.get(TaskId.ALERTS, {})
     remembered = list(before)
@@ -116,21 +116,21 @@ def _silent(host: str, before: Iterable[Alert], now: datetime.datetime) -> Alert
         SILENT,
         now.isoformat(timespec="seconds"),
         "critical",
-        f"{host} does not tell how it is: it cannot be reached, or its Prometheus does not answer.",
-        "Nothing that goes wrong there is seen meanwhile; silo check looks at the host itself.",
+        f"{host} has no monitoring: it cannot be reached, or its Prometheus does not answer.",
+        "Until it answers again, its problems cause no alerts; silo check examines the host.",
     )
     return next(known, fresh)
 
 
 def crossings(before: Sequence[Alert], now: Sequence[Alert]) -> Crossings:
-    """Return what began and what ended between two looks."""
+    """Return the alerts that began and ended between two runs."""
     earlier, later = {one.key for one in before}, {one.key for one in now}
     begun = tuple(one for one in now if one.key not in earlier)
     return Crossings(tuple(now), begun, tuple(one for one in before if one.key not in later))
 
 
 def letter(found: Crossings) -> Rendered:
-    """Return the one letter to the operator on all that began and ended."""
+    """Return the letter to the operator on all alerts that began or ended."""
     first = (found.begun or found.ended)[0]
     more = len(found.begun) + len(found.ended) - 1
     subject = ("" if found.begun else "Over: ") + first.summary + (f" And {more} more." if more else "")
@@ -143,7 +143,7 @@ def letter(found: Crossings) -> Rendered:
 
 
 def quota_letters(found: Crossings, tenants: Mapping[str, Tenant]) -> list[tuple[str, Tenant, Quota]]:
-    """Return event, tenant and letter for each customer whose quota crossed a line; the highest of several."""
+    """Return event, tenant and letter for each customer whose usage crossed a threshold; the highest of several."""
     highest: dict[str, Alert] = {}
     for one in sorted((one for one in found.begun if one.name in OF_QUOTA), key=lambda one: OF_QUOTA.index(one.name)):
         highest[one.tenant] = one
@@ -157,7 +157,7 @@ def quota_letters(found: Crossings, tenants: Mapping[str, Tenant]) -> list[tuple
 
 
 def remembered(path: Path) -> list[Alert]:
-    """Return what was wrong at the last look; nothing where that cannot be read."""
+    """Return the alerts of the last run; empty if they cannot be read."""
     try:
         return [Alert(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
@@ -165,16 +165,16 @@ def remembered(path: Path) -> list[Alert]:
 
 
 def look(edits: Edits) -> Crossings:
-    """Look at all hosts; raises silo.ansible.runner.RunError."""
+    """Read the alerts of all hosts; raises silo.ansible.runner.RunError."""
     before = remembered(edits.state.alerts)
     found = runner.read(edits.path, ReadTag.ALERTS)
     return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
 
 
 def notify(edits: Edits, found: Crossings) -> None:
-    """Keep the letters on what began and ended, then remember that they are kept; raises LetterError.
+    """Store the letters on alerts that began or ended, then the alerts as reported; raises LetterError.
 
-    In this order: what is cut off between the two is found again, and its letter, under the same event, is kept once.
+    In this order, because after an interruption the next run finds them again, and stores each event's letter once.
     """
     outbox, operator = edits.outbox, edits.policy.letters.get(OPERATOR)
     if outbox is not None:

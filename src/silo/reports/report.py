@@ -1,4 +1,4 @@
-"""What each tenant used over some days, from the ledgers of all servers and NAS: for an invoice, or for a price."""
+"""The usage of each tenant over some days, from the ledgers of all servers and NAS, for invoices and prices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 @dataclasses.dataclass(frozen=True)
 class Period:
-    """Days, the first and the last with them."""
+    """A period of days, including the first and the last."""
 
     first: datetime.date
     last: datetime.date
@@ -37,11 +37,11 @@ class Period:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """What one tenant used. GB are 10^9 bytes; a day of a state has 24 hours.
+    """The usage of one tenant. GB are 10^9 bytes; a day of a state has 24 hours.
 
-    `uptime` is the share of the time in which it should have run and was seen, for which all of it ran and was well;
-    None where there was no such time. `sent_bytes` and `received_bytes` are bodies that Traefik served, to and from
-    the customer; `network_*` is what the containers exchanged, mostly among themselves.
+    `uptime` is the share of the observed time, in which it should run, during which all containers were healthy; None
+    without such a time. `sent_bytes` and `received_bytes` are bodies of Traefik's requests, to and from the customer;
+    `network_*` is the traffic of the containers, mostly between each other.
     """
 
     name: str
@@ -70,9 +70,9 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All tenants by name and all of them together; a sentence for each thing that makes the numbers less than whole.
+    """All tenants by name, and their sum; a sentence for each problem that makes the numbers incomplete.
 
-    `amounts` are the whole numbers behind the lines, by tenant, as the ledgers have them.
+    `amounts` are the integers of the ledgers, by tenant.
     """
 
     period: Period
@@ -83,7 +83,7 @@ class Report:
 
 
 def today(now: datetime.datetime | None = None) -> datetime.date:
-    """Return the day on which customers are, wherever the controller is."""
+    """Return the current day of customers, regardless of the controller's time zone."""
     return (now or datetime.datetime.now(datetime.UTC)).astimezone(ZONE).date()
 
 
@@ -142,17 +142,17 @@ def _gb_hours(kib_seconds: int) -> float:
 
 
 def report(period: Period, ledgers: Mapping[str, Mapping[str, t.Any]]) -> Report:
-    """Return what was used in `period`; `ledgers`: host to what tenant_ledger_info returned of it."""
+    """Return the usage in `period`; `ledgers`: host to the result of tenant_ledger_info."""
     problems: list[str] = []
     amounts: dict[str, Amounts] = {}
     for host, found in sorted(ledgers.items()):
         used = _used(found["days"])
         problems += [f"{host}: {found['problem']}"] if found["problem"] else _checked(host, used)
         for name, one in used.items():
-            # A peak of all is that of one host: of several, these were at different moments.
+            # The peak of all tenants exists for one host only; those of several hosts were at different moments.
             amounts[name] = amounts.get(name, Amounts()) + one
     if not ledgers:
-        problems.append("no host has a ledger; the role accounting makes it")
+        problems.append("no host has a ledger; the role accounting creates it")
     whole = amounts.pop(WHOLE, Amounts())
     lines = tuple(line(name, used) for name, used in sorted(amounts.items()))
     return Report(period, lines, line("all", whole), amounts, tuple(problems))
@@ -167,32 +167,32 @@ def _used(days: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, Amou
 
 
 def _checked(host: str, used: Mapping[str, Amounts]) -> list[str]:
-    """Return a sentence for each sum that is not that of its parts: a ledger from which something is missing."""
+    """Return a sentence for each sum that differs from its parts, because the ledger is incomplete."""
     whole = used.get(WHOLE, Amounts())
     parts = sum((amounts for name, amounts in used.items() if name != WHOLE), Amounts())
     return [
-        f"{host}: {name} of all is {getattr(whole, name)} in the ledger, and {getattr(parts, name)} by their sum"
+        f"{host}: {name} of all tenants is {getattr(whole, name)} in the ledger, and their sum {getattr(parts, name)}"
         for name in NAMES
         if "_peak_" not in name and getattr(whole, name) != getattr(parts, name)
     ]
 
 
 def arguments(period: Period, hours: int = 0) -> list[str]:
-    """Return what the tag ledger of read.yml needs: the days, and how many of the last hours are wanted one by one."""
+    """Return the arguments of read.yml with the tag ledger: the days, and the number of last hours in single steps."""
     days = {"ledger_first_day": str(period.first), "ledger_last_day": str(period.last)}
     return ["--extra-vars", json.dumps(days | {"ledger_course_hours": hours, "ledger_course_steps": max(1, hours)})]
 
 
 def read(inventory: Path, period: Period) -> Report:
-    """Read what was used in `period`; raises silo.ansible.runner.RunError."""
+    """Read the usage in `period`; raises silo.ansible.runner.RunError."""
     found = runner.read(inventory, ReadTag.LEDGER, arguments=arguments(period))
     return report(period, found.get(TaskId.LEDGER, {}))
 
 
 def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:
-    """Return tenant to the CPU seconds of each of the last `hours`, None where nobody counted.
+    """Return tenant to the CPU seconds of each of the last `hours`, None if unknown.
 
-    `found` is of the tag ledger of read.yml. Where no ledger is kept, nobody is in it.
+    `found` are the results of read.yml with the tag ledger; without a ledger, the result is empty.
     """
     tenants: dict[str, list[float | None]] = {}
     for ledger in found.get(TaskId.LEDGER, {}).values():

@@ -1,4 +1,4 @@
-"""What each tenant of an inventory uses, now and since its counters began. Read by one playbook, in one run."""
+"""The usage of each tenant of an inventory, now and since its counters started, read by one run of a playbook."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from silo.ansible.contract import ReadTag, TaskId
 
 COUNTERS = {metrics.REQUESTS: "requests", metrics.RECEIVED: "received_bytes", metrics.SENT: "sent_bytes"}
 ROUTER = re.compile(rf"{metrics.router(f'({TENANT})')}@file")
-# What is added up over the containers of a tenant.
+# Values that are summed over the containers of a tenant.
 OF_GROUP = (
     "memory_bytes",
     "anonymous_bytes",
@@ -33,19 +33,19 @@ OF_GROUP = (
     "processes",
 )
 OF_NETWORK = ("received_bytes", "sent_bytes")
-# States of the engine in which a container takes memory.
+# The engine's states in which a container uses memory.
 RUNNING = ("running", "restarting", "paused")
-# Beyond it the number is no exact one any more, and no count of anything real.
+# A larger float is not an exact integer any more, and cannot be a real count.
 MOST = 2**53
 
 
 class MetricsError(Exception):
-    """Metrics that cannot be read; the text says why."""
+    """The metrics cannot be read; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """What Traefik served for a tenant: requests, and bytes of their bodies from and to the customer."""
+    """Traefik's counts of a tenant: requests, and bytes of their bodies from and to the customer."""
 
     requests: int = 0
     received_bytes: int = 0
@@ -54,7 +54,7 @@ class Served:
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """What Traefik served since it started (ISO 8601, UTC); only tenants that were asked for something are in it."""
+    """Traefik's counts since it started (ISO 8601, UTC), of tenants with at least one request."""
 
     since: str
     tenants: Mapping[str, Served]
@@ -62,9 +62,9 @@ class Metrics:
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """What is used. None is unknown: nothing runs or is there that tells it, or it did not tell it in time.
+    """The usage. None is unknown: nothing that knows it runs or exists, or it did not answer in time.
 
-    `cpu_seconds` since the containers started, `cpu_cores` busy just now (0.5 is half a core). `storage_*` on the NAS;
+    `cpu_seconds` since the containers started, `cpu_cores` busy now (0.5 is half a core). `storage_*` on the NAS;
     `database_bytes` as Postgres counts it, `local_bytes` on the server's disk: database, Immich's dumps and queue.
     `requests` and bytes served since `Tenant.since`. `disk_*`, `network_*`, `memory_limit_events` (how often a limit
     was reached), `oom_kills` and `restarts` since the containers started; `processes` counts threads too.
@@ -100,9 +100,9 @@ class Numbers:
 class TenantUsage(Numbers):
     """One tenant on one server.
 
-    An orphan is in no inventory, or in it with another server; it has no `desired`, and no `server` where only its
-    files on a NAS are left. `started`, ISO 8601 in UTC, is when the youngest of its containers did; `since` is when
-    Traefik did; routes that went away meanwhile, as where a tenant was stopped, took their counts along.
+    An orphan is in no inventory, or in it with another server; it has no `desired`, and no `server` if only its files
+    on a NAS are left. `started` is the start of its youngest container, `since` that of Traefik, in ISO 8601 and UTC; a
+    removed route loses its counts, for example when a tenant is stopped.
     """
 
     name: str = ""
@@ -117,7 +117,7 @@ class TenantUsage(Numbers):
 
 @dataclasses.dataclass(frozen=True)
 class Totals(Numbers):
-    """Sums of what is known; `at_least` names those that are more, as some tenant's part is unknown."""
+    """Sums of the known values; `at_least` names those that are larger in fact, because a tenant's part is unknown."""
 
     tenants: int = 0
     at_least: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ class Totals(Numbers):
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """All tenants by name, their sums, and in a sentence each what could not be read."""
+    """All tenants by name, their sums, and a sentence for each part that could not be read."""
 
     tenants: tuple[TenantUsage, ...]
     totals: Totals
@@ -133,7 +133,7 @@ class Usage:
 
 
 def parse(text: str) -> Metrics:
-    """Return what was served, from lines in Prometheus' text format; raises MetricsError."""
+    """Parse lines in Prometheus' text format; raises MetricsError."""
     started = None
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     try:
@@ -144,7 +144,7 @@ def parse(text: str) -> Metrics:
                     started = datetime.datetime.fromtimestamp(sample.value, datetime.UTC)
                 elif sample.name in COUNTERS and router:
                     counts[router[1]][COUNTERS[sample.name]] += _count(sample.value)
-    # The parser is made for what is right; of the rest it tells in whatever way it comes to it.
+    # The parser expects valid input, and raises any of these for invalid input.
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
         raise MetricsError(f"Traefik's metrics cannot be read: {type(error).__name__}: {error}") from error
     if started is None:
@@ -160,13 +160,13 @@ def _count(value: float) -> int:
 
 
 def _sum(values: Iterable[float | None]) -> t.Any:
-    """Return the sum of what is known; None where nothing is."""
+    """Return the sum of the known values; None if all are unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 
 def _live(found: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return the numbers of a tenant's containers, database and folders, as tenant_usage_info found them."""
+    """Return the numbers of a tenant's containers, database and folders, from tenant_usage_info."""
     services, database, disk = list(found["services"].values()), found["database"], found["disk"]
     running = [service for service in services if service["state"] in RUNNING]
     groups = [service["group"] for service in running]
@@ -207,7 +207,7 @@ def _totals(tenants: Sequence[TenantUsage]) -> Totals:
 
 
 def _metrics(servers: Mapping[str, Mapping[str, t.Any]]) -> tuple[dict[str, Metrics], list[str]]:
-    """Return server to what it served, and a sentence for each server that does not tell."""
+    """Return server to its metrics, and a sentence for each server without."""
     metrics, problems = {}, []
     for server, result in sorted(servers.items()):
         try:
@@ -220,7 +220,7 @@ def _metrics(servers: Mapping[str, Mapping[str, t.Any]]) -> tuple[dict[str, Metr
 
 
 class _Rows:
-    """Tenant and server to what was found; a tenant that was moved may have left something where it was."""
+    """Tenant and server to the found values; a tenant that was moved may have some on its former server."""
 
     def __init__(self, facts: Mapping[str, Mapping[str, t.Any]]) -> None:
         self._facts = facts
@@ -236,7 +236,7 @@ class _Rows:
                 row.update(dataclasses.asdict(metrics[server].tenants.get(name, Served())))
 
     def server_of(self, name: str, nas: str) -> str:
-        """Return the server whose row takes what the NAS has of a tenant; empty where it belongs to none."""
+        """Return the server whose row gets a tenant's usage of a NAS; empty if there is none."""
         if name in self._facts and self._facts[name]["nas"] == nas:
             return str(self._facts[name]["server"])
         return min(
@@ -260,10 +260,10 @@ def usage(
     servers: Mapping[str, Mapping[str, t.Any]],
     storages: Mapping[str, Mapping[str, t.Any]],
 ) -> Usage:
-    """Return what all tenants use.
+    """Return the usage of all tenants.
 
-    `facts`: tenant to what it should be (tenant_scope). `servers`: server to what tenant_usage_info returned.
-    `storages`: NAS to what storage_quota_info returned.
+    `facts`: tenant to its desired state (tenant_scope). `servers`: server to the result of tenant_usage_info.
+    `storages`: NAS to the result of storage_quota_info.
     """
     metrics, problems = _metrics(servers)
     rows = _Rows(facts)
@@ -279,11 +279,11 @@ def usage(
 
 
 def of(results: runner.Results) -> Usage:
-    """Return what all tenants use, from the results of read.yml with the tag stats."""
+    """Return the usage of all tenants, from the results of read.yml with the tag stats."""
     facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
     return usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}))
 
 
 def read(inventory: Path) -> Usage:
-    """Read what all tenants of `inventory` use; raises silo.ansible.runner.RunError."""
+    """Read the usage of all tenants of `inventory`; raises silo.ansible.runner.RunError."""
     return of(runner.read(inventory, ReadTag.STATS))

@@ -41,7 +41,7 @@ def test_a_registry_tells_tags_and_digests(known, registry):
         found = {registry.digest(Reference(pinned.registry, pinned.repository, tag)) for tag in tags}
         # The engine pulls by this digest what was pushed by one of these tags.
         assert pinned.digest in found
-    with pytest.raises(RegistryError, match="there is none of this name"):
+    with pytest.raises(RegistryError, match="it has no such image"):
         registry.digest(Reference(known["registry"], "traefik", "nothing"))
 
 

@@ -227,7 +227,7 @@ def test_only_its_owner_reads_it(path):
 
 
 def test_what_is_not_there_is_not_made_by_reading(path):
-    with pytest.raises(FileNotFoundError, match="the role accounting makes it"), history.opened(path):
+    with pytest.raises(FileNotFoundError, match="the role accounting creates it"), history.opened(path):
         pass
     assert not path.parent.exists()
 

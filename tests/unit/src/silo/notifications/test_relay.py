@@ -27,9 +27,9 @@ def test_a_certificate_holds_by_its_own_authority_alone(security, tmp_path):
     controller.start()
     try:
         known = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "o", security=security, ca_file=cert)
-        assert "takes our mail" in Relay(known).check("hans@example.ch")
+        assert "accepts letters" in Relay(known).check("hans@example.ch")
         unknown = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "o", security=security)
-        with pytest.raises(LetterError, match="certificate does not hold"):
+        with pytest.raises(LetterError, match="certificate is not valid"):
             Relay(unknown).check("hans@example.ch")
     finally:
         controller.stop()

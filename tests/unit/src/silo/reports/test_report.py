@@ -69,13 +69,13 @@ def test_days_of_all_hosts_are_added_up():
 def test_a_ledger_from_which_something_is_missing_is_told():
     broken = {"problem": "", "days": {"2026-11-01": {"": HANS, "hans": {**HANS, "requests": 6}}}}
     (problem,) = report.report(NOVEMBER, {"silo1": broken}).problems
-    assert problem == "silo1: requests of all is 7 in the ledger, and 6 by their sum"
+    assert problem == "silo1: requests of all tenants is 7 in the ledger, and their sum 6"
 
 
 def test_where_nobody_counts_it_is_told():
     found = report.report(NOVEMBER, {})
     assert found.tenants == ()
-    assert found.problems == ("no host has a ledger; the role accounting makes it",)
+    assert found.problems == ("no host has a ledger; the role accounting creates it",)
 
 
 def test_a_host_without_a_ledger_is_named():
