@@ -215,5 +215,5 @@ def test_what_is_changed_is_verified_by_the_same_run(lab, silo):
 def test_a_tenant_that_never_ran_keeps_what_it_has(operator, silo, newcomer):
     newcomer("nora", state="stopped")
     # It has a route from now on, so it is looked at, and the code is 0.
-    assert "Verify what changed" in silo.run("apply", "nora")
+    assert "Verify the changed tenants" in silo.run("apply", "nora")
     assert failed(verify.verify(operator.inventory, ["nora"])) == {}
