@@ -303,7 +303,7 @@ def test_a_key_that_others_read_is_refused_before_anything_is_done(running, oper
     finally:
         running.run("chmod", "0600", "/root/stripe-key")
     assert result.code
-    assert "/root/stripe-key is to be a file of mode 0600" in re.sub(r"\s+", " ", result.output)
+    assert "/root/stripe-key must be a file of mode 0600" in re.sub(r"\s+", " ", result.output)
 
 
 @pytest.mark.slow("three more runs of the role")
