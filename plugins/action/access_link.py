@@ -9,19 +9,16 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.compose import container
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
-try:
+SILO = SiloImports()
+with SILO:
     from silo.tenant import access_link, secrets
     from silo.tenant.load import read
     from silo.tenant.model import Tenant
     from silo.tenant.schema import TenantError
-except ImportError as error:
-    SILO_ERROR: ImportError | None = error
-else:
-    SILO_ERROR = None
 
 
 def _when(seconds: int) -> str:
@@ -37,8 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result with a summary; only the file contains the link itself."""
         variables = task_vars or {}
-        if SILO_ERROR:
-            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        SILO.require(AnsibleActionFail)
         result = super().run(tmp, variables)
         try:
             tenant = read(variables["inventory_hostname"], variables["hostvars"])

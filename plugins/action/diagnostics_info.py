@@ -8,17 +8,14 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
-try:
+SILO = SiloImports()
+with SILO:
     from silo.tenant.expectations import expected_state, ports, seccomp
     from silo.tenant.load import read_all
     from silo.tenant.schema import TenantError
-except ImportError as error:
-    SILO_ERROR: ImportError | None = error
-else:
-    SILO_ERROR = None
 
 # The expected values of a server: the name by which a check reads the value, and the server's variable.
 EXPECTED: Mapping[str, str] = {
@@ -38,8 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result; one call for all tenants of a server."""
         variables = task_vars or {}
-        if SILO_ERROR:
-            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        SILO.require(AnsibleActionFail)
         result = super().run(tmp, variables)
         options = self._task.args
         server = options.get("server") or variables["inventory_hostname"]

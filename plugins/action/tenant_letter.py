@@ -9,20 +9,17 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
-try:
+SILO = SiloImports()
+with SILO:
     from silo import notifications
     from silo.state import State
     from silo.tenant import access_link
     from silo.tenant.load import read
     from silo.tenant.model import Tenant
     from silo.tenant.schema import TenantError
-except ImportError as error:
-    SILO_ERROR: ImportError | None = error
-else:
-    SILO_ERROR = None
 
 
 Result = dict[str, t.Any]
@@ -38,8 +35,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         """Return the letters that were written, and their delivery status; contact no server if nothing is queued."""
         variables = task_vars or {}
-        if SILO_ERROR:
-            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        SILO.require(AnsibleActionFail)
         result = super().run(tmp, variables) | {"changed": False, "summary": []}
         folder = Path(variables["inventory_dir"])
         try:

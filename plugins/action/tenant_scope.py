@@ -8,17 +8,14 @@ import typing as t
 from collections.abc import Iterable, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
-try:
+SILO = SiloImports()
+with SILO:
     from silo.tenant.load import read_all
     from silo.tenant.model import Tenant
     from silo.tenant.schema import TenantError
-except ImportError as error:
-    SILO_ERROR: ImportError | None = error
-else:
-    SILO_ERROR = None
 
 
 def _by(key: str, tenants: Iterable[Tenant]) -> dict[str, list[str]]:
@@ -70,8 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the scope, or fail with one sentence for each problem of a tenant, in scope or not."""
         variables = task_vars or {}
-        if SILO_ERROR:
-            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        SILO.require(AnsibleActionFail)
         result = super().run(tmp, variables)
         groups = variables["groups"]
         try:

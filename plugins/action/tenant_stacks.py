@@ -7,20 +7,17 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
-try:
+SILO = SiloImports()
+with SILO:
     from silo.tenant import secrets
     from silo.tenant.load import read_some
     from silo.tenant.model import Tenant
     from silo.tenant.render import render
     from silo.tenant.schema import TenantError
     from silo.tenant.services import compose_file, folders, mounts
-except ImportError as error:
-    SILO_ERROR: ImportError | None = error
-else:
-    SILO_ERROR = None
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
@@ -31,8 +28,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result; one call for all tenants."""
         variables = task_vars or {}
-        if SILO_ERROR:
-            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        SILO.require(AnsibleActionFail)
         result = super().run(tmp, variables)
         try:
             tenants = read_some(self._task.args["names"], variables["hostvars"])
