@@ -164,7 +164,6 @@ tenants:
 """
 
 from pathlib import Path
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Runner, module_runner
@@ -172,6 +171,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.missing_root import Fresh
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.result import finish
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 
 TENANT = {
@@ -216,16 +216,7 @@ def main() -> None:
         outcomes = converge(backend, values["tenants"], policy, module.check_mode)
     except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))
-    result: dict[str, Any] = {
-        "backend": backend.name,
-        "tenants": {outcome.name: outcome.result() for outcome in outcomes},
-        "changed": any(outcome.changed for outcome in outcomes),
-        "diff": [diff_of(outcome) for outcome in outcomes if outcome.changed],
-    }
-    failed = [f"{outcome.name}: {outcome.error}" for outcome in outcomes if outcome.error]
-    if failed:
-        module.fail_json(msg="; ".join(failed), **result)
-    module.exit_json(**result)
+    finish(module, backend, {outcome.name: outcome.result() for outcome in outcomes}, outcomes, diff_of)
 
 
 if __name__ == "__main__":

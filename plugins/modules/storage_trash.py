@@ -179,13 +179,12 @@ tenants:
       returned: when the tenant failed
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import TABLE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend, parse_mounts
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.result import finish
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Moved, Order, trash
 
 TENANT = {
@@ -205,7 +204,7 @@ def diff_of(outcome: Moved) -> dict[str, str]:
     """Return the paths of one tenant's files, before and after, in the format of Ansible's diff."""
     sides = {"before": outcome.before, "after": outcome.after}
     texts = {side: f"path: {path}\n" if path else "" for side, path in sides.items()}
-    header = f"{outcome.values['name']} ({outcome.values['id']})"
+    header = f"{outcome.name} ({outcome.values['id']})"
     return {"before_header": header, "after_header": header, **texts}
 
 
@@ -219,16 +218,7 @@ def main() -> None:
         outcomes = trash(backend, order, values["tenants"], parse_mounts(table), module.check_mode)
     except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))
-    result: dict[str, Any] = {
-        "backend": backend.name,
-        "tenants": [outcome.result() for outcome in outcomes],
-        "changed": any(outcome.changed for outcome in outcomes),
-        "diff": [diff_of(outcome) for outcome in outcomes if outcome.changed],
-    }
-    failed = [f"{outcome.values['name']}: {outcome.error}" for outcome in outcomes if outcome.error]
-    if failed:
-        module.fail_json(msg="; ".join(failed), **result)
-    module.exit_json(**result)
+    finish(module, backend, [outcome.result() for outcome in outcomes], outcomes, diff_of)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ class Moved:
     error: str = ""
 
     @property
+    def name(self) -> str:
+        """The tenant."""
+        return str(self.values["name"])
+
+    @property
     def changed(self) -> bool:
         """Return whether something was, or in check mode would be, moved or removed."""
         return not self.error and (self.before != self.after or bool(self.note))

@@ -50,12 +50,10 @@ class Created(Letter):
 
 
 @dataclass(frozen=True)
-class Access(Letter):
+class Access(Created):
     """A new login link and its expiry."""
 
     kind = "access"
-    link: str
-    valid_until: datetime
 
 
 @dataclass(frozen=True)

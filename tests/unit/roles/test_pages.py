@@ -7,16 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
+
+from tests.unit.roles.customer_texts import leaves, texts
 
 ROLE = Path(__file__).parents[3] / "roles" / "pages"
-TEXTS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__pages_texts"]
-
-
-def leaves(tree, path=()):
-    if isinstance(tree, dict):
-        return {leaf: text for key, value in tree.items() for leaf, text in leaves(value, (*path, key)).items()}
-    return {path: tree}
+TEXTS = texts("pages")
 
 
 @pytest.fixture
@@ -35,27 +30,6 @@ def browser_language(render):
     patterns = re.findall(r'"~\*(.+)" (\w+);', rules)
     default = re.findall(r"default (\w+);", rules)
     return lambda wish: [language for rule, language in patterns if re.search(rule, wish, re.I)] or default
-
-
-def test_four_languages():
-    assert list(TEXTS) == ["de", "fr", "it", "en"]
-
-
-@pytest.mark.parametrize("language", TEXTS)
-def test_every_text_is_there_in_every_language(language):
-    texts = leaves(TEXTS[language])
-    assert texts.keys() == leaves(TEXTS["en"]).keys()
-    assert all(text.strip() for text in texts.values())
-
-
-@pytest.mark.parametrize("language", ["de", "fr", "it"])
-def test_no_text_was_forgotten_in_english(language):
-    english = leaves(TEXTS["en"])
-    assert [leaf for leaf, text in leaves(TEXTS[language]).items() if text == english[leaf]] == []
-
-
-def test_german_is_written_as_in_switzerland():
-    assert "ß" not in str(TEXTS["de"])
 
 
 @pytest.mark.parametrize("language", TEXTS)
