@@ -1,1 +1,1 @@
-"""The lab: a throw-away server, and the rest of the world around it, that look to Ansible like the real ones."""
+"""The lab: a temporary server, and the internet services that it needs; Ansible treats them like real ones."""

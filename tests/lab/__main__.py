@@ -24,7 +24,7 @@ where it has not, or where what it ran with has changed since: roles, images, or
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what is asked; the exit code."""
+    """Run a command; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.lab",
         description="A throw-away server that looks to Ansible like a rented one.",
@@ -62,7 +62,7 @@ def _do(lab: Laboratory, command: str) -> int:
 
 
 def _inventory() -> Inventory:
-    """The inventory that the environment names, as for Ansible."""
+    """Return the inventory that the environment names."""
     return Inventory(_named("SILO_INVENTORY"), _named("SILO_VAULT_PASSWORD_FILE"))
 
 

@@ -1,4 +1,4 @@
-"""The lab's certificate authority, and the one certificate that it signs: for the registry and the ACME authority."""
+"""The lab's certificate authority, and the only certificate that it signs: for the registry and the ACME authority."""
 
 import datetime
 import ipaddress
@@ -17,14 +17,14 @@ RENEW_BEFORE = datetime.timedelta(days=30)
 
 
 def ensure(directory: Directory, names: Sequence[str], addresses: Sequence[str]) -> str:
-    """Have a certificate for these names and addresses, signed by the lab's authority; what was done."""
+    """Create a certificate for these names and addresses, signed by the lab's authority; return what was done."""
     wanted = _alternatives(names, addresses)
     if _is_good(directory, wanted):
         return "there"
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _sign(f"{directory.name} certificate authority", authority_key, None, None, [])
     certificate = _sign(names[0], key, authority, authority_key, wanted)
-    # The authority's key is not kept: nothing else is ever to be signed.
+    # The authority's key is not stored, because it signs nothing else.
     directory.write(directory.key, _pem_of(key))
     directory.write(directory.certificate, certificate.public_bytes(serialization.Encoding.PEM).decode())
     directory.write(directory.lab_ca, authority.public_bytes(serialization.Encoding.PEM).decode())
@@ -37,7 +37,7 @@ def _alternatives(names: Sequence[str], addresses: Sequence[str]) -> list[x509.G
 
 
 def _is_good(directory: Directory, wanted: Sequence[x509.GeneralName]) -> bool:
-    """Whether key, certificate and authority belong together, name what is wanted and are not about to expire."""
+    """Return whether key, certificate and authority match, have the right names and do not expire soon."""
     try:
         certificate = x509.load_pem_x509_certificate(directory.certificate.read_bytes())
         authority = x509.load_pem_x509_certificate(directory.lab_ca.read_bytes())
@@ -60,7 +60,7 @@ def _sign(
     issuer_key: ec.EllipticCurvePrivateKey | None,
     hosts: Sequence[x509.GeneralName],
 ) -> x509.Certificate:
-    """A certificate for `key`: of an authority where there is no issuer, else of a server that is `hosts`."""
+    """Return a certificate for `key`: of an authority if there is no issuer, else of the server `hosts`."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     signer = issuer_key or key

@@ -1,4 +1,4 @@
-"""How the lab runs commands on this machine: one small door, which the unit tests replace."""
+"""Runs the lab's commands on this machine; unit tests replace this interface."""
 
 import os
 import shlex
@@ -13,12 +13,12 @@ MAX_LINES = 8  # lines of its stderr
 
 
 class LabError(Exception):
-    """What went wrong, as one sentence for the person who called `make lab`."""
+    """An error of the lab, as a sentence for the caller of `make lab`."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     stdout: str
@@ -26,7 +26,7 @@ class Result:
 
 
 class Machine(Protocol):
-    """What the lab needs of the machine on which it runs."""
+    """The operations that the lab needs of its machine."""
 
     def run(self, *argv: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Result:
         """Run a command to its end; with `check`, an exit code other than 0 is a LabError."""
@@ -39,7 +39,7 @@ class Machine(Protocol):
 
 
 def failure(argv: Sequence[str], result: Result) -> LabError:
-    """The error of a command: what was called, how it ended and its last words."""
+    """Return the error of a command: its arguments, its exit code and the end of its output."""
     command = shlex.join(argv).replace("\n", " ")
     shown = command if len(command) <= MAX_SHOWN else command[:MAX_SHOWN] + " ..."
     said = (result.stderr.strip() or result.stdout.strip()).splitlines()[-MAX_LINES:]
@@ -79,10 +79,10 @@ class LocalMachine:
     def start(self, argv: Sequence[str], log: Path) -> None:
         """Start a daemon that outlives this program."""
         with log.open("ab") as output:
-            # A session of its own: the Ctrl-C that ends make does not end the daemon.
+            # A session of its own, so that Ctrl-C in make does not end the daemon.
             subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    # Messages are read in one language; the classic builder needs no plug-in of the Docker client.
+    # English messages, because the lab parses them; the classic builder needs no plug-in of the Docker client.
     return {**os.environ, "LC_ALL": "C.UTF-8", "DOCKER_BUILDKIT": "0", **(extra or {})}

@@ -1,4 +1,4 @@
-"""The machine's own Docker Engine, and the few other programs that the lab needs of the machine."""
+"""The machine's own Docker Engine, and other programs that the lab needs of the machine."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from .command import LabError, Machine
 from .progress import step, wait_for
 
-# Program or file that the lab needs, and the Debian package that brings it.
+# Program or file that the lab needs to its Debian package.
 NEEDED = (
     ("docker", "docker.io"),
     ("iptables", "iptables"),
@@ -19,39 +19,39 @@ NEEDED = (
     ("ssh-keygen", "openssh-client"),
     ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
 )
-# Needed where no engine answers: a client alone, as some machines have it, starts none.
+# Needed if no engine answers: some machines have only the client.
 DAEMON = ("dockerd", "docker.io")
-# Pid files that dockerd believes when it starts, and whose process each of them must be.
+# Pid files that dockerd trusts when it starts, to the program of their process.
 PID_FILES = (
     ("run/docker.pid", "dockerd"),
     ("run/docker/containerd/containerd.pid", "containerd"),
 )
-# Sockets of a containerd that dockerd uses as soon as the file exists, whether one listens or not.
+# Sockets of containerd that dockerd uses if the file exists, even if no process listens.
 SOCKETS = ("run/containerd/containerd.sock", "run/docker/containerd/containerd.sock")
 LOG = "var/log/docker.log"
-# Labs that are made side by side install packages and start the engine one after the other.
+# Labs that start in parallel install packages and start the engine one after the other.
 LOCK = "run/lab-engine.lock"
 SECONDS = 60
 
 
 class Engine:
-    """The machine's Docker Engine. `root` is where its files lie; tests give another."""
+    """The machine's Docker Engine. `root` is the directory of its files; tests use another."""
 
     def __init__(self, machine: Machine, root: Path = Path("/")) -> None:
-        """Look at nothing yet."""
+        """Remember the machine."""
         self.machine, self.root = machine, root
 
     def installed(self) -> bool:
-        """Whether there is an engine at all; without one there was never a lab."""
+        """Return whether an engine is installed; without one there was never a lab."""
         return shutil.which(DAEMON[0]) is not None or self.version() is not None
 
     def version(self) -> str | None:
-        """The version of the engine that answers; None where none does."""
+        """Return the version of the engine; None if none answers."""
         answer = self.machine.run("docker", "version", "--format", "{{.Server.Version}}", check=False)
         return answer.stdout.strip() if answer.code == 0 and answer.stdout.strip() else None
 
     def ensure(self, more: Sequence[tuple[str, str]] = ()) -> None:
-        """Install what is missing, of what every lab needs and of C(more), and have an engine that answers."""
+        """Install missing programs that every lab needs, and C(more), and start the engine."""
         with self._alone():
             daemon = () if self.version() else (DAEMON,)
             if missing := self.missing((*NEEDED, *daemon, *more)):
@@ -67,7 +67,7 @@ class Engine:
             yield
 
     def missing(self, needed: Sequence[tuple[str, str]] = NEEDED) -> list[str]:
-        """Debian packages of the programs that are not here."""
+        """Return the Debian packages of missing programs."""
         absent = [package for name, package in needed if shutil.which(name) is None and not Path(name).is_file()]
         return list(dict.fromkeys(absent))
 
@@ -83,7 +83,7 @@ class Engine:
             self.machine.run(*apt, "docker-cli", env=quiet)  # its own package since Debian 13
 
     def ensure_running(self) -> str:
-        """Start the engine where none answers; what was found or done."""
+        """Start the engine if none answers; return what was found or done."""
         if version := self.version():
             return f"{version} runs"
         if os.geteuid() != 0:
@@ -97,17 +97,17 @@ class Engine:
         return f"{version} started"
 
     def is_running(self, pid_file: Path, program: str) -> bool:
-        """Whether the process of a pid file lives and is that program: after a crash its number may be another's."""
+        """Return whether the process of a pid file lives and is that program; after a crash it may be another one."""
         try:
             status = (self.root / f"proc/{int(pid_file.read_text())}/status").read_text()
         except (OSError, ValueError):
             return False
         values = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-        # dockerd itself takes a dead process that nobody has waited for (Z) for one that lives, and waits for it.
+        # dockerd itself takes a zombie process (Z) for a living one, and waits for it.
         return values["Name"] == program and not values["State"].startswith("Z")
 
     def remove_remains(self) -> None:
-        """Remove what a killed engine left and a new one would trip over."""
+        """Remove files of a killed engine that would stop a new one."""
         for name, program in PID_FILES:
             if not self.is_running(self.root / name, program):
                 (self.root / name).unlink(missing_ok=True)

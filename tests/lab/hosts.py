@@ -1,4 +1,4 @@
-"""The two hosts of a lab: containers that boot systemd, on a network of their own."""
+"""The two hosts of a lab: containers that boot systemd, on their own network."""
 
 import io
 import ipaddress
@@ -16,7 +16,7 @@ LABEL = "ch.swissphoto.silo.lab"
 POOL = ipaddress.ip_network("172.29.0.0/16")
 BOOT = (Path(__file__).parent / "boot.sh").read_text()
 SECONDS = 120
-# Capabilities by number, as in linux/capability.h; a machine may lack some, a virtual machine often SYS_RESOURCE.
+# Capabilities by number, as in linux/capability.h; some machines lack some of them, such as SYS_RESOURCE.
 CAPABILITIES = (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
     "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
@@ -26,13 +26,13 @@ CAPABILITIES = (
 
 
 def missing_capabilities(status: str) -> list[str]:
-    """Names of the capabilities that are not in the bounding set of a /proc/<pid>/status: nobody here can have them."""
+    """Return the names of capabilities that the bounding set of a /proc/<pid>/status lacks."""
     bounding = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapBnd:"))
     return [name for number, name in enumerate(CAPABILITIES) if not bounding >> number & 1]
 
 
 def free_network(taken: Iterable[str]) -> ipaddress.IPv4Network:
-    """The first /24 of the pool that meets none of the taken networks."""
+    """Return the first /24 of the pool that overlaps with none of the taken networks."""
     others = [ipaddress.ip_network(network, strict=False) for network in taken]
     for candidate in POOL.subnets(new_prefix=24):
         if not any(candidate.overlaps(other) for other in others if other.version == candidate.version):
@@ -42,7 +42,7 @@ def free_network(taken: Iterable[str]) -> ipaddress.IPv4Network:
 
 @dataclass(frozen=True)
 class Host:
-    """One of the two: `volumes` maps a directory in the container to the last part of a volume's name."""
+    """One of the hosts: `volumes` maps a directory in the container to the last part of a volume's name."""
 
     name: str
     image: str
@@ -61,36 +61,36 @@ class Hosts:
         self.label = f"{LABEL}={lab}"
 
     def network(self) -> ipaddress.IPv4Network:
-        """The lab's network, made where it is missing."""
+        """Return the lab's network, created if it is missing."""
         while (existing := self._subnets(self.lab)) is None:
             listed = self.machine.run("docker", "network", "ls", "--quiet").stdout.split()
             taken = [subnet for network in listed for subnet in self._subnets(network) or []]
             subnet = free_network(taken)
             create = ("docker", "network", "create", "--label", self.label, "--subnet", str(subnet), self.lab)
             made = self.machine.run(*create, check=False)
-            # Somebody else may have taken the same network, or made the same lab, since we looked.
+            # Meanwhile, another process may have taken the same network, or created the same lab.
             if made.code != 0 and "overlap" not in made.stderr and "already exists" not in made.stderr:
                 raise LabError(f"the network {subnet} could not be made: {made.stderr.strip()}")
         return ipaddress.IPv4Network(existing[0])
 
     def bridge(self) -> str:
-        """The machine's interface on which the lab's network lies; Docker names it after the network's id."""
+        """Return the machine's interface of the lab's network; Docker names it after the network's id."""
         identity = self.machine.run("docker", "network", "inspect", "--format", "{{.Id}}", self.lab).stdout.strip()
         return f"br-{identity[:12]}"
 
     def _subnets(self, network: str) -> list[str] | None:
-        """The subnets of a network; None where there is no such network."""
+        """Return the subnets of a network; None if it does not exist."""
         template = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
         shown = self.machine.run("docker", "network", "inspect", "--format", template, network, check=False)
         return shown.stdout.split() if shown.code == 0 else None
 
     def state(self, name: str) -> str:
-        """`running`, `exited`, `created` ...; `absent` where there is no such container."""
+        """Return the state: `running`, `exited`, `created` ...; `absent` if there is no such container."""
         shown = self.machine.run("docker", "container", "inspect", "--format", "{{.State.Status}}", name, check=False)
         return shown.stdout.strip() if shown.code == 0 else "absent"
 
     def ensure(self, host: Host) -> str:
-        """Have a host that has booted; what was done and how it feels."""
+        """Create or start a host, and wait until it has booted; return what was done and its state."""
         state = self.state(host.name)
         is_old = state in ("running", "exited") and self._image(host.name) != host.image
         if state in ("running", "exited") and not (is_old and host.is_renewable):
@@ -106,7 +106,7 @@ class Hosts:
         return f"{did}, {self.wait_until_booted(host.name)}{age}"
 
     def start(self, host: Host) -> None:
-        """Start a host that was stopped, on the lab's network as it is now: the old one may have been pruned."""
+        """Start a stopped host on the lab's current network, because its old one may have been pruned."""
         self.machine.run("docker", "network", "disconnect", "--force", self.lab, host.name, check=False)
         self.machine.run("docker", "network", "connect", "--ip", host.address, self.lab, host.name)
         self.machine.run("docker", "start", host.name)
@@ -115,7 +115,7 @@ class Hosts:
         return self.machine.run("docker", "container", "inspect", "--format", "{{.Config.Image}}", name).stdout.strip()
 
     def run_arguments(self, host: Host) -> list[str]:
-        """The `docker run` of a host. Not --privileged: that asks for capabilities which the machine may not have."""
+        """Return the `docker run` of a host; without --privileged, which needs capabilities of every kind."""
         rights = ["--cap-add=ALL"]  # that is, all that this version of Docker has heard of
         rights += [f"--cap-drop={name}" for name in missing_capabilities(self.status.read_text())]
         rights += [f"--security-opt={option}=unconfined" for option in ("seccomp", "apparmor", "systempaths")]
@@ -131,7 +131,7 @@ class Hosts:
         ]
 
     def wait_until_booted(self, name: str) -> str:
-        """Wait until systemd has started all; `running`, or `degraded` with the units that failed."""
+        """Wait until systemd has started all units; return `running`, or `degraded` with the failed units."""
         state = wait_for(f"the boot of {name}", lambda: self._booted(name), SECONDS, LabError)
         if state == "running":
             return state
@@ -149,7 +149,7 @@ class Hosts:
         return None
 
     def stop(self, name: str) -> str:
-        """Shut a host down, as if its power button was pressed."""
+        """Shut a host down, like its power button."""
         self.machine.run("docker", "stop", "-t", "90", name)
         return "stopped"
 
@@ -159,11 +159,11 @@ class Hosts:
         return self.wait_until_booted(name)
 
     def execute(self, name: str, *argv: str, check: bool = True) -> str:
-        """What a command in a host prints."""
+        """Return the output of a command in a host."""
         return self.machine.run("docker", "exec", name, *argv, check=check).stdout
 
     def put(self, name: str, files: Mapping[str, tuple[str, int]]) -> bool:
-        """Write files (path: content and mode), owned by root; whether any differed."""
+        """Write files (path: content and mode), owned by root; return whether any differed."""
         paths = [path for path in files if self.execute(name, "cat", path, check=False) != files[path][0]]
         if paths:
             archive = _archive_of({path: files[path] for path in paths})
@@ -171,13 +171,13 @@ class Hosts:
         return bool(paths)
 
     def any_left(self) -> bool:
-        """Whether a container or the network of the lab is there, running or not."""
+        """Return whether a container or the network of the lab exists, running or not."""
         of_lab = ("--filter", f"label={self.label}", "--quiet")
         listed = (("docker", "ps", "--all", *of_lab), ("docker", "network", "ls", *of_lab))
         return any(self.machine.run(*command, check=False).stdout.split() for command in listed)
 
     def remove(self, volumes: Sequence[str]) -> str:
-        """Remove all that carries the lab's label, the volumes of its hosts and their loop devices; what it was."""
+        """Remove all that has the lab's label, the volumes of its hosts and their loop devices; return what it was."""
         of_lab = ("--filter", f"label={self.label}", "--quiet")
         containers = self.machine.run("docker", "ps", "--all", *of_lab).stdout.split()
         if containers:
@@ -193,7 +193,7 @@ class Hosts:
         return f"{len(containers)} containers, {len(ours)} volumes, {len(networks)} networks removed"
 
     def free_loops(self, volumes: Sequence[str]) -> None:
-        """Detach loop devices whose file lies in one of the volumes: only their inode tells two labs apart."""
+        """Detach loop devices whose file is in one of the volumes; only their inodes distinguish two labs."""
         listed = self.machine.run("losetup", "--list", "--json", "--output", "NAME,BACK-INO,BACK-MAJ:MIN").stdout
         loops = json.loads(listed)["loopdevices"] if listed.strip() else []
         if not loops:

@@ -19,7 +19,7 @@ from .command import LabError
 from .images import STAND_INS
 
 OFFICIAL = Path(__file__).parents[2] / "group_vars" / "all" / "images.yml"
-# What a stand-in has beside the interface of the official image, by its key; tests name what they need of it.
+# Properties of the stand-ins in addition to the interface of the official image; tests name those that they need.
 PROPERTIES: Mapping[str, Mapping[str, str]] = {
     "immich_server": {
         "python": "Python in the image of the photo server, for programs that tests run inside of a tenant",
@@ -42,14 +42,14 @@ class Archive:
 
     @functools.cached_property
     def hash(self) -> str:
-        """Twelve hex digits over all of it, which is the tag under which the registry has it."""
+        """Twelve hex digits of its hash, which is its tag in the registry."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Where each image comes from: `references` are pulled as they are, `archives` go into the registry."""
+    """The source of each image: `references` are pulled unchanged, `archives` go into the registry."""
 
     references: Mapping[str, str] = field(default_factory=dict)
     archives: Mapping[str, Archive] = field(default_factory=dict)
@@ -57,28 +57,28 @@ class ImageSet:
 
     @property
     def stand_ins(self) -> dict[str, str]:
-        """Names of the lab's own images by their key: those that nothing else serves."""
+        """Key to name of the lab's own images, for those without another source."""
         return {key: name for key, name in STAND_INS.items() if key not in {*self.references, *self.archives}}
 
     @property
     def vector_extension(self) -> str:
-        """What the database keeps vectors with, in the words of Immich."""
+        """The vector extension of the database, by Immich's name."""
         return "pgvector" if "postgres" in self.stand_ins else "vectorchord"
 
     @property
     def properties(self) -> list[str]:
-        """What tests may expect beside the interface."""
+        """The properties that tests may expect in addition to the interface."""
         return sorted({name for key in self.stand_ins for name in PROPERTIES.get(key, ())} | self.claimed)
 
     @property
     def key(self) -> str:
-        """A text that differs where another set is meant."""
+        """A text that identifies the set."""
         archives = {key: archive.hash for key, archive in self.archives.items()}
         return json.dumps([dict(self.references), archives, self.properties], sort_keys=True)
 
 
 def chosen(images: str) -> ImageSet:
-    """The set that `IMAGES` means: nothing, `official`, or a file. LabError names what is wrong with it."""
+    """Return the set that `IMAGES` names: nothing, `official`, or a file. Raise LabError for an invalid one."""
     if not images:
         return ImageSet()
     if images == "official":
@@ -90,7 +90,7 @@ def chosen(images: str) -> ImageSet:
 
 
 def _official() -> dict[str, str]:
-    """The references that production pulls."""
+    """Return the references of production."""
     images = yaml.safe_load(OFFICIAL.read_text())["silo_images"]
     return {name: str(images[name]) for name in STAND_INS}
 
@@ -111,7 +111,7 @@ def _of_file(path: Path) -> ImageSet:
     for key, value in values.items():
         if key not in STAND_INS or not isinstance(value, str):
             raise LabError(f"{path}: {key}: {value!r} is not known; a reference or an archive for {_words(STAND_INS)}")
-        # A path is told from a reference by its beginning: both have slashes.
+        # The beginning distinguishes a path from a reference, because both have slashes.
         if value.startswith(("/", "./", "../")):
             archives[key] = _archive(path.parent / value, f"{path}: {key}")
         else:
@@ -120,7 +120,7 @@ def _of_file(path: Path) -> ImageSet:
 
 
 def _archive(path: Path, where: str) -> Archive:
-    """An archive that holds one image, looked at before anything is made."""
+    """Return an archive with one image, checked before anything is created."""
     try:
         with tarfile.open(path) as archive:
             manifest = archive.extractfile("manifest.json")

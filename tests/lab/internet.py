@@ -1,4 +1,4 @@
-"""The rest of the world, as far as a lab needs it: a resolver, an image registry and an ACME authority."""
+"""The internet services that a lab needs: a resolver, an image registry and an ACME authority."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .state import Directory
 
 SERVICES = ("dnsmasq.service", "docker-registry.service", "pebble.service")
 REGISTRY_PORT, ACME_PORT, ACME_MANAGEMENT_PORT = 5000, 14000, 15000
-# Both kinds of manifest that skopeo may have pushed; the digest is that of what the registry keeps.
+# Both kinds of manifest that skopeo may have pushed; the digest is that of the stored one.
 MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 SECONDS = 30
 NAME = "localhost"  # of both, in their certificate
@@ -23,7 +23,7 @@ OK = 200
 
 @dataclass(frozen=True)
 class Internet:
-    """The container of it, at its address, for a server at `server` and a virtual one at `virtual_server`."""
+    """The container of the services, for a server at `server` and a virtual machine at `virtual_server`."""
 
     machine: Machine
     hosts: Hosts
@@ -40,7 +40,7 @@ class Internet:
         return f"registry.{self.domain}:{REGISTRY_PORT}"
 
     def ensure(self) -> str:
-        """Have its services run with this lab's names and certificates."""
+        """Configure and start its services with this lab's names and certificates."""
         files = {
             "/etc/dnsmasq.d/lab.conf": (self.names(), 0o644),
             "/etc/silo-lab/lab-ca.pem": (self.directory.lab_ca.read_text(), 0o644),
@@ -70,7 +70,7 @@ class Internet:
         )
 
     def root(self) -> str:
-        """The certificate (PEM) of the root that issues; the authority makes a new one at each of its starts."""
+        """Return the current root certificate (PEM); the authority creates a new one at each start."""
 
         def ask() -> str | None:
             answer = self._ask(ACME_MANAGEMENT_PORT, "/roots/0")
@@ -79,17 +79,17 @@ class Internet:
         return wait_for("the ACME authority's root certificate", ask, SECONDS, LabError)
 
     def digest(self, image: Image) -> str | None:
-        """The digest under which the registry has an image; None where it has not."""
+        """Return the digest of an image in the registry; None if it is not there."""
         path = f"/v2/{image.name}/manifests/{image.hash}"
         answer = self._ask(REGISTRY_PORT, path, method="HEAD", accept=MANIFESTS)
         return answer[0]["Docker-Content-Digest"] if answer else None
 
     def push(self, image: Image) -> str:
-        """Put an image of the machine's engine into the registry; its digest."""
+        """Push an image of the machine's engine to the registry; return its digest."""
         return self._push(("docker", "save", image.tag), image)
 
     def push_archive(self, path: Path, image: Image) -> str:
-        """Put the image of an archive into the registry; its digest."""
+        """Push the image of an archive to the registry; return its digest."""
         return self._push(("cat", str(path)), image)
 
     def _push(self, source: Sequence[str], image: Image) -> str:
@@ -104,8 +104,8 @@ class Internet:
         return digest
 
     def _ask(self, port: int, path: str, method: str = "GET", accept: str = "*/*") -> tuple[dict[str, str], str] | None:
-        """Headers and text of an answer; None where there is no such thing, or nobody answers yet."""
-        # By a name that the certificate has: it names no address, so that a lab can move to another network.
+        """Return the headers and text of an answer; None if it does not exist, or the server does not answer yet."""
+        # By a name in the certificate, which has no address, so that a lab can move to another network.
         pool = urllib3.HTTPSConnectionPool(
             self.address, port, ca_certs=str(self.directory.lab_ca), server_hostname=NAME, assert_hostname=NAME
         )

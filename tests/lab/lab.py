@@ -1,4 +1,4 @@
-"""A lab as a whole: up, down, reboot and how it is."""
+"""The whole lab: up, down, reboot and status."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,17 +22,17 @@ REPOSITORY = Path(__file__).parents[2]
 SERVER_VOLUMES = {"/var/lib/docker": "docker", "/srv": "srv", "/var/lib/silo": "silo"}
 INTERNET_VOLUMES = {"/var/lib/docker-registry": "registry"}
 BUILDERS = 3  # at a time: some load packages while another unpacks
-# nas_image_path of the demo's inventory: where its file system lies on the server.
+# nas_image_path of the demo's inventory: the image of the NAS on the server.
 NAS_IMAGE = "/var/lib/silo/nas.img"
-# On the server's own disk, so that a server that is made anew has none.
+# On the server's own disk, so that a recreated server has none.
 CONVERGED = "/etc/silo-lab-converged"
 
 
 class Laboratory:
-    """Makes and removes the lab of a directory."""
+    """Creates and removes the lab of a directory."""
 
     def __init__(self, machine: Machine, directory: Directory, images: ImageSet | None = None) -> None:
-        """The server is to run these images; its own stand-ins where none are given."""
+        """Use these images; by default the lab's stand-ins."""
         self.machine, self.directory, self.images = machine, directory, images or ImageSet()
         self.engine = Engine(machine)
         self.hosts = Hosts(machine, directory.name)
@@ -41,19 +41,19 @@ class Laboratory:
 
     @property
     def volumes(self) -> dict[str, str]:
-        """The volumes of both hosts, by their part."""
+        """Part to volume of both hosts."""
         parts = [(self.server_name, part) for part in SERVER_VOLUMES.values()]
         parts += [(self.internet_name, part) for part in INTERNET_VOLUMES.values()]
         return {part: f"{host}-{part}" for host, part in parts}
 
     def up(self, server_image: str = "") -> Lab:
-        """Make the lab, or what is missing of it, and wait until it can be used; the server of a given image."""
+        """Create the lab, or its missing parts, and wait until it can be used; optionally with the server's image."""
         self.engine.ensure()
         self.directory.make()
         step("image base", self.builder.make_base)
         with ThreadPoolExecutor(BUILDERS) as workers:
             hosts = [workers.submit(self.builder.ensure, name) for name in HOSTS]
-            # Where there is a registry it is asked first what it has.
+            # If the registry runs already, query it first.
             is_new = self.hosts.state(self.internet_name) == "absent"
             early = [workers.submit(self.builder.ensure, name) for name in self.images.stand_ins.values() if is_new]
             own_image, internet_image = (build.result() for build in hosts)
@@ -66,7 +66,7 @@ class Laboratory:
         return self._record(internet, server, images)
 
     def _internet(self, image: str, address: str, server: str, virtual: str) -> Internet:
-        """Have the rest of the world, with certificates for its names."""
+        """Start the internet services, with certificates for their names."""
         names = [f"registry.{DOMAIN}", f"acme.{DOMAIN}", "localhost"]
         step("certificates", lambda: certificates.ensure(self.directory, names, ["127.0.0.1"]))
         host = Host(self.internet_name, image, address, INTERNET_VOLUMES, {}, is_renewable=True)
@@ -76,8 +76,8 @@ class Laboratory:
         return internet
 
     def _server(self, image: str, address: str, resolver: str) -> Server:
-        """Have the server, and root's login on it."""
-        # In place of Docker's own resolver, which a rented server has not, and whose rules a firewall may flush.
+        """Start the server, with a login for root."""
+        # In place of Docker's own resolver, which a rented server does not have, and whose rules a firewall may flush.
         self.directory.write(self.directory.resolv_conf, f"nameserver {resolver}\n", mode=0o644)
         mounts = {"/etc/resolv.conf": str(self.directory.resolv_conf)}
         host = Host(self.server_name, image, address, SERVER_VOLUMES, mounts)
@@ -87,7 +87,7 @@ class Laboratory:
         return server
 
     def _images(self, internet: Internet, workers: ThreadPoolExecutor, early: list[Future[str]]) -> dict[str, str]:
-        """Have all images where the server finds them; their references by the key of lab.json."""
+        """Make all images available to the server; return key of lab.json to reference."""
 
         def publish(image: Image, push: Callable[[], str]) -> str:
             digest = internet.digest(image) or step(f"image {image.name} in the registry", push, lambda got: got[:19])
@@ -116,7 +116,7 @@ class Laboratory:
         return {key: found[key] for key in STAND_INS}
 
     def _trust(self, internet: Internet, server: Server) -> str:
-        """Keep the authority's root; where it is another than before, what it issued before is worthless."""
+        """Store the authority's root; if it has changed, the certificates that it issued before are invalid."""
         is_first = not self.directory.ca.exists()
         root = internet.root()
         if not is_first and self.directory.ca.read_text() == root:
@@ -147,11 +147,11 @@ class Laboratory:
         return lab
 
     def is_there(self) -> bool:
-        """Whether anything of it is left to remove: files here, or hosts, also those that another clone made."""
+        """Return whether files or hosts of the lab exist, also those of another clone."""
         return self.directory.is_there() or self.hosts.any_left()
 
     def down(self) -> None:
-        """Remove all of the lab. The images stay in the machine's engine: the next lab needs them."""
+        """Remove the whole lab. The images stay in the machine's engine for the next lab."""
         machines = Machines(self.machine, self.directory, REPOSITORY / ".cache")
         machines.down(MACHINES)
         if self.engine.installed():
@@ -160,32 +160,32 @@ class Laboratory:
         self.directory.remove()
 
     def keep(self, inventory: Inventory) -> None:
-        """Make a snapshot of a lab that `site.yml` has converged, and of its inventory. The lab itself is gone then."""
+        """Turn a lab that `site.yml` has converged, and its inventory, into a snapshot. This removes the lab."""
         if self.known().sources != self._key():
-            raise LabError("what the lab was made from has changed since, so a snapshot of it would be of neither")
+            raise LabError("the sources of the lab have changed since it converged, so a snapshot would match neither")
         snapshot = self._snapshot()
-        # The server first: it ends what it has open at the registry and the authority.
+        # The server first, because it uses the registry and the authority.
         for name in (self.server_name, self.internet_name):
             step(f"stop of {name}", partial(self.hosts.stop, name))
         step("snapshot", lambda: snapshot.keep(self.server_name, self.volumes, self.directory, inventory))
         self.down()
 
     def mark_converged(self, inventory: Path) -> None:
-        """Note on the server that `site.yml` has ended well, and from what."""
+        """Record on the server that `site.yml` has succeeded, and its sources."""
         key = key_of(REPOSITORY, self.images.key, policy_of(inventory))
         self.hosts.put(self.known().container, {CONVERGED: (key, 0o644)})
 
     def is_converged(self, inventory: Path) -> bool:
-        """Whether `site.yml` has ended well on this server, and nothing that it was made from has changed since."""
+        """Return whether `site.yml` has succeeded on this server, and its sources have not changed since."""
         key = key_of(REPOSITORY, self.images.key, policy_of(inventory))
         return self.hosts.execute(self.known().container, "cat", CONVERGED, check=False) == key
 
     def is_kept(self) -> bool:
-        """Whether there is a snapshot of what is here now."""
+        """Return whether there is a snapshot of the current sources."""
         return self._snapshot().exists()
 
     def restore(self, inventory: Inventory) -> bool:
-        """Make the lab from what was kept, and its inventory; False, and nothing is done, where nothing fits."""
+        """Create the lab and its inventory from the snapshot; return False, and do nothing, if none fits."""
         self.engine.ensure()
         self.directory.make()
         snapshot = self._snapshot()
@@ -199,7 +199,7 @@ class Laboratory:
         return True
 
     def forget(self) -> None:
-        """Remove the snapshot that this machine keeps, whichever lab it is of."""
+        """Remove the snapshot of this machine, regardless of its lab."""
         if self.engine.installed():
             step("docker engine", self.engine.ensure_running)
             step("snapshots", lambda: Snapshot.forget_all(self.machine))
@@ -211,20 +211,20 @@ class Laboratory:
         return key_of(REPOSITORY, self.images.key)
 
     def _rename_file_system(self, image: str) -> str:
-        """Give the copied file system another id: the kernel takes two of one id for one that has two devices."""
+        """Give the copied file system a new id: the kernel takes two with the same id for one with two devices."""
         volume = f"{self.server_name}-{SERVER_VOLUMES['/var/lib/silo']}:/var/lib/silo"
         self.machine.run("docker", "run", "--rm", f"--volume={volume}", image, "btrfstune", "-f", "-m", NAS_IMAGE)
         return "new"
 
     def reboot(self) -> None:
-        """Restart the server as if its power button was pressed, and wait until root can log in again."""
+        """Restart the server, like its power button, and wait until root can log in again."""
         lab = self.known()
         step(f"reboot {lab.container}", lambda: self.hosts.restart(lab.container))
         server = Server(self.machine, self.hosts, self.directory, lab.container, lab.address)
         step("ssh", server.ensure_ssh)
 
     def status(self) -> bool:
-        """Say how the lab is; whether both hosts run."""
+        """Print the state of the lab; return whether both hosts run."""
         lab = self.known()
         if self.engine.version() is None:
             raise LabError("the machine's Docker Engine does not run: `make lab` starts it, and the lab with it")
@@ -235,7 +235,7 @@ class Laboratory:
         return set(states.values()) == {"running"}
 
     def known(self) -> Lab:
-        """The lab as it was recorded; LabError where there is none."""
+        """Return the lab of lab.json; raise LabError if there is none."""
         lab = self.directory.load()
         if lab is None:
             raise LabError(f"there is no lab {self.directory.name}: `make lab` makes it")

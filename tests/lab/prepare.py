@@ -1,4 +1,4 @@
-"""What a lab needs of its machine, made while the Python environment is installed: an engine and the hosts' images.
+"""Prepares the machine for a lab while the Python environment is installed: an engine and the hosts' images.
 
 Run by the machine's own Python, so nothing here comes from outside of the standard library.
 """
@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Make what is missing; the exit code."""
+    """Create missing parts; return the exit code."""
     machine = LocalMachine()
     try:
         directory = Directory(REPOSITORY / ".lab", os.environ.get("SILO_LAB") or DEFAULT)

@@ -1,4 +1,4 @@
-"""What the lab says while it works: one line for each step, with the seconds that it took."""
+"""The progress of the lab: one line for each step, with its seconds."""
 
 import sys
 from collections.abc import Callable
@@ -9,17 +9,17 @@ Answer = TypeVar("Answer")
 
 
 def step(what: str, work: Callable[[], Answer], outcome: Callable[[Answer], str] = str) -> Answer:
-    """Do `work` and say in one line what it was, how it came out and how long it took; the answer of `work`."""
+    """Do `work`, and print a line with its name, result and duration; return its result."""
     started = monotonic()
     answer = work()
-    # One write: lines of steps that run side by side stay whole.
+    # One write, so that lines of parallel steps do not mix.
     sys.stdout.write(f"lab  {what} ... {outcome(answer)} ({monotonic() - started:.0f} s)\n")
     sys.stdout.flush()
     return answer
 
 
 def wait_for(what: str, ready: Callable[[], Answer | None], seconds: float, error: type[Exception]) -> Answer:
-    """Ask `ready` again and again until it answers something; `error` after so many seconds."""
+    """Poll `ready` until it returns a value; raise `error` after so many seconds."""
     deadline = monotonic() + seconds
     while (answer := ready()) is None:
         if monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The lab's server as the lab sees it: its SSH, and what must be forgotten when the ACME authority did."""
+"""The lab's server: its SSH, and the certificates that are invalid after a restart of the ACME authority."""
 
 import socket
 import ssl
@@ -15,8 +15,8 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SECONDS = 60
 CERTIFICATE_SECONDS = 120
 ROUTES = "/srv/silo/traefik/routes"
-# Traefik keeps account and certificates of an authority that is no more. It writes the file when it gets a certificate,
-# not when it stops, so the order removes, then restarts is safe.
+# Traefik keeps the account and certificates of the former authority. It writes the file when it gets a certificate, not
+# when it stops, so it is safe to remove the file, then restart.
 FORGET = """
 set -eu
 find /srv/silo/traefik -name acme.json -delete 2>/dev/null || [ ! -e /srv/silo/traefik ]
@@ -24,8 +24,7 @@ command -v docker >/dev/null || exit 0
 proxies=$(docker ps --quiet --filter label=com.docker.compose.service=traefik)
 [ -z "$proxies" ] || docker restart -t 10 $proxies >/dev/null
 """
-# An image keeps no attributes of files. The role of the NAS has made its bare mount point immutable, below what is
-# mounted there by now.
+# An image has no file attributes. The role of the NAS made the bare mount point immutable, below the current mount.
 MOUNT_POINT = "/instances"
 SEAL = f"""
 set -eu
@@ -48,7 +47,7 @@ class Server:
     address: str
 
     def ensure_ssh(self) -> str:
-        """Have a key that root may log in with, and the server's key known; then log in."""
+        """Create a key for root's login, and store the server's key; then log in."""
         key = self.directory.ssh_key
         public = key.with_suffix(".pub")
         made = not (key.exists() and public.exists())
@@ -77,12 +76,12 @@ class Server:
             "UserKnownHostsFile": str(self.directory.known_hosts),
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-        # No configuration of the person who calls: the files here must be enough.
+        # Without the caller's own configuration: the files here must suffice.
         ssh = ("ssh", "-F", "none", *flags, "-i", str(self.directory.ssh_key), f"root@{self.address}", "true")
         return True if self.machine.run(*ssh, check=False).code == 0 else None
 
     def wait_for_certificates(self, domain: str) -> str:
-        """Wait until each tenant that has a route is served with a certificate of the lab's authority."""
+        """Wait until each tenant with a route has a certificate of the lab's authority."""
         listed = self.hosts.execute(self.container, "find", ROUTES, "-name", "tenant-*.yml", "-printf", "%f ")
         names = [f"{Path(file).stem.removeprefix('tenant-')}.{domain}" for file in listed.split()]
         for name in names:
@@ -106,5 +105,5 @@ class Server:
         return "immutable"
 
     def forget_certificates(self) -> None:
-        """Let Traefik, if there is one, ask the authority for everything anew."""
+        """Let Traefik, if it exists, request all certificates again."""
         self.hosts.execute(self.container, "sh", "-c", FORGET)

@@ -21,7 +21,7 @@ from pathlib import Path
 from .command import LabError, Machine
 from .state import Directory
 
-# All that decides what a converged lab is: what is run, on which policy and inventory, by which Ansible, in which lab.
+# The sources of a converged lab: code, policy, inventory, versions of Ansible, and the lab itself.
 SOURCES = (
     *("ansible.cfg", "constraints.txt", "pyproject.toml"),
     *("group_vars", "inventory/demo", "meta", "playbooks", "plugins", "roles", "server", "src"),
@@ -31,31 +31,31 @@ LABEL = "ch.swissphoto.silo.lab-snapshot"
 NAME = "silo-lab-snapshot"
 FILES = "files"
 COMPLETE = "complete.json"
-# Packages of Debian and bases of images get older; certificates in it last longer than this.
+# Packages and base images become outdated; the certificates are valid for longer than this.
 MAX_AGE = datetime.timedelta(days=7)
 LOCK = Path("/run/lab-snapshot.lock")
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The inventory of a lab, and the file of the password that opens its vaults."""
+    """The inventory of a lab, and the file with the password of its vaults."""
 
     folder: Path
     vault_password: Path
 
     def refuse_use(self) -> None:
-        """Refuse to be replaced where somebody works with it, by a LabError: it has vaults, or a history."""
+        """Raise LabError if the inventory is in use, because it has vaults or a history."""
         if (self.folder / ".git").exists() or any(self.folder.glob("host_vars/*/vault.yml")):
             raise LabError(f"{self.folder} is in use, and would be replaced; name another folder, or remove it first")
 
 
 def policy_of(inventory: Path) -> str:
-    """A hash of an inventory but for its tenants: of what decides how servers and shared services are."""
+    """Return a hash of an inventory without its tenants: the settings of servers and shared services."""
     summary = hashlib.sha256()
     tenants = {path.parent for path in inventory.glob("host_vars/*/tenant.yml")}
     for path in sorted(inventory.rglob("*")):
         place = path.relative_to(inventory)
-        # Hidden is what silo and git keep for themselves.
+        # Hidden files are those of silo and git.
         is_policy = path.parent not in tenants and not any(part.startswith(".") for part in place.parts)
         if path.is_file() and is_policy:
             summary.update(f"{place}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
@@ -63,14 +63,14 @@ def policy_of(inventory: Path) -> str:
 
 
 def key_of(repository: Path, *more: str) -> str:
-    """Twelve hex digits over all that goes into a converged lab; `more` is what else decides."""
+    """Return twelve hex digits of the hash of a converged lab's sources and of `more`."""
     summary = hashlib.sha256("\0".join(more).encode())
-    # What git knows or would add: not what tools leave beside it, such as bytecode and the metadata of an installation.
+    # Files that git knows or would add, thus no bytecode and no metadata of an installation.
     listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES)
     listed = subprocess.run(listing, cwd=repository, capture_output=True, text=True, check=True).stdout
     for name in sorted({*listed.split("\0")} - {""}):
         path = repository / name
-        # A link counts by where it leads, and a file that is deleted and still known not at all.
+        # A link counts with its target; a deleted file that git still knows does not count.
         if path.is_symlink() or path.is_file():
             content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
             executable = bool(path.lstat().st_mode & 0o100)
@@ -79,7 +79,7 @@ def key_of(repository: Path, *more: str) -> str:
 
 
 class Snapshot:
-    """What is kept under one key in the machine's engine, whole or not at all."""
+    """A snapshot with one key in the machine's engine, complete or absent."""
 
     def __init__(self, machine: Machine, key: str) -> None:
         """Look at nothing yet."""
@@ -88,11 +88,11 @@ class Snapshot:
         self.files = f"{NAME}-{key}-{FILES}"
 
     def volume(self, part: str) -> str:
-        """The name of the volume that keeps a part of the lab."""
+        """Return the name of the volume with a part of the lab."""
         return f"{NAME}-{self.key}-{part}"
 
     def exists(self, now: datetime.datetime | None = None) -> bool:
-        """Whether all of it is there, and young enough."""
+        """Return whether it is complete and recent enough."""
         known = self._record()
         if known is None or self._run("docker", "image", "inspect", self.image) is None:
             return False
@@ -102,7 +102,7 @@ class Snapshot:
         return is_young and {self.volume(part) for part in known["parts"]} <= parts
 
     def keep(self, container: str, volumes: Mapping[str, str], directory: Directory, inventory: Inventory) -> str:
-        """Keep a lab whose hosts are stopped, in place of all other snapshots; `volumes` are its own, by their part.
+        """Store a lab whose hosts are stopped, in place of all other snapshots; `volumes` is part to volume.
 
         What is in the volumes is moved, which takes no time: of the lab only a way to remove it is left.
         """
@@ -119,12 +119,12 @@ class Snapshot:
             shutil.copytree(inventory.folder, files / "inventory", symlinks=True)
             shutil.copy2(inventory.vault_password, files / "vault-password")
             record = {"made": datetime.datetime.now(datetime.UTC).isoformat(), "parts": sorted(volumes)}
-            # Whatever is cut off before this line is no snapshot.
+            # An interruption before this line leaves no snapshot.
             (files / COMPLETE).write_text(json.dumps(record))
         return f"under {self.key}"
 
     def unpack(self, volumes: Mapping[str, str], directory: Directory, inventory: Inventory) -> bool:
-        """Make the volumes and the files of a new lab; whether there was a snapshot."""
+        """Create the volumes and files of a new lab; return whether there was a snapshot."""
         with _alone(shared=True):
             if not self.exists():
                 return False
@@ -142,7 +142,7 @@ class Snapshot:
 
     @classmethod
     def forget_all(cls, machine: Machine) -> str:
-        """Remove every snapshot of the machine, whole or cut off; how many parts there were."""
+        """Remove every snapshot of the machine, also incomplete ones; return the number of parts."""
         of_snapshots = ("--filter", f"label={LABEL}", "--quiet")
         images = machine.run("docker", "image", "ls", *of_snapshots).stdout.split()
         volumes = cls.volumes(machine)
@@ -184,13 +184,13 @@ class Snapshot:
 
 
 def _files_of(directory: Directory) -> tuple[Path, ...]:
-    """What the lab's hosts trust, and by what they are known."""
+    """The keys and certificates of the lab's hosts."""
     return directory.lab_ca, directory.certificate, directory.key
 
 
 @contextmanager
 def _alone(*, shared: bool = False) -> Iterator[None]:
-    """Let one lab at a time be kept; several may be made from what is kept."""
+    """Let only one process at a time store a snapshot; several may use it."""
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield

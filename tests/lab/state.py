@@ -1,4 +1,4 @@
-"""What is known of a lab on this machine: its directory and its lab.json."""
+"""The state of a lab on this machine: its directory and its lab.json."""
 
 import fcntl
 import json
@@ -20,7 +20,7 @@ MAX_NAME = 40  # a host name of 63 characters, with "-internet" and some room
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab that runs, as tests and the demo's inventory find it in lab.json. All paths are absolute."""
+    """A running lab, as in lab.json, which tests and the demo's inventory read. All paths are absolute."""
 
     name: str
     container: str
@@ -43,7 +43,7 @@ class Directory:
     """The files of one lab. The default lab lives in `.lab` itself, each other lab in a directory below it."""
 
     def __init__(self, root: Path, name: str) -> None:
-        """Name the files; nothing is made yet. LabError where the name cannot be one of a container."""
+        """Name the files. Raise LabError if the name is not valid for a container."""
         if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name.endswith("-internet"):
             raise LabError(
                 f"SILO_LAB={name!r} cannot be the name of a lab: lower-case letters, digits and single dashes, "
@@ -61,13 +61,13 @@ class Directory:
         self.resolv_conf = self.path / "resolv.conf"
 
     def make(self) -> None:
-        """Make the directory, for its owner alone."""
+        """Create the directory, accessible to its owner only."""
         for path in (self.root, self.path):
             path.mkdir(mode=0o700, exist_ok=True)
             path.chmod(0o700)
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> bool:
-        """Write a file whole or not at all; whether its content changed."""
+        """Write a file atomically; return whether its content changed."""
         if path.exists() and path.read_text() == text:
             path.chmod(mode)
             return False
@@ -79,22 +79,22 @@ class Directory:
         return True
 
     def save(self, lab: Lab) -> bool:
-        """Write lab.json; whether it changed."""
+        """Write lab.json; return whether it changed."""
         return self.write(self.lab_json, json.dumps(asdict(lab), indent=2) + "\n")
 
     def load(self) -> Lab | None:
-        """The lab of lab.json; None where there is none."""
+        """Return the lab of lab.json; None if there is none."""
         if not self.lab_json.exists():
             return None
         values = json.loads(self.lab_json.read_text())
         return Lab(**{field.name: values[field.name] for field in fields(Lab) if field.name in values})
 
     def is_there(self) -> bool:
-        """Whether there are files of the lab."""
+        """Return whether there are files of the lab."""
         return self.lab_json.exists() or (self.path != self.root and self.path.exists())
 
     def remove(self) -> None:
-        """Remove the lab's files. What others keep in `.lab` stays: the vault password, and other labs."""
+        """Remove the lab's files, but not the vault password and other labs in `.lab`."""
         if self.path != self.root:
             shutil.rmtree(self.path, ignore_errors=True)
             return
@@ -114,7 +114,7 @@ class Directory:
 
 @contextmanager
 def only_one(directory: Directory) -> Iterator[None]:
-    """Let one command at a time change a lab. The lock goes with the process, however it ends; its file stays."""
+    """Let only one command at a time change a lab. The lock ends with the process; its file stays."""
     directory.root.mkdir(mode=0o700, exist_ok=True)
     with (directory.root / f"{directory.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -27,7 +27,7 @@ from .run import Ended, Runner
 
 REPORTS = ROOT / ".cache" / "tests"
 LOCK = Path("/run/silo-test.lock")
-# Program, and the Debian package that brings it: the official client of the photo server, and a customer's browser.
+# Program to its Debian package: for the official client of the photo server, and for a customer's browser.
 NEEDED = (
     ("npm", "npm"),
     ("chromium", "chromium"),
@@ -60,7 +60,7 @@ def _interrupt(_number: int, _frame: types.FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Let one run at a time have labs on this machine: their names are the same in each clone."""
+    """Allow only one run at a time to have labs on this machine, because their names are the same in each clone."""
     with LOCK.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,15 +92,15 @@ def _run_alone(tier: str) -> int:
 
 
 def _parts(place: Place, tier: str) -> list[Part]:
-    """The parts of `make test` or `make test-all`, and one line for each thing that depends on what is here."""
+    """Return the parts of `make test` or `make test-all`; print each decision that depends on the machine."""
     lab = _laboratory(f"{place.prefix}-{NOTHING}")
     lab.engine.ensure(NEEDED)
     is_kept = tier == "test" and lab.is_kept()
     if is_kept:
-        print("test: a converged lab of these sources is kept, so none is made from nothing")
+        print("test: a snapshot of a converged lab fits these sources, so no lab is converged from nothing")
     storage = tier == "all" or changed.storage(ROOT)
     if storage and tier == "test":
-        print("test: storage or recovery changed since `make test-all` proved them, so virtual machines run as well")
+        print("test: storage or recovery changed since the virtual machines tested them, so these run as well")
     return test(place, is_kept=is_kept, storage=storage)
 
 
@@ -110,9 +110,9 @@ def _laboratory(name: str) -> Laboratory:
 
 @contextlib.contextmanager
 def _labs_removed(parts: Sequence[Part], place: Place) -> Iterator[list[Ended]]:
-    """Remove the labs of all parts, also those that a killed run left; with KEEP=1 not those of a part that failed."""
+    """Remove the labs of all parts, including those of a killed run; with KEEP=1, except those of failed parts."""
     labs = {part.name: _laboratory(part.lab) for part in parts if part.lab}
-    # Also those that are no part of this run: a run before it may have been killed.
+    # All labs, also those that this run does not use, because an earlier run may have been killed.
     others = [f"{place.prefix}-{name}" for name in (NOTHING, *LANES, "storage")]
     for lab in map(_laboratory, others):
         if lab.is_there():
@@ -132,7 +132,7 @@ def _labs_removed(parts: Sequence[Part], place: Place) -> Iterator[list[Ended]]:
 def _tell_how_to_look(name: str, place: Place, lab: Laboratory) -> None:
     kept = REPORTS / "kept" / name
     kept.parent.mkdir(parents=True, exist_ok=True)
-    # The temporary directory may lie on another file system.
+    # The temporary directory may be on another file system.
     shutil.move(place.work / name, kept)
     print(f"test: the lab of {name} is kept: docker exec -it {lab.server_name} bash")
     print(f"      its inventory: {kept}/inventory, with SILO_VAULT_PASSWORD_FILE={kept}/vault-password")
@@ -144,7 +144,7 @@ def _ended(runner: Runner, parts: Sequence[Part], tier: str) -> int:
 
 
 def _report(runner: Runner, ended: Sequence[Ended], tier: str) -> int:
-    """Say how it went: what failed with its last words, what was left out, and one line for each part."""
+    """Print the result: failed parts with the end of their logs, left out tests, and one line for each part."""
     seen = results.read(runner.logs)
     changed.prove(ROOT, [end.part.name for end in ended if end.passed])
     for end in ended:

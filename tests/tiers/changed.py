@@ -1,4 +1,4 @@
-"""What changed: the files that a developer has in hand, and whether storage or recovery did since it was proved."""
+"""Finds changed files, and whether storage or recovery changed since the virtual machines tested them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# All that the virtual machines prove: quotas of XFS, NFS, power cuts, and a server that boots without its NAS.
+# The sources that the virtual machines test: quotas of XFS, NFS, power cuts, and a server that boots without its NAS.
 STORAGE = (
     "plugins/module_utils/quota",
     "plugins/module_utils/command.py",
@@ -26,21 +26,21 @@ STORAGE = (
     "tests/lab/vm",
     "tests/vm",
 )
-# Of which sources all of it was green last. A run that has tried it writes it, and it is committed with them.
+# The hash of the sources that passed last. A run that has tested them writes it; commit it with the sources.
 PROVED = Path("tests/vm/proved.json")
-# The parts that try it: on virtual machines, and on the lab's own file system.
+# The parts that test storage: on virtual machines, and on the lab's own file system.
 TRIED_BY = frozenset(("storage", "platform"))
 
 
 def files(root: Path) -> list[str]:
-    """Return the files that differ from the last commit; those of the last commit where none does."""
+    """Return the files that differ from the last commit; if none does, those of the last commit."""
     changed = _git(root, "diff", "--name-only", "--diff-filter=d", "HEAD")
     changed += _git(root, "ls-files", "--others", "--exclude-standard")
     return changed or _git(root, "show", "--name-only", "--format=", "--diff-filter=d", "HEAD")
 
 
 def storage(root: Path) -> bool:
-    """Return whether storage or recovery is not what the virtual machines proved last."""
+    """Return whether storage or recovery changed since the virtual machines tested them."""
     try:
         known = json.loads((root / PROVED).read_text(encoding="utf-8"))["sources"]
     except (OSError, ValueError, KeyError):
@@ -49,11 +49,11 @@ def storage(root: Path) -> bool:
 
 
 def prove(root: Path, passed: Sequence[str]) -> None:
-    """Write down that storage is proved as it is here, where it is and that was not known yet."""
+    """Record that the virtual machines have tested the current sources, if this run did and the record is old."""
     if set(passed) >= TRIED_BY and storage(root):
         text = json.dumps({"sources": _hash(root), "when": time.strftime("%Y-%m-%d")}, indent=2)
         (root / PROVED).write_text(text + "\n", encoding="utf-8")
-        print(f"test: {PROVED} says now that storage is proved as it is; commit it")
+        print(f"test: {PROVED} now records that these sources of storage passed; commit it")
 
 
 def _hash(root: Path) -> str:

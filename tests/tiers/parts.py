@@ -1,4 +1,4 @@
-"""What a tier consists of: parts that run side by side, each behind those that it needs."""
+"""The parts of a tier: they run in parallel, each after those that it needs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
 Command = tuple[str, ...]
-# Two labs side by side: on one, customers come and go; on the other, tests read, attack and break.
+# Two labs in parallel: on one, customers come and go; on the other, tests read, attack and break a server.
 LANES = ("tenants", "platform")
-NOTHING = "lab"  # the scenario that makes a server from nothing
+NOTHING = "lab"  # the scenario that converges a server from nothing
 LEFT_OUT = "tests that are marked slow"
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Commands that run one after the other.
+    """A sequence of commands.
 
-    `needs` are parts that must have passed; `behind` are parts that must have ended, whichever way. `lab` is a lab of
-    the part's own, which is gone afterwards.
+    `needs` are parts that must have passed; `behind` are parts that must have ended, passed or failed. `lab` is the
+    part's own lab, which is removed afterwards.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a run works: `work` is gone afterwards, `reports` stays; `prefix` begins the names of its labs."""
+    """The directories of a run: `work` is removed at its end, `reports` stays. `prefix` begins the names of labs."""
 
     work: Path
     reports: Path
@@ -44,12 +44,12 @@ class Place:
     slow: bool = False
 
     def pytest(self, *more: str) -> str:
-        """The options that every pytest of this run gets."""
+        """Return the options of every pytest of this run."""
         slow = ("--slow", f"--faults={self.reports / 'faults'}") if self.slow else ()
         return " ".join(("-p", "no:cacheprovider", *slow, *more))
 
     def of_lab(self, name: str) -> dict[str, str]:
-        """The environment of a part with a lab and an inventory of its own, so that nothing of a demo is touched."""
+        """Return the environment of a part with its own lab and inventory, so that it does not affect a demo."""
         lab, own = f"{self.prefix}-{name}", self.work / name
         return {
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -64,7 +64,7 @@ class Place:
         }
 
     def make_inventory(self, name: str) -> None:
-        """Write the inventory of a lab: what git knows of the demo's, and a password for its vaults."""
+        """Write the inventory of a lab: the demo's files in git, and a password for its vaults."""
         environment = self.of_lab(name)
         subprocess.run(("tools/inventory", "copy", environment["SILO_INVENTORY"]), cwd=ROOT, check=True)
         password = Path(environment["SILO_VAULT_PASSWORD_FILE"])
@@ -85,7 +85,7 @@ def _contract(place: Place, *, behind: Iterable[str]) -> Part:
 
 
 def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), more: Mapping[str, str] | None = None) -> Part:
-    # Molecule would remove the lab of a test that failed; what a run leaves is removed by the run.
+    # Molecule would remove the lab of a failed test; the run itself removes the labs at its end.
     kept = ("--destroy=never",) if os.environ.get("KEEP") == "1" else ()
     command = ("molecule", "test", "--scenario-name", scenario, *kept)
     # Molecule looks for its scenarios below its working directory.
@@ -103,7 +103,7 @@ def _storage(place: Place) -> Part:
 
 
 def check(place: Place, changed: Sequence[str]) -> list[Part]:
-    """Return what runs before a commit: no lab, and of the gates those that the changed files concern."""
+    """Return the parts of `make check`: no lab, and only the gates for the changed files."""
     return [
         Part("lint", [("tools/lint", "--changed", *changed)]),
         _contract(place, behind=("lint",)),
@@ -112,10 +112,10 @@ def check(place: Place, changed: Sequence[str]) -> list[Part]:
 
 
 def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
-    """Return what proves the whole.
+    """Return the parts of `make test` and `make test-all`.
 
-    `is_kept`: a snapshot fits, so no server is made from nothing. `storage`: it has changed since it was proved, or all
-    is to run, so file systems are tried on virtual machines and on a lab.
+    `is_kept`: a snapshot fits, so no server is converged from nothing. `storage`: it changed since its last test, or
+    all tests run, so virtual machines and a lab test the file systems.
     """
     made = () if is_kept else (_molecule(place, NOTHING),)
     needs = tuple(part.name for part in made)

@@ -1,4 +1,4 @@
-"""What every pytest of a run saw, in one file: how long each test took, what failed, and what was left out."""
+"""The results of every pytest of a run, in one file: duration, outcome and reason of each test."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ VARIABLE = "SILO_TEST_RESULTS"
 
 @dataclasses.dataclass
 class Tried:
-    """A test: `seconds` with set-up and tear-down, `outcome` in pytest's words, `reason` why it failed or was skipped.
+    """A test: `seconds` with set-up and tear-down, pytest's `outcome`, and the `reason` of a failure or skip.
 
-    `slow` is why `make test` leaves it out; empty where it does not.
+    `slow` is why `make test` leaves it out; empty if it does not.
     """
 
     test: str
@@ -36,30 +36,30 @@ class Tried:
 
     @property
     def file(self) -> str:
-        """Where it stands."""
+        """The file of the test."""
         return self.test.partition("::")[0]
 
 
 class Collector:
-    """Of pytest: hears of every test, also of those that run in other processes, and writes each down."""
+    """A plugin of pytest that records every test, also of its worker processes."""
 
     def __init__(self, path: Path) -> None:
         """Add to a file."""
         self.path, self.tried = path, dict[str, Tried]()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a phase of a test in."""
+        """Record a phase of a test."""
         tried = self.tried.setdefault(report.nodeid, Tried(report.nodeid))
         tried.seconds += report.duration
         tried.slow = next((str(value) for key, value in report.user_properties if key == "slow"), "")
         self._worst(tried, report)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Write a test down as soon as it has ended: a run may be killed."""
+        """Write a test to the file as soon as it has ended, because a run may be killed."""
         self._write(self.tried.pop(nodeid))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Write down a file whose tests cannot be read."""
+        """Record a file whose tests cannot be collected."""
         if report.failed:
             tried = Tried(report.nodeid)
             self._worst(tried, report)
@@ -67,7 +67,7 @@ class Collector:
 
     @staticmethod
     def _worst(tried: Tried, report: pytest.TestReport | pytest.CollectReport) -> None:
-        """Of the phases of a test the first failure counts, then that it was skipped."""
+        """Return the outcome of a test's phases: the first failure, else a skip."""
         if report.failed and tried.outcome != "failed":
             tried.outcome, tried.reason = "failed", reason(report)
         elif report.skipped and tried.outcome == "passed":
@@ -80,7 +80,7 @@ class Collector:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Listen where a tier asks for it, in the process that hears of every test."""
+    """Register the plugin if a tier requests it, in pytest's main process."""
     path = os.environ.get(VARIABLE)
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Collector(Path(path)), "results-collector")
@@ -94,12 +94,12 @@ def clear(reports: Path) -> Path:
 
 
 def environment(reports: Path) -> dict[str, str]:
-    """Return what tells every pytest of a run where to write."""
+    """Return the variable that tells every pytest of a run where to write."""
     return {VARIABLE: str(reports / FILE), "SILO_TEST_REPORTS": str(reports / "failures")}
 
 
 def read(reports: Path) -> list[Tried]:
-    """Return all that was tried in the last run."""
+    """Return all tests of the last run."""
     path = reports / FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [Tried(**json.loads(line)) for line in lines]
@@ -120,17 +120,17 @@ def durations(seen: Iterable[Tried]) -> str:
 
 
 def left_out(seen: Iterable[Tried], *, is_run: bool, storage: bool) -> str:
-    """Return which tests `make test-all` alone runs, and why; the same list in both tiers."""
+    """Return which tests only `make test-all` runs, and why; the same list in both tiers."""
     slow = sorted({(tried.test, tried.slow) for tried in seen if tried.slow})
     lines = [f"  {test}: {why}\n" for test, why in slow]
     if is_run or not storage:
-        lines.append("  tests/vm and tests/integration on XFS: virtual machines, and storage is as proved last\n")
+        lines.append("  tests/vm and tests/integration on XFS: virtual machines, as storage has not changed since\n")
     verb = "Only `make test-all` runs these, and it has:" if is_run else "Left to `make test-all`:"
     return f"\n{verb}\n{''.join(lines)}" if lines else ""
 
 
 def summary(ended: Sequence[Ended], seen: Iterable[Tried], now: str) -> str:
-    """Return the last words of a run: each part, what failed, and the numbers."""
+    """Return the summary of a run: each part, failed tests, and the numbers."""
     return "".join(_summary(ended, list(seen), now))
 
 

@@ -1,4 +1,4 @@
-"""Runs parts side by side: one line when a part begins and ends, its whole output in a file of its own."""
+"""Runs parts in parallel: prints a line when a part begins and ends, and writes its output to its own file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 
 from .parts import ROOT, Command, Part
 
-GRACE = 60.0  # seconds that a part has to put away what it made
+GRACE = 60.0  # seconds for a part to clean up
 HEARTBEAT = 60.0
 LAST_LINES = 40
 
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a part ended: its seconds, and why it failed or was not run; empty where it passed."""
+    """The result of a part: its seconds, and why it failed or did not run; empty if it passed."""
 
     part: Part
     seconds: float
@@ -30,12 +30,12 @@ class Ended:
 
     @property
     def passed(self) -> bool:
-        """Whether all its commands ended well."""
+        """Return whether all its commands succeeded."""
         return not self.problem
 
 
 class Runner:
-    """Runs the parts of a tier. `say` gets each line that a person should read."""
+    """Runs the parts of a tier. `say` prints a line."""
 
     def __init__(self, logs: Path, env: Mapping[str, str], say: Callable[[str], None] = print) -> None:
         """Write logs into a directory; `env` is added to the environment of every part."""
@@ -45,11 +45,11 @@ class Runner:
         self._is_stopped = False
 
     def run(self, parts: Sequence[Part]) -> list[Ended]:
-        """Run them all; what fails keeps only those from running that need it."""
+        """Run all parts, except those that need a failed one."""
         self.logs.mkdir(parents=True, exist_ok=True)
         futures = dict[str, concurrent.futures.Future[Ended]]()
         with concurrent.futures.ThreadPoolExecutor(max(1, len(parts))) as pool:
-            # Parts stand behind those that they need, so each thread waits for threads that run already.
+            # Parts come after those that they need, so each thread waits only for threads that run already.
             for part in parts:
                 before = {name: futures[name] for name in (*part.needs, *part.behind) if name in futures}
                 futures[part.name] = pool.submit(self._run, part, before)
@@ -61,7 +61,7 @@ class Runner:
         return [futures[part.name].result() for part in parts]
 
     def stop(self) -> None:
-        """End what runs, and let nothing else begin."""
+        """Stop all running parts, and start no others."""
         with self._lock:
             self._is_stopped = True
             for process in self._running.values():
@@ -76,11 +76,11 @@ class Runner:
                     os.killpg(process.pid, signal.SIGKILL)
 
     def log_of(self, part: Part) -> Path:
-        """The file with all that a part said."""
+        """Return the log file of a part."""
         return self.logs / f"{part.name}.log"
 
     def last_lines(self, part: Part, count: int = LAST_LINES) -> list[str]:
-        """The end of what a part said."""
+        """Return the end of the log of a part."""
         log = self.log_of(part)
         return log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:] if log.exists() else []
 
@@ -95,14 +95,14 @@ class Runner:
         ended = {name: future.result() for name, future in before.items()}
         failed = [name for name in part.needs if name in ended and not ended[name].passed]
         if failed:
-            return self._told(Ended(part, 0.0, f"not run, as it needs {' and '.join(failed)}"))
+            return self._told(Ended(part, 0.0, f"not run, because it needs {' and '.join(failed)}"))
         self.say(f"  {part.name} begins")
         start, problem = time.monotonic(), ""
         with self.log_of(part).open("wb") as log:
             for command in part.commands:
                 code = self._call(part, command, log.fileno())
                 if code:
-                    problem = f"'{' '.join(command)}' ended with {code}" if code > 0 else "it was ended"
+                    problem = f"'{' '.join(command)}' ended with {code}" if code > 0 else "it was stopped"
                     break
         return self._told(Ended(part, time.monotonic() - start, problem))
 
@@ -112,7 +112,7 @@ class Runner:
         return ended
 
     def _call(self, part: Part, command: Command, log: int) -> int:
-        """The exit code of a command; negative where a signal ended it, or nothing is to begin any more."""
+        """Run a command; return its exit code, negative if a signal ended it or the run was stopped before."""
         with self._lock:
             if self._is_stopped:
                 return -signal.SIGTERM

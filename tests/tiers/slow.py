@@ -1,4 +1,4 @@
-"""Of pytest: what takes minutes waits for `make test-all`. `@pytest.mark.slow(why)` marks it, `--slow` runs it too."""
+"""A plugin of pytest that skips slow tests: `@pytest.mark.slow(why)` marks them, `--slow` runs them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ours."""
+    """Add the option --slow."""
     parser.getgroup("silo").addoption("--slow", action="store_true", help="run the tests that are marked slow as well")
 
 
-# Last, since other plugins mark tests as well.
+# Last, because other plugins mark tests, too.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is slow, with its reason."""
+    """Skip slow tests, with their reason."""
     for item in items:
         marker = item.get_closest_marker("slow")
         if marker is None:

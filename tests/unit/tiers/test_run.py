@@ -62,8 +62,8 @@ def test_what_needs_a_part_that_failed_is_not_run_and_what_stands_behind_it_is(r
     ]
     lab, tenants, last, unit = runner.run(parts)
     assert (lab.passed, unit.passed) == (False, True)
-    assert tenants.problem == "not run, as it needs lab"
-    assert last.problem == "not run, as it needs tenants"
+    assert tenants.problem == "not run, because it needs lab"
+    assert last.problem == "not run, because it needs tenants"
     assert not (tmp_path / "tenants").exists()
 
 
@@ -84,7 +84,7 @@ def test_what_is_ended_takes_its_children_along_and_begins_nothing_new(runner, t
     wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n"))
     runner.stop()
     thread.join(SECONDS)
-    assert [one.problem for one in ended] == ["it was ended", "it was ended"]
+    assert [one.problem for one in ended] == ["it was stopped", "it was stopped"]
     child = (tmp_path / "child").read_text().strip()
     wait_until(lambda: not _lives(child))
     assert not (tmp_path / "next").exists()
