@@ -14,9 +14,9 @@ from ansible.plugins.action import ActionBase
 
 try:
     from silo.admission import AdmissionError
-    from silo.edits import Edits, in_the_trash
     from silo.inventory import Change, InventoryError
     from silo.notifications import LetterError
+    from silo.tenants import TenantService, in_the_trash
 except ImportError as error:
     SILO_ERROR: ImportError | None = error
 else:
@@ -53,22 +53,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         try:
             # Plain values: Ansible's carry their origin along, and no file can hold that.
             return result | self._edit(
-                Edits(str(inventory), notify=self._display.warning), json.loads(json.dumps(given))
+                TenantService(str(inventory), notify=self._display.warning, apply=False), json.loads(json.dumps(given))
             )
         except (InventoryError, AdmissionError, LetterError) as error:
             raise AnsibleActionFail(str(error)) from error
 
-    def _edit(self, edits: Edits, given: Result) -> Result:
+    def _edit(self, service: TenantService, given: Result) -> Result:
         name, dry_run, kind = given["name"], self._task.check_mode, given["edit"]
         if kind == "create":
-            return _told(edits.create(name, dry_run=dry_run, **given["settings"]))
+            return _told(service.create(name, dry_run=dry_run, **given["settings"]))
         if kind == "state":
             self._check_confirmed(given)
-            return _told(edits.set_state(name, given["settings"]["state"], dry_run=dry_run))
+            return _told(service.set_state(name, given["settings"]["state"], dry_run=dry_run))
         if kind == "remove":
-            change = edits.inventory.remove(name, dry_run=True)
-            return _told(change) | ({} if dry_run else in_the_trash([edits.remove(name)]))
-        deletion = edits.put_aside(edits.inventory.buried(name), **given["stored"])
+            change = service.remove(name, dry_run=dry_run)
+            return _told(change) | ({} if dry_run else in_the_trash([service.files.last_deleted(name)]))
+        deletion = service.record_trashed(service.files.last_deleted(name), **given["stored"])
         return {"changed": True, "record": dataclasses.asdict(deletion)}
 
     def _check_confirmed(self, given: Result) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from silo.edits import Edits
+from silo.tenants import TenantService
 
 from .line import BenchError
 from .place import ROOT, Place, Run
@@ -88,7 +88,7 @@ class Stubs:
         inventory = self.inventory("stubs", max(count, self.count))
         new = names(count)[self.count :]
         if new:
-            quotas = Edits(inventory, commit=False).tenants()
+            quotas = TenantService(inventory, commit=False).tenants()
             self.place.shell(MARK, *(f"{name}={quotas[name].app_quota}" for name in new))
             self.apply(inventory, "--limit", ",".join(new))
             self.count = count

@@ -15,10 +15,9 @@ from silo.ansible import results, runner
 from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.billing import compare
 from silo.diagnostics import Finding, address, engine, preflight, verify
-from silo.edits import Edits
 from silo.images import running
-from silo.operation import Operator
 from silo.reports import alerts, report, usage
+from silo.tenants import TenantService
 
 from .stand_ins import GIB
 from .world import ROOT, SERVERS, STORAGES, TENANTS
@@ -147,15 +146,15 @@ def test_list_shows_what_is_left_on_another_server_as_an_orphan(inventory):
 
 
 def test_what_is_left_on_another_server_is_no_state_of_the_tenant(inventory):
-    tenants = Edits(inventory).tenants()
+    tenants = TenantService(inventory).tenants()
     found = compare.of_machines(runner.read(inventory, ReadTag.LIST), tenants)
-    assert [(one.text, one.remedy) for one in found] == [
+    assert [(one.text, one.fix) for one in found] == [
         ("anna: it is stopped on silo2, and its server in the inventory is silo1; it is left as it is", "operator")
     ]
 
 
 def test_what_a_tenant_uses_is_what_its_own_nas_says(inventory):
-    assert Operator(Edits(inventory)).used("anna") == 2 * GIB
+    assert TenantService(inventory).used("anna") == 2 * GIB
 
 
 def test_stats_add_up_what_all_machines_tell(inventory):

@@ -269,7 +269,7 @@ def test_a_file_is_refused_by_sentences_and_left_as_it_is(world, content):
     try:
         before = checksum(world)
         try:
-            found = InventoryEditor.open(world / "inventory").tenants()
+            found = InventoryEditor.open(world / "inventory").files.all()
             assert set(found) == {"anna", "otto"}
         except InventoryError as error:
             for problem in error.problems:

@@ -24,21 +24,20 @@ from silo.billing.reconciler import clock as silo_clock
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.client import EVENT_DAYS, Client
 from silo.billing.stripe.events import WANTED, Event, parse
-from silo.edits import Edits
 from silo.inventory.validation import Tenant
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Something that does not agree. `remedy` is what settles it: "settle" and "apply" are done by --fix.
+    """Something that does not agree. `fix` is what settles it: "settle" and "apply" are done by --fix.
 
     "needs_attention" is for the operator; --fix settles it again, for its letter and its place in the queue.
     `subscription` and `tenant` are empty where there is none.
     """
 
     text: str
-    remedy: t.Literal["settle", "apply", "needs_attention", "operator"]
+    fix: t.Literal["settle", "apply", "needs_attention", "operator"]
     subscription: str = ""
     tenant: str = ""
 
@@ -74,21 +73,21 @@ def _with_subscription(holder: Holder, account: Mapping[str, Subscription]) -> H
 def differences(
     found: Sequence[Case],
     known: tenant_lookup.TenantLookup,
-    edits: Edits,
+    service: TenantService,
     policy: BillingPolicy,
     now: datetime.datetime,
 ) -> list[Difference]:
     """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
-    begun = StateStore(edits.state.folder).begun()
+    begun = StateStore(service.state.folder).begun()
     result = []
     for case in found:
         made = decide(case, policy, now)
-        if one := _of(case, made, edits):
+        if one := _of(case, made, service):
             result.append(one)
         elif name := begun.get(case.subscription.id):
             result.append(Difference(f"{name}: a change was cut off", "settle", case.subscription.id, name))
     asked = {one.subscription for one in result}
-    for deletion in edits.unfinished():
+    for deletion in service.unfinished():
         if deletion.subscription and deletion.subscription not in asked:
             text = f"{deletion.name}: its deletion was cut off"
             result.append(Difference(text, "settle", deletion.subscription, deletion.name))
@@ -101,7 +100,7 @@ def differences(
     return result
 
 
-def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
+def _of(case: Case, made: Decision, service: TenantService) -> Difference | None:
     """Return what a subscription asks for that is not so."""
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
     if made.step is Step.NEEDS_ATTENTION:
@@ -113,10 +112,10 @@ def _of(case: Case, made: Decision, edits: Edits) -> Difference | None:
         return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
     if made.step is not Step.NOTHING:
         return Difference(f"{name}: to {made.step.value}, as {made.because}", "settle", case.subscription.id, name)
-    if case.tenant is None or case.tenant.state == TRASHED or edits.outbox is None:
+    if case.tenant is None or case.tenant.state == TRASHED or service.outbox is None:
         return None
     letter = made.notice and made.notice.event(name) or made.pay_by and f"payment_failed/{name}/{made.pay_by}"
-    if letter and letter not in edits.outbox.states():
+    if letter and letter not in service.outbox.states():
         return Difference(f"{name}: to write to, as {made.because}", "settle", case.subscription.id, name)
     return None
 
@@ -157,27 +156,29 @@ class Repair:
 class Comparison:
     """Looks at all three, and settles what can be settled by the same rules as an event."""
 
-    def __init__(self, operator: Operator, client: Client, clock: Callable[[], datetime.datetime] = silo_clock) -> None:
-        """Act as `operator`; `clock` gives the time with a zone."""
-        self._operator, self._client, self._clock = operator, client, clock
+    def __init__(
+        self, service: TenantService, client: Client, clock: Callable[[], datetime.datetime] = silo_clock
+    ) -> None:
+        """Change tenants by `service`; `clock` gives the time with a zone."""
+        self._service, self._client, self._clock = service, client, clock
 
     def _reconciler(self) -> Reconciler:
-        return Reconciler(self._operator, self._client, clock=self._clock)
+        return Reconciler(self._service, self._client, clock=self._clock)
 
     def compare(self) -> list[Difference]:
         """Return what does not agree between Stripe and the inventory; raises TryLater, NeedsAttention."""
-        edits = self._operator.edits
+        service = self._service
         with sentences():
-            known = tenant_lookup.read(edits)
+            known = tenant_lookup.read(service)
             found = cases(known, self._client)
-            return differences(found, known, edits, self._reconciler().policy, self._clock())
+            return differences(found, known, service, self._reconciler().policy, self._clock())
 
     def look(self) -> list[Difference]:
         """Return all that does not agree, on the machines too; raises TryLater, NeedsAttention."""
         found = self.compare()
         with sentences():
-            edits = self._operator.edits
-            return found + of_machines(runner.read(edits.path, ReadTag.LIST), edits.tenants())
+            service = self._service
+            return found + of_machines(runner.read(service.path, ReadTag.LIST), service.tenants())
 
     def sweep(self) -> Repair:
         """Settle what Stripe and the inventory ask for, without a look at any machine."""
@@ -185,19 +186,19 @@ class Comparison:
 
     def fix(self, found: Sequence[Difference]) -> Repair:
         """Do what can be done about these differences; the operator gets a letter on the rest, where it is new."""
-        done, left, later = [], [one.text for one in found if one.remedy == "operator"], []
+        done, left, later = [], [one.text for one in found if one.fix == "operator"], []
         for one in found:
-            if one.remedy in ("settle", "needs_attention"):
+            if one.fix in ("settle", "needs_attention"):
                 try:
                     done.append(self._reconciler().settle(one.subscription).message)
                 except NeedsAttention as error:
                     left.append(str(error))
                 except TryLater as error:
                     later.append(str(error))
-        if names := [one.tenant for one in found if one.remedy == "apply"]:
+        if names := [one.tenant for one in found if one.fix == "apply"]:
             try:
                 with sentences():
-                    self._operator.apply(names)
+                    self._service.apply(names)
                 done.append(f"applied: {', '.join(names)}")
             except TryLater as error:
                 later.append(str(error))
@@ -211,4 +212,4 @@ class Comparison:
         what = hashlib.sha256("\n".join(sorted(left)).encode()).hexdigest()[:16]
         event = f"billing/operator/reconciliation/{today(self._clock()):%Y-%m}/{what}"
         with sentences():
-            CustomerMail(self._operator.edits).operator(event, "Stripe, inventory and machines differ", text)
+            CustomerMail(self._service).operator(event, "Stripe, inventory and machines differ", text)

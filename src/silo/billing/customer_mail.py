@@ -10,8 +10,8 @@ from silo.billing.decision import today
 from silo.billing.model import Contest, Decision, Subscription
 from silo.billing.operator_mail import notify_operator
 from silo.billing.state_store import Order
-from silo.edits import Edits
 from silo.notifications.letter import LOCALES
+from silo.tenants import TenantService
 
 DEFAULT_LANGUAGE = "de"
 
@@ -19,18 +19,18 @@ DEFAULT_LANGUAGE = "de"
 class CustomerMail:
     """Writes for one inventory; each letter once, under an event that is the same each time. Raises LetterError."""
 
-    def __init__(self, edits: Edits) -> None:
-        """Write into the outbox of `edits`; nothing where no relay is set."""
-        self._edits = edits
+    def __init__(self, service: TenantService) -> None:
+        """Write into the outbox of `service`; nothing where no relay is set."""
+        self._service = service
 
     def customer(self, name: str, made: Decision, now: datetime.datetime) -> list[str]:
         """Write what a decision has to say to a tenant's customer, and take back what is true no more; return kinds."""
-        outbox = self._edits.outbox
+        outbox = self._service.outbox
         if outbox is None:
             return []
         self.take_back(name, made)
-        address = f"https://{name}.{self._edits.policy.domain}"
-        link = made.link or self._edits.policy.payment_url
+        address = f"https://{name}.{self._service.policy.domain}"
+        link = made.link or self._service.policy.payment_url
         wrote = []
         if made.notice and made.deletes:
             days = (made.deletes - today(now)).days
@@ -42,8 +42,8 @@ class CustomerMail:
         return wrote
 
     def _write(self, name: str, event: str, letter: notifications.Letter) -> list[str]:
-        tenant = self._edits.tenants()[name]
-        outbox = self._edits.outbox
+        tenant = self._service.tenants()[name]
+        outbox = self._service.outbox
         if outbox is None or event in outbox.states():
             return []
         outbox.enqueue(
@@ -54,7 +54,7 @@ class CustomerMail:
 
     def take_back(self, name: str, made: Decision | None = None) -> None:
         """Take back what waits for the relay and is not so by a decision: another day, or it is paid, or deleted."""
-        outbox = self._edits.outbox
+        outbox = self._service.outbox
         day, pay_by = (made.deletes, made.pay_by) if made else (None, None)
         for event, (state, _error) in outbox.states().items() if outbox else ():
             kind, _, rest = event.partition("/")
@@ -65,10 +65,10 @@ class CustomerMail:
     def waits(self, order: Order, subscription: Subscription, why: str) -> None:
         """Notify customer and operator that a paid order waits for room."""
         event = f"order_waits/{order.tenant}/{order.subscription}@{order.since}"
-        outbox, known = self._edits.outbox, self._edits.tenants().get(order.tenant)
+        outbox, known = self._service.outbox, self._service.tenants().get(order.tenant)
         email = known.email if known else subscription.email
         if outbox is not None and email and event not in outbox.states():
-            address = f"https://{order.tenant}.{self._edits.policy.domain}"
+            address = f"https://{order.tenant}.{self._service.policy.domain}"
             outbox.enqueue(event, email, notifications.OrderWaits(order.tenant, address), language(subscription))
         text = (
             f"{order.tenant} has paid ({subscription.id}), and there is no room to {order.step}: {why}\n\n"
@@ -107,9 +107,9 @@ class CustomerMail:
 
     def operator(self, event: str, subject: str, text: str) -> None:
         """Notify the operator, once under this event; then deliver everything that is pending."""
-        notify_operator(self._edits, event, subject, text)
-        if self._edits.outbox:
-            self._edits.outbox.deliver()
+        notify_operator(self._service, event, subject, text)
+        if self._service.outbox:
+            self._service.outbox.deliver()
 
 
 def language(subscription: Subscription) -> notifications.Language:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import html
 
-from silo.edits import Edits
 from silo.notifications.letter import Rendered
 from silo.notifications.settings import OPERATOR
+from silo.tenants import TenantService
 
 
-def notify_operator(edits: Edits, event: str, subject: str, text: str) -> bool:
+def notify_operator(service: TenantService, event: str, subject: str, text: str) -> bool:
     """Queue a letter to the operator; False where one is kept under `event`, or no operator is set.
 
     `event` is the same each time for the same thing, such as billing/needs_attention/evt_1: a retry sends
     no second letter.
     Raises LetterError.
     """
-    operator = edits.policy.letters.get(OPERATOR)
-    if edits.outbox is None or not operator or event in edits.outbox.states():
+    operator = service.policy.letters.get(OPERATOR)
+    if service.outbox is None or not operator or event in service.outbox.states():
         return False
     text = f"{text}\n"
-    return edits.outbox.enqueue_rendered(
+    return service.outbox.enqueue_rendered(
         event, str(operator), Rendered(subject, text, f"<pre>{html.escape(text)}</pre>\n")
     )

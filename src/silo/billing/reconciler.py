@@ -42,8 +42,8 @@ from silo.billing.stripe.client import Client
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
 from silo.notifications.letter import LOCALES
-from silo.operation import ApplyIncomplete, Operator
 from silo.state import BusyError
+from silo.tenants import ApplyIncomplete, TenantService
 
 BY = "billing, as nothing was paid"
 # Paid, found in the trash, brought back, given another plan: more in a row would be a circle.
@@ -81,18 +81,19 @@ def sentences() -> Iterator[None]:
 class Reconciler:
     """The rules over one inventory and one account at Stripe; opened anew for each event, as policies change."""
 
-    def __init__(self, operator: Operator, client: Client, *, clock: Callable[[], datetime.datetime] = clock) -> None:
-        """Act as `operator` does for the command line; `clock` gives the time with a zone."""
-        self._operator, self._client, self._clock = operator, client, clock
-        self._edits = operator.edits
-        self._store = StateStore(self._edits.state.folder)
-        self._writer = CustomerMail(self._edits)
+    def __init__(
+        self, service: TenantService, client: Client, *, clock: Callable[[], datetime.datetime] = clock
+    ) -> None:
+        """Change tenants by `service`, as the command line does; `clock` gives the time with a zone."""
+        self._service, self._client, self._clock = service, client, clock
+        self._store = StateStore(self._service.state.folder)
+        self._writer = CustomerMail(self._service)
 
     @functools.cached_property
     def policy(self) -> BillingPolicy:
         """The rules of this inventory; raises TryLater where they are wrong."""
         try:
-            return BillingPolicy.of(self._edits.policy.billing)
+            return BillingPolicy.of(self._service.policy.billing)
         except BillingError as error:
             raise TryLater(str(error)) from error
 
@@ -125,9 +126,9 @@ class Reconciler:
 
     def _notify_broken(self, subscription: str) -> None:
         """Notify the operator of failed checks of a tenant that was changed."""
-        if not self._operator.broken:
+        if not self._service.broken:
             return
-        broken = [f"- {one.id} of {one.subject}: {one.message}" for one in self._operator.broken]
+        broken = [f"- {one.id} of {one.subject}: {one.message}" for one in self._service.broken]
         begin, end = f"{subscription} was applied, but verification failed:", "Run 'silo verify' for all checks."
         text = "\n".join([begin, "", *broken, "", end])
         event = f"billing/operator/broken/{subscription}@{today(self._clock())}"
@@ -157,7 +158,7 @@ class Reconciler:
         subscription = self._client.subscription(name)
         invoices = self._client.invoices(name)
         # One look at the inventory, which takes a second, serves for its tenants and its rules.
-        known = tenant_lookup.read(self._edits)
+        known = tenant_lookup.read(self._service)
         case = Case(subscription, invoices, known.of(name))
         made = decide(case, self.policy, self._clock())
         # Both are asked last and only where they count: a list of all subscriptions is a request for each hundred.
@@ -184,11 +185,11 @@ class Reconciler:
 
     def _complete(self, name: str) -> None:
         """Bring to its end what an earlier call began and did not."""
-        for deletion in self._edits.unfinished():
+        for deletion in self._service.unfinished():
             if deletion.subscription == name:
-                self._operator.delete(deletion.name, by=BY)
-        if (begun := self._store.begun().get(name)) and begun in self._edits.inventory.tenants():
-            self._operator.apply([begun])
+                self._service.delete(deletion.name, by=BY)
+        if (begun := self._store.begun().get(name)) and begun in self._service.files.all():
+            self._service.apply([begun])
         self._store.end(name)
 
     def _do(self, case: Case, made: Decision) -> None:
@@ -244,17 +245,17 @@ class Reconciler:
         elif tenant is None:
             self._create(subscription, made)
         elif made.step is Step.RESTORE:
-            if self._edits.inventory.buried(tenant.name).subscription != subscription.id:
+            if self._service.files.last_deleted(tenant.name).subscription != subscription.id:
                 raise NeedsAttention(
                     f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you"
                 )
-            self._operator.undelete(tenant.name)
+            self._service.undelete(tenant.name)
         elif made.step is Step.START:
-            self._operator.set_state(tenant.name, "running")
+            self._service.set_state(tenant.name, "running")
         elif made.step is Step.CHANGE:
             self._change(tenant, made)
         elif made.step is Step.SUSPEND:
-            self._operator.set_state(tenant.name, "suspended", link=made.link)
+            self._service.set_state(tenant.name, "suspended", link=made.link)
         elif made.step is Step.DELETE:
             self._delete(subscription, tenant, made)
 
@@ -266,25 +267,25 @@ class Reconciler:
         if before and before[0].subscription != subscription.id:
             raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
         wished = subscription.language if subscription.language in LOCALES else None
-        self._operator.create(
+        self._service.create(
             name, email=subscription.email, plan=made.plan, language=wished, subscription=subscription.id
         )
 
     def _take_over(self, holder: Holder, subscription: Subscription) -> None:
         """Give the tenant of a subscription that ended to the next one of the same customer."""
         if holder.state == TRASHED:
-            self._operator.undelete(holder.name)
-        self._operator.change(holder.name, subscription=subscription.id)
+            self._service.undelete(holder.name)
+        self._service.change(holder.name, subscription=subscription.id)
 
     def _change(self, tenant: BillingTenant, made: Decision) -> None:
         """Give another plan; one that is smaller than what is stored is reported, not forced."""
-        offer = self._edits.inventory.offers().get(made.plan)
+        offer = self._service.inventory.offers().get(made.plan)
         if offer is None:
             raise NeedsAttention(
                 f"{tenant.name}: billing_plans names the plan {made.plan}, and there is no plan_{made.plan}.yml"
             )
-        if offer.quota < self._edits.tenants()[tenant.name].quota:
-            used = self._operator.used(tenant.name)
+        if offer.quota < self._service.tenants()[tenant.name].quota:
+            used = self._service.used(tenant.name)
             if used > offer.quota:
                 text = (
                     f"{tenant.name} bought {made.plan} ({size(offer.quota)}) in place of {tenant.plan}, and stores "
@@ -293,15 +294,15 @@ class Reconciler:
                 event = f"billing/operator/downgrade/{tenant.name}/{made.plan}@{today(self._clock()):%Y-%m}"
                 self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
                 raise Held(text)
-        self._operator.change(tenant.name, notify_customer=True, plan=made.plan)
+        self._service.change(tenant.name, notify_customer=True, plan=made.plan)
 
     def _delete(self, subscription: Subscription, tenant: BillingTenant, made: Decision) -> None:
-        deletion = self._operator.delete(tenant.name, by=BY)
+        deletion = self._service.delete(tenant.name, by=BY)
         self._writer.take_back(tenant.name)
         text = (
             f"{tenant.name} is deleted, as {made.because}: {deletion.files} files, {size(deletion.used)}. "
-            f"'silo undelete {tenant.name}' brings it back within {self._edits.policy.trash_days} days, and a payment "
-            "does so too.\n\n"
+            f"'silo undelete {tenant.name}' brings it back within {self._service.policy.trash_days} days, and a "
+            "payment does so too.\n\n"
             f"Its subscription {subscription.id} is {subscription.status} at Stripe."
         )
         self._writer.operator(

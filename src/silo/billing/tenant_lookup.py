@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from silo.billing.errors import NeedsAttention
 from silo.billing.model import PURGED, TRASHED, BillingTenant, Holder, Notice, Subscription
 from silo.billing.state_store import StateStore
-from silo.edits import Edits
 from silo.inventory import DeletionRecord
 from silo.inventory.validation import Tenant as Known
+from silo.tenants import TenantService
 
 SUBSCRIPTION = "tenant_subscription"
 NOTICE = re.compile(r"deletion_announced/([^/]+)/(\d{4}-\d{2}-\d{2})@(\d+)")
@@ -64,21 +64,21 @@ class TenantLookup:
         return [one for one in subscriptions if one.name.lower() == name and one.id not in self.alive]
 
 
-def read(edits: Edits) -> TenantLookup:
+def read(service: TenantService) -> TenantLookup:
     """Read the inventory, which takes a second, and the outbox; raises InventoryError, LetterError."""
-    known = edits.tenants()
-    letters = Letters.of(edits.outbox.states() if edits.outbox else {})
-    spared = StateStore(edits.state.folder).spared()
+    known = service.tenants()
+    letters = Letters.of(service.outbox.states() if service.outbox else {})
+    spared = StateStore(service.state.folder).spared()
     found: dict[str, BillingTenant] = {}
     holders: dict[str, Holder] = {}
-    for deletion in sorted(edits.inventory.deletion_records(), key=lambda deletion: deletion.when):
+    for deletion in sorted(service.files.deletion_records(), key=lambda deletion: deletion.when):
         if not deletion.purged:
             holders[deletion.name] = Holder(deletion.name, TRASHED, deletion.subscription)
         if deletion.subscription:
             found[deletion.subscription] = _deleted(deletion, letters)
     alive: dict[str, str] = {}
     problems: dict[str, str] = {}
-    for name, file in edits.inventory.tenants().items():
+    for name, file in service.files.all().items():
         subscription = str(file.settings.get(SUBSCRIPTION, ""))
         holders[name] = Holder(name, known[name].state if name in known else "", subscription)
         if not subscription:

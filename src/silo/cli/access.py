@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from silo.cli import output
-from silo.cli.context import Context, agree, changing, operator
+from silo.cli.context import Context, agree, changing, tenant_service
 from silo.notifications import LetterError
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 
 @click.command("reset-access", cls=output.Command)
@@ -16,17 +16,17 @@ from silo.operation import Operator
 @click.pass_obj
 def reset_access(context: Context, customer: str, yes: bool, dry_run: bool) -> None:
     """Send a customer a new one-time login link; the older link ends, and a password that is forgotten with it."""
-    with operator(context) as one:
+    with tenant_service(context) as service:
         if dry_run:
-            one.edits.desired(customer)
+            service.tenant(customer)
             click.echo(f"{customer} would get a new link.")
             return
         agree(yes, f"{customer}'s password and all open links will end. Go on?")
-        if path := one.reset_access(customer):
+        if path := service.reset_access(customer):
             click.echo(f"No relay is set (letters_relay_host). The one-time login link is in {path}.")
             return
         click.echo(f"{customer} is sent a new link.")
-        report_access(one, customer)
+        report_access(service, customer)
 
 
 @click.command(cls=output.Command)
@@ -35,7 +35,7 @@ def reset_access(context: Context, customer: str, yes: bool, dry_run: bool) -> N
 @click.pass_obj
 def letters(context: Context, now: bool, as_json: bool) -> None:
     """Send the letters whose time has come, and show how far each is. A timer may run it."""
-    outbox = context.edits().outbox
+    outbox = context.service().outbox
     if outbox is None:
         raise output.Failure("No relay is set; letters_relay_host is its variable.")
     problem = ""
@@ -56,14 +56,14 @@ def letters(context: Context, now: bool, as_json: bool) -> None:
         raise output.Failure(problem)
 
 
-def report_access(one: Operator, customer: str) -> None:
+def report_access(service: TenantService, customer: str) -> None:
     """Print which letters to a customer are not sent yet; without a relay, where the login link is."""
-    if one.edits.outbox:
-        letters = {event: how for event, how in one.edits.outbox.states().items() if event.split("/")[1] == customer}
+    if service.outbox:
+        letters = {event: how for event, how in service.outbox.states().items() if event.split("/")[1] == customer}
         for event, (state, error) in letters.items():
             if state != "sent":
                 kind = event.split("/")[0]
                 click.echo(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
         return
-    path = one.link(customer)
+    path = service.link(customer)
     click.echo(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")

@@ -20,10 +20,10 @@ def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
 
     The operator gets a letter when an alert begins and when it ends; a customer, when the quota fills.
     """
-    edits = context.edits()
-    found = reports.look(edits)
+    service = context.service()
+    found = reports.look(service)
     if not dry_run:
-        reports.notify(edits, found)
+        reports.notify(service, found)
     if as_json:
         kinds = {"now": found.now, "begun": found.begun, "ended": found.ended}
         output.as_json({kind: [dataclasses.asdict(one) for one in some] for kind, some in kinds.items()})

@@ -22,7 +22,6 @@ from silo.billing.worker import Trouble
 from silo.cli import output
 from silo.cli.context import Context
 from silo.inventory import InventoryError
-from silo.operation import Operator
 
 if t.TYPE_CHECKING:
     from silo.billing.stripe.client import Client
@@ -87,12 +86,12 @@ def worker(context: Context, inbox: Path, lanes: int) -> None:
 
     def rules() -> Rules:
         try:
-            return Reconciler(Operator(context.edits(), verify=True), Client(key, api=os.environ.get(API, "")))
+            return Reconciler(context.service(verify=True), Client(key, api=os.environ.get(API, "")))
         except InventoryError as error:
             raise TryLater(str(error)) from error
 
     def notify(trouble: Trouble) -> None:
-        notify_operator(context.edits(), trouble.key, trouble.subject, trouble.text)
+        notify_operator(context.service(), trouble.key, trouble.subject, trouble.text)
 
     service.worker(opened(inbox), rules, notify, lanes)
 
@@ -147,10 +146,10 @@ def check(context: Context, as_json: bool) -> None:
     from silo.billing.stripe import setup_check
     from silo.billing.stripe.client import connect
 
-    edits = context.edits()
-    variables = edits.policy.billing
+    service = context.service()
+    variables = service.policy.billing
     plans = BillingPolicy.of(variables).plans
-    setup = setup_check.Setup(f"https://{variables[HOST]}{PATH}", plans, edits.inventory.offers())
+    setup = setup_check.Setup(f"https://{variables[HOST]}{PATH}", plans, service.inventory.offers())
     found = [
         setup_check.lies("stripe-key", credentials.key),
         setup_check.lies("stripe-webhook-secrets", credentials.secrets),

@@ -11,7 +11,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes impor
 from silo.admission import Pool
 from silo.capacity import GIB, MemoryBudget, Server
 from silo.cli import output
-from silo.cli.context import Context, operator
+from silo.cli.context import Context, tenant_service
 from silo.inventory import Offer
 from silo.tenant.services import default_memory
 
@@ -30,9 +30,9 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
     pools: Mapping[str, Pool] = {}
     offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB)}
     if count is None:
-        with operator(context) as one:
-            sizes = one.pools()
-            known, offers = one.edits.inventory.outlook()
+        with tenant_service(context) as service:
+            sizes = service.nas_sizes()
+            known, offers = service.inventory.outlook()
         budgets = known.ledgers
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
     else:

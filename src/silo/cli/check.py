@@ -17,6 +17,6 @@ def check(context: Context, as_json: bool) -> None:
 
     Exits with 1 where a check fails.
     """
-    outbox = context.edits().outbox
+    outbox = context.service().outbox
     findings = preflight.run(context.inventory, outbox.settings if outbox else None).findings
     output.report("preflight", findings, as_json)

@@ -13,11 +13,10 @@ import click
 from silo.ansible import runner
 from silo.cli import output
 from silo.cli.progress import Progress
-from silo.edits import Edits
 from silo.inventory import Change, InventoryError
-from silo.operation import Operator
 from silo.tenant.schema import PREFIX, defaults, options
 from silo.tenant.services import memory_settings
+from silo.tenants import TenantService
 
 Command = Callable[..., t.Any]
 
@@ -39,9 +38,9 @@ class Context:
             )
         return self.path
 
-    def edits(self) -> Edits:
-        """Open the inventory; raises InventoryError where it is none."""
-        return Edits(self.inventory, author=self.author, commit=self.commit, notify=_note)
+    def service(self, *, verify: bool = False) -> TenantService:
+        """Open the inventory; raises InventoryError where it is none. `verify` is that of TenantService."""
+        return TenantService(self.inventory, author=self.author, commit=self.commit, notify=_note, verify=verify)
 
 
 def _note(text: str) -> None:
@@ -49,23 +48,23 @@ def _note(text: str) -> None:
 
 
 @contextlib.contextmanager
-def operator(context: Context, *, verify: bool = False, runs: int = 1) -> Iterator[Operator]:
-    """Give an operator whose runs are seen; what tasks took is remembered for the next time.
+def tenant_service(context: Context, *, verify: bool = False, runs: int = 1) -> Iterator[TenantService]:
+    """Give a service whose runs show their progress; what tasks took is remembered for the next time.
 
     With `verify`, the findings on changed tenants that are not as the inventory says are printed, and are a failure.
     `runs` is how many runs of Ansible are to be expected.
     """
-    edits = context.edits()
-    progress = Progress(edits.state.durations())
+    service = context.service(verify=verify)
+    progress = Progress(service.state.durations())
+    service.observe(progress, progress.wait)
     try:
-        one = Operator(edits, listen=progress, on_wait=progress.wait, verify=verify)
         with runner.ahead(runs):
-            yield one
+            yield service
     finally:
         progress.close()
-        edits.state.keep_durations(progress.seconds)
-    if one.broken:
-        output.findings(one.broken)
+        service.state.keep_durations(progress.seconds)
+    if service.broken:
+        output.findings(service.broken)
         raise output.Failure("Applied, but verification failed; run 'silo verify'.")
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 
 import click
 
 from silo.cli import output
 from silo.cli.access import report_access
-from silo.cli.context import Context, changing, limits, operator, show, verified
+from silo.cli.context import Context, changing, limits, show, tenant_service, verified
 from silo.diagnostics import engine, preflight
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 
 @click.command(cls=output.Command)
@@ -46,22 +45,25 @@ def create(
       silo create marie 1T marie@email.ch --language fr --server silo2
     """
     given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
-    with operator(context, verify=not no_verify, runs=1 if no_check else 2) as one:
-        # Wrong input is reported at once, before any machine is read.
-        pools = None if no_check or dry_run else functools.partial(_preflight, one)
-        change = one.create(customer, email=email, pools=pools, dry_run=dry_run, **given)
+    with tenant_service(context, verify=not no_verify, runs=1 if no_check else 2) as service:
+        nas_sizes = None
+        if not no_check and not dry_run:
+            # Wrong input is reported at once, before any machine is read.
+            service.check_new(customer, email=email, **given)
+            nas_sizes = _preflight(service)
+        change = service.create(customer, email=email, nas_sizes=nas_sizes, dry_run=dry_run, **given)
         if dry_run:
             show(change)
             return
         server = (change.after or {}).get("tenant_server", "its server")
-        click.echo(f"{customer} runs at https://{customer}.{one.edits.policy.domain} on {server}.")
-        report_access(one, customer)
+        click.echo(f"{customer} runs at https://{customer}.{service.policy.domain} on {server}.")
+        report_access(service, customer)
 
 
-def _preflight(one: Operator) -> Mapping[str, int]:
+def _preflight(service: TenantService) -> Mapping[str, int]:
     """Run the preflight checks and return the size of each NAS in bytes; raises output.Failure where one fails."""
-    relay = one.edits.outbox.settings if one.edits.outbox else None
-    found = preflight.run(one.edits.path, relay)
+    relay = service.outbox.settings if service.outbox else None
+    found = preflight.run(service.path, relay)
     output.findings(finding for finding in found.findings if not finding.ok)
     if engine.failed("preflight", found.findings):
         raise output.Failure("Preflight checks failed; nothing was created. Use --no-check to skip them.")

@@ -8,11 +8,11 @@ import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
 from silo.cli import output
-from silo.cli.context import Context, agree, changing, operator, show, verified
+from silo.cli.context import Context, agree, changing, show, tenant_service, verified
 from silo.inventory import DeletionRecord
 from silo.inventory.errors import shown
-from silo.operation import Operator
 from silo.reports import usage
+from silo.tenants import TenantService
 
 
 @click.command(cls=output.Command)
@@ -28,12 +28,12 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
     Example:
       silo delete hans --confirm hans
     """
-    with operator(context, verify=not no_verify, runs=3) as one:
-        unfinished = [deletion for deletion in one.edits.unfinished() if deletion.name == customer]
-        if not (unfinished and customer not in one.edits.inventory.tenants()):
-            planned = one.edits.inventory.remove(customer, dry_run=True)
-            days = one.edits.policy.trash_days
-            click.echo(f"{_holds(_loss(one, customer))} They stay {days} days in the trash.")
+    with tenant_service(context, verify=not no_verify, runs=3) as service:
+        unfinished = [deletion for deletion in service.unfinished() if deletion.name == customer]
+        if not (unfinished and customer not in service.files.all()):
+            planned = service.remove(customer, dry_run=True)
+            days = service.policy.trash_days
+            click.echo(f"{_holds(_loss(service, customer))} They stay {days} days in the trash.")
             if dry_run:
                 show(planned)
                 return
@@ -41,12 +41,12 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
         if typed != customer:
             text = f"confirm is {typed!r}; the name typed again, {customer}, is right"
             raise output.WrongInput(text)
-        _print_record(one.delete(customer, by=context.author or getpass.getuser()))
+        _print_record(service.delete(customer, by=context.author or getpass.getuser()))
 
 
-def _loss(one: Operator, customer: str) -> usage.TenantUsage:
+def _loss(service: TenantService, customer: str) -> usage.TenantUsage:
     """Return what would be lost with a tenant."""
-    found = usage.of(one.stats()).tenants
+    found = usage.of(service.stats()).tenants
     return next(tenant for tenant in found if tenant.name == customer and not tenant.orphan)
 
 
@@ -74,8 +74,8 @@ def _print_record(deletion: DeletionRecord) -> None:
 @click.pass_obj
 def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring a deleted customer back from the trash, with all data, passwords and the same address."""
-    with operator(context, verify=not no_verify) as one:
-        change = one.undelete(customer, dry_run=dry_run)
+    with tenant_service(context, verify=not no_verify) as service:
+        change = service.undelete(customer, dry_run=dry_run)
         if dry_run:
             show(change)
         else:
@@ -92,12 +92,12 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
 
     At most silo_trash_purges of them go in one run. A timer may run 'silo purge --yes'.
     """
-    with operator(context) as one:
-        kept = {deletion.name: deletion for deletion in one.kept()}
+    with tenant_service(context) as service:
+        kept = {deletion.name: deletion for deletion in service.kept()}
         if unknown := [name for name in customers if name not in kept]:
             there = ", ".join(kept) or "nobody"
             raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
-        due = one.due()
+        due = service.due()
         chosen = [kept[name] for name in customers] if customers else list(due)
         if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
@@ -109,7 +109,7 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be brought back then. Go on?")
-        done = one.purge(chosen)
+        done = service.purge(chosen)
         click.echo(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):
             click.echo(f"{left} more wait for the next run (silo_trash_purges).")

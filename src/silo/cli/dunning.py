@@ -11,8 +11,7 @@ from silo.billing.decision import today
 from silo.billing.forecast import DAYS, forecast
 from silo.cli import output
 from silo.cli.billing import stripe_client
-from silo.cli.context import Context, changing, operator, show
-from silo.operation import Operator
+from silo.cli.context import Context, changing, show, tenant_service
 
 
 @click.command(cls=output.Command)
@@ -35,15 +34,15 @@ def extend(
     """
     if end == bool(until) or (until and not reason):
         raise click.UsageError("name a day and a reason, --until 2027-01-15 --reason '...', or --end")
-    with operator(context) as one:
+    with tenant_service(context) as service:
         if until and _day(until) <= today(datetime.datetime.now(datetime.UTC)):
             raise output.WrongInput(f"until is {until!r}; a day to come is right")
-        change = one.edits.change(customer, dry_run=dry_run, extended_until=until, extension_reason=reason)
+        change = service.extend(customer, until, reason, dry_run=dry_run)
         show(change)
         if dry_run:
             return
-        if until and one.edits.desired(customer) == "suspended":
-            one.set_state(customer, "running")
+        if until and service.tenant(customer).state == "suspended":
+            service.set_state(customer, "running")
             click.echo(f"{customer} runs again.")
         click.echo(f"{customer} has time until {until}." if until else f"{customer} has no extension any more.")
 
@@ -75,16 +74,16 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
     from silo.billing.reconciler import Reconciler
     from silo.billing.state_store import StateStore
 
-    edits, stripe = context.edits(), stripe_client()
-    policy = Reconciler(Operator(edits), stripe).policy
-    store = StateStore(edits.state.folder)
+    service, stripe = context.service(), stripe_client()
+    policy = Reconciler(service, stripe).policy
+    store = StateStore(service.state.folder)
     limits = RateLimits(store, policy)
     if release:
         limits.release()
         click.echo(
             "The rate limits are released; 'silo reconcile --fix', or the next event or night, continues.", err=True
         )
-    coming = forecast(cases(tenant_lookup.read(edits), stripe), policy, datetime.datetime.now(datetime.UTC), days)
+    coming = forecast(cases(tenant_lookup.read(service), stripe), policy, datetime.datetime.now(datetime.UTC), days)
     reached = {step.value: day for step, day in limits.reached().items()}
     if as_json:
         found = [{**dataclasses.asdict(one), "day": one.day.isoformat()} for one in coming]

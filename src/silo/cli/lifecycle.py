@@ -7,7 +7,7 @@ import click
 from silo.ansible.contract import TaskId
 from silo.ansible.runner import Results
 from silo.cli import output
-from silo.cli.context import Context, agree, changing, limits, operator, show, verified
+from silo.cli.context import Context, agree, changing, limits, show, tenant_service, verified
 from silo.inventory import assignments
 
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
@@ -41,13 +41,13 @@ def start(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: 
 
 
 def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
-    with operator(context, verify=not no_verify) as one:
+    with tenant_service(context, verify=not no_verify) as service:
         if dry_run:
-            show(one.set_state(customer, state, dry_run=True))
+            show(service.set_state(customer, state, dry_run=True))
             return
         if state != "running":
             agree(yes, f"{customer} will be {state}, and nobody can open it. Go on?")
-        one.set_state(customer, state)
+        service.set_state(customer, state)
         click.echo(f"{customer} {STATES[state]}.")
 
 
@@ -88,8 +88,8 @@ def change(
     given |= assigned
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
-    with operator(context, verify=not no_verify) as one:
-        made = one.change(customer, dry_run=dry_run, notify_customer=False, **given)
+    with tenant_service(context, verify=not no_verify) as service:
+        made = service.change(customer, dry_run=dry_run, notify_customer=False, **given)
         show(made)
         if not dry_run:
             click.echo(f"{customer} is as the inventory says.")
@@ -102,8 +102,8 @@ def change(
 @click.pass_obj
 def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off."""
-    with operator(context, verify=not no_verify) as one:
-        results = one.plan(customers) if dry_run else one.apply(customers)
+    with tenant_service(context, verify=not no_verify) as service:
+        results = service.plan(customers) if dry_run else service.apply(customers)
         _print_verdict(results)
         if not dry_run:
             click.echo("The machines are as the inventory says.")
@@ -115,8 +115,8 @@ def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bo
 @click.pass_obj
 def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
     """Show what apply would do, and change nothing."""
-    with operator(context) as one:
-        results = one.plan(customers)
+    with tenant_service(context) as service:
+        results = service.plan(customers)
     if as_json:
         output.as_json({"verdict": _verdict(results)})
     else:

@@ -44,7 +44,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     """Show all that is known of one tenant."""
-    settings = context.edits().inventory.tenants()
+    settings = context.service().files.all()
     tenants = fleet.read(context.inventory)
     # Orphans come last: the tenant itself is shown, and not what is left of it on another server.
     found = next((tenant for tenant in tenants if tenant.name == customer), None)

@@ -24,8 +24,8 @@ from silo.billing.errors import BillingError
 from silo.diagnostics import Finding, engine
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
-from silo.operation import ApplyIncomplete
 from silo.state import BusyError
+from silo.tenants import ApplyIncomplete
 
 # Columns of a terminal: the help uses at most so many, and needs at least so many.
 WIDEST_HELP, NARROWEST_HELP = 80, 30

@@ -13,7 +13,7 @@ import click
 from silo.billing.errors import BillingError
 from silo.cli import output
 from silo.cli.billing import inbox_option, stripe_client
-from silo.cli.context import Context, operator
+from silo.cli.context import Context, tenant_service
 
 if t.TYPE_CHECKING:
     from silo.billing.compare import Comparison
@@ -34,8 +34,8 @@ def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
     from silo.billing.compare import Comparison
 
     stripe = stripe_client()
-    with operator(context) as one:
-        both = Comparison(one, stripe)
+    with tenant_service(context) as service:
+        both = Comparison(service, stripe)
         fetched = _fetch(stripe, inbox) if fix else 0
         found = both.look()
         if fix:
@@ -45,7 +45,7 @@ def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
         output.as_json({"differences": [dataclasses.asdict(one) for one in found]})
     else:
         for difference in found:
-            hint = {"settle": " --fix does it.", "apply": " --fix applies it."}.get(difference.remedy, "")
+            hint = {"settle": " --fix does it.", "apply": " --fix applies it."}.get(difference.fix, "")
             click.echo(f"{difference.text}.{hint}")
     if found:
         raise output.Failure(f"{len(found)} differences.")

@@ -26,6 +26,6 @@ def verify(context: Context, customers: tuple[str, ...], show_all: bool, as_json
     """
     # A wrong name is reported before any machine is asked.
     for customer in customers:
-        context.edits().inventory.check_exists(customer)
+        context.service().files.existing(customer)
     findings = verification.verify(context.inventory, customers)
     output.report("verify", findings, as_json, show_all=show_all, summary=True)

@@ -1,4 +1,4 @@
-"""Edits of an inventory that people can trust: whole, checked, admitted, one at a time, and each one commit."""
+"""TenantService of an inventory that people can trust: whole, checked, admitted, one at a time, and each one commit."""
 
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.editor import InventoryEditor

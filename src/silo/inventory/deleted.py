@@ -63,6 +63,10 @@ class DeletionRecord:
         values = {key: value for key, value in dataclasses.asdict(self).items() if value not in ("", 0)}
         return head + str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000))
 
+    def put_aside(self, *, files: int, used: int) -> DeletionRecord:
+        """Return the record once the tenant's data, so many files and bytes, is in the trash, as of now."""
+        return dataclasses.replace(self, trashed=now(), files=files, used=used)
+
 
 def now() -> str:
     """Return the time in UTC, to the second."""

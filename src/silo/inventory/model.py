@@ -53,6 +53,22 @@ class Fleet:
         """Return what is promised on a NAS of `size` bytes."""
         return Pool(size, tuple(self.promised[nas].values()), self.storage_overcommit[nas])
 
+    def without(self, name: str) -> Fleet:
+        """Return the fleet without one tenant."""
+        gone = self.tenants.get(name)
+        if gone is None:
+            return self
+        ledger = self.ledgers[gone.server]
+        limits = list(ledger.tenants)
+        if (limit := memory(gone)) in limits:
+            limits.remove(limit)
+        ledgers = {**self.ledgers, gone.server: dataclasses.replace(ledger, tenants=tuple(limits))}
+        promised = {
+            nas: {key: quota for key, quota in quotas.items() if key != name} for nas, quotas in self.promised.items()
+        }
+        tenants = {key: tenant for key, tenant in self.tenants.items() if key != name}
+        return dataclasses.replace(self, tenants=tenants, ledgers=ledgers, promised=promised)
+
 
 @dataclasses.dataclass(frozen=True)
 class Offer:

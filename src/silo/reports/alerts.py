@@ -19,10 +19,10 @@ from pathlib import Path
 from silo import state
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
-from silo.edits import Edits
 from silo.inventory.validation import Tenant
 from silo.notifications.letter import Quota, Rendered
 from silo.notifications.settings import OPERATOR
+from silo.tenants import TenantService
 
 SILENT = "PrometheusSilent"
 # Alerts that the customer gets as well, the mildest first.
@@ -164,26 +164,26 @@ def remembered(path: Path) -> list[Alert]:
         return []
 
 
-def look(edits: Edits) -> Crossings:
+def look(service: TenantService) -> Crossings:
     """Read the alerts of all hosts; raises silo.ansible.runner.RunError."""
-    before = remembered(edits.state.alerts)
-    found = runner.read(edits.path, ReadTag.ALERTS)
+    before = remembered(service.state.alerts)
+    found = runner.read(service.path, ReadTag.ALERTS)
     return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
 
 
-def notify(edits: Edits, found: Crossings) -> None:
+def notify(service: TenantService, found: Crossings) -> None:
     """Store the letters on alerts that began or ended, then the alerts as reported; raises LetterError.
 
     In this order, because after an interruption the next run finds them again, and stores each event's letter once.
     """
-    outbox, operator = edits.outbox, edits.policy.letters.get(OPERATOR)
+    outbox, operator = service.outbox, service.policy.letters.get(OPERATOR)
     if outbox is not None:
         kept = outbox.states()
         if (found.begun or found.ended) and operator and found.event not in kept:
             outbox.enqueue_rendered(found.event, str(operator), letter(found))
-        for event, tenant, one in quota_letters(found, edits.tenants()):
+        for event, tenant, one in quota_letters(found, service.tenants()):
             if event not in kept:
                 outbox.enqueue(event, tenant.email, one, tenant.settings["tenant_language"])
-    state.write(edits.state.alerts, [dataclasses.asdict(one) for one in found.now])
+    state.write(service.state.alerts, [dataclasses.asdict(one) for one in found.now])
     if outbox is not None:
         outbox.deliver()

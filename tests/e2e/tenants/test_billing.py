@@ -9,8 +9,7 @@ import yaml
 
 from silo.billing.reconciler import Reconciler
 from silo.billing.stripe.client import Client
-from silo.edits import Edits
-from silo.operation import Operator
+from silo.tenants import TenantService
 from tests.stripe_api.server import KEY
 
 from ..billing import billing_of
@@ -117,7 +116,7 @@ def test_thirty_days_unpaid_it_is_gone_with_three_letters_before_and_a_record(
         until = begun + datetime.timedelta(days=days, hours=20)
         account.advance(max(0, (until - account.time) / datetime.timedelta(days=1)))
         rules = Reconciler(
-            Operator(Edits(operator.inventory)), Client(KEY, api=billing.stripe.url), clock=lambda: account.time
+            TenantService(operator.inventory), Client(KEY, api=billing.stripe.url), clock=lambda: account.time
         )
         return rules.settle(subscription).message
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from silo.edits import Edits
 from silo.tenant import services
+from silo.tenants import TenantService
 from tests.bench import __main__ as command
 from tests.bench import adding, counting, learning, living, many, place, routing, stubs, table
 from tests.bench.line import BenchError, Line, fastest, interleaved
@@ -136,7 +136,7 @@ LAB = {
 
 
 def test_an_inventory_of_stubs_is_one_that_silo_reads_and_holds_their_images(tmp_path):
-    found = Edits(stubs.Stubs(place.Place(LAB, tmp_path)).inventory("stubs", 2), commit=False).tenants()
+    found = TenantService(stubs.Stubs(place.Place(LAB, tmp_path)).inventory("stubs", 2), commit=False).tenants()
     assert sorted(found) == ["stub1", "stub2"]
     assert found["stub2"].settings["tenant_images"] == {
         "server": "r/pages:1",

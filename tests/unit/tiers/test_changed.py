@@ -66,6 +66,13 @@ def test_a_file_that_no_commit_has_counts_and_one_that_is_gone(repository):
     assert changed.storage(repository)
 
 
+def test_what_is_written_passes_the_gate_for_secrets(repository):
+    (repository / "tests" / "vm").mkdir(parents=True)
+    changed.prove(repository, ["storage", "platform"])
+    gate = ["detect-secrets-hook", "--disable-plugin", "KeywordDetector", str(repository / changed.PROVED)]
+    subprocess.run(gate, check=True, cwd=repository)
+
+
 def test_nothing_is_proved_where_the_machines_failed_or_did_not_run(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
     for passed in (["lint", "unit", "platform"], ["storage", "unit"]):

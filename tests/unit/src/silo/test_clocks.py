@@ -9,10 +9,9 @@ import pytest
 from silo.billing.decision import decide
 from silo.billing.model import BillingTenant, Case, Invoice, Notice, Step, Subscription
 from silo.billing.policy import BillingPolicy
-from silo.edits import Edits
 from silo.notifications.letter import render
-from silo.operation import Operator
 from silo.reports import report
+from silo.tenants import TenantService
 
 UTC = datetime.UTC
 HALF_HOUR = datetime.timedelta(minutes=30)
@@ -64,12 +63,12 @@ def test_thirty_days_end_at_midnight_in_switzerland_wherever_the_controller_is(z
 @pytest.mark.fault(27)
 def test_two_weeks_in_the_trash_are_as_long_everywhere(path, runs, zone):
     zone("Pacific/Kiritimati")
-    Operator(Edits(path)).create("hans", email="hans@example.ch", quota="1G")
+    TenantService(path).create("hans", email="hans@example.ch", quota="1G")
     before = datetime.datetime.now(UTC)
-    deletion = Operator(Edits(path)).delete("hans")
+    deletion = TenantService(path).delete("hans")
     assert deletion.when.endswith("+00:00")
     zone("Pacific/Pago_Pago")
-    operator = Operator(Edits(path))
+    operator = TenantService(path)
     two_weeks = datetime.timedelta(days=14)
     assert operator.due(before + two_weeks - HALF_HOUR) == ()
     assert [one.name for one in operator.due(before + two_weeks + HALF_HOUR)] == ["hans"]
@@ -77,14 +76,14 @@ def test_two_weeks_in_the_trash_are_as_long_everywhere(path, runs, zone):
 
 @pytest.mark.fault(27)
 def test_a_letter_names_the_days_of_switzerland(path, runs, zone):
-    Operator(Edits(path)).create("hans", email="hans@example.ch", quota="1G")
-    deletion = Operator(Edits(path)).delete("hans")
+    TenantService(path).create("hans", email="hans@example.ch", quota="1G")
+    deletion = TenantService(path).delete("hans")
     # Shortly before midnight in UTC, it is the next day there; two weeks later clocks have changed.
     late = dataclasses.replace(deletion, when="2026-10-11T22:30:00+00:00")
     texts = set()
     for name in ZONES:
         zone(name)
-        texts.add(render(Edits(path)._deleted(late), "de").text)
+        texts.add(render(TenantService(path).deleted_letter(late), "de").text)
     (text,) = texts
     assert "12. Oktober 2026, 00:30" in text
     assert "25. Oktober 2026" in text

@@ -4,14 +4,13 @@ import pytest
 
 from silo.billing.compare import missed
 from silo.billing.state_store import StateStore
-from silo.edits import Edits
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 from .world import OPERATOR
 
 
 def texts(found):
-    return sorted((one.text, one.remedy) for one in found)
+    return sorted((one.text, one.fix) for one in found)
 
 
 @pytest.fixture
@@ -68,10 +67,10 @@ def test_what_runs_and_is_unknown_is_told_and_left_alone(company, hans):
     ],
 )
 def test_what_is_not_as_the_inventory_says_is_applied(company, hans, state, runs, text):
-    Operator(Edits(company.path)).change("hans", extended_until="2026-01-05", extension_reason="r")
+    TenantService(company.path).change("hans", extended_until="2026-01-05", extension_reason="r")
     if state == "suspended":
         company.account.cancel(hans)
-        Operator(Edits(company.path)).change("hans", extended_until=None, extension_reason=None)
+        TenantService(company.path).change("hans", extended_until=None, extension_reason=None)
         company.work()
     company.machines.running["hans"] = runs
     both = company.reconciliation()
@@ -81,28 +80,28 @@ def test_what_is_not_as_the_inventory_says_is_applied(company, hans, state, runs
 
 
 def test_a_subscription_that_stripe_does_not_know_is_told(company, hans):
-    Operator(Edits(company.path)).create("peter", email="p@example.ch", quota="10G", subscription="sub_other")
+    TenantService(company.path).create("peter", email="p@example.ch", quota="10G", subscription="sub_other")
     assert texts(company.reconciliation().look()) == [
         ("peter is of sub_other, which Stripe does not know; it is left as it is", "operator")
     ]
 
 
 def test_paid_and_stopped_by_choice_is_told_and_left(company, hans):
-    Operator(Edits(company.path)).set_state("hans", "stopped")
+    TenantService(company.path).set_state("hans", "stopped")
     assert texts(company.reconciliation().look()) == [
         ("hans: it is paid, and stopped by the operator's choice", "operator")
     ]
 
 
 def test_a_tenant_made_by_hand_without_a_subscription_is_nobodys_business(company, hans):
-    Operator(Edits(company.path)).create("peter", email="p@example.ch", quota="10G")
+    TenantService(company.path).create("peter", email="p@example.ch", quota="10G")
     assert company.reconciliation().look() == []
     company.days(40)
     assert company.machines.running["peter"] == "running"
 
 
 def test_a_change_that_was_cut_off_is_found(company, hans):
-    StateStore(Edits(company.path).state.folder).begin(hans, "hans")
+    StateStore(TenantService(company.path).state.folder).begin(hans, "hans")
     both = company.reconciliation()
     assert texts(both.look()) == [("hans: a change was cut off", "settle")]
     both.fix(both.look())

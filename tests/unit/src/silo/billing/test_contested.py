@@ -9,8 +9,7 @@ from silo import cli
 from silo.billing.errors import NeedsAttention, NeedsAttentionReported, TryLater
 from silo.billing.state_store import StateStore
 from silo.billing.tenant_lookup import NOTICE
-from silo.edits import Edits
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 from .world import OPERATOR
 
@@ -96,7 +95,7 @@ def test_who_is_suspended_and_orders_again_is_neither_started_nor_given_away_nor
     assert "It is suspended although somebody pays for it. It is not started automatically" in body
     company.days(60)
     assert company.machines.running == {"hans": "suspended"}
-    assert Edits(company.path).tenants()["hans"].settings["tenant_subscription"] == suspended
+    assert TenantService(company.path).tenants()["hans"].settings["tenant_subscription"] == suspended
     assert len(company.post.to(HANS)) == written
     assert len(bodies(company)) == 1
 
@@ -125,7 +124,7 @@ def test_what_the_letter_says_next_is_what_helps(company, suspended):
 
 def announced(company):
     """Return the announcements that were sent to Hans: the day that each names, and how many days before."""
-    states = Edits(company.path).outbox.states()
+    states = TenantService(company.path).outbox.states()
     found = (NOTICE.fullmatch(event) for event, (state, _why) in states.items() if state == "sent")
     return {(datetime.date.fromisoformat(one[2]), int(one[3])) for one in found if one and one[1] == "hans"}
 
@@ -141,7 +140,7 @@ def lapse(company, other, how):
     elif how == "it is given another name":
         known["metadata"]["tenant"] = "maria"
     else:
-        Operator(Edits(company.path)).create("peter", email="p@example.ch", plan="small", subscription=other)
+        TenantService(company.path).create("peter", email="p@example.ch", plan="small", subscription=other)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def test_what_does_not_pay_for_this_name_spares_nobody(company, unpaid, how):
     if how == "its own invoice is not paid":
         company.account.of(other)[0] |= {"status": "uncollectible"}
     if how == "it is another tenant's":
-        Operator(Edits(company.path)).create("maria", email="m@example.ch", quota="10G", subscription=other)
+        TenantService(company.path).create("maria", email="m@example.ch", quota="10G", subscription=other)
     company.reconciler().settle(unpaid)
     assert company.state("hans") == "suspended"
 
@@ -237,7 +236,7 @@ def test_a_letter_on_its_way_that_is_true_no_more_is_taken_back(company, suspend
 
 
 def letters(company):
-    return Edits(company.path).outbox.states().items()
+    return TenantService(company.path).outbox.states().items()
 
 
 def test_what_needs_attention_counts_on_no_rate_limit(company):
@@ -274,7 +273,7 @@ def test_the_next_order_of_the_same_customer_takes_over_without_a_word_on_a_susp
     company.account.cancel(hans)
     new = company.account.subscribe(customer(company, hans), "price_small", {"tenant": "hans", "language": "de"})
     company.work()
-    assert Edits(company.path).tenants()["hans"].settings["tenant_subscription"] == new
+    assert TenantService(company.path).tenants()["hans"].settings["tenant_subscription"] == new
     assert company.machines.running == {"hans": "running"}
     assert company.post.subjects(HANS) == ["Ihre Foto-Cloud ist bereit"]
     assert company.post.subjects(OPERATOR) == []
@@ -283,13 +282,13 @@ def test_the_next_order_of_the_same_customer_takes_over_without_a_word_on_a_susp
 def test_the_nightly_look_finds_it_though_no_event_ever_came(company, unpaid):
     new = anew(company)
     found = company.reconciliation().compare()
-    assert {(one.remedy, one.subscription) for one in found} == {("needs_attention", unpaid), ("needs_attention", new)}
+    assert {(one.fix, one.subscription) for one in found} == {("needs_attention", unpaid), ("needs_attention", new)}
     repair = company.reconciliation().sweep()
     assert (repair.done, repair.later) == ((), ())
     assert [f"its name is paid for by {new}" in text for text in repair.left] == [True, False]
     assert len(bodies(company)) == 1
     assert company.machines.running == {"hans": "running"}
-    assert StateStore(Edits(company.path).state.folder).spared() == {unpaid: datetime.date(2026, 2, 2)}
+    assert StateStore(TenantService(company.path).state.folder).spared() == {unpaid: datetime.date(2026, 2, 2)}
 
 
 def test_an_order_of_a_name_in_use_changes_nothing_where_that_is_paid(company, hans):

@@ -9,16 +9,16 @@ from silo.billing.errors import NeedsAttentionReported
 from silo.billing.rate_limits import RateLimits
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.client import Client
-from silo.edits import Edits
 from silo.inventory.transaction import Folder
 from silo.notifications import Outbox
 from silo.notifications.relay import Relay
+from silo.tenants import TenantService
 
 from .world import OPERATOR
 
 POINTS = {
     RateLimits: ("admit",),
-    Edits: ("put_aside",),
+    TenantService: ("record_trashed",),
     Folder: ("make", "finish"),
     Client: ("subscription", "subscriptions", "invoices"),
     StateStore: ("begin", "end", "wait", "made", "spare"),
@@ -76,8 +76,12 @@ def cut_off(company, fuse, subscription, point):
         killed = True
     fuse.left = 0
     company.reconciler().settle(subscription)
-    Edits(company.path).outbox.deliver(at_once=True)
+    outbox(company).deliver(at_once=True)
     return killed
+
+
+def outbox(company):
+    return TenantService(company.path).outbox
 
 
 def letters(company, name):
@@ -95,12 +99,14 @@ def test_a_cloud_is_made_once_with_one_letter(company, fuse):
             break
         assert point < MOST
     assert point > 20
-    assert len(company.machines.data) == len(Edits(company.path).tenants()) == point
+    assert len(company.machines.data) == len(TenantService(company.path).tenants()) == point
 
 
 def lost(company, name):
     """A letter that was cut off in the relay's hands is failed, and the operator sees it in 'silo letters'."""
-    states = [state for event, state in Edits(company.path).outbox.states().items() if event.split("/")[1] == name]
+    states = [
+        state for event, state in TenantService(company.path).outbox.states().items() if event.split("/")[1] == name
+    ]
     return [] if states == [("failed", "it was cut off while the relay took it")] else None
 
 
@@ -125,7 +131,7 @@ def test_suspended_and_started_again_with_one_letter_each(company, fuse):
             break
         assert point < MOST
     assert point > 10
-    failed = [event for event, (state, _why) in Edits(company.path).outbox.states().items() if state == "failed"]
+    failed = [event for event, (state, _why) in outbox(company).states().items() if state == "failed"]
     assert len(letters(company, "hans")) + len(failed) == 1 + 2 * point
     assert company.machines.data == {"hans": "photos 1"}
 
@@ -144,12 +150,10 @@ def test_what_another_pays_for_is_left_as_it_is_and_told_once(company, fuse):
         fuse.left = 0
         with pytest.raises(NeedsAttentionReported):
             company.reconciler().settle(subscription)
-        Edits(company.path).outbox.deliver(at_once=True)
+        outbox(company).deliver(at_once=True)
         assert company.machines.running[name] == "running", point
         # As above, one that was cut off in the relay's hands is not sent again.
-        letters = [
-            state for event, (state, _why) in Edits(company.path).outbox.states().items() if f"/{name}/sub" in event
-        ]
+        letters = [state for event, (state, _why) in outbox(company).states().items() if f"/{name}/sub" in event]
         assert letters in (["sent"], ["failed"]), point
         told = company.post.subjects(OPERATOR).count(f"Another subscription pays for {name}")
         assert told == letters.count("sent"), point
@@ -178,7 +182,7 @@ def test_deleted_once_with_a_record_and_all_of_its_data_in_the_trash(company, fu
     assert company.machines.running == {}
     assert company.machines.data == {}
     assert len(company.machines.trash) == len(names)
-    deletions = Edits(company.path).inventory.deletion_records()
+    deletions = TenantService(company.path).files.deletion_records()
     assert sorted(deletion.name for deletion in deletions) == sorted(names)
     assert all(deletion.trashed for deletion in deletions)
     for name in names:

@@ -11,7 +11,7 @@ from silo.billing.errors import NeedsAttention
 from silo.billing.inbox import Inbox
 from silo.billing.stripe import credentials
 from silo.cli import billing
-from silo.edits import Edits
+from silo.tenants import TenantService
 from tests.stripe_api.server import KEY
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -111,7 +111,7 @@ def test_an_extension_is_one_commit_and_starts_who_is_suspended(silo, unpaid, co
     company.reconciler().settle(unpaid)
     assert company.state("hans") == "running"
     assert silo("extend", "hans", "--end").exit_code == 0
-    assert "tenant_extended_until" not in Edits(company.path).tenants()["hans"].settings
+    assert "tenant_extended_until" not in TenantService(company.path).tenants()["hans"].settings
     company.reconciler().settle(unpaid)
     assert company.state("hans") == "suspended"
 
@@ -139,7 +139,7 @@ def test_reconcile_tells_and_fix_does(silo, unpaid, company, tmp_path):
     assert "hans: to suspend, as nothing is paid since" in result.output
     assert " --fix does it.\n" in result.output
     assert company.state("hans") == "running"
-    assert json.loads(silo("reconcile", "--json").stdout)["differences"][0]["remedy"] == "settle"
+    assert json.loads(silo("reconcile", "--json").stdout)["differences"][0]["fix"] == "settle"
     inbox = Inbox(tmp_path / "inbox.db")
     fixed = silo("reconcile", "--fix")
     assert fixed.exit_code == 0, fixed.output

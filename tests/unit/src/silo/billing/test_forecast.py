@@ -10,8 +10,7 @@ from silo.billing.compare import cases
 from silo.billing.forecast import forecast
 from silo.billing.model import Holder, Notice
 from silo.billing.tenant_lookup import NOTICE
-from silo.edits import Edits
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 from .conftest import FAILED, Customer
 
@@ -120,7 +119,7 @@ def test_more_than_one_day_allows_is_marked(hans):
 def happened(company):
     """Return the state, the plan and the subscription of each tenant, and the letters on payments that were sent."""
     found = {}
-    edits = Edits(company.path)
+    edits = TenantService(company.path)
     for name, tenant in edits.tenants().items():
         found[name] = (tenant.state, tenant.settings.get("tenant_plan"), tenant.settings["tenant_subscription"])
     letters = {event for event in edits.outbox.states() if NOTICE.fullmatch(event) or event.startswith("payment_fail")}
@@ -159,11 +158,11 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     company.account.cancel(names["kurt"])
     customer = company.account.subscriptions[names["kurt"]]["customer"]
     company.account.subscribe(customer, "price_small", {"tenant": "kurt", "language": "de"})
-    operator = Operator(Edits(company.path))
+    operator = TenantService(company.path)
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
     told = forecast(
-        cases(tenant_lookup.read(Edits(company.path)), company.client),
+        cases(tenant_lookup.read(TenantService(company.path)), company.client),
         company.reconciler().policy,
         company.account.time,
         DAYS,

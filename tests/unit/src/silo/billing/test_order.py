@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
-from silo.edits import Edits
+from silo.tenants import TenantService
 from tests.unit.examples import examples
 
 NAMES = ("anna", "bruno")
@@ -59,13 +59,13 @@ def live(company, story, deliver):
 
 
 def picture(company):
-    tenants = Edits(company.path).tenants()
+    tenants = TenantService(company.path).tenants()
     settings_ = {
         name: (tenant.state, tenant.settings.get("tenant_plan"), tenant.settings["tenant_subscription"])
         for name, tenant in tenants.items()
     }
     runs = {name: state for name, state in company.machines.running.items() if state == "running"}
-    deletions = Edits(company.path).inventory.deletion_records()
+    deletions = TenantService(company.path).files.deletion_records()
     assert set(company.machines.trash) == {(deletion.name, deletion.index) for deletion in deletions}
     deletions = sorted(deletion.name for deletion in deletions)
     # Who is made first gets the lower index: that is of the order, and not of the state.

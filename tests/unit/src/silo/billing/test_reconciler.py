@@ -12,8 +12,7 @@ from silo.billing.rate_limits import RateLimits
 from silo.billing.reconciler import Reconciler
 from silo.billing.state_store import StateStore
 from silo.diagnostics import Finding
-from silo.edits import Edits
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 from .world import OPERATOR
 
@@ -88,7 +87,7 @@ def test_after_thirty_days_with_three_letters_it_is_in_the_trash_with_a_record(c
     assert ["in 14 Tagen" in told[0], "in 7 Tagen" in told[1], "in 1 Tag" in told[2]] == [True, True, True]
     assert company.machines.data == {}
     assert list(company.machines.trash.values()) == ["photos 1"]
-    (deletion,) = Edits(company.path).inventory.deletion_records()
+    (deletion,) = TenantService(company.path).files.deletion_records()
     assert (deletion.name, deletion.subscription, deletion.by) == ("hans", unpaid, "billing, as nothing was paid")
     assert deletion.trashed
     assert not deletion.purged
@@ -98,7 +97,7 @@ def test_after_thirty_days_with_three_letters_it_is_in_the_trash_with_a_record(c
 def test_a_promise_that_does_not_hold_afterwards_is_told_to_the_operator_once_a_day(company):
     subscription = company.order("hans")
     for _event in range(2):
-        operator = Operator(Edits(company.path))
+        operator = TenantService(company.path)
         operator.broken.append(Finding("memory", "hans/cache", "wrong", "2G; expected: 512M"))
         Reconciler(operator, company.client, clock=company.clock).settle(subscription)
     assert company.machines.running == {"hans": "running"}
@@ -113,12 +112,12 @@ def test_paid_after_the_deletion_it_comes_back_with_the_same_photos(company, unp
     company.work()
     assert company.machines.running == {"hans": "running"}
     assert company.machines.data == {"hans": "photos 1"}
-    assert Edits(company.path).inventory.deletion_records() == ()
+    assert TenantService(company.path).files.deletion_records() == ()
 
 
 def test_paid_after_all_was_removed_for_good_needs_attention(company, unpaid):
     company.days(33)
-    operator = Operator(Edits(company.path))
+    operator = TenantService(company.path)
     operator.purge(operator.kept())
     company.account.mend_card(unpaid)
     company.account.pay(unpaid)
@@ -156,7 +155,7 @@ def test_with_a_relay_that_is_away_nobody_is_deleted_and_the_letter_names_a_late
     company.days(25)
     assert company.state("hans") == "suspended"
     company.post.refuses = False
-    Edits(company.path).outbox.deliver(at_once=True)
+    TenantService(company.path).outbox.deliver(at_once=True)
     announced = [subject for subject in company.post.subjects(HANS) if "gelöscht" in subject]
     assert len(announced) == 1
     assert "3. März" not in announced[0]
@@ -184,7 +183,7 @@ def test_a_letter_that_waits_is_taken_back_once_it_is_paid(company, hans):
     company.account.pay(hans)
     company.work()
     company.post.refuses = False
-    Edits(company.path).outbox.deliver(at_once=True)
+    TenantService(company.path).outbox.deliver(at_once=True)
     assert company.post.subjects(HANS)[1:] == []
 
 
@@ -249,7 +248,7 @@ def test_a_price_that_is_nobodys_needs_attention(company):
 
 
 def test_a_tenant_that_others_have_by_hand_is_nobodys_by_guess(company):
-    Operator(Edits(company.path)).create("hans", email="other@example.ch", quota="10G")
+    TenantService(company.path).create("hans", email="other@example.ch", quota="10G")
     name = company.order("hans")
     with pytest.raises(NeedsAttention, match="'silo set hans --subscription sub_"):
         company.reconciler().settle(name)
@@ -280,14 +279,14 @@ def test_a_smaller_plan_than_what_is_stored_is_told_to_the_operator_once_and_not
 
 
 def test_what_the_operator_stopped_no_payment_starts(company, hans):
-    Operator(Edits(company.path)).set_state("hans", "stopped")
+    TenantService(company.path).set_state("hans", "stopped")
     company.account.advance(31.05)
     company.work()
     assert company.state("hans") == "stopped"
 
 
 def test_an_extension_opens_again_and_holds_until_its_day(company, unpaid):
-    Operator(Edits(company.path)).change("hans", extended_until="2026-03-20", extension_reason="is in hospital")
+    TenantService(company.path).change("hans", extended_until="2026-03-20", extension_reason="is in hospital")
     company.days(1)
     assert company.state("hans") == "running"
     company.days(45)
@@ -326,7 +325,7 @@ def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(compa
     assert company.post.subjects(OPERATOR) == ["An order waits for room: maria", "An order waits for room: peter"]
     company.days(3)
     assert len(company.post.letters) == 5
-    Operator(Edits(company.path)).set_state("hans", "stopped")
+    TenantService(company.path).set_state("hans", "stopped")
     assert company.reconciler().settle(second).message.startswith("peter waits for room to create: maria waits for a")
     company.days(1)
     assert company.machines.running == {"hans": "stopped", "maria": "running"}
@@ -344,7 +343,7 @@ def test_an_order_that_became_unclear_holds_up_no_other(company):
     company.work()
     company.set(silo_memory_of_server="42G")
     # By hand, the operator gives somebody else the name that waits.
-    Operator(Edits(company.path)).create("maria", email="other@example.ch", quota="10G")
+    TenantService(company.path).create("maria", email="other@example.ch", quota="10G")
     left = company.days(1)
     assert ["maria" in text and "of no subscription" in text for text in left] == [True]
     company.days(1)
@@ -360,7 +359,7 @@ def test_paid_again_and_no_room_by_now_it_waits_too(company, unpaid):
     company.work()
     assert company.machines.running == {"hans": "suspended", "maria": "running"}
     assert company.post.subjects(HANS)[-1] == "Ihre Bestellung wartet auf einen freien Platz"
-    Operator(Edits(company.path)).set_state("maria", "stopped")
+    TenantService(company.path).set_state("maria", "stopped")
     company.days(1)
     assert company.state("hans") == "running"
 
@@ -389,7 +388,7 @@ def test_a_deletion_that_is_cut_off_is_completed_though_nothing_asks_for_it(comp
     company.machines.fails = ""
     company.days(1)
     assert list(company.machines.trash.values()) == ["photos 1"]
-    (deletion,) = Edits(company.path).inventory.deletion_records()
+    (deletion,) = TenantService(company.path).files.deletion_records()
     assert deletion.trashed
 
 
@@ -413,7 +412,7 @@ def test_more_than_a_day_allows_stops_and_asks_until_the_operator_agrees(company
     company.days(5)
     assert list(company.machines.running.values()).count("suspended") == 5
     assert company.post.subjects(OPERATOR) == ["Billing has stopped and asks"]
-    edits = Edits(company.path)
+    edits = TenantService(company.path)
     RateLimits(StateStore(edits.state.folder), company.reconciler().policy).release()
     company.days(1)
     assert list(company.machines.running.values()).count("suspended") == 8
@@ -437,7 +436,7 @@ def test_a_tenant_whose_file_is_wrong_is_left_alone(company, hans):
 def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(company, hans):
     maria = company.order("maria")
     company.work()
-    Operator(Edits(company.path)).create("peter", email="p@example.ch", quota="10G", subscription=hans)
+    TenantService(company.path).create("peter", email="p@example.ch", quota="10G", subscription=hans)
     company.account.cancel(hans)
     company.account.cancel(maria)
     with pytest.raises(NeedsAttention, match=f"hans and peter both have {hans}; one of them is right"):

@@ -13,11 +13,11 @@ import pytest
 
 from silo import notifications
 from silo.billing.tenant_lookup import NOTICE
-from silo.edits import Edits
 from silo.inventory import InventoryEditor
 from silo.inventory.history import History
+from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.transaction import Folder
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 CUSTOMERS, DAYS = 30, 365
 NAMES = [f"kunde{number}" for number in range(CUSTOMERS)]
@@ -85,7 +85,7 @@ class Life:
         pays = self.owes_since(self.other) is None
         if pays and self.state and chance.random() < 0.08:
             # The operator has read the letter.
-            Operator(Edits(self.company.path)).change(self.name, subscription=self.other)
+            TenantService(self.company.path).change(self.name, subscription=self.other)
             if self.status != "canceled":
                 account.cancel(self.subscription)
             self.subscription, self.other, self.paid = self.other, "", None
@@ -109,7 +109,7 @@ class Life:
     def purged(self):
         return any(
             deletion.name == self.name and deletion.purged
-            for deletion in Edits(self.company.path).inventory.deletion_records()
+            for deletion in TenantService(self.company.path).files.deletion_records()
         )
 
     def owes_since(self, subscription):
@@ -195,8 +195,8 @@ def remember(monkeypatch):
 
     for name in ("make", "finish", "take_back"):
         monkeypatch.setattr(Folder, name, forgetting(getattr(Folder, name)))
-    for name in ("look", "tenants", "deletion_records"):
-        monkeypatch.setattr(InventoryEditor, name, remembering(name, getattr(InventoryEditor, name)))
+    for owner, name in ((InventoryEditor, "look"), (TenantFiles, "all"), (TenantFiles, "deletion_records")):
+        monkeypatch.setattr(owner, name, remembering(name, getattr(owner, name)))
     # Who works here, which each look asks git for, stays the same; so does the outbox.
     monkeypatch.setattr(History, "of", functools.cache(History.of))
     monkeypatch.setattr(notifications, "Outbox", functools.cache(notifications.Outbox))
@@ -205,7 +205,7 @@ def remember(monkeypatch):
 @pytest.fixture
 def opened(company):
     """Keep the outbox open, as SQLite writes all back, and waits for the disk, when its last connection is closed."""
-    with contextlib.closing(sqlite3.connect(Edits(company.path).outbox.settings.outbox)) as database:
+    with contextlib.closing(sqlite3.connect(TenantService(company.path).outbox.settings.outbox)) as database:
         yield database.execute("SELECT count(*) FROM letter").fetchall()
 
 
@@ -236,7 +236,7 @@ def test_a_year_of_thirty_customers(company, opened, monkeypatch):
         # The operator is asked about those whose name two subscriptions want, and about nobody else.
         assert {text.split(" ")[0] for text in repair.left} <= {life.name for life in lives if life.other}
         assert repair.later == ()
-        edits = Edits(company.path)
+        edits = TenantService(company.path)
         tenants, announced = edits.tenants(), announced_in(edits.outbox)
         for life in lives:
             life.check(tenants, announced)

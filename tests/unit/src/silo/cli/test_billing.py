@@ -17,7 +17,7 @@ from silo import cli
 from silo.billing.inbox import Inbox
 from silo.billing.stripe import credentials
 from silo.billing.stripe.events import PATH, Event
-from silo.edits import Edits
+from silo.tenants import TenantService
 from tests.stripe_api import Account, Server, signed
 from tests.stripe_api.events import SECRET
 from tests.stripe_api.server import KEY
@@ -154,7 +154,7 @@ def test_an_event_comes_in_and_what_it_asks_for_is_told(path, tmp_path, keys):
                 one.wait(60)
     (row,) = inbox.rows()
     assert (row.state, "Stripe knows no subscription sub_of_nobody" in row.message) == ("needs_attention", True)
-    (letter,) = Edits(path).outbox.states()
+    (letter,) = TenantService(path).outbox.states()
     assert letter.startswith("billing/needs_attention/sub_of_nobody/")
     text = (tmp_path / "said").read_text()
     assert "evt_1 (customer.subscription.updated): needs attention" in text

@@ -12,8 +12,7 @@ from silo import cli
 from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.diagnostics import Finding, preflight
-from silo.edits import Edits
-from silo.operation import Operator
+from silo.tenants import TenantService
 
 from ..conftest import ROOT, event
 
@@ -40,7 +39,7 @@ def test_created_as_in_the_mission(silo, path):
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 0, result.output
     assert "hans runs at https://hans.swissphoto.ch on silo1." in result.output
-    settings = Edits(path).inventory.tenants()["hans"].settings
+    settings = TenantService(path).files.all()["hans"].settings
     assert (settings["tenant_quota"], settings["tenant_email"]) == ("100G", "hans@email.ch")
 
 
@@ -102,17 +101,17 @@ def test_what_is_wrong_is_a_sentence_and_a_code(silo, path, arguments, code, sai
 def test_any_setting_of_the_schema_is_set_with_its_type(silo, path, runs):
     result = silo("set", "anna", "log_level=debug", "tenant_slice=false", "app-quota-share=0.9", "--quota", "200G")
     assert result.exit_code == 0, result.output
-    settings = Edits(path).inventory.tenants()["anna"].settings
+    settings = TenantService(path).files.all()["anna"].settings
     keys = ("tenant_log_level", "tenant_slice", "tenant_app_quota_share", "tenant_quota")
     assert [settings[key] for key in keys] == ["debug", False, 0.9, "200G"]
-    assert Edits(path).tenant("anna").environments["server"] == {"IMMICH_LOG_LEVEL": "debug"}
+    assert TenantService(path).tenant("anna").environments["server"] == {"IMMICH_LOG_LEVEL": "debug"}
     assert [limit for _names, limit, _facts in runs.seen] == ["", "anna"]
 
 
 def test_a_setting_without_a_value_goes(silo, path):
     silo("set", "anna", "log_level=debug")
     assert silo("set", "anna", "log_level=").exit_code == 0
-    assert "tenant_log_level" not in Edits(path).inventory.tenants()["anna"].settings
+    assert "tenant_log_level" not in TenantService(path).files.all()["anna"].settings
 
 
 def test_what_is_not_reached_has_a_code_of_its_own(silo, runs):
@@ -146,17 +145,17 @@ def test_check_tells_each_finding_and_what_to_do(silo, findings):
 
 @pytest.mark.parametrize("command", [("stop", "anna"), ("stop", "anna", "--unpaid"), ("reset-access", "anna")])
 def test_what_shuts_a_customer_out_is_asked_first(silo, path, runs, command):
-    before = Edits(path).desired("anna")
+    before = TenantService(path).tenant("anna").state
     result = silo(*command, typed="n\n")
     assert result.exit_code == 1
-    assert Edits(path).desired("anna") == before
+    assert TenantService(path).tenant("anna").state == before
     assert runs.seen == []
 
 
 def test_a_dry_run_shows_the_edit_and_makes_none(silo, path, runs):
     result = silo("stop", "anna", "--dry-run")
     assert "+tenant_state: stopped" in result.output
-    assert Edits(path).desired("anna") == "running"
+    assert TenantService(path).tenant("anna").state == "running"
     assert runs.seen == []
 
 
@@ -192,7 +191,7 @@ def test_capacity_of_the_inventory_and_what_still_fits_of_each_plan(silo, runs):
 
 
 def test_letters_are_told(silo, path):
-    Operator(Edits(path)).set_state("anna", "suspended")
+    TenantService(path).set_state("anna", "suspended")
     assert json.loads(silo("letters", "--json").output) == {"letters": []}
 
 
@@ -223,7 +222,7 @@ def test_a_promise_that_does_not_hold_is_told_and_what_was_done_stays(silo, path
     assert "wrong    memory, hans/cache: 2G; expected: 512M\n" in result.output
     assert "hans/server" not in result.output
     assert "Applied, but verification failed; run 'silo verify'." in result.output
-    assert "hans" in Edits(path).inventory.tenants()
+    assert "hans" in TenantService(path).files.all()
 
 
 def test_promises_that_hold_are_not_told(silo, verified):

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import InventoryEditor, InventoryError, editor, reader
+from silo.inventory import InventoryEditor, InventoryError, reader, validation
+from silo.inventory.reader import Reader
+from silo.inventory.session import NOT_READ, EditSession
 from silo.inventory.transaction import DESK
 
 ROOT = Path(__file__).parents[5]
@@ -35,9 +37,42 @@ def path(tmp_path):
     return tmp_path / "inv"
 
 
+class Editor:
+    """An inventory of which each edit is one session, as the tenant service makes it; all else is the inventory's."""
+
+    def __init__(self, path, **options):
+        self.inventory = InventoryEditor.open(path, **options)
+
+    def __getattr__(self, name):
+        if hasattr(self.inventory, name):
+            return getattr(self.inventory, name)
+        if hasattr(self.inventory.files, name):
+            return getattr(self.inventory.files, name)
+
+        def edit(*arguments, dry_run=False, **options):
+            with self.inventory.session(dry_run) as session:
+                return session.make(getattr(session, name)(*arguments, **options))
+
+        return edit
+
+    def create(self, name, *, dry_run=False, nas_sizes=NOT_READ, **settings):
+        with self.inventory.session(dry_run) as session:
+            return session.make(session.create(name, settings, nas_sizes))
+
+    def change(self, name, *, nas_sizes=NOT_READ, **settings):
+        with self.inventory.session() as session:
+            return session.make(session.change(name, settings, nas_sizes))
+
+    def tenants(self):
+        return self.inventory.files.all()
+
+    def set_state(self, name, state):
+        return self.change(name, state=state)
+
+
 @pytest.fixture
 def inventory(path):
-    return InventoryEditor.open(path)
+    return Editor(path)
 
 
 @pytest.fixture
@@ -72,7 +107,7 @@ def unmerged(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("Ansible was asked")
 
-    monkeypatch.setattr(editor.Reader, "merge", refuse)
+    monkeypatch.setattr(Reader, "merge", refuse)
 
 
 def checksum(root):
@@ -130,8 +165,8 @@ def start_cut_off(path, monkeypatch):
 
     def start_one(author=None):
         def edit():
-            monkeypatch.setattr(InventoryEditor, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
-            InventoryEditor.open(path, author=author).set_state("anna", "stopped")
+            monkeypatch.setattr(EditSession, "_commit", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+            Editor(path, author=author).set_state("anna", "stopped")
 
         return start(edit)
 
@@ -199,7 +234,7 @@ def test_the_demo_is_edited_where_its_lab_is_there(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "inventory" / "demo", path, ignore=shutil.ignore_patterns("vault.yml"))
     for file in path.glob("host_vars/*/tenant.yml"):
         file.with_name("vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\nnobody has to open this\n")
-    inventory = InventoryEditor.open(path)
+    inventory = Editor(path)
     monkeypatch.setenv("SILO_LAB_FILE", str(tmp_path / "lab.json"))
     message = refused(inventory, lambda: inventory.set_state("hans", "stopped"))
     assert "hans: tenant_domain cannot be worked out: " in message
@@ -221,7 +256,7 @@ def test_what_is_said_already_changes_nothing(path, inventory):
 def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write, read_by_ansible):
     write("host_vars/anna/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n3333\n")
     files = {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()}
-    change = InventoryEditor.open(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
+    change = Editor(path, author="Maria <maria@example.ch>", commit=False).remove("anna")
     assert change.after is None
     assert inventory.tenants() == {}
     (deletion,) = inventory.deletion_records()
@@ -267,14 +302,14 @@ def test_two_at_the_same_moment_get_different_indexes(path, git):
     names = [f"kunde{number}" for number in range(6)]
 
     def create(name):
-        inventory = InventoryEditor.open(path, wait_seconds=120)
+        inventory = Editor(path, wait_seconds=120)
         ready.wait(20)
         inventory.create(name, email=MAIL, plan="small")
 
     ready = multiprocessing.get_context("fork").Barrier(len(names))
     runs = [start(lambda name=name: create(name)) for name in names]
     assert [os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]) for run in runs] == [0] * len(names)
-    indexes = [tenant.settings["tenant_index"] for tenant in InventoryEditor.open(path).tenants().values()]
+    indexes = [tenant.settings["tenant_index"] for tenant in Editor(path).tenants().values()]
     assert sorted(indexes) == [1, 2, 3, 4, 5, 6, 7]
     assert git("status", "--porcelain") == ""
     assert sorted(git("log", "--format=%s").split("\n")[:-2]) == [
@@ -286,7 +321,7 @@ def test_two_at_the_same_moment_get_different_indexes(path, git):
 
 
 def test_each_change_is_one_commit_with_a_clear_message(path, git):
-    inventory = InventoryEditor.open(path, author="Maria Muster <maria@example.ch>")
+    inventory = Editor(path, author="Maria Muster <maria@example.ch>")
     changes = [
         inventory.create("hans", email=MAIL, quota="100G", plan="small"),
         inventory.change("hans", email="h@example.ch", quota="200G", language="it"),
@@ -317,7 +352,7 @@ def test_a_git_that_refuses_leaves_the_edit_undone(path, git):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
     hook.chmod(0o755)
-    inventory = InventoryEditor.open(path)
+    inventory = Editor(path)
     for work in (
         lambda: inventory.create("hans", email=MAIL, plan="small"),
         lambda: inventory.set_state("anna", "stopped"),
@@ -327,11 +362,11 @@ def test_a_git_that_refuses_leaves_the_edit_undone(path, git):
             work()
         assert git("status", "--porcelain") == ""
         assert list(inventory.tenants()) == ["anna"]
-    assert InventoryEditor.open(path, commit=False).set_state("anna", "stopped").commit is None
+    assert Editor(path, commit=False).set_state("anna", "stopped").commit is None
 
 
 def test_an_edit_of_the_operator_in_the_same_file_is_left_alone(path, git):
-    inventory = InventoryEditor.open(path)
+    inventory = Editor(path)
     file = path / "host_vars" / "anna" / "tenant.yml"
     file.write_text(file.read_text() + "tenant_quota: 300G\n")
     for work in (lambda: inventory.set_state("anna", "stopped"), lambda: inventory.remove("anna")):
@@ -347,12 +382,12 @@ def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nrm -f \"$0\"\nkill -9 $(cut -d' ' -f4 /proc/$PPID/stat)\n")
     hook.chmod(0o755)
-    child = start(lambda: InventoryEditor.open(path).set_state("anna", "stopped"))
+    child = start(lambda: Editor(path).set_state("anna", "stopped"))
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     until = time.monotonic() + 20
     while (path / ".git" / "index.lock").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    InventoryEditor.open(path).set_state("anna", "suspended")
+    Editor(path).set_state("anna", "suspended")
     assert git("log", "--format=%s").split("\n")[:-1] == ["Suspend tenant anna", "Stop tenant anna", "first"]
     assert git("status", "--porcelain") == ""
     assert not (path / DESK).exists()
@@ -363,7 +398,7 @@ def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, star
     git("config", "--unset", "user.name")
     git("config", "user.useConfigOnly", "true")
     with pytest.raises(InventoryError, match="^Stop tenant anna: this earlier edit was cut off") as error:
-        InventoryEditor.open(path).set_state("anna", "suspended")
+        Editor(path).set_state("anna", "suspended")
     assert "Please tell me who you are" in error.value.problems[1]
     assert git("status", "--porcelain") == ""
     assert not (path / DESK).exists()
@@ -373,7 +408,7 @@ def test_an_edit_killed_before_its_commit_is_committed_by_the_next(path, git, st
     assert os.WTERMSIG(os.waitpid(start_cut_off(), 0)[1]) == signal.SIGKILL
     assert (path / DESK).exists()
     assert "|--anna" in read_by_ansible()
-    inventory = InventoryEditor.open(path)
+    inventory = Editor(path)
     assert inventory.tenants()["anna"].settings["tenant_state"] == "stopped"
     inventory.create("hans", email=MAIL, plan="small")
     assert git("log", "--format=%s").split("\n")[:2] == ["Create tenant hans (100G, small)", "Stop tenant anna"]
@@ -388,8 +423,12 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
     write("hosts.yml", "servers:\n  hosts:\n    silo1:\n    silo2:\nnas:\n  hosts:\n    silo1:\n")
     write("host_vars/anna/overrides.yml", "tenant_server: silo1\n")
     write("group_vars/all/policy.yml", "silo_memory_of_server: 38G\nsilo_memory_reserve: 8G\n")
-    inventory = InventoryEditor.open(path, pools={"silo1": 500 * GIB})
-    placed = [inventory.create(name, email=MAIL, plan="small").after["tenant_server"] for name in ("aa", "bb", "cc")]
+    inventory = Editor(path)
+    sizes = {"silo1": 500 * GIB}
+    placed = [
+        inventory.create(name, email=MAIL, plan="small", nas_sizes=sizes).after["tenant_server"]
+        for name in ("aa", "bb", "cc")
+    ]
     assert placed == ["silo2", "silo1", "silo2"]
     before = checksum(path)
     with pytest.raises(
@@ -399,10 +438,10 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
     with pytest.raises(AdmissionError, match="aa: 3.5 GiB of memory are asked on silo2, and 3 GiB are left"):
         inventory.change("aa", server_memory="2G")
     with pytest.raises(AdmissionError, match="aa: 250 GiB of storage are asked on silo1, and 200 GiB are left"):
-        inventory.change("aa", quota="250G")
+        inventory.change("aa", quota="250G", nas_sizes=sizes)
     assert checksum(path) == before
     inventory.set_state("aa", "stopped")
-    assert inventory.create("dd", email=MAIL, quota="50G").after["tenant_server"] == "silo2"
+    assert inventory.create("dd", email=MAIL, quota="50G", nas_sizes=sizes).after["tenant_server"] == "silo2"
     with pytest.raises(AdmissionError, match="aa: 2.5 GiB of memory are asked on silo2, and 512 MiB are left"):
         inventory.set_state("aa", "running")
     inventory.change("aa", server_memory="768M")
@@ -627,8 +666,8 @@ def test_a_folder_that_is_no_inventory_is_told(tmp_path):
 @example("\u0430nna")
 @given(st.one_of(st.text(max_size=40), LONG))
 def test_no_name_of_any_letters_harms(path, unmerged, name):
-    inventory = InventoryEditor.open(path)
-    if editor.validation.name_problem(name) is None:
+    inventory = Editor(path)
+    if validation.name_problem(name) is None:
         with pytest.raises(AssertionError, match="Ansible was asked"):
             inventory.create(name, email=MAIL, plan="small")
     else:
@@ -642,7 +681,7 @@ def test_no_name_of_any_letters_harms(path, unmerged, name):
     st.one_of(st.text("{}%#\r\n\0\u0430a@.ch: ", max_size=30), st.text(max_size=40), LONG),
 )
 def test_no_value_of_any_letters_harms_or_becomes_a_template(path, unmerged, key, value):
-    inventory = InventoryEditor.open(path)
+    inventory = Editor(path)
     before = checksum(path)
     try:
         inventory.change("anna", **{key: value})

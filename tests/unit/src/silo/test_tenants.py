@@ -1,4 +1,4 @@
-"""An operation is an edit and its runs; cut off anywhere, the next one completes it."""
+"""A change of a tenant is an edit and its runs; cut off anywhere, the next one completes it."""
 
 import datetime
 
@@ -7,10 +7,10 @@ import yaml
 
 from silo.admission import AdmissionError
 from silo.ansible import runner
-from silo.edits import Edits
+from silo.capacity import GIB
 from silo.inventory import InventoryError
 from silo.inventory.reader import Reader
-from silo.operation import ApplyIncomplete, Operator
+from silo.tenants import ApplyIncomplete, TenantService
 
 from .conftest import RELAY
 
@@ -18,71 +18,71 @@ MAIL = "hans@example.ch"
 
 
 @pytest.fixture
-def operator(path, runs):
-    return Operator(Edits(path))
+def service(path, runs):
+    return TenantService(path)
 
 
 def playbooks(runs):
     return [names for names, _limit, _facts in runs.seen]
 
 
-def owed(path):
-    return [(debt.tenant, debt.kind) for debt in Edits(path).outbox.pending_notifications()]
+def queued(path):
+    return [(one.tenant, one.kind) for one in TenantService(path).outbox.pending_notifications()]
 
 
-def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(operator, runs, path):
-    change = operator.create("hans", email=MAIL, quota="100G")
+def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(service, runs, path):
+    change = service.create("hans", email=MAIL, quota="100G")
     assert change.after["tenant_quota"] == "100G"
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()
     assert playbooks(runs) == [["read.yml storage"], ["apply.yml", "letters.yml"]]
     assert runs.seen[-1][1] == "hans"
-    assert owed(path) == [("hans", "created")]
+    assert queued(path) == [("hans", "created")]
 
 
-def test_a_dry_run_edits_nothing_owes_nothing_and_applies_nothing(operator, runs, path):
-    assert "+tenant_email: hans@example.ch" in operator.create("hans", email=MAIL, quota="1G", dry_run=True).diff_text
+def test_a_dry_run_edits_nothing_queues_nothing_and_applies_nothing(service, runs, path):
+    assert "+tenant_email: hans@example.ch" in service.create("hans", email=MAIL, quota="1G", dry_run=True).diff_text
     assert not (path / "host_vars" / "hans").exists()
     assert playbooks(runs) == [["read.yml storage"]]
-    assert owed(path) == []
+    assert queued(path) == []
 
 
-def test_what_is_wrong_without_a_look_at_the_machines_is_told_without_one(operator, runs, path):
+def test_what_is_wrong_without_a_look_at_the_machines_is_told_without_one(service, runs, path):
     with pytest.raises(InventoryError, match="tenant_language"):
-        operator.create("hans", email=MAIL, quota="1G", language="rm")
+        service.create("hans", email=MAIL, quota="1G", language="rm")
     with pytest.raises(AdmissionError, match="memory"):
-        operator.create("hans", email=MAIL, quota="1G", server_memory="900G")
+        service.create("hans", email=MAIL, quota="1G", server_memory="900G")
     assert runs.seen == []
 
 
-def test_where_nothing_is_owed_nobody_looks_for_letters(operator, runs, path):
-    operator.set_state("anna", "stopped")
-    operator.set_state("anna", "suspended")
+def test_where_nothing_is_queued_nobody_looks_for_letters(service, runs, path):
+    service.set_state("anna", "stopped")
+    service.set_state("anna", "suspended")
     assert playbooks(runs) == [["apply.yml"], ["apply.yml", "letters.yml"]]
 
 
-def test_a_change_of_state_asks_ansible_for_the_inventory_once(operator, runs, monkeypatch):
+def test_a_change_of_state_asks_ansible_for_the_inventory_once(service, runs, monkeypatch):
     asked = []
     start = Reader._start
     monkeypatch.setattr(Reader, "_start", lambda reader: asked.append(reader) or start(reader))
-    operator.set_state("anna", "suspended")
+    service.set_state("anna", "suspended")
     assert len(asked) == 1
 
 
-def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_owed(operator, runs, path):
+def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_queued(service, runs, path):
     with pytest.raises(AdmissionError, match="100 TiB of storage are asked"):
-        operator.create("hans", email=MAIL, quota="100T")
+        service.create("hans", email=MAIL, quota="100T")
     assert not (path / "host_vars" / "hans").exists()
-    assert owed(path) == []
+    assert queued(path) == []
 
 
-def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(operator, runs, path):
+def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(service, runs, path):
     runs.fails = "apply.yml"
     with pytest.raises(ApplyIncomplete, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
-        operator.create("hans", email=MAIL, quota="100G")
+        service.create("hans", email=MAIL, quota="100G")
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()
-    assert owed(path) == [("hans", "created")]
+    assert queued(path) == [("hans", "created")]
     runs.fails = ""
-    operator.apply(["hans"])
+    service.apply(["hans"])
     assert playbooks(runs)[-1] == ["apply.yml", "letters.yml"]
 
 
@@ -98,21 +98,21 @@ def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(operator
 )
 def test_a_customer_is_told_of_what_concerns_the_bill(path, runs, states, letters):
     for state in states:
-        Operator(Edits(path)).set_state("anna", state)
-    assert owed(path) == [("anna", letter) for letter in letters]
+        TenantService(path).set_state("anna", state)
+    assert queued(path) == [("anna", letter) for letter in letters]
 
 
 def test_who_is_stopped_needs_no_storage_and_who_starts_does(path, monkeypatch):
     seen = []
     monkeypatch.setattr(runner, "events", lambda _playbooks, _inventory, arguments, _lock: seen.append(arguments) or [])
     for state in ("stopped", "running", "suspended"):
-        Operator(Edits(path)).set_state("anna", state)
+        TenantService(path).set_state("anna", state)
     limited = ["--limit", "anna"]
     assert seen == [[*limited, "--tags", "stacks,letters"], limited, [*limited, "--tags", "stacks,letters"]]
 
 
-def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
-    deletion = operator.delete("anna", by="Maria")
+def test_deleted_it_is_taken_down_moved_and_recorded(service, runs, path):
+    deletion = service.delete("anna", by="Maria")
     assert playbooks(runs) == [["apply.yml"], ["trash.yml"]]
     facts = runs.seen[-1][2]
     assert facts["trash_state"] == "trashed"
@@ -122,90 +122,114 @@ def test_deleted_it_is_taken_down_moved_and_recorded(operator, runs, path):
     record = yaml.safe_load((path / "retired" / f"{deletion.index}-anna.yml").read_text())
     assert (record["by"], record["files"], record["used"]) == ("Maria", 7, 9000)
     assert record["trashed"]
-    assert list(Edits(path).outbox.states()) == [f"deleted/anna/{deletion.when}"]
+    assert list(TenantService(path).outbox.states()) == [f"deleted/anna/{deletion.when}"]
 
 
 @pytest.mark.parametrize("again", ["delete", "apply"])
 def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
     runs.fails = "trash.yml"
     with pytest.raises(ApplyIncomplete, match="its data is not in the trash yet: the cable is out"):
-        Operator(Edits(path)).delete("anna")
+        TenantService(path).delete("anna")
     assert not (path / "host_vars" / "anna").exists()
     runs.fails = ""
     if again == "delete":
-        assert Operator(Edits(path)).delete("anna").trashed
+        assert TenantService(path).delete("anna").trashed
     else:
-        Operator(Edits(path)).apply()
-    (deletion,) = Edits(path).inventory.deletion_records()
+        TenantService(path).apply()
+    (deletion,) = TenantService(path).files.deletion_records()
     assert (deletion.files, deletion.used) == (7, 9000)
-    assert Edits(path).unfinished() == ()
+    assert TenantService(path).unfinished() == ()
 
 
-def test_a_name_that_is_nobodys_is_told(operator, runs):
-    for work in (operator.delete, operator.undelete, operator.reset_access):
+def test_a_name_that_is_nobodys_is_told(service, runs):
+    for work in (service.delete, service.undelete, service.reset_access):
         with pytest.raises(InventoryError, match="none of this name"):
             work("nobody")
     with pytest.raises(InventoryError, match="anna is meant"):
-        operator.apply(["ann"])
+        service.apply(["ann"])
     assert playbooks(runs) == []
 
 
-def test_undelete_brings_the_data_back_before_the_tenant(operator, path, runs):
-    operator.delete("anna")
-    Operator(Edits(path)).undelete("anna")
+def test_undelete_brings_the_data_back_before_the_tenant(service, path, runs):
+    service.delete("anna")
+    TenantService(path).undelete("anna")
     assert playbooks(runs)[-2:] == [["trash.yml"], ["apply.yml", "letters.yml"]]
     assert runs.seen[-2][2]["trash_state"] == "restored"
-    assert Edits(path).desired("anna") == "running"
-    assert Edits(path).inventory.deletion_records() == ()
-    assert owed(path) == [("anna", "restored")]
+    assert TenantService(path).tenant("anna").state == "running"
+    assert TenantService(path).files.deletion_records() == ()
+    assert queued(path) == [("anna", "restored")]
 
 
 def test_who_has_no_room_stays_in_the_trash(path, runs):
-    Operator(Edits(path)).delete("anna")
+    TenantService(path).delete("anna")
     (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_memory_of_server": "36G"}))
     before = len(runs.seen)
     with pytest.raises(AdmissionError, match="of memory are asked"):
-        Operator(Edits(path)).undelete("anna")
+        TenantService(path).undelete("anna")
     assert len(runs.seen) == before
 
 
 def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
     (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_purges": 1}))
-    Operator(Edits(path)).create("hans", email=MAIL, quota="1G")
+    TenantService(path).create("hans", email=MAIL, quota="1G")
     for name in ("anna", "hans"):
-        Operator(Edits(path)).delete(name)
-    operator = Operator(Edits(path))
+        TenantService(path).delete(name)
+    service = TenantService(path)
     now = datetime.datetime.now(datetime.UTC)
-    assert operator.due(now + datetime.timedelta(days=13)) == ()
-    due = operator.due(now + datetime.timedelta(days=15))
+    assert service.due(now + datetime.timedelta(days=13)) == ()
+    due = service.due(now + datetime.timedelta(days=15))
     assert [deletion.name for deletion in due] == ["anna", "hans"]
-    assert [deletion.name for deletion in operator.purge(due)] == ["anna"]
-    assert [deletion.name for deletion in Operator(Edits(path)).kept()] == ["hans"]
+    assert [deletion.name for deletion in service.purge(due)] == ["anna"]
+    assert [deletion.name for deletion in TenantService(path).kept()] == ["hans"]
     assert [entry["name"] for entry in runs.seen[-1][2]["trash_uploads"]["silo1"]] == ["anna"]
 
 
 def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
-    Operator(Edits(path)).delete("anna")
+    TenantService(path).delete("anna")
     runs.fails = "trash.yml"
-    operator = Operator(Edits(path))
+    service = TenantService(path)
     with pytest.raises(runner.RunError, match="the cable is out"):
-        operator.purge(operator.kept())
-    (deletion,) = Edits(path).inventory.deletion_records()
+        service.purge(service.kept())
+    (deletion,) = TenantService(path).files.deletion_records()
     assert not deletion.purged
     assert (path / deletion.folder / "tenant.yml").exists()
 
 
 def test_a_new_link_is_a_letter_and_without_a_relay_a_file(path, runs):
-    assert Operator(Edits(path)).reset_access("anna") is None
+    assert TenantService(path).reset_access("anna") is None
     assert playbooks(runs) == [["letters.yml"]]
-    assert owed(path) == [("anna", "access")]
+    assert queued(path) == [("anna", "access")]
     (path / "group_vars" / "all" / "relay.yml").unlink()
-    assert Operator(Edits(path)).reset_access("anna") == path / ".silo" / "links" / "anna"
+    assert TenantService(path).reset_access("anna") == path / ".silo" / "links" / "anna"
     assert runs.seen[-1][0] == ["tenant-access.yml"]
     assert runs.seen[-1][2] == {"access_links_directory": str(path / ".silo" / "links")}
 
 
 def test_who_is_stopped_gets_no_link(path, runs):
-    Operator(Edits(path)).set_state("anna", "stopped")
+    TenantService(path).set_state("anna", "stopped")
     with pytest.raises(InventoryError, match="it is stopped, and only one that runs can be opened; start it"):
-        Operator(Edits(path)).reset_access("anna")
+        TenantService(path).reset_access("anna")
+
+
+def test_nas_is_read_without_the_lock_and_its_room_is_counted_again_under_it(service, runs, path, monkeypatch):
+    runs.pool = 1024 * GIB
+    read = TenantService.nas_sizes
+
+    def overtaken(service):
+        sizes = read(service)
+        monkeypatch.setattr(TenantService, "nas_sizes", read)
+        TenantService(path).create("marie", email="m@example.ch", quota="700G")
+        return sizes
+
+    monkeypatch.setattr(TenantService, "nas_sizes", overtaken)
+    with pytest.raises(AdmissionError, match="hans: 600 GiB of storage are asked on silo1"):
+        service.create("hans", email=MAIL, quota="600G")
+    assert sorted(service.files.all()) == ["anna", "marie"]
+    assert queued(path) == [("marie", "created")]
+
+
+def test_a_play_that_edits_reads_no_machine_and_applies_nothing(runs, path):
+    TenantService(path, apply=False).create("hans", email=MAIL, quota="100T")
+    TenantService(path, apply=False).set_state("hans", "suspended")
+    assert runs.seen == []
+    assert queued(path) == [("hans", "created"), ("hans", "suspended")]

@@ -1,0 +1,309 @@
+"""One edit of an inventory under its lock: prepared, which checks and admits it, then made, which commits it.
+
+A tenant.yml with an edit that nobody has committed is left alone, so that no commit of silo holds another person's
+work; one that git does not know yet is committed whole by its first edit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import getpass
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from silo.admission import roomiest
+from silo.inventory import deleted, document, fleet_builder, validation
+from silo.inventory.commit_messages import diff, said
+from silo.inventory.deleted import DeletionRecord
+from silo.inventory.document import Document, Scalar
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.history import Author, History
+from silo.inventory.model import Change, Fleet
+from silo.inventory.reader import Merged, PlatformPolicy, Reader
+from silo.inventory.tenant_files import TenantFiles, tenant_file
+from silo.inventory.transaction import DESK, Edit, Folder, Move, Step, Write
+from silo.inventory.validation import SETTINGS, Tenant
+
+HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
+# Each NAS with the size of its file system in bytes; a quota is admitted on these alone.
+NasSizes = Mapping[str, int]
+NOT_READ: NasSizes = MappingProxyType({})
+# Settings by their names without the prefix, as texts.
+Settings = Mapping[str, str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedEdit:
+    """An edit that is valid, has room, and is not made yet. `was` is the tenant before it, None for a new one.
+
+    `edit` is None where nothing changes.
+    """
+
+    change: Change
+    edit: Edit | None
+    was: Tenant | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EditSession:
+    """An inventory whose lock is held. Each method but `make` prepares an edit, and writes nothing.
+
+    All raise InventoryError where something is not right, and silo.admission.AdmissionError where there is no room.
+    """
+
+    files: TenantFiles
+    history: History | None
+    author: Author | None
+    reader: Reader
+    dry_run: bool
+    notify: Callable[[str], None]
+
+    @property
+    def folder(self) -> Folder:
+        """The inventory's folder."""
+        return self.files.folder
+
+    def policy(self) -> PlatformPolicy:
+        """Return what holds for the whole platform."""
+        return self._merged.policy()
+
+    def create(self, name: str, settings: Settings, nas_sizes: NasSizes = NOT_READ) -> PreparedEdit:
+        """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
+
+        `settings` are those of `change`; `email`, and `plan` or `quota`, must be among them. None is as if not given.
+        """
+        validation.check_name(name)
+        given = {key: value for key, value in settings.items() if value is not None}
+        values = validation.new_values(name, given, fleet_builder.plans(self.folder.root))
+        self._check_new(name)
+        deletions = self.files.deletion_records()
+        fleet = fleet_builder.fleet(self._merged, deletions)
+        if fleet.problems:
+            raise InventoryError(fleet.problems)
+        placed = "tenant_server" not in values
+        if placed and (server := roomiest(fleet.ledgers)):
+            values["tenant_server"] = server
+        lines = {key: values[key] for key in SETTINGS if key in values}
+        lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), deletions)
+        after = document.edit(document.read(tenant_file(name), HEAD), lines)
+        tenant = self._check(name, [after.text], lines, fleet)
+        fleet_builder.admit(fleet, None, tenant, placed, nas_sizes)
+        sold = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
+        edit = Edit(f"Create tenant {name} ({sold})", (Write(tenant_file(name), None, after.text),))
+        return _prepared(name, None, after.settings, edit)
+
+    def change(self, name: str, settings: Settings, nas_sizes: NasSizes = NOT_READ) -> PreparedEdit:
+        """Change settings of a tenant; None takes one away, so that the plan or the policy counts again.
+
+        They are those of validation.SETTINGS without their prefix: what the schema has in one value, as a text.
+        """
+        validation.check_name(name)
+        values = validation.new_values(name, settings, fleet_builder.plans(self.folder.root))
+        before = self.files.existing(name)
+        self._check_overrides(name, values)
+        values = {key: value for key, value in values.items() if not _is_said(before, self._merged, name, key, value)}
+        if not values:
+            return PreparedEdit(Change(name, before.settings, before.settings, ""), None)
+        self._check_committed(before.where)
+        fleet = fleet_builder.fleet(self._merged, self.files.deletion_records())
+        after = document.edit(before, values)
+        others = fleet.without(name)
+        tenant = self._check(name, [after.text], values, others)
+        was = fleet.tenants.get(name)
+        fleet_builder.admit(others, was, tenant, False, nas_sizes)
+        edit = Edit(said(name, before, values), (Write(before.where, before.text, after.text),))
+        return _prepared(name, before.settings, after.settings, edit, was)
+
+    def remove(self, name: str, *, by: str | None = None) -> PreparedEdit:
+        """Take a tenant out of the inventory: a deletion record keeps its index, and its files until `purge`.
+
+        `by` is who did it; without it the author, or the user who runs this.
+        """
+        validation.check_name(name)
+        before = self.files.existing(name)
+        self._check_committed(f"host_vars/{name}")
+        tenant = fleet_builder.tenant(self._merged, name)
+        deletion = DeletionRecord(
+            tenant.index,
+            name,
+            deleted.now(),
+            by or self._who(),
+            tenant.nas,
+            tenant.quota,
+            tenant.server,
+            tenant.uid,
+            str(tenant.settings["tenant_language"]),
+            subscription=str(tenant.settings.get("tenant_subscription", "")),
+        )
+        if self.folder.path(deletion.folder).exists():
+            raise InventoryError(f"{deletion.folder}: it exists already; move it away, as the files of {name} go there")
+        record = Write(deletion.path, self.folder.read(deletion.path), deletion.text)
+        edit = Edit(
+            f"Delete tenant {name} (index {deletion.index})", (record, Move(f"host_vars/{name}", deletion.folder))
+        )
+        return _prepared(name, before.settings, None, edit, tenant)
+
+    def record(self, after: DeletionRecord, *, before: DeletionRecord) -> PreparedEdit:
+        """Replace the record of a deleted tenant, whose data was put aside."""
+        if before not in self.files.deletion_records():
+            raise _changed_meanwhile(before)
+        steps = self._as_written(Write(before.path, before.text, after.text))
+        edit = Edit(f"Record what deleted tenant {before.name} left ({after.files} files)", steps)
+        return _prepared(before.name, None, None, edit)
+
+    def restore(self, name: str, *, state: str | None = None) -> PreparedEdit:
+        """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets.
+
+        It should then be as `state` says; without it, as it was.
+        """
+        values = {} if state is None else validation.new_values(name, {"state": state}, ())
+        deletion = self.files.last_deleted(name)
+        self._check_committed(deletion.folder)
+        self._check_new(name)
+        where = f"{deletion.folder}/tenant.yml"
+        former = document.read(where, self.folder.read(where) or "")
+        file = document.edit(former, values)
+        others = [other for other in self.files.deletion_records() if other != deletion]
+        fleet = fleet_builder.fleet(self._merged, others)
+        overrides = self.folder.read(f"{deletion.folder}/overrides.yml")
+        tenant = self._check(name, [text for text in (overrides, file.text) if text is not None], {}, fleet)
+        fleet_builder.admit(fleet, None, tenant, False, NOT_READ)
+        record = Write(deletion.path, self.folder.read(deletion.path), None)
+        steps: list[Step] = [Move(deletion.folder, f"host_vars/{name}"), record]
+        if file.text != former.text:
+            steps.append(Write(tenant_file(name), former.text, file.text))
+        edit = Edit(f"Restore tenant {name} (index {deletion.index})", tuple(steps))
+        return _prepared(name, None, file.settings, edit)
+
+    def purge(self, deletion: DeletionRecord) -> PreparedEdit:
+        """Remove the files of a deleted tenant; its deletion record stays for ever."""
+        known = deletion in self.files.deletion_records() and not deletion.purged
+        if not known or not self.folder.path(deletion.folder).is_dir():
+            raise _changed_meanwhile(deletion)
+        self._check_committed(deletion.folder)
+        after = dataclasses.replace(deletion, purged=deleted.now())
+        steps = self._as_written(Write(deletion.path, deletion.text, after.text), Move(deletion.folder, f"{DESK}/gone"))
+        return _prepared(
+            deletion.name, None, None, Edit(f"Purge tenant {deletion.name} (index {deletion.index})", steps)
+        )
+
+    def make(self, prepared: PreparedEdit) -> Change:
+        """Make an edit whole, as one commit; nothing in a dry run, and where nothing changes."""
+        if self.dry_run or prepared.edit is None:
+            return prepared.change
+        self.folder.make(prepared.edit)
+        commit = self._commit(prepared.edit)
+        self.folder.finish()
+        if self.history and self.history.is_product:
+            self.notify(
+                f"{self.folder.root} lies in a clone of SwissPhoto Silo, where edits are not committed; "
+                "for a history, make it a git repository of its own."
+            )
+        return dataclasses.replace(prepared.change, commit=commit)
+
+    def complete_cut_off(self) -> None:
+        """Commit an edit that was cut off before its commit."""
+        edit = None if self.dry_run else self.folder.cut_off()
+        if edit is None:
+            return
+        try:
+            self._commit(edit)
+        except InventoryError as error:
+            taken_back = "this earlier edit was cut off before its commit, and is now taken back; do it again"
+            raise InventoryError([f"{edit.message}: {taken_back}", *error.problems]) from error
+        self.folder.finish()
+
+    @functools.cached_property
+    def _merged(self) -> Merged:
+        return self.reader.merge()
+
+    def _commit(self, edit: Edit) -> str | None:
+        try:
+            return self.history.commit(edit) if self.history else None
+        except InventoryError:
+            self.folder.take_back(edit)
+            raise
+
+    def _check_new(self, name: str) -> None:
+        """Refuse a name that something of the inventory has."""
+        if name in self._merged.tenants:
+            raise InventoryError(f"tenant {name!r}: it exists already; choose another name, or change that one")
+        groups = self._merged.groups
+        if name in groups or any(name in hosts for hosts in groups.values()):
+            raise InventoryError(
+                f"tenant {name!r}: a machine or a group of the inventory has this name; choose another"
+            )
+        self.files.check_free(name)
+
+    def _check_overrides(self, name: str, values: Mapping[str, Scalar | None]) -> None:
+        """Refuse to write what overrides.yml says otherwise."""
+        written = self.files.overrides(name)
+        path = f"host_vars/{name}/overrides.yml"
+        if problems := [
+            f"{name}: {key} is {shown(written[key])} in {path}, which people write; change it there"
+            for key, value in values.items()
+            if key in written and value not in (None, written[key])
+        ]:
+            raise InventoryError(problems)
+
+    def _check_committed(self, path: str) -> None:
+        if self.history and (files := self.history.edited([path])):
+            raise InventoryError(f"{', '.join(files)}: there is an edit that nobody has committed; commit it first")
+
+    def _check(self, name: str, texts: list[str], values: Mapping[str, Scalar | None], others: Fleet) -> Tenant:
+        """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
+        merged = self.reader.merge({name: texts})
+        tenant = fleet_builder.tenant(merged, name)
+        validation.check_sizes(tenant, values)
+        problems = [
+            f"{name}: {key} stays {shown(merged.tenants[name].get(key))} and does not become {shown(value)}, "
+            f"as another file of host_vars/{name} says so; change it there"
+            for key, value in values.items()
+            if value is not None and merged.tenants[name].get(key) != value
+        ]
+        known = fleet_builder.clashes(others.tenants.values())
+        problems += [
+            problem for problem in fleet_builder.clashes([*others.tenants.values(), tenant]) if problem not in known
+        ]
+        if problems:
+            raise InventoryError(problems)
+        return tenant
+
+    def _as_written(self, *steps: Step) -> tuple[Step, ...]:
+        """Return the steps with records as they are on disk, where people may have added a comment."""
+        return tuple(
+            dataclasses.replace(step, before=self.folder.read(step.path)) if isinstance(step, Write) else step
+            for step in steps
+        )
+
+    def _who(self) -> str:
+        if self.author:
+            return self.author.name
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return f"user {os.getuid()}"
+
+
+def _prepared(
+    name: str,
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+    edit: Edit,
+    was: Tenant | None = None,
+) -> PreparedEdit:
+    return PreparedEdit(Change(name, before, after, "".join(diff(step) for step in edit.steps)), edit, was)
+
+
+def _changed_meanwhile(deletion: DeletionRecord) -> InventoryError:
+    return InventoryError(f"{deletion.path}: it is not what it was a moment ago; look who else edits it")
+
+
+def _is_said(before: Document, merged: Merged, name: str, key: str, value: Scalar | None) -> bool:
+    """Tell whether a tenant.yml says this already; a state counts also where the policy says it."""
+    if key in before.settings or value is None:
+        return bool(before.settings.get(key) == value)
+    state = merged.tenants.get(name, {}).get("tenant_state", "running")
+    return key == "tenant_state" and bool(state == value)

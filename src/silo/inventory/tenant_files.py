@@ -1,0 +1,93 @@
+"""What the files of an inventory say of its tenants, without Ansible: each file as it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from silo.inventory import deleted, document, validation
+from silo.inventory.deleted import DeletionRecord
+from silo.inventory.document import Document, Scalar
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.model import TenantFile
+from silo.inventory.transaction import Folder
+
+
+def tenant_file(name: str) -> str:
+    """Return the path of a tenant's file that the tool writes, relative to the inventory."""
+    return f"host_vars/{name}/tenant.yml"
+
+
+@dataclasses.dataclass(frozen=True)
+class TenantFiles:
+    """The files of living and deleted tenants in `folder`; all methods raise InventoryError."""
+
+    folder: Folder
+
+    def all(self) -> Mapping[str, TenantFile]:
+        """Return every tenant's file by name; each is whole, also while an edit is under way."""
+        found = {}
+        for name in self.folder.names("host_vars"):
+            if (one := self.document(name)) is not None:
+                found[name] = TenantFile(name, self.folder.root / one.where, MappingProxyType(dict(one.settings)))
+        return found
+
+    def document(self, name: str) -> Document | None:
+        """Return the file of a tenant, None where there is none."""
+        path = tenant_file(name)
+        try:
+            if not (self.folder.root / path).exists():
+                return None
+        except OSError as error:
+            raise InventoryError(f"{path}: it cannot be read, {str(error.strerror).lower()}") from error
+        text = self.folder.read(path)
+        return None if text is None else document.read(path, text)
+
+    def existing(self, name: str) -> Document:
+        """Return the file of a tenant; where there is none, the error names the tenant that may be meant."""
+        validation.check_name(name)
+        found = self.document(name)
+        if found is None:
+            names = sorted(self.all())
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f"{near[0]} is meant?" if near else f"there are {', '.join(names) or 'none yet'}"
+            raise InventoryError(f"tenant {shown(name)}: there is none of this name; {meant}")
+        return found
+
+    def deletion_records(self) -> tuple[DeletionRecord, ...]:
+        """Return the record of every deleted tenant, by index."""
+        return deleted.read(self.folder)
+
+    def last_deleted(self, name: str) -> DeletionRecord:
+        """Return the record of the tenant of this name that was deleted last and can be restored."""
+        validation.check_name(name)
+        found = [one for one in self.deletion_records() if one.name == name and not one.purged]
+        found = [one for one in found if self.folder.path(one.folder).is_dir()]
+        if not found:
+            raise InventoryError(f"tenant {shown(name)}: none of this name was deleted and not purged yet")
+        return max(found, key=lambda one: one.when)
+
+    def former(self, deletion: DeletionRecord) -> Mapping[str, Scalar]:
+        """Return the settings of a deleted tenant's own tenant.yml; none where it is purged."""
+        where = f"{deletion.folder}/tenant.yml"
+        text = self.folder.read(where)
+        return {} if text is None else document.read(where, text).settings
+
+    def overrides(self, name: str) -> Mapping[str, Scalar]:
+        """Return the settings that people wrote into the file that is theirs; none where it is encrypted."""
+        path = f"host_vars/{name}/overrides.yml"
+        text = self.folder.read(path)
+        return {} if text is None or text.startswith(document.VAULT) else document.read(path, text).settings
+
+    def check_free(self, name: str) -> None:
+        """Refuse the name of a new tenant for which a file lies in host_vars already."""
+        for found in self.folder.names("host_vars"):
+            if found.split(".")[0] != name:
+                continue
+            path = f"host_vars/{found}"
+            if not self.folder.path(path).is_dir():
+                raise InventoryError(f"{path}: this file would count for tenant {name}; move it away")
+            holds = ", ".join(self.folder.names(path)) or "nothing"
+            raise InventoryError(f"{path}: it exists without a tenant.yml and holds {holds}; move it away")

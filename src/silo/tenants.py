@@ -1,0 +1,405 @@
+"""What the operator, or a paid invoice, does to a tenant: one service, from the wish to the machines.
+
+A change is validated and admitted, its letter queued, the inventory edited, the machines brought to it, the letter
+sent, and the tenant verified. Each may be cut off anywhere; the same change, or `apply`, completes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from silo import notifications
+from silo.ansible import runner
+from silo.ansible.contract import READ, ReadTag, TaskId
+from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, TRASH, VERIFY, Playbooks
+from silo.ansible.runner import Event, Results, RunError
+from silo.diagnostics import Finding, changed
+from silo.inventory import Change, DeletionRecord, Fleet, InventoryEditor, InventoryError, PlatformPolicy
+from silo.inventory.session import NOT_READ, EditSession, NasSizes, PreparedEdit
+from silo.inventory.tenant_files import TenantFiles
+from silo.inventory.validation import Tenant
+from silo.state import State
+
+LINKS = "links"
+# A tenant that is stopped needs no storage, which may be away, and be why.
+WITHOUT_STORAGE = ("stacks", "letters")
+
+
+class ApplyIncomplete(Exception):
+    """The inventory is changed, but not yet applied to all machines; the text says why, and what completes it."""
+
+
+def _silent(_message: object) -> None:
+    return
+
+
+class TenantService:
+    """The tenants of one inventory.
+
+    Each change raises InventoryError or silo.admission.AdmissionError where nothing was changed, and ApplyIncomplete
+    where the inventory is edited and the run failed. With `dry_run` it returns the same Change and changes nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        author: str | None = None,
+        commit: bool = True,
+        notify: Callable[[str], None] = _silent,
+        apply: bool = True,
+        verify: bool = False,
+    ) -> None:
+        """Open the inventory at `path`; raises InventoryError where it is none.
+
+        `author`, `commit` and `notify` are those of InventoryEditor. Without `apply`, changes edit the inventory alone,
+        and read no machine: a play that runs already applies them. With `verify`, each run verifies the tenants that it
+        changed, and `broken` has the findings that need something done.
+        """
+        self.inventory = InventoryEditor.open(path, author=author, commit=commit, notify=notify)
+        self.path = self.inventory.folder.root
+        self.state = State(self.path)
+        self.broken: list[Finding] = []
+        self._playbooks = Playbooks(self.path, self.state)
+        self._applies, self._verify = apply, verify
+        self._policy: PlatformPolicy | None = None
+
+    def observe(self, listen: Callable[[Event], None], on_wait: Callable[[str], None]) -> None:
+        """Give Ansible's events to `listen`, and to `on_wait` a sentence where a run has to wait for another."""
+        self._playbooks = dataclasses.replace(self._playbooks, listen=listen, on_wait=on_wait)
+
+    # What the inventory says
+
+    @property
+    def files(self) -> TenantFiles:
+        """The files of living and deleted tenants, as they are written."""
+        return self.inventory.files
+
+    @property
+    def policy(self) -> PlatformPolicy:
+        """What holds for the whole platform, as the last look or edit read it."""
+        if self._policy is None:
+            self._look()
+        return t.cast("PlatformPolicy", self._policy)
+
+    @functools.cached_property
+    def outbox(self) -> notifications.Outbox | None:
+        """The letters that wait; None where no relay is set. Raises LetterError."""
+        settings = notifications.MailSettings.of(self.policy.letters, self.state.outbox)
+        return notifications.Outbox(settings) if settings else None
+
+    def tenants(self) -> Mapping[str, Tenant]:
+        """Return all tenants as they should be, by name."""
+        return self._look().tenants
+
+    def tenant(self, name: str) -> Tenant:
+        """Return a tenant as it should be; raises InventoryError where there is none of this name."""
+        self.files.existing(name)
+        fleet = self._look()
+        if name not in fleet.tenants:
+            raise InventoryError(fleet.problems)
+        return fleet.tenants[name]
+
+    def unfinished(self) -> tuple[DeletionRecord, ...]:
+        """Return the deleted tenants whose data is not in the trash yet."""
+        return tuple(one for one in self.files.deletion_records() if not one.trashed and not one.purged)
+
+    def _look(self) -> Fleet:
+        fleet, self._policy = self.inventory.look()
+        return fleet
+
+    # What the machines say
+
+    def nas_sizes(self) -> NasSizes:
+        """Return each NAS with the size of its file system in bytes; raises RunError."""
+        return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
+
+    def used(self, name: str) -> int:
+        """Return how many bytes of its quota a tenant uses; raises RunError."""
+        directories = self._storage().get(self.tenant(name).nas, {}).get("tenants", {})
+        return int(directories.get(name, {}).get("used") or 0)
+
+    def stats(self) -> Results:
+        """Return what silo.reports.usage reads; raises RunError."""
+        return self._playbooks.run([READ], tags=[ReadTag.STATS]).results
+
+    def plan(self, names: Sequence[str] = ()) -> Results:
+        """Return what apply would do; changes nothing. Raises RunError."""
+        self._check_known(names)
+        return self._playbooks.run([PLAN], tenants=names).results
+
+    def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
+        # It only reads, and waits for nobody's turn.
+        return runner.read(self.path, ReadTag.STORAGE).get(TaskId.QUOTAS, {})
+
+    # Changes of a tenant
+
+    def check_new(self, name: str, *, email: str, **settings: str | None) -> None:
+        """Refuse a new tenant for whatever is wrong without a look at a machine."""
+        with self.inventory.session(dry_run=True) as session:
+            session.create(name, {**settings, "email": email})
+
+    def create(
+        self,
+        name: str,
+        *,
+        email: str,
+        nas_sizes: NasSizes | None = None,
+        dry_run: bool = False,
+        **settings: str | None,
+    ) -> Change:
+        """Create a tenant; its customer is sent a one-time link, without a relay it is left in a file.
+
+        `nas_sizes` are those of each NAS, where the caller has them; without them they are read here.
+        """
+        if nas_sizes is None and self._applies:
+            self.check_new(name, email=email, **settings)
+            nas_sizes = self.nas_sizes()
+        with self.inventory.session(dry_run) as session:
+            # Sizes were read without the lock; what is promised is added up again under it.
+            edit = session.create(name, {**settings, "email": email}, nas_sizes or NOT_READ)
+            change = self._make(session, edit, "created")
+        if self._applies and not dry_run:
+            message = f"{name} is in the inventory, and does not run yet"
+            if self.outbox:
+                self._apply([name], message)
+            else:
+                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables)
+        return change
+
+    def change(
+        self,
+        name: str,
+        *,
+        dry_run: bool = False,
+        notify_customer: bool = False,
+        **settings: str | None,
+    ) -> Change:
+        """Change settings of a tenant; `notify_customer` sends the letter on the plan."""
+        nas_sizes = NOT_READ
+        if self._applies and settings.keys() & {"quota", "plan"}:
+            with self.inventory.session(dry_run=True) as session:
+                session.change(name, settings)
+            nas_sizes = self.nas_sizes()
+        with self.inventory.session(dry_run) as session:
+            edit = session.change(name, settings, nas_sizes)
+            change = self._make(session, edit, "plan_changed" if notify_customer else "")
+        if self._applies and not dry_run:
+            self._apply([name], f"{name} is changed in the inventory, and not on its server yet")
+        return change
+
+    def extend(self, name: str, until: str | None, reason: str | None, *, dry_run: bool = False) -> Change:
+        """Let the bill count again from the day `until`, None for now; that concerns no machine."""
+        with self.inventory.session(dry_run) as session:
+            edit = session.change(name, {"extended_until": until, "extension_reason": reason})
+            return self._make(session, edit)
+
+    def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
+        """Bring a tenant to `running`, `stopped` or `suspended`; its customer gets a letter where it is about the bill.
+
+        `link` is where this customer can pay, empty for the platform's page.
+        """
+        change = self._edit_state(name, state, dry_run, link)
+        if self._applies and not dry_run:
+            tags = () if state == "running" else WITHOUT_STORAGE
+            self._apply([name], f"{name} should be {state}, and is not yet", tags=tags)
+        return change
+
+    def apply(self, names: Sequence[str] = ()) -> Results:
+        """Bring the tenants of these names, or all, to what the inventory says; deletions that were cut off too."""
+        self._check_known(names)
+        for deletion in self.unfinished():
+            self._put_aside(deletion)
+        return self._apply(names, "What the inventory says is not reached everywhere")
+
+    # A one-time link for a customer
+
+    def reset_access(self, name: str) -> Path | None:
+        """Send a tenant's customer a new one-time link; without a relay, leave it in a file, and return its path."""
+        if self.outbox is None:
+            return self.leave_link(name)
+        if (state := self.tenant(name).state) != "running":
+            raise InventoryError(f"tenant {name!r}: it is {state}, and only one that runs can be opened; start it")
+        self.outbox.queue_notification(name, "access")
+        self._apply([name], f"{name}: the letter with a new link is not written yet", [LETTERS])
+        return None
+
+    def leave_link(self, name: str) -> Path:
+        """Leave a one-time link in a file that only its owner reads; return its path."""
+        self._check_known([name])
+        self._playbooks.run([ACCESS], tenants=[name], variables=self._link_variables)
+        return self.link(name)
+
+    def link(self, name: str) -> Path:
+        """Return the file in which the last one-time link of a tenant was left."""
+        return self._links / name
+
+    # Deletion, and the trash
+
+    def delete(self, name: str, *, by: str | None = None) -> DeletionRecord:
+        """Take a tenant down, put its data into the trash, and return its deletion record."""
+        if name not in self.files.all():
+            # A deletion that was cut off goes on where it was.
+            for deletion in self.unfinished():
+                if deletion.name == name:
+                    return self._put_aside(deletion)
+        self.remove(name, dry_run=True)
+        self._edit_state(name, "absent")
+        self._apply([name], f"{name} is to be deleted, and its containers are there still", [APPLY])
+        self.remove(name, by=by)
+        return self._put_aside(self.files.last_deleted(name))
+
+    def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
+        """Take a tenant out of the inventory alone; its data on the machines must then be put into the trash."""
+        with self.inventory.session(dry_run) as session:
+            return session.make(session.remove(name, by=by))
+
+    def undelete(self, name: str, *, dry_run: bool = False) -> Change:
+        """Bring a deleted tenant back with its data, its secrets and its index, and start it."""
+        with self.inventory.session(dry_run=True) as session:
+            change = session.restore(name, state="running").change
+        if not dry_run:
+            self._trash("restored", [self.files.last_deleted(name)])
+            with self.inventory.session() as session:
+                change = self._make(session, session.restore(name, state="running"), "restored")
+            self._apply([name], f"{name} is back in the inventory, and does not run yet")
+        return change
+
+    def record_trashed(self, deletion: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
+        """Record what a deleted tenant left, files and bytes, now that it is in the trash, and write its customer."""
+        after = deletion.put_aside(files=files, used=used)
+        event, recipient = f"deleted/{deletion.name}/{deletion.when}", self.files.former(deletion).get("tenant_email")
+        # An earlier run, which was cut off, may have kept it already.
+        if self.outbox and recipient and event not in self.outbox.states():
+            language = t.cast("notifications.Language", deletion.language)
+            self.outbox.enqueue(event, str(recipient), self.deleted_letter(after), language)
+        with self.inventory.session() as session:
+            session.make(session.record(after, before=deletion))
+        return after
+
+    def deleted_letter(self, deletion: DeletionRecord) -> notifications.Letter:
+        """Return the letter on a tenant that was deleted; its days are the customer's, not those of UTC."""
+        at = datetime.datetime.fromisoformat(deletion.when)
+        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
+        address = f"https://{deletion.name}.{self.policy.domain}"
+        return notifications.Deleted(deletion.name, address, deletion.files, deletion.used, at, until)
+
+    def kept(self) -> tuple[DeletionRecord, ...]:
+        """Return the deleted tenants whose data lies in the trash, the oldest first."""
+        found = [one for one in self.files.deletion_records() if one.trashed and not one.purged]
+        return tuple(sorted(found, key=lambda one: one.when))
+
+    def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:
+        """Return the deleted tenants whose time in the trash is over, the oldest first."""
+        before = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=self.policy.trash_days)
+        return tuple(one for one in self.kept() if datetime.datetime.fromisoformat(one.when) <= before)
+
+    def purge(self, deletions: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
+        """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose."""
+        chosen = tuple(deletions[: self.policy.trash_purges])
+        if chosen:
+            self._trash("purged", chosen)
+        for deletion in chosen:
+            with self.inventory.session() as session:
+                session.make(session.purge(deletion))
+        return chosen
+
+    def _put_aside(self, deletion: DeletionRecord) -> DeletionRecord:
+        """Move what a deleted tenant left into the trash, and record how much it was."""
+        try:
+            results = self._trash("trashed", [deletion])
+        except RunError as error:
+            message = f"{deletion.name} is out of the inventory, and its data is not in the trash yet"
+            raise ApplyIncomplete(f"{message}: {error}\n'silo delete {deletion.name}' completes it.") from error
+        (stored,) = results[TaskId.TRASH_UPLOADS][deletion.nas]["tenants"]
+        after = self.record_trashed(deletion, files=stored["files"] or 0, used=stored["bytes"] or 0)
+        if self.outbox:
+            self.outbox.deliver()
+        return after
+
+    def _trash(self, state: str, deletions: Sequence[DeletionRecord]) -> Results:
+        where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(deletions).items()}
+        return self._playbooks.run([TRASH], variables={"trash_state": state, **where}).results
+
+    # The parts of a change
+
+    def _check_known(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.tenant(name)
+
+    @property
+    def _links(self) -> Path:
+        return self.state.folder / LINKS
+
+    @property
+    def _link_variables(self) -> Mapping[str, str]:
+        return {"access_links_directory": str(self._links)}
+
+    def _edit_state(self, name: str, state: str, dry_run: bool = False, link: str = "") -> Change:
+        with self.inventory.session(dry_run) as session:
+            edit = session.change(name, {"state": state})
+            return self._make(session, edit, _about_the_bill(edit.was, state), link)
+
+    def _make(self, session: EditSession, edit: PreparedEdit, letter: str = "", link: str = "") -> Change:
+        """Make an edit; its letter is queued before it, so that a customer gets it also where the edit is cut off."""
+        self._policy = session.policy()
+        name = edit.change.name
+        outbox = self.outbox if letter and edit.edit and not session.dry_run else None
+        is_new = outbox is not None and outbox.queue_notification(name, letter, link)
+        try:
+            return session.make(edit)
+        except Exception:
+            if outbox is not None and is_new:
+                outbox.forget(name, letter)
+            raise
+
+    def _apply(
+        self,
+        names: Sequence[str],
+        otherwise: str,
+        playbooks: Sequence[str] = (APPLY, LETTERS),
+        tags: Sequence[str] = (),
+        variables: Mapping[str, t.Any] = MappingProxyType({}),
+    ) -> Results:
+        """Run what brings the machines to the inventory; `otherwise` is what the operator reads where it fails."""
+        wanted = [one for one in playbooks if one != LETTERS or self._has_pending_notifications(names)]
+        if self._verify and APPLY in wanted:
+            wanted.append(VERIFY)
+        try:
+            ended = self._playbooks.run(wanted, tenants=names, tags=tags, variables=variables)
+        except RunError as error:
+            again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
+            raise ApplyIncomplete(f"{otherwise}: {error}\n{again} completes it.") from error
+        if VERIFY in wanted:
+            self.broken += changed.broken(ended.book)
+        return ended.results
+
+    def _has_pending_notifications(self, names: Sequence[str]) -> bool:
+        """Whether a notification is queued for one of these tenants, without names for any."""
+        pending = self.outbox.pending_notifications() if self.outbox else ()
+        return any(not names or one.tenant in names for one in pending)
+
+
+def _about_the_bill(was: Tenant | None, state: str) -> str:
+    """Return the letter that a customer gets on a new state, empty for none."""
+    before = was.state if was else ""
+    if state == "suspended" != before:
+        return "suspended"
+    return "restored" if state == "running" and before == "suspended" else ""
+
+
+def in_the_trash(deletions: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
+    """Return `databases` by server and `uploads` by NAS, each a list as the modules of the trash take it."""
+    databases: dict[str, list[dict[str, t.Any]]] = {}
+    uploads: dict[str, list[dict[str, t.Any]]] = {}
+    for deletion in deletions:
+        entry = {"name": deletion.name, "id": deletion.index, "when": deletion.when}
+        databases.setdefault(deletion.server, []).append({**entry, "uid": deletion.uid})
+        uploads.setdefault(deletion.nas, []).append(entry)
+    return {"databases": databases, "uploads": uploads}
