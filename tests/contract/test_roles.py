@@ -118,3 +118,17 @@ def test_a_role_knows_nothing_of_another(role):
     others = {name for other in ROLES if other != role for name in options(other)}
     used = words(role, "tasks", "handlers", "templates", "vars", "defaults")
     assert sorted(used & others - OF_THE_HOST) == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_notified_handler_exists(role):
+    tasks = [
+        one for file in (ROOT / "roles" / role / "tasks").glob("*.yml") for one in yaml.safe_load(file.read_text())
+    ]
+    notified = {name for one in tasks for name in listed(one.get("notify", []))}
+    handlers = read(role, "handlers/main.yml") or []
+    assert notified <= {name for one in handlers for name in [one["name"], *listed(one.get("listen", []))]}
+
+
+def listed(value):
+    return [value] if isinstance(value, str) else value
