@@ -3,8 +3,8 @@ names.
 
 Such a file is YAML. For a key of `silo_images` it has a reference, which the server pulls, or the path of an archive of
 `docker save`, which the lab's registry gets. The stand-ins serve what it does not name. `properties` lists what tests
-may expect of these images beside the interface of Immich, from PROPERTIES. With `costs: real`, stand-ins start as slowly
-and take as much memory as what they stand for.
+may expect of these images beside the interface of Immich, from PROPERTIES. With `costs: real`, stand-ins start as
+slowly and take as much memory as what they stand for.
 """
 
 import functools

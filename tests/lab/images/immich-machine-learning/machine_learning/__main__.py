@@ -22,7 +22,7 @@ _SECONDS = float(os.environ.get("STAND_IN_SECONDS", "0"))
 """How long a prediction takes at least, as a model would."""
 _IDLE = {"none": 0, "real": 220}[os.environ.get("STAND_IN_COSTS") or "none"]
 _BALLAST = bytearray(b"\1") * (_IDLE * 1024**2)
-"""With what this process has itself, the 240 MiB of the real one before its first model; the kernel counts each page."""
+"""With what this process has itself, the 240 MiB of the real one before its first model."""
 
 
 async def root(_request: web.Request) -> web.Response:

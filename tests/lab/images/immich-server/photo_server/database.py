@@ -14,7 +14,7 @@ PLACES_LOCK = 100
 
 
 async def connect(database: environment.Database) -> "asyncpg.Pool[asyncpg.Record]":
-    """A pool of connections. A database that does not answer at once is a StartError: the restart policy tries again."""
+    """A pool of connections. Raises StartError where the database does not answer: the restart policy tries again."""
     options: dict[str, Any] = {"min_size": 1, "max_size": 8, "timeout": 3, "command_timeout": 60}
     if database.url:
         options["dsn"] = database.url
