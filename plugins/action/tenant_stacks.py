@@ -11,7 +11,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
 
 try:
-    from silo.tenant import secrets
+    from silo.tenant import secrets, template
     from silo.tenant.load import read_some
     from silo.tenant.model import Tenant
     from silo.tenant.render import render
@@ -55,6 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "routes_directory": policy.get("tenant_routes_directory"),
             "sentinel": policy.get("tenant_storage_sentinel"),
             "wait_seconds": policy.get("tenant_wait_seconds"),
+            "templates": template.stacks(tenants),
             "tenants": [self._item(tenant) for tenant in tenants],
         }
 
@@ -64,6 +65,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return {
             "name": tenant.name,
             "host_name": tenant.host_name,
+            "template": template.key(tenant),
             "state": tenant.state,
             "uid": tenant.uid,
             "photo_server": tenant.photo_server,

@@ -100,17 +100,20 @@ class Operator:
             self._apply([name], f"{name} should be {state}, and is not yet", tags=tags)
         return change
 
-    def apply(self, names: Sequence[str] = ()) -> Results:
-        """Bring the tenants of these names, or all, to what the inventory says; deletions that were cut off too."""
+    def apply(self, names: Sequence[str] = (), *, anew: bool = False) -> Results:
+        """Bring the tenants of these names, or all, to what the inventory says; deletions that were cut off too.
+
+        With `anew`, those named whose database is lost begin with an empty one, though there are files of theirs.
+        """
         self._check_known(names)
         for deletion in self.edits.unfinished():
             self._put_aside(deletion)
-        return self._apply(names, "What the inventory says is not reached everywhere")
+        return self._apply(names, "What the inventory says is not reached everywhere", **_anew(names, anew))
 
-    def plan(self, names: Sequence[str] = ()) -> Results:
+    def plan(self, names: Sequence[str] = (), *, anew: bool = False) -> Results:
         """Return what apply would do; changes nothing. Raises RunError."""
         self._check_known(names)
-        return self._run("plan.yml", _limit(names))
+        return self._run("plan.yml", _limit(names), **_anew(names, anew))
 
     def pools(self) -> dict[str, int]:
         """Return each NAS with the size of its file system in bytes; raises RunError."""
@@ -250,6 +253,11 @@ class Operator:
 
 def _limit(names: Sequence[str]) -> list[str]:
     return ["--limit", ",".join(names)] if names else []
+
+
+def _anew(names: Sequence[str], anew: bool) -> dict[str, t.Any]:
+    """Return the variable of one run that lets tenants begin with an empty database."""
+    return {"silo_start_anew": list(names)} if anew else {}
 
 
 @contextlib.contextmanager

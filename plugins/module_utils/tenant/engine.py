@@ -15,6 +15,7 @@ from .stack import Container, StackError
 
 SOCKET = "/var/run/docker.sock"
 LABEL = "ch.swissphoto.silo"
+TENANT = f"{LABEL}.tenant"
 VERSION = "org.opencontainers.image.version"
 TIMEOUT_SECONDS = 60
 
@@ -58,8 +59,11 @@ def health(status: str) -> str:
     return ""
 
 
-def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
-    """Return the containers of an answer to /containers/json; one-off containers of Compose are not among them."""
+def parse(answer: list[dict[str, t.Any]], label: str = TENANT) -> list[Container]:
+    """Return the containers of an answer to /containers/json; one-off containers of Compose are not among them.
+
+    The value of their `label` is what they are told by.
+    """
     containers = []
     for item in answer:
         labels = item["Labels"]
@@ -69,7 +73,7 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
             Container(
                 identity=item["Id"],
                 name=item["Names"][0].lstrip("/"),
-                tenant=labels[f"{LABEL}.tenant"],
+                tenant=labels[label],
                 service=labels.get(f"{LABEL}.service", ""),
                 digest=labels.get(f"{LABEL}.digest", ""),
                 state=item["State"],
@@ -80,10 +84,18 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
     return containers
 
 
-def containers(socket_path: str = SOCKET, tenant: str = "") -> list[Container]:
-    """Return all containers of all tenants on this server, or of one, running or not, by one request."""
-    filters = json.dumps({"label": [f"{LABEL}.tenant={tenant}" if tenant else f"{LABEL}.tenant"]})
-    return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path))
+def containers(socket_path: str = SOCKET, tenant: str = "", label: str = TENANT) -> list[Container]:
+    """Return all containers of all tenants on this server, or of one, running or not, by one request.
+
+    Those of what is no tenant have another `label`.
+    """
+    filters = json.dumps({"label": [f"{label}={tenant}" if tenant else label]})
+    return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path), label)
+
+
+def exit_code(container: Container, socket_path: str = SOCKET) -> int:
+    """Return the code with which a container has ended; raises StackError."""
+    return int(get(f"/containers/{container.identity}/json", {}, socket_path)["State"]["ExitCode"])
 
 
 def main_process(container: Container, socket_path: str = SOCKET) -> int:

@@ -35,6 +35,8 @@ class TaskId(enum.StrEnum):
     IMAGE_POLICY = "image-policy"
     # containers: those of ours on this server, with their images and digests
     IMAGES = "images"
+    # templates: those of new tenants on this NAS, each with what it was made of
+    TEMPLATES = "templates"
     # days and course: what the ledger of this host counted; problem: why it is not whole
     LEDGER = "ledger"
     # msg: whether this host is monitored

@@ -101,7 +101,7 @@ def test_a_server_gets_the_compose_file_as_it_was():
 def test_where_files_lie_and_who_mounts_them():
     assert services.folders() == ("backups", "database", "queue")
     assert services.mounts() == {
-        "database_password": ["server", "database"],
+        "database_password": ["server"],
         "cache_password": ["server", "cache"],
         "valkey.conf": ["cache"],
         "immich.json": ["server"],
@@ -141,8 +141,9 @@ def test_a_fourth_container_is_made_by_the_module(fourth, tmp_path):
         **{"digests": rendered.digests, "secrets": rendered.secrets, "name": "hans", "host_name": fourth.host_name},
         **{"state": "running", "uid": fourth.uid, "storage": fourth.storage, "photo_server": fourth.photo_server},
         **{"email": fourth.email, "admin_password": "Asecret", "app_quota": fourth.app_quota},
+        "template": "0123456789abcdef",
     }
-    places = {"directory": tmp_path, "routes_directory": tmp_path}
+    places = {"directory": tmp_path, "routes_directory": tmp_path, "anew": []}
     told = {"compose": services.compose_file(), "mounts": services.mounts(), "folders": services.folders()}
     made = stack(item, {**places, **told})
     assert tmp_path / "hans" / "thumbs" in [directory.path for directory in made.directories]
