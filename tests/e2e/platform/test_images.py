@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from silo.images import Reference, Registry, RegistryError
+from tests.official import official
 
+# A container of each image of the policy.
+CONTAINERS = {
+    "immich_server": "silo-hans-server-1",
+    "immich_machine_learning": "silo-machine-learning-machine-learning-1",
+    "postgres": "silo-hans-database-1",
+    "valkey": "silo-hans-cache-1",
+    "traefik": "silo-traefik-traefik-1",
+    "pages": "silo-pages-pages-1",
+}
 SHARED = {"silo-traefik-traefik-1", "silo-machine-learning-machine-learning-1", "silo-pages-pages-1"}
 
 
@@ -57,6 +67,17 @@ def test_what_runs_is_what_is_pinned(known, silo):
     for image in found["images"]:
         assert image["image"] == known["images"][image["name"]]
         assert image["runs"] == {"silo1": [image["digest"]]}
+
+
+@pytest.mark.parametrize("key", official())
+def test_each_image_starts_by_the_compose_file_of_its_role(lab, known, key):
+    """With its own entry point, as the documents have it of the official image; what it does there, it does here."""
+    container = CONTAINERS[key]
+    found = lab.inspect(container)
+    assert (found["State"]["Status"], found["State"]["Health"]["Status"]) == ("running", "healthy")
+    assert tuple(found["Config"]["Entrypoint"] or ()) == official()[key].entry_point
+    assert found["Config"].get("StopSignal", "SIGTERM") == official()[key].stop_signal
+    assert found["Config"]["Image"] == known["images"][key]
 
 
 def test_the_list_of_all_names_each_container(silo):
