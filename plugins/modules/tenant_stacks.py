@@ -14,6 +14,7 @@ description:
   - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
   - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
   - A new instance gets its first admin over its own network, then its set-up is closed, then its route is opened.
+  - Leaves a tenant as it is whose database is of another major version of Postgres than the image that it would get.
   - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
   - Waits until the address of a route that it opened works, with its certificate.
   - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
@@ -188,6 +189,7 @@ from ..module_utils.tenant import engine
 from ..module_utils.tenant.compose import Compose
 from ..module_utils.tenant.converge import StackOutcome, StackTools, converge
 from ..module_utils.tenant.lock import APPLY, held
+from ..module_utils.tenant.major import of_image, refusals
 from ..module_utils.tenant.payload import stack
 from ..module_utils.tenant.plan import Plan, plan
 from ..module_utils.tenant.probe import look
@@ -243,6 +245,12 @@ def _plans(parameters: dict[str, t.Any], containers: list[Container]) -> list[Pl
     ]
 
 
+def _foreseen(plans: list[Plan]) -> list[StackOutcome]:
+    """Return what would be done; no image is fetched for it."""
+    refused = refusals(plans, of_image)
+    return [StackOutcome(item, refused.get(item.stack.name, "")) for item in plans]
+
+
 def _result(outcomes: list[StackOutcome], orphans: set[str], with_diff: bool) -> dict[str, t.Any]:
     tenants = {
         outcome.plan.stack.name: {
@@ -278,7 +286,7 @@ def main() -> None:
         with lock:
             containers = _containers(module.check_mode)
             plans = _plans(parameters, containers)
-            outcomes = [StackOutcome(item) for item in plans] if module.check_mode else converge(plans, tools)
+            outcomes = _foreseen(plans) if module.check_mode else converge(plans, tools)
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
     orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])

@@ -15,6 +15,7 @@ from .appquota import set_app_quota
 from .compose import OPEN_SETUP, Compose, run_command
 from .files import make_directory, remove_file, write_file
 from .immich import create_admin
+from .major import of_pulled_image, refusals
 from .plan import Plan
 from .probe import Storage
 from .rollout import former, pioneers, waits, way_back
@@ -53,6 +54,7 @@ class StackTools:
     set_app_quota: Callable[[Stack], None] = set_app_quota
     wait_for_addresses: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: wait(names, ADDRESS_SECONDS)
     systemctl: Callable[..., None] = systemctl
+    major: Callable[[str], str] = of_pulled_image
 
 
 def _look(plans: Sequence[Plan], tools: StackTools) -> Storage:
@@ -191,7 +193,17 @@ def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOut
 
 
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Carry out `plans`; where they bring other images, one tenant tries these before the others."""
+    """Carry out `plans`; where they bring other images, one tenant tries these before the others.
+
+    Whose database no image of the plan can read is left as it is.
+    """
+    refused = refusals(plans, tools.major)
+    taken = _roll_out([plan for plan in plans if plan.stack.name not in refused], tools)
+    done = {outcome.plan.stack.name: outcome for outcome in taken}
+    return [done.get(plan.stack.name) or StackOutcome(plan, refused[plan.stack.name]) for plan in plans]
+
+
+def _roll_out(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     first = pioneers(plans)
     # What they had is read before it is written over.
     backs = {plan.stack.name: way_back(former(plan)) for plan in first}

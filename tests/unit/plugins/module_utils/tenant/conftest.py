@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
@@ -100,7 +101,8 @@ class Server:
         def systemctl(*arguments):
             self.done.append(" ".join(arguments))
 
-        return StackTools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_addresses, systemctl)
+        asked = (self.look, self.create_admin, self.set_app_quota, self.wait_for_addresses, systemctl)
+        return StackTools(compose, *asked, major.of_image)
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}
