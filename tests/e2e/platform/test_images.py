@@ -90,3 +90,27 @@ def test_the_list_of_all_names_each_container(silo):
     }
     wanted = SHARED | {f"silo-hans-{service}-1" for service in ("server", "database", "cache")}
     assert {f"silo1/{name}" for name in wanted} <= users
+
+
+@pytest.fixture
+def older(lab, operator):
+    """The files of a tenant say that its database is of Postgres 14; a setting would make the container anew."""
+    version = "/srv/silo/tenants/peter/database/PG_VERSION"
+    own = lab.run("cat", version).strip()
+    operator.edit("peter", database_memory="1152M")
+    lab.shell(f"echo 14 >{version}")
+    yield own
+    lab.shell(f"echo {own} >{version}")
+    operator.edit("peter", database_memory=None)
+
+
+def test_a_database_of_another_major_version_gets_no_image_that_cannot_read_it(lab, operator, older):
+    before, record = lab.containers("peter"), lab.run("cat", "/srv/silo/tenants/peter/.env")
+    for playbook in ("plan.yml", "apply.yml"):
+        run = operator.try_run(playbook, "--limit", "peter")
+        assert run.code != 0
+        told = " ".join(run.output.split())
+        assert "peter: its database is of Postgres 14, and " in told
+        assert f"is of Postgres {older}, which cannot read it; nothing was changed." in told
+        assert "tenant_database_image: <an image of Postgres 14>" in told
+    assert (lab.containers("peter"), lab.run("cat", "/srv/silo/tenants/peter/.env")) == (before, record)

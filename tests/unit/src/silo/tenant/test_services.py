@@ -120,7 +120,10 @@ def test_a_tenant_may_keep_a_database_of_its_own_image():
     policy = render(derive("hans", templates.HANS), SECRETS)
     kept = render(derive("hans", {**templates.HANS, "tenant_database_image": own}), SECRETS)
     changed = set(kept.env.splitlines()) ^ set(policy.env.splitlines())
-    assert {line for line in changed if "_DIGEST=" not in line} == {"DATABASE_IMAGE=database:1", f"DATABASE_IMAGE={own}"}
+    assert {line for line in changed if "_DIGEST=" not in line} == {
+        "DATABASE_IMAGE=database:1",
+        f"DATABASE_IMAGE={own}",
+    }
     assert {name for name in kept.digests if kept.digests[name] != policy.digests[name]} == {"database"}
 
 
