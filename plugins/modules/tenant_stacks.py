@@ -17,6 +17,7 @@ description:
     the tenant's own network; then its route is opened. The template is made first, where the NAS does not have it.
   - Images that make no template are met by no tenant.
   - A tenant whose uploads hold files, and that has no database here, is refused.
+  - Leaves a tenant as it is whose database is of another major version of Postgres than the image that it would get.
   - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
   - Waits until the address of a route that it opened works, with its certificate.
   - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.

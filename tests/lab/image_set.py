@@ -26,6 +26,7 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
     "immich_server": {
         "python": "Python in the image of the photo server, for programs that tests run inside of a tenant",
         "light": "a start of the photo server that takes less than ten seconds of processor time",
+        "costs": "time and memory of the official image, for a tenant with STAND_IN_COSTS=real in its environment",
         "failed-jobs": "a count of the predictions that failed, in the photo server's answer about its jobs",
     },
     "immich_machine_learning": {

@@ -14,6 +14,7 @@ from .address import wait
 from .appquota import set_app_quota
 from .compose import Compose, run_command
 from .files import make_directory, remove_file, write_file
+from .major import of_image, of_pulled_image, refusals
 from .materialise import FromTemplate, Steps, adopt, materialise
 from .plan import Plan
 from .probe import Storage
@@ -57,6 +58,7 @@ class StackTools:
     set_app_quota: Callable[[Stack], None] = set_app_quota
     wait_for_addresses: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: wait(names, ADDRESS_SECONDS)
     systemctl: Callable[..., None] = systemctl
+    major: Callable[[str], str] = of_pulled_image
 
 
 def _look(plans: Sequence[Plan], tools: StackTools) -> Storage:
@@ -238,25 +240,38 @@ def _told(plans: Sequence[Plan], found: Found) -> list[Plan]:
 
 
 def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Say what `converge` would do, as far as it can be told without doing anything.
+    """Say what `converge` would do, as far as it can be told without doing anything; no image is fetched for it.
 
     Before the first run there is no NAS to look at.
     """
-    births = [plan for plan in plans if plan.birth]
-    keys = _keys(plans)
+    refused = refusals(plans, of_image)
+    going = [plan for plan in plans if plan.stack.name not in refused]
+    births = [plan for plan in going if plan.birth]
+    keys = _keys(going)
     storage = tools.look([plan.stack.uploads for plan in births]) if keys else Storage()
-    if not keys or storage.problem:
-        return [StackOutcome(plan) for plan in plans]
+    found = tools.stock.survey(keys if not storage.problem else [])
 
     def check(plan: Plan) -> None:
+        if plan.stack.name in refused:
+            raise StackError(refused[plan.stack.name])
         if plan.birth and plan.stack.uploads in storage.directories:
             _check_uploads(plan.stack, tools)
 
-    return [_step(StackOutcome(plan), check) for plan in _told(plans, tools.stock.survey(keys))]
+    return [_step(StackOutcome(plan), check) for plan in _told(plans, found)]
 
 
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Carry out `plans`; where they bring other images, these make a template, then one tenant tries them first."""
+    """Carry out `plans`; where they bring other images, these make a template, then one tenant tries them first.
+
+    Whose database no image of the plan can read is left as it is.
+    """
+    refused = refusals(plans, tools.major)
+    taken = _roll_out([plan for plan in plans if plan.stack.name not in refused], tools)
+    done = {outcome.plan.stack.name: outcome for outcome in taken}
+    return [done.get(plan.stack.name) or StackOutcome(plan, refused[plan.stack.name]) for plan in plans]
+
+
+def _roll_out(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     found = _provide(plans, tools)
     plans = _told(plans, found)
     done = {

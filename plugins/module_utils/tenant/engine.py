@@ -18,6 +18,8 @@ LABEL = "ch.swissphoto.silo"
 TENANT = f"{LABEL}.tenant"
 VERSION = "org.opencontainers.image.version"
 TIMEOUT_SECONDS = 60
+LOG_LINES = "1000"
+LONGEST_LOG = 4 * 1024**2
 
 
 class _Connection(http.client.HTTPConnection):
@@ -35,18 +37,31 @@ class _Connection(http.client.HTTPConnection):
 
 def get(path: str, query: Mapping[str, str], socket_path: str = SOCKET) -> t.Any:
     """Return the engine's JSON answer to GET `path`; raises StackError with what it said instead."""
+    return json.loads(_read(path, query, socket_path))
+
+
+def log(identity: str, socket_path: str = SOCKET) -> bytes:
+    """Return the last lines that a container said, at most LONGEST_LOG bytes; raises StackError.
+
+    The engine puts eight bytes of its own before each line.
+    """
+    query = {"stdout": "1", "stderr": "1", "tail": LOG_LINES}
+    return _read(f"/containers/{identity}/logs", query, socket_path, LONGEST_LOG)
+
+
+def _read(path: str, query: Mapping[str, str], socket_path: str, longest: int | None = None) -> bytes:
     connection = _Connection(socket_path)
     try:
         connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}")
         response = connection.getresponse()
-        body = response.read()
+        body = response.read(longest)
     except OSError as error:
         raise StackError(f"the Docker Engine does not answer at {socket_path}: {error}") from error
     finally:
         connection.close()
     if response.status != http.client.OK:
         raise StackError(f"the Docker Engine answers {path} with {response.status}: {body.decode(errors='replace')}")
-    return json.loads(body)
+    return body
 
 
 def health(status: str) -> str:

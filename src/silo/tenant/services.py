@@ -23,7 +23,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from silo.tenant.schema import PREFIX, TenantError, defaults, options, role
 
 BLOCK = "x-silo"
-KEYS = frozenset({"memory", "address", "port", "variables", "environment"})
+KEYS = frozenset({"memory", "image", "address", "port", "variables", "environment"})
 # A block and the lines below it that are further to the right.
 BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
 PREFIXED = re.compile(PREFIX)
@@ -47,6 +47,7 @@ class Service:
     """One container of every tenant. `section` is Compose's, without the block.
 
     `memory_setting` is the tenant's setting with its limit, or None where all have the same, `fixed_memory` in bytes.
+    `image_setting` is the setting with an image of this tenant's own, in place of that of the policy.
     `address` is the number of the host in the subnet; `port` is 0 where it listens nowhere. `variables` are its own
     lines of .env: name to a setting, to a part of the memory such as memory/4, or to a text. `environment` is variable
     of the container to setting.
@@ -60,6 +61,7 @@ class Service:
     port: int
     variables: Mapping[str, str] = dataclasses.field(hash=False)
     environment: Mapping[str, str] = dataclasses.field(hash=False)
+    image_setting: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -92,8 +94,9 @@ class Service:
         return self.fixed_memory if self.memory_setting is None else int(human_to_bytes(settings[self.memory_setting]))
 
     def image(self, settings: Mapping[str, t.Any]) -> str:
-        """Return its image, that of the policy before that of the Compose file."""
-        return str(settings["tenant_images"].get(self.name) or self.section["image"])
+        """Return its image: the tenant's own, that of the policy, or that of the Compose file."""
+        own = settings.get(self.image_setting) if self.image_setting else None
+        return str(own or settings["tenant_images"].get(self.name) or self.section["image"])
 
     def with_environment(self, variables: Mapping[str, str]) -> dict[str, t.Any]:
         """Return the section with more variables of the container; Compose fills nothing in in their values."""
@@ -195,7 +198,8 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
         raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; {', '.join(sorted(KEYS))} are right")
     environment, variables = block.get("environment", {}), block.get("variables", {})
     settings = [block["memory"]] if "memory" in block else []
-    named = [*settings, *environment.values(), *filter(PREFIXED.match, variables.values())]
+    images = [block["image"]] if "image" in block else []
+    named = [*settings, *images, *environment.values(), *filter(PREFIXED.match, variables.values())]
     if missing := [setting for setting in named if setting not in options()]:
         raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; a setting of argument_specs.yml is right")
     try:
@@ -204,5 +208,5 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
     except (KeyError, TypeError, ValueError) as error:
         right = "a number as address and port, and a setting as memory or a size as mem_limit are right"
         raise ServiceError(f"{name}: {BLOCK} cannot be read ({error}); {right}") from error
-    memory = settings[0] if settings else None
-    return Service(name, section, memory, fixed, address, port, variables, environment)
+    memory, image = settings[0] if settings else None, images[0] if images else None
+    return Service(name, section, memory, fixed, address, port, variables, environment, image)

@@ -114,5 +114,5 @@ def test_an_archive_of_two_images_is_refused(write, archive):
 
 
 def test_a_file_that_is_missing_is_told_with_what_is_right():
-    with pytest.raises(LabError, match="IMAGES='offical' is not known: official, a file that exists, or nothing"):
+    with pytest.raises(LabError, match="IMAGES='offical' is not known: official, costly, a file that exists"):
         chosen("offical")

@@ -32,7 +32,7 @@ prepare_folders() {
 # run_initdb: initdb asks for the name of its own user; where a uid has none, a library answers in its place.
 run_initdb() {
   local passwd='' group='' library
-  library="$(find /usr/lib /lib -name libnss_wrapper.so -print -quit 2> /dev/null)"
+  library="$(printf '%s\n' /usr/lib/*/libnss_wrapper.so | head -n 1)"
   if ! getent passwd "$(id -u)" > /dev/null && [[ -s $library ]]; then
     passwd="$(mktemp)" group="$(mktemp)"
     echo "postgres:x:$(id -u):$(id -g):PostgreSQL:$PGDATA:/bin/false" > "$passwd"

@@ -43,6 +43,17 @@ class TestValkey:
     def test_extra_flags_come_last(self, run):
         assert self.start(run, "x.conf", VALKEY_EXTRA_FLAGS="--a b") == "valkey-server x.conf --a b 0077\n"
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="root alone mounts")
+    def test_a_folder_that_cannot_be_written_to_is_refused(self, run, tmp_path):
+        (tmp_path / "data").mkdir()
+        script = 'mount -t tmpfs -o ro tmpfs data && cd data && exec "$@"'
+        (tmp_path / "wrapped").write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{script}' sh \"$@\"\n")
+        (tmp_path / "wrapped").chmod(0o755)
+        entry = IMAGES / "valkey" / "docker-entrypoint.sh"
+        refused = run(tmp_path / "wrapped", entry, "x.conf", programs_=self.PROGRAMS)
+        said = "error: directory is not writable by current user (200001)\n"
+        assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", said)
+
     def test_root_gives_the_folder_away_and_is_somebody_else_then(self, run):
         programs = {**self.PROGRAMS, "id": "echo 0", "find": "echo find $*", "setpriv": "echo setpriv $*"}
         said = run("valkey/docker-entrypoint.sh", "x.conf", programs_=programs).stdout.splitlines()

@@ -4,6 +4,7 @@ STAND_IN_COSTS says how much: `none`, the default of the image, for tests that a
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,8 @@ CHOICES = {"none": NONE, "real": REAL}
 
 _TIGHT = 1280
 """MiB of a container's limit up to which the import keeps itself small."""
-_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where the kernel says a container's limit: control groups of version 2, and of version 1."""
 
 
 def burn(seconds: float) -> None:
@@ -57,9 +59,7 @@ def burn(seconds: float) -> None:
         sum(range(10_000))
 
 
-def is_tight(limit: Path = _LIMIT) -> bool:
+def is_tight(limits: Sequence[Path] = _LIMITS) -> bool:
     """Whether the container's limit of memory is one under which the import keeps itself small."""
-    try:
-        return int(limit.read_text()) <= _TIGHT * 1024**2
-    except (OSError, ValueError):  # `max`, or no control group at all
-        return False
+    texts = [limit.read_text().strip() for limit in limits if limit.exists()]
+    return any(text.isdecimal() and int(text) <= _TIGHT * 1024**2 for text in texts)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import materialise
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major, materialise
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.materialise import Steps
@@ -143,6 +143,7 @@ class Server:
             set_app_quota=self.set_app_quota,
             wait_for_addresses=self.wait_for_addresses,
             systemctl=systemctl,
+            major=major.of_image,
         )
 
     def routes(self):

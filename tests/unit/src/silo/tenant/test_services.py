@@ -114,6 +114,19 @@ def test_every_file_that_a_service_mounts_is_rendered():
     assert services.configuration_files() == (CONFIGURATION,)
 
 
+def test_a_tenant_may_keep_a_database_of_its_own_image():
+    """And the rest of it has the images of the policy, and no other container is made anew."""
+    own = "ghcr.io/immich-app/postgres:14-vectorchord0.4.3@sha256:" + "0" * 64
+    policy = render(derive("hans", templates.HANS), SECRETS)
+    kept = render(derive("hans", {**templates.HANS, "tenant_database_image": own}), SECRETS)
+    changed = set(kept.env.splitlines()) ^ set(policy.env.splitlines())
+    assert {line for line in changed if "_DIGEST=" not in line} == {
+        "DATABASE_IMAGE=database:1",
+        f"DATABASE_IMAGE={own}",
+    }
+    assert {name for name in kept.digests if kept.digests[name] != policy.digests[name]} == {"database"}
+
+
 def test_the_defaults_are_those_of_the_mission():
     assert services.default_memory() == 2.5 * GIB
     assert services.memory_settings() == ("tenant_server_memory", "tenant_database_memory", "tenant_cache_memory")
@@ -215,7 +228,7 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
     [
         ("address: 3", "address: 2", "address is 2; a number from 2 to 7 that no other service has is right"),
         ("address: 3", "address: 8", "address is 8; a number from 2 to 7"),
-        ("address: 3", "adress: 3", "x-silo has adress; address, environment, memory, port, variables are right"),
+        ("address: 3", "adress: 3", "x-silo has adress; address, environment, image, memory, port, variables are"),
         ("port: 5432", "port: many", "x-silo cannot be read"),
         ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; a setting of"),
         ("memory: tenant_cache_memory\n      ", "", "a setting as memory or a size as mem_limit"),

@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web
 from PIL import UnidentifiedImageError
 
-from machine_learning import embedding
-from machine_learning.request import BadEntries, Task, parse_entries
+from immich_ml import embedding
+from immich_ml.request import BadEntries, Task, parse_entries
 
 _log = logging.getLogger("machine_learning")
 _MAX_BODY = 64 * 1024 * 1024

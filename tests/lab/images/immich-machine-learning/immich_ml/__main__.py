@@ -6,7 +6,7 @@ import sys
 
 def main() -> int:
     """The exit code of the service. A signal ends this process at once, and the container with it."""
-    with subprocess.Popen(("python", "-m", "machine_learning.service")) as service:
+    with subprocess.Popen(("python", "-m", "immich_ml.service")) as service:
         return service.wait()
 
 
