@@ -13,7 +13,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.controller import 
 
 SILO = SiloImports()
 with SILO:
-    from silo.tenant.load import read_all
+    from silo.tenant import template
+    from silo.tenant.load import read_all, read_policy
     from silo.tenant.model import Tenant
     from silo.tenant.schema import TenantError
 
@@ -33,6 +34,16 @@ def _storage(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
             item = {"name": tenant.name, "id": tenant.index, "limit": tenant.quota, **owner}
             storage.setdefault(tenant.nas, []).append(item)
     return storage
+
+
+def _templates(tenants: Iterable[Tenant], hostvars: Mapping[str, Mapping[str, t.Any]]) -> dict[str, list[str]]:
+    """Return NAS to the keys of the templates that it has to have, those of the next tenants included."""
+    needed: dict[str, list[Tenant]] = {}
+    for tenant in tenants:
+        needed.setdefault(tenant.nas, []).append(tenant)
+    servers = {tenant.server for tenant in tenants}
+    next_ones = [read_policy(server, hostvars) for server in sorted(servers)]
+    return {nas: template.keys([*there, *next_ones]) for nas, there in needed.items()}
 
 
 def _facts(tenant: Tenant) -> dict[str, t.Any]:
@@ -76,11 +87,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return result | {"failed": True, "msg": str(error)}
         if problems := _unknown_hosts(tenants, groups):
             return result | {"failed": True, "msg": "\n".join(problems)}
+        try:
+            templates = _templates(tenants, variables["hostvars"])
+        except TenantError as error:
+            return result | {"failed": True, "msg": str(error)}
         scope = [tenant for tenant in tenants if tenant.name in set(variables["ansible_play_hosts_all"])]
         return result | {
             "changed": False,
             "servers": _by("server", scope),
             "known": _by("server", tenants),
             "storage": _storage(scope),
+            "templates": templates,
             "tenants": {tenant.name: _facts(tenant) for tenant in tenants},
         }

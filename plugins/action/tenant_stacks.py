@@ -12,7 +12,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.controller import 
 
 SILO = SiloImports()
 with SILO:
-    from silo.tenant import secrets
+    from silo.tenant import secrets, template
     from silo.tenant.load import read_some
     from silo.tenant.model import Tenant
     from silo.tenant.render import render
@@ -51,6 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "routes_directory": policy.get("tenant_routes_directory"),
             "sentinel": policy.get("tenant_storage_sentinel"),
             "wait_seconds": policy.get("tenant_wait_seconds"),
+            "templates": template.stacks(tenants),
             "tenants": [self._item(tenant) for tenant in tenants],
         }
 
@@ -60,6 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return {
             "name": tenant.name,
             "host_name": tenant.host_name,
+            "template": template.key(tenant),
             "state": tenant.state,
             "uid": tenant.uid,
             "photo_server": tenant.photo_server,

@@ -54,6 +54,11 @@ options:
     type: list
     elements: str
     default: []
+  templates_group:
+    description:
+      - Makes C(<root>/.templates), which this group alone may use beside root.
+      - It is the group that a server's root has here, where the NAS is mounted by NFS; no tenant has it.
+    type: int
   tenants:
     description: The desired state of each tenant's directory.
     type: list
@@ -167,13 +172,17 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Runner, module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TEMPLATES
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder, write_folder
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.missing_root import Fresh
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.result import finish
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
 
+# What is made in it has its group, by the third digit from the right.
+TEMPLATES_MODE = 0o2770
 TENANT = {
     "name": {"type": "str", "required": True},
     "id": {"type": "int", "required": True},
@@ -186,6 +195,7 @@ ARGUMENTS = {
     "force": {"type": "bool", "default": False},
     "overcommit": {"type": "float", "default": 1.0},
     "mount_points": {"type": "list", "elements": "str", "default": []},
+    "templates_group": {"type": "int"},
     "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},
 }
 
@@ -207,16 +217,33 @@ def open_root(module: AnsibleModule, run: Runner) -> Backend:
     return open_backend(values["root"], values["sentinel"], values["backend"], run)
 
 
+def _templates(module: AnsibleModule, backend: Backend) -> bool:
+    """Make the directory of templates; whether it differed. Where it cannot be made, births alone need it."""
+    group = module.params["templates_group"]
+    path = backend.root / TEMPLATES
+    try:
+        if group is None or not backend.root.is_dir() or read_folder(path) == Folder(0, group, TEMPLATES_MODE):
+            return False
+        if not module.check_mode:
+            write_folder(path, Folder(0, group, TEMPLATES_MODE))
+    except (QuotaError, OSError) as error:
+        module.warn(f"{path} cannot be made, owned by root and the group {group}, mode 2770: {error}")
+        return False
+    return True
+
+
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     values = module.params
     try:
         backend = open_root(module, module_runner(module))
         policy = QuotaPolicy(values["force"], values["overcommit"], tuple(values["mount_points"]))
+        templates = _templates(module, backend)
         outcomes = converge(backend, values["tenants"], policy, module.check_mode)
     except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))
-    finish(module, backend, {outcome.name: outcome.result() for outcome in outcomes}, outcomes, diff_of)
+    result = {outcome.name: outcome.result() for outcome in outcomes}
+    finish(module, backend, result, outcomes, diff_of, templates)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,17 @@ version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Compares the files and containers of every tenant with their desired state, and changes those that differ.
-  - Lists all containers with one request to the Docker Engine, and runs Docker Compose only for tenants that differ.
-  - Changes several tenants in parallel; one that fails does not affect the others.
-  - Creates the first admin of a new instance over its own network, then closes its set-up, then opens its route.
-  - Sets the photo server's own quota of its first admin, if it differs from the one that was set last.
-  - Waits until the address of each route that it opened works, including its certificate.
-  - The action plugin of the same name fills in the parameters from the inventory; a playbook sets O(names) only.
+  - Compares the files and the containers of every tenant with what they should be, and changes what differs.
+  - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
+  - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
+  - A tenant without a database is born of the template of its images, whose placeholder becomes its first admin over
+    the tenant's own network; then its route is opened. The template is made first, where the NAS does not have it.
+  - Images that make no template are met by no tenant.
+  - A tenant whose uploads hold files, and that has no database here, is refused.
+  - Leaves a tenant as it is whose database is of another major version of Postgres than the image that it would get.
+  - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
+  - Waits until the address of a route that it opened works, with its certificate.
+  - The action plugin of the same name fills in the parameters from the inventory; a playbook gives it O(names) alone.
 attributes:
   check_mode:
     description: Returns the changes without making them.
@@ -24,6 +28,7 @@ attributes:
   diff_mode:
     description: Shows files before and after; for a secret, only that it changes.
     support: full
+extends_documentation_fragment: swissphoto.silo.templates
 options:
   names:
     description: The tenants to converge.
@@ -62,6 +67,16 @@ options:
     type: list
     elements: str
     default: []
+  anew:
+    description: Tenants of O(names) that may begin with an empty database though their uploads hold files.
+    type: list
+    elements: str
+    default: []
+  needed_templates:
+    description: Keys of the templates that tenants of this NAS need, on whatever server; others are removed.
+    type: list
+    elements: str
+    default: []
   wait_seconds:
     description: How long to wait for a stack to become healthy, and for another run to end.
     type: int
@@ -78,6 +93,10 @@ options:
         required: true
       host_name:
         description: Its public host name.
+        type: str
+        required: true
+      template:
+        description: Key of the template of which it is born.
         type: str
         required: true
       state:
@@ -172,6 +191,11 @@ tenants:
     error:
       description: Why the tenant failed; empty if it did not.
       type: str
+templates_removed:
+  description: Keys of templates that no tenant needs any more.
+  returned: always
+  type: list
+  elements: str
 orphans:
   description: Tenants with containers on this server, but not in the inventory of this server.
   returned: always
@@ -187,12 +211,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.tenant import engine
 from ..module_utils.tenant.compose import Compose
-from ..module_utils.tenant.converge import StackOutcome, StackTools, converge
+from ..module_utils.tenant.converge import StackOutcome, StackTools, converge, rehearse, sweep
 from ..module_utils.tenant.lock import APPLY, held
 from ..module_utils.tenant.payload import stack
 from ..module_utils.tenant.plan import Plan, plan
 from ..module_utils.tenant.probe import look
 from ..module_utils.tenant.stack import Container, StackError
+from ..module_utils.tenant.stock import OPTION, stock
 
 
 def _argument_spec() -> dict[str, t.Any]:
@@ -200,6 +225,7 @@ def _argument_spec() -> dict[str, t.Any]:
     tenant: dict[str, t.Any] = {
         "name": text,
         "host_name": text,
+        "template": text,
         "state": {**text, "choices": ["running", "stopped", "suspended", "absent"]},
         "uid": {"type": "int", "required": True},
         "photo_server": text,
@@ -218,6 +244,9 @@ def _argument_spec() -> dict[str, t.Any]:
     }
     return {
         "names": {"type": "list", "elements": "str", "required": True},
+        "anew": {"type": "list", "elements": "str", "default": []},
+        "needed_templates": {"type": "list", "elements": "str", "default": []},
+        **OPTION,
         "known": {"type": "list", "elements": "str", "default": []},
         "directory": {"type": "path", "default": "/srv/silo/tenants"},
         "routes_directory": {"type": "path", "default": "/srv/silo/traefik/routes"},
@@ -244,7 +273,7 @@ def _plans(parameters: dict[str, t.Any], containers: list[Container]) -> list[Pl
     ]
 
 
-def _result(outcomes: list[StackOutcome], orphans: set[str], with_diff: bool) -> dict[str, t.Any]:
+def _result(outcomes: list[StackOutcome], orphans: set[str], removed: list[str], with_diff: bool) -> dict[str, t.Any]:
     tenants = {
         outcome.plan.stack.name: {
             "observed": outcome.plan.observed,
@@ -256,8 +285,9 @@ def _result(outcomes: list[StackOutcome], orphans: set[str], with_diff: bool) ->
     }
     diffs = [diff for outcome in outcomes for diff in outcome.plan.diffs] if with_diff else []
     return {
-        "changed": any(outcome.plan.changes for outcome in outcomes),
+        "changed": bool(removed) or any(outcome.plan.changes for outcome in outcomes),
         "tenants": tenants,
+        "templates_removed": removed,
         "orphans": sorted(orphans),
         "diff": [
             {"before_header": diff.path, "after_header": diff.path, "before": diff.before, "after": diff.after}
@@ -273,18 +303,20 @@ def main() -> None:
     tools = StackTools(
         lambda directory: Compose(directory, parameters["wait_seconds"]),
         lambda directories: look(Path(parameters["sentinel"]), directories),
+        stock(parameters, parameters["needed_templates"]),
     )
     lock = contextlib.nullcontext() if module.check_mode else held(APPLY, parameters["wait_seconds"])
     try:
         with lock:
             containers = _containers(module.check_mode)
             plans = _plans(parameters, containers)
-            outcomes = [StackOutcome(item) for item in plans] if module.check_mode else converge(plans, tools)
+            outcomes = rehearse(plans, tools) if module.check_mode else converge(plans, tools)
+            removed = [] if module.check_mode else sweep(outcomes, tools)
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
     orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])
     # Without the parameters, because Ansible would search all of their texts for each secret of each tenant.
-    module.exit_json(invocation={}, **_result(outcomes, orphans, module._diff))
+    module.exit_json(invocation={}, **_result(outcomes, orphans, removed, module._diff))
 
 
 if __name__ == "__main__":

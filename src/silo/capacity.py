@@ -9,12 +9,16 @@ GIB = 1024**3
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """The memory of a server, and the parts that are not for tenants."""
+    """What a server has and what is set aside on it before the first tenant comes.
+
+    `template` is promised to nobody: the template of new tenants is made in it, for a minute, out of what is left.
+    """
 
     total: int = 128 * GIB
     reserve: int = 10 * GIB
     machine_learning: int = 24 * GIB
     traefik: int = GIB // 2
+    template: int = 3 * GIB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +52,11 @@ class MemoryBudget:
     def free(self) -> int:
         """The memory that may still be promised; negative if too much is promised already."""
         return self.for_tenants - sum(self.tenants)
+
+    @property
+    def burst(self) -> int:
+        """What is promised to nobody, for the kernel's cache and for what needs more for a moment."""
+        return max(0, self.server.total - self.promised)
 
     def room_for(self, tenant: int) -> int:
         """Return how many more tenants of `tenant` bytes fit."""

@@ -129,10 +129,10 @@ class TenantService:
         """Return what silo.reports.usage reads; raises RunError."""
         return self._playbooks.run([READ], tags=[ReadTag.STATS]).results
 
-    def plan(self, names: Sequence[str] = ()) -> Results:
+    def plan(self, names: Sequence[str] = (), *, anew: bool = False) -> Results:
         """Return what apply would do; changes nothing. Raises RunError."""
         self._check_known(names)
-        return self._playbooks.run([PLAN], tenants=names).results
+        return self._playbooks.run([PLAN], tenants=names, variables=_anew(names, anew)).results
 
     def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
         # It only reads, and waits for nobody's turn.
@@ -213,12 +213,15 @@ class TenantService:
             )
         return change
 
-    def apply(self, names: Sequence[str] = ()) -> Results:
-        """Bring the tenants of these names, or all, to what the inventory says; deletions that were cut off too."""
+    def apply(self, names: Sequence[str] = (), *, anew: bool = False) -> Results:
+        """Bring the tenants of these names, or all, to their desired state; complete interrupted deletions as well.
+
+        With `anew`, each named tenant whose database is lost starts with an empty one, although it has uploads.
+        """
         self._check_known(names)
         for deletion in self.unfinished():
             self._put_aside(deletion)
-        return self._apply(names, "Some machines have not reached their desired state")
+        return self._apply(names, "Some machines have not reached their desired state", variables=_anew(names, anew))
 
     # A one-time link for a customer
 
@@ -396,6 +399,11 @@ def _about_the_bill(was: Tenant | None, state: str) -> str:
     if state == "suspended" != before:
         return "suspended"
     return "restored" if state == "running" and before == "suspended" else ""
+
+
+def _anew(names: Sequence[str], anew: bool) -> Mapping[str, Sequence[str]]:
+    """Return the variable of one run that lets tenants start with an empty database."""
+    return {"silo_start_anew": list(names)} if anew else {}
 
 
 def in_the_trash(deletions: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:

@@ -27,11 +27,13 @@ ANSWER = (
     'scgi_temp_path /tmp/s; server { listen 2283; location / { return 200 \'{"res":"pong"}\'; } } }'
 )
 SERVE = 'printf %s "$$NGINX" >/tmp/nginx.conf; exec nginx -e stderr -c /tmp/nginx.conf -g "daemon off;"'
-# What a stack without a photo server and a database cannot have done: its first admin, and the app's quota.
+# What a stack without a photo server and a database cannot have: its database, its first admin, and the app's quota.
 MARK = """
 for entry in "$@"; do
   folder=/srv/silo/tenants/${entry%=*}
   install -d -m 0700 $folder
+  install -d -m 0700 $folder/database
+  touch $folder/database/PG_VERSION
   printf '%s\\n' "The first admin of this instance exists." >$folder/.admin-created
   printf '%s\\n' "${entry#*=}" >$folder/.app-quota
   chmod 0600 $folder/.admin-created $folder/.app-quota

@@ -30,7 +30,7 @@ def _stacks(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]
         for item in parameters["tenants"]
     }
     foreign = set(scenario["orphans"].get(host, ())) - set(parameters["known"]) - set(parameters["names"])
-    return {"changed": True, "tenants": tenants, "orphans": sorted(foreign), "diff": []}
+    return {"changed": True, "tenants": tenants, "templates_removed": [], "orphans": sorted(foreign), "diff": []}
 
 
 def _storage(_host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
@@ -99,6 +99,17 @@ def _images(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.An
     return {"containers": [container]}
 
 
+def _templates(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    return {"actions": {one["key"]: "make" for one in parameters["templates"]}}
+
+
+def _templates_info(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:
+    made_of = {"server": "ghcr.io/i/server:v3", "database": "ghcr.io/i/postgres:14", "vector_extension": "vectorchord"}
+    told = {"made_at": "2026-11-30T19:12:00+00:00", "digest": "5" * 64, "size": GIB, "unpacked": 2 * GIB}
+    path = f"{parameters['root']}/.templates/0123456789abcdef.tar.zst"
+    return {"templates": [{"key": "0123456789abcdef", "made_of": made_of, **told, "path": path}]}
+
+
 def _diagnostics(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
     return (_preflight if parameters["selection"] == "preflight" else _verify)(host, parameters, scenario)
 
@@ -149,6 +160,8 @@ ANSWERS: Mapping[str, Answer] = {
     "tenant_ledger_info": _ledger,
     "tenant_stacks": _stacks,
     "tenant_stacks_info": _stacks_info,
+    "tenant_templates": _templates,
+    "tenant_templates_info": _templates_info,
     "tenant_trash": _tenant_trash,
     "tenant_usage_info": _usage,
 }

@@ -25,7 +25,7 @@ OF_TAG = {
     ReadTag.STATS: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.USAGE},
     ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.PREFLIGHT},
     ReadTag.VERIFY: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.CHECKS},
-    ReadTag.IMAGES: {TaskId.IMAGE_POLICY, TaskId.IMAGES},
+    ReadTag.IMAGES: {TaskId.IMAGE_POLICY, TaskId.IMAGES, TaskId.TEMPLATES},
     ReadTag.LEDGER: {TaskId.LEDGER},
     ReadTag.ALERTS: {TaskId.MONITORED, TaskId.ALERTS},
 }

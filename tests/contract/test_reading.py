@@ -95,6 +95,7 @@ def inventory(world, read, monkeypatch):
         ("tenant_usage_info", SERVERS),
         ("diagnostics_info", SERVERS * 2),
         ("server_images_info", SERVERS),
+        ("tenant_templates_info", STORAGES),
         ("tenant_ledger_info", SERVERS + STORAGES),
     ],
 )
@@ -191,8 +192,9 @@ def test_verify_of_one_tenant_leaves_the_other_server_out(inventory, monkeypatch
 
 
 def test_images_tell_what_runs_on_all_servers(inventory):
-    _images, found, problems = running.read(inventory)
-    assert ([one.server for one in found], problems) == (["silo1", "silo2"], ())
+    found = running.read(inventory)
+    assert ([one.server for one in found.running], found.problems) == (["silo1", "silo2"], ())
+    assert [one.nas for one in found.templates] == ["nas1", "nas2"]
 
 
 def test_the_report_adds_up_the_ledgers_of_all_machines(inventory):

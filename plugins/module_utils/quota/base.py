@@ -12,6 +12,7 @@ from typing import ClassVar
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Runner
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TEMPLATES
 
 DELETED = "a directory that was deleted"
 """The holder of an id that still counts files, although no directory below the root has this id."""
@@ -133,7 +134,7 @@ class Backend(ABC):
         if trash.is_symlink():
             raise QuotaError(f"{trash} is a symbolic link")
         inside = sorted(f"{TRASH}/{name}" for name in _directories(trash)) if TRASH in found else []
-        return [name for name in found if name != TRASH] + inside
+        return [name for name in found if name not in (TRASH, TEMPLATES)] + inside
 
     def survey(self, states: Mapping[str, State], holders: Mapping[int, str]) -> Survey:
         """Return the states of the paths of C(names), split into directories and trash."""

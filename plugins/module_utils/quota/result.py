@@ -36,12 +36,16 @@ def finish(
     tenants: Any,
     outcomes: Sequence[One],
     diff_of: Callable[[One], dict[str, str]],
+    changed: bool = False,
 ) -> None:
-    """End the module with C(tenants) as result; fail, and name the failed tenants, if there are some."""
+    """End the module with C(tenants) as result; fail, and name the failed tenants, if there are some.
+
+    C(changed) says whether something beside the tenants was changed.
+    """
     result: dict[str, Any] = {
         "backend": backend.name,
         "tenants": tenants,
-        "changed": any(outcome.changed for outcome in outcomes),
+        "changed": changed or any(outcome.changed for outcome in outcomes),
         "diff": [diff_of(outcome) for outcome in outcomes if outcome.changed],
     }
     failed = [f"{outcome.name}: {outcome.error}" for outcome in outcomes if outcome.error]

@@ -9,16 +9,19 @@ import shlex
 import subprocess
 import time
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from ..common.compose import container
 from . import health
 from .stack import StackError
 
-# In the environment of one run; these take precedence over those in .env.
-OPEN_SETUP: Mapping[str, str] = {"IMMICH_ALLOW_SETUP": "true", "SERVER_DIGEST": "setup"}
+LOG_LINES = 200
+UP = ("up", "--detach", "--quiet-pull", "--remove-orphans")
 
 Runner = t.Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+# Waits for so many seconds until all containers of a tenant are healthy, or those of some services; whether they are.
+Well = t.Callable[[str, float, Collection[str]], bool]
 
 
 def run_command(
@@ -44,29 +47,42 @@ class Compose:
         directory: Path,
         wait_seconds: int,
         run: Runner = run_command,
-        well: Callable[[str, float], bool] = health.wait,
+        well: Well = health.wait,
+        name: str = "",
     ) -> None:
         """Take the directory with compose.yaml and .env, and how long a start may take, in seconds.
 
-        `well` waits up to so many seconds until all containers of a tenant are healthy, and returns whether they are.
+        `name` is the tenant's; without it, it is that of the directory.
         """
         self._directory = directory
         self._wait_seconds = wait_seconds
         self._run = run
         self._well = well
+        self._name = name or directory.name
 
-    def up(self, environment: Mapping[str, str] | None = None, *, only: str = "") -> None:
-        """Create and start missing, stopped or changed containers, and wait until all are healthy.
-
-        If all others are as they should be, `only` names the service to change, and Compose checks no other.
-        """
+    def up(self) -> None:
+        """Make and start what is missing, stopped or changed, and wait until all is healthy."""
         start = time.monotonic()
-        up = ("up", "--detach", "--quiet-pull", "--remove-orphans")
-        self._compose((*up, "--no-deps", only) if only else up, environment)
-        if not self._well(self._directory.name, self._wait_seconds):
-            # Compose reports which container is not healthy, and why.
-            left = max(1, round(start + self._wait_seconds - time.monotonic()))
-            self._compose((*up, "--wait", "--wait-timeout", str(left)), environment)
+        self._compose(UP)
+        self._await(start, ())
+
+    def create(self) -> None:
+        """Make what is missing or changed, and start nothing."""
+        self._compose(("create", "--quiet-pull", "--remove-orphans"))
+
+    def start(self, services: Collection[str]) -> None:
+        """Start containers that are there, whatever they depend on, and wait until they are healthy."""
+        start = time.monotonic()
+        self._call(("docker", "start", *(container(self._name, service) for service in services)))
+        self._await(start, services)
+
+    def _await(self, start: float, services: Collection[str]) -> None:
+        if self._well(self._name, self._wait_seconds, services):
+            return
+        # Compose says which of them is not, and why.
+        left = max(1, round(start + self._wait_seconds - time.monotonic()))
+        only = ("--no-deps", *services) if services else ()
+        self._compose((*UP, "--wait", "--wait-timeout", str(left), *only))
 
     def resume(self) -> None:
         """Create and start missing or stopped containers from images on this server; change no existing one."""
@@ -74,25 +90,35 @@ class Compose:
 
     def remove(self, containers: Sequence[str]) -> None:
         """Remove single containers, by id."""
-        self._call(("docker", "rm", "--force", *containers), {})
+        self._call(("docker", "rm", "--force", *containers))
 
     def restart(self, services: Sequence[str]) -> None:
         """Restart `services` as they are."""
         self._compose(("restart", *services))
 
-    def stop(self) -> None:
-        """Stop all containers without removing them; they do not start after a reboot."""
-        self._compose(("stop",))
+    def stop(self, services: Sequence[str] = ()) -> None:
+        """Stop all containers, or those of some services; they stay, and stay stopped after a reboot."""
+        self._compose(("stop", *services))
 
     def down(self) -> None:
         """Remove containers and network; no volume, no file."""
         self._compose(("down", "--remove-orphans"))
 
-    def _compose(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        self._call(("docker", "compose", "--project-directory", str(self._directory), *arguments), environment or {})
+    def last_words(self, service: str) -> str:
+        """Return the last line that a service has written into its log; empty where there is none."""
+        command = self._project(("logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service))
+        said = self._run(command, {})
+        lines = (said.stdout + said.stderr).split("\n")
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
-    def _call(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        result = self._run(command, environment)
+    def _project(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        return ("docker", "compose", "--project-directory", str(self._directory), *arguments)
+
+    def _compose(self, arguments: Sequence[str]) -> None:
+        self._call(self._project(arguments))
+
+    def _call(self, command: Sequence[str]) -> None:
+        result = self._run(command, {})
         if result.returncode:
             lines = result.stderr.split("\n")
             reason = next((line.strip() for line in reversed(lines) if line.strip()), "no message")

@@ -12,14 +12,17 @@ from pathlib import Path
 
 from .address import wait
 from .appquota import set_app_quota
-from .compose import OPEN_SETUP, Compose, run_command
+from .compose import Compose, run_command
 from .files import make_directory, remove_file, write_file
-from .immich import create_admin
+from .major import of_image, of_pulled_image, refusals
+from .materialise import FromTemplate, Steps, adopt, materialise
 from .plan import Plan
 from .probe import Storage
 from .rollout import former, pioneers, waits, way_back
-from .stack import Admin, Stack, StackError
+from .stack import Change, Stack, StackError
+from .stock import Found, Stock
 from .trash import fingerprint_matches
+from .uploads import holds_files
 
 # A certificate takes a few seconds; if it takes longer, the operator should see the reason.
 ADDRESS_SECONDS = 60
@@ -49,10 +52,13 @@ class StackTools:
 
     compose: Callable[[Path], Compose]
     look: Callable[[Sequence[Path]], Storage]
-    create_admin: Callable[[Admin], None] = create_admin
+    stock: Stock
+    steps: Steps = Steps()
+    holds_files: Callable[[Path, int], bool] = holds_files
     set_app_quota: Callable[[Stack], None] = set_app_quota
     wait_for_addresses: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: wait(names, ADDRESS_SECONDS)
     systemctl: Callable[..., None] = systemctl
+    major: Callable[[str], str] = of_pulled_image
 
 
 def _look(plans: Sequence[Plan], tools: StackTools) -> Storage:
@@ -68,6 +74,16 @@ def _check_storage(stack: Stack, storage: Storage) -> None:
         raise StackError(f"{stack.uploads} is missing on the NAS; an apply with its storage part creates it")
 
 
+def _check_uploads(stack: Stack, tools: StackTools) -> None:
+    """Refuse to put an empty cloud over somebody's photos, as where a server was lost, or its disk was not mounted."""
+    if not stack.anew and tools.holds_files(stack.uploads, stack.owner):
+        raise StackError(
+            f"{stack.uploads} holds files, and there is no database of it in {stack.directory}; nothing was started. "
+            "Restore its directory on the server from where it was before, or from a backup; "
+            f"'silo apply {stack.name} --anew' starts an empty cloud instead, and leaves the files where they are"
+        )
+
+
 def _check_password(plan: Plan) -> None:
     """Refuse a password other than the database's, for example after vault.yml was lost and created again."""
     written = {file.path.name: file for file in plan.files}
@@ -79,11 +95,14 @@ def _check_password(plan: Plan) -> None:
         raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")
 
 
-def _start(plan: Plan, tools: StackTools, storage: Storage) -> None:
+def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found) -> None:
     stack = plan.stack
     if plan.up:
         _check_storage(stack, storage)
-    _check_password(plan)
+    if plan.birth:
+        _check_uploads(stack, tools)
+    else:
+        _check_password(plan)
     for directory in plan.directories:
         make_directory(directory)
     for file in plan.files:
@@ -92,25 +111,23 @@ def _start(plan: Plan, tools: StackTools, storage: Storage) -> None:
         # Before the containers start, systemd must know the new limit of the slice.
         tools.systemctl("daemon-reload")
     if plan.up:
-        _up(plan, tools.compose(stack.directory), tools)
+        _up(plan, tools.compose(stack.directory), tools, found)
     if plan.app_quota:
         tools.set_app_quota(stack)
         write_file(stack.granted)
 
 
-def _up(plan: Plan, compose: Compose, tools: StackTools) -> None:
+def _up(plan: Plan, compose: Compose, tools: StackTools, found: Found) -> None:
     if plan.strays:
         compose.remove(plan.strays)
-    if plan.first:
-        compose.up(OPEN_SETUP)
-        tools.create_admin(plan.stack.admin)
-        write_file(plan.stack.marker)
-        # Its database and cache are new and healthy; only the photo server must restart, to close the set-up.
-        compose.up(only="server")
-        return
-    if plan.restart:
-        compose.restart(plan.restart)
-    compose.up()
+    if plan.birth:
+        materialise(plan.stack, FromTemplate(found.kept[plan.stack.template]), compose, tools.steps)
+    elif plan.first:
+        adopt(plan.stack, compose, tools.steps)
+    else:
+        if plan.restart:
+            compose.restart(plan.restart)
+        compose.up()
 
 
 def _close(plan: Plan) -> None:
@@ -143,9 +160,9 @@ def _rest(plan: Plan, tools: StackTools) -> None:
             remove_file(unit.path)
 
 
-def _work(plan: Plan, tools: StackTools, storage: Storage) -> None:
+def _work(plan: Plan, tools: StackTools, storage: Storage, found: Found) -> None:
     if plan.stack.state == "running":
-        _start(plan, tools, storage)
+        _start(plan, tools, storage, found)
     else:
         _rest(plan, tools)
 
@@ -191,17 +208,87 @@ def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOut
     return [_step(outcome, settle) for outcome in outcomes]
 
 
+def needs_template(plan: Plan) -> bool:
+    """Whether a template of its images has to be there first: it is born of it, or it gets images that must prove good.
+
+    Who runs, and goes on with the same images, asks for none.
+    """
+    return plan.birth or bool(former(plan))
+
+
+def _keys(plans: Sequence[Plan]) -> list[str]:
+    return list(dict.fromkeys(plan.stack.template for plan in plans if needs_template(plan)))
+
+
+def _provide(plans: Sequence[Plan], tools: StackTools) -> Found:
+    keys = _keys(plans)
+    if keys and (problem := tools.look([]).problem):
+        return Found(problems=dict.fromkeys(keys, f"{problem}; no container was started"))
+    return tools.stock.provide(keys)
+
+
+def _told(plans: Sequence[Plan], found: Found) -> list[Plan]:
+    """Return the plans with what became of templates, told by the first tenant that needs one."""
+    first = {key: next(plan for plan in plans if plan.stack.template == key) for key in found.actions}
+    told = []
+    for plan in plans:
+        if first.get(plan.stack.template) is plan and needs_template(plan):
+            change = Change("template", found.actions[plan.stack.template])
+            told.append(dataclasses.replace(plan, changes=(change, *plan.changes)))
+        else:
+            told.append(plan)
+    return told
+
+
+def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
+    """Say what `converge` would do, as far as it can be told without doing anything; no image is fetched for it.
+
+    Before the first run there is no NAS to look at.
+    """
+    refused = refusals(plans, of_image)
+    going = [plan for plan in plans if plan.stack.name not in refused]
+    births = [plan for plan in going if plan.birth]
+    keys = _keys(going)
+    storage = tools.look([plan.stack.uploads for plan in births]) if keys else Storage()
+    found = tools.stock.survey(keys if not storage.problem else [])
+
+    def check(plan: Plan) -> None:
+        if plan.stack.name in refused:
+            raise StackError(refused[plan.stack.name])
+        if plan.birth and plan.stack.uploads in storage.directories:
+            _check_uploads(plan.stack, tools)
+
+    return [_step(StackOutcome(plan), check) for plan in _told(plans, found)]
+
+
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Carry out `plans`; if they bring other images, one tenant tries them before the others."""
-    first = pioneers(plans)
+    """Carry out `plans`; where they bring other images, these make a template, then one tenant tries them first.
+
+    Whose database no image of the plan can read is left as it is.
+    """
+    refused = refusals(plans, tools.major)
+    taken = _roll_out([plan for plan in plans if plan.stack.name not in refused], tools)
+    done = {outcome.plan.stack.name: outcome for outcome in taken}
+    return [done.get(plan.stack.name) or StackOutcome(plan, refused[plan.stack.name]) for plan in plans]
+
+
+def _roll_out(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
+    found = _provide(plans, tools)
+    plans = _told(plans, found)
+    done = {
+        plan.stack.name: StackOutcome(plan, found.problems[plan.stack.template])
+        for plan in plans
+        if needs_template(plan) and plan.stack.template in found.problems
+    }
+    first = pioneers([plan for plan in plans if plan.stack.name not in done])
     # The current images must be read before they are overwritten.
     backs = {plan.stack.name: way_back(former(plan)) for plan in first}
-    tried = [_add(outcome, backs[outcome.plan.stack.name]) for outcome in _converge(first, tools)] if first else []
+    tried = [_add(outcome, backs[outcome.plan.stack.name]) for outcome in _converge(first, tools, found)]
     failed = [outcome.plan for outcome in tried if outcome.error]
-    done = {outcome.plan.stack.name: outcome for outcome in tried}
+    done |= {outcome.plan.stack.name: outcome for outcome in tried}
     others = [plan for plan in plans if plan.stack.name not in done]
     done |= {plan.stack.name: StackOutcome(plan, reason) for plan in others if (reason := waits(plan, failed))}
-    rest = _converge([plan for plan in others if plan.stack.name not in done], tools)
+    rest = _converge([plan for plan in others if plan.stack.name not in done], tools, found)
     done |= {outcome.plan.stack.name: outcome for outcome in rest}
     return [done[plan.stack.name] for plan in plans]
 
@@ -210,15 +297,31 @@ def _add(outcome: StackOutcome, text: str) -> StackOutcome:
     return StackOutcome(outcome.plan, outcome.error + text) if outcome.error else outcome
 
 
-def _converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
+def _converge(plans: Sequence[Plan], tools: StackTools, found: Found) -> list[StackOutcome]:
     """Carry out `plans`: close all routes together, then change the stacks, then open all routes together.
 
     Traefik reads every route at each change of one, so they are written together.
     """
+    if not plans:
+        return []
     storage = _look(plans, tools)
     outcomes = [_step(StackOutcome(plan), _close) for plan in plans]
     outcomes = [_step(outcome, lambda plan: _announce(plan, storage)) for outcome in outcomes]
+
+    def work(outcome: StackOutcome) -> StackOutcome:
+        return _step(outcome, lambda plan: _work(plan, tools, storage, found))
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        outcomes = list(pool.map(lambda outcome: _step(outcome, lambda plan: _work(plan, tools, storage)), outcomes))
+        outcomes = list(pool.map(work, outcomes))
     outcomes = [_take_back(_step(outcome, _open)) for outcome in outcomes]
     return _await(outcomes, tools)
+
+
+def sweep(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[str]:
+    """Remove the templates that nobody needs any more, where all went well and the NAS had to be there; return keys.
+
+    Where something failed, the way back to former images may need theirs.
+    """
+    if any(outcome.error for outcome in outcomes) or not any(outcome.plan.up for outcome in outcomes):
+        return []
+    return tools.stock.sweep()

@@ -15,8 +15,11 @@ from .stack import Container, StackError
 
 SOCKET = "/var/run/docker.sock"
 LABEL = "ch.swissphoto.silo"
+TENANT = f"{LABEL}.tenant"
 VERSION = "org.opencontainers.image.version"
 TIMEOUT_SECONDS = 60
+LOG_LINES = "1000"
+LONGEST_LOG = 4 * 1024**2
 
 
 class _Connection(http.client.HTTPConnection):
@@ -34,18 +37,31 @@ class _Connection(http.client.HTTPConnection):
 
 def get(path: str, query: Mapping[str, str], socket_path: str = SOCKET) -> t.Any:
     """Return the engine's JSON answer to GET `path`; raises StackError with any other answer."""
+    return json.loads(_read(path, query, socket_path))
+
+
+def log(identity: str, socket_path: str = SOCKET) -> bytes:
+    """Return the last lines that a container said, at most LONGEST_LOG bytes; raises StackError.
+
+    The engine puts eight bytes of its own before each line.
+    """
+    query = {"stdout": "1", "stderr": "1", "tail": LOG_LINES}
+    return _read(f"/containers/{identity}/logs", query, socket_path, LONGEST_LOG)
+
+
+def _read(path: str, query: Mapping[str, str], socket_path: str, longest: int | None = None) -> bytes:
     connection = _Connection(socket_path)
     try:
         connection.request("GET", f"{path}?{urllib.parse.urlencode(query)}")
         response = connection.getresponse()
-        body = response.read()
+        body = response.read(longest)
     except OSError as error:
         raise StackError(f"the Docker Engine does not answer at {socket_path}: {error}") from error
     finally:
         connection.close()
     if response.status != http.client.OK:
         raise StackError(f"the Docker Engine answers {path} with {response.status}: {body.decode(errors='replace')}")
-    return json.loads(body)
+    return body
 
 
 def health(status: str) -> str:
@@ -58,8 +74,11 @@ def health(status: str) -> str:
     return ""
 
 
-def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
-    """Return the containers of an answer to /containers/json, except Compose's one-off containers."""
+def parse(answer: list[dict[str, t.Any]], label: str = TENANT) -> list[Container]:
+    """Return the containers of an answer to /containers/json; one-off containers of Compose are not among them.
+
+    The value of their `label` is what they are told by.
+    """
     containers = []
     for item in answer:
         labels = item["Labels"]
@@ -69,7 +88,7 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
             Container(
                 identity=item["Id"],
                 name=item["Names"][0].lstrip("/"),
-                tenant=labels[f"{LABEL}.tenant"],
+                tenant=labels[label],
                 service=labels.get(f"{LABEL}.service", ""),
                 digest=labels.get(f"{LABEL}.digest", ""),
                 state=item["State"],
@@ -80,10 +99,18 @@ def parse(answer: list[dict[str, t.Any]]) -> list[Container]:
     return containers
 
 
-def containers(socket_path: str = SOCKET, tenant: str = "") -> list[Container]:
-    """Return all containers of all tenants on this server, or of one, running or not, with one request."""
-    filters = json.dumps({"label": [f"{LABEL}.tenant={tenant}" if tenant else f"{LABEL}.tenant"]})
-    return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path))
+def containers(socket_path: str = SOCKET, tenant: str = "", label: str = TENANT) -> list[Container]:
+    """Return all containers of all tenants on this server, or of one, running or not, by one request.
+
+    Those of what is no tenant have another `label`.
+    """
+    filters = json.dumps({"label": [f"{label}={tenant}" if tenant else label]})
+    return parse(get("/containers/json", {"all": "1", "filters": filters}, socket_path), label)
+
+
+def exit_code(container: Container, socket_path: str = SOCKET) -> int:
+    """Return the code with which a container has ended; raises StackError."""
+    return int(get(f"/containers/{container.identity}/json", {}, socket_path)["State"]["ExitCode"])
 
 
 def main_process(container: Container, socket_path: str = SOCKET) -> int:

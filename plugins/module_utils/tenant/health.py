@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from .engine import containers
 from .stack import Container
@@ -24,17 +24,18 @@ def _of_engine(tenant: str) -> Sequence[Container]:
 def wait(
     tenant: str,
     seconds: float,
+    services: Collection[str] = (),
     look: Callable[[str], Sequence[Container]] = _of_engine,
     sleep: Callable[[float], t.Any] = time.sleep,
 ) -> bool:
-    """Wait until all containers of `tenant` are healthy, and return whether they are.
+    """Wait until all containers of `tenant` are healthy, or those of some services, and return whether they are.
 
     Returns False as soon as one of them has ended or is unhealthy, or when the time is over. Raises StackError.
     """
     deadline = time.monotonic() + seconds
     while True:
         # Other containers with the tenant's label do not count, because Compose does not manage them.
-        found = [container for container in look(tenant) if not container.stray]
+        found = [one for one in look(tenant) if not one.stray and (not services or one.service in services)]
         if found and all((one.state, one.health) == ("running", "healthy") for one in found):
             return True
         if any(container.state in ENDED or container.health == "unhealthy" for container in found):

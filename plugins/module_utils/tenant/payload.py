@@ -72,4 +72,7 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         digests=item["digests"],
         admin=Admin(item["photo_server"], item["email"], item["admin_password"]),
         app_quota=item["app_quota"],
+        owner=item["uid"],
+        template=item["template"],
+        anew=item["name"] in parameters["anew"],
     )

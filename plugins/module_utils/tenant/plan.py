@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..common.sizes import format_size
+from .birth import has_database, is_born
 from .files import directory_differs, file_diff, file_differs
 from .stack import Change, Container, Directory, File, FileDiff, Stack
 
@@ -16,12 +17,15 @@ from .stack import Change, Container, Directory, File, FileDiff, Stack
 class Plan:
     """The work on one stack, in the order in which it is done.
 
-    `close`: the route is removed, or points to the pages, before anything else. `announce`: without a route, the pages
-    answer at the address while the stack starts, and its certificate arrives. `forget`: an interrupted run left the
-    route of `announce`. `strays`: ids of containers that an interrupted run left. `first`: the first admin must be
-    created. `up`, `stop`, `down`: the run of Compose that is needed. `restart`: services that are unhealthy, or whose
-    mounted files have changed. `app_quota`: the photo server's own quota of the customer is set once the stack runs.
-    `open`: the route is written after everything else. `anew`: there was none before.
+    `close`: the route is taken away, or turned to the pages, before anything else.
+    `announce`: where there is no route, the pages answer at the address, and its certificate comes, while it starts.
+    `forget`: of what was announced, a run that was cut off left the route.
+    `strays`: containers, by id, that a run left which was cut off. `first`: it is not set up to the end.
+    `birth`: it has no database, and gets one from the template of its images.
+    `up`, `stop`, `down`: the run of Compose that is needed.
+    `restart`: services that are not well, or whose mounted files were changed under them.
+    `app_quota`: the photo server's own quota of the customer is set, when the stack runs.
+    `open`: the route is written when all else is done. `anew`: there was none before.
     """
 
     stack: Stack
@@ -34,6 +38,7 @@ class Plan:
     announce: bool = False
     forget: bool = False
     first: bool = False
+    birth: bool = False
     strays: tuple[str, ...] = ()
     up: bool = False
     restart: tuple[str, ...] = ()
@@ -81,16 +86,27 @@ def _app_quota_changes(stack: Stack) -> list[Change]:
     return [Change("app quota", f"{format_size(int(before))} -> {size}" if before.isdecimal() else size)]
 
 
+def _first_changes(birth: bool) -> list[Change]:
+    if birth:
+        return [Change("database", "from the template of its images"), Change("first admin", "the customer")]
+    return [Change("database", "take what is there, where it has an admin")]
+
+
 def _left(stack: Stack) -> list[Change]:
     return [Change("route of its start", "remove")] if stack.starting.path.exists() else []
 
 
 def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence[Container]) -> Plan:
+    seen = observed(stack, containers.values())
+    first = not is_born(stack)
+    birth = first and not has_database(stack)
+    if birth:
+        # What runs on a database that is thrown away goes with it.
+        containers, strays = {}, (*containers.values(), *strays)
     directories = tuple(directory for directory in stack.directories if directory_differs(directory))
     files = tuple(file for file in stack.files if file_differs(file))
     mounted = {service for file in files for service in file.services}
     services = _service_changes(stack, containers, mounted)
-    first = not stack.marker.path.exists()
     up = first or bool(services) or bool(strays)
     anew = first or not stack.route.path.exists()
     route, left = file_differs(stack.route), _left(stack)
@@ -98,14 +114,14 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
     changes += [Change(file.path.name, "write") for file in files]
     changes += [Change(container.name, "remove, an earlier run left it") for container in strays]
     changes += services
-    changes += [Change("first admin", "create, then close set-up")] if first else []
+    changes += _first_changes(birth) if first else []
     app_quota = _app_quota_changes(stack)
     changes += app_quota
     changes += [Change("route", "open")] if route else []
     changes += left
     return Plan(
         stack=stack,
-        observed=observed(stack, containers.values()),
+        observed=seen,
         changes=tuple(changes),
         diffs=tuple(file_diff(file) for file in (*files, *((stack.route,) if route else ()))),
         directories=directories,
@@ -114,6 +130,7 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         announce=up and anew and bool(stack.starting.content),
         forget=bool(left),
         first=first,
+        birth=birth,
         strays=tuple(container.identity for container in strays),
         up=up,
         restart=tuple(change.what for change in services if change.action == "restart"),

@@ -53,6 +53,8 @@ class Admin:
 class Stack:
     """The desired state of one tenant on its server. `digests`: service to the digest in its container's label.
 
+    `owner`: user and group of its processes and data. `template`: the key of that of which it is born. `anew`: whether
+    the operator lets it begin without a database though there are files of it on the NAS.
     `starting`: the route to the pages until the photo server is ready. `app_quota`: the photo server's own quota of the
     customer, in bytes.
     """
@@ -69,6 +71,9 @@ class Stack:
     digests: Mapping[str, str]
     admin: Admin
     app_quota: int
+    owner: int
+    template: str
+    anew: bool = False
 
     @property
     def uploads(self) -> Path:
@@ -87,8 +92,13 @@ class Stack:
 
     @property
     def marker(self) -> File:
-        """The file that marks that the first admin exists."""
+        """The file that says that this instance is set up to the end, and is its customer's."""
         return File(self.directory / tenant_env.SET_UP, "The first admin of this instance exists.\n", mode=0o600)
+
+    @property
+    def birth(self) -> Path:
+        """The file that says that a database was begun and is nobody's yet; in the end it becomes the marker."""
+        return self.directory / ".birth"
 
     @property
     def granted(self) -> File:

@@ -35,6 +35,8 @@ class TaskId(enum.StrEnum):
     IMAGE_POLICY = "image-policy"
     # containers: those of silo on this server, with their images and digests
     IMAGES = "images"
+    # templates: those of new tenants on this NAS, each with what it was made of
+    TEMPLATES = "templates"
     # days and course: the usage in the ledger of this host; problem: why it is incomplete
     LEDGER = "ledger"
     # msg: whether this host is monitored

@@ -63,7 +63,14 @@ def _rows(budgets: list[MemoryBudget]) -> list[tuple[str, list[str]]]:
         ("reserve for the system", [size(budget.server.reserve) for budget in budgets]),
         ("promised", [f"{size(budget.promised)} of {size(budget.server.total)}" for budget in budgets]),
         ("free", [size(max(0, budget.free)) for budget in budgets]),
+        ("for cache and burst", [size(budget.burst) for budget in budgets]),
+        ("for a template, once", [_template(budget) for budget in budgets]),
     ]
+
+
+def _template(budget: MemoryBudget) -> str:
+    wanted = size(budget.server.template)
+    return wanted if budget.server.template <= budget.burst else f"{wanted}, which is not left"
 
 
 def _server(
@@ -76,6 +83,7 @@ def _server(
         "tenants_bytes": sum(budget.tenants),
         "promised_bytes": budget.promised,
         "free_bytes": budget.free,
+        "burst_bytes": budget.burst,
         "room": {plan: offer.room(budget, pools.values()) for plan, offer in offers.items()},
     }
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
 
 from silo import images
 from silo.cli import output
@@ -23,12 +24,14 @@ SHORT = 19
 )
 @click.option("--pin", is_flag=True, help="Write the current digests of the tags into images.yml.")
 @click.option("--sbom", is_flag=True, help="Print the software on the controller and the servers as CycloneDX in JSON.")
-@output.json_option("An object with 'images' and 'problems'.")
+@output.json_option("An object with 'images', 'templates' and 'problems'.")
 @click.pass_obj
 def show_images(
     context: Context, names: tuple[str, ...], only_list: bool, pin: bool, sbom: bool, as_json: bool
 ) -> None:
     """Show each image: pinned digest, current digest of its tag, newer tags, and the digest on each server.
+
+    Below are the templates of which new tenants are born, one for each set of images, on each NAS.
 
     Queries registries anonymously. Ends with 1 if a registry or a server does not answer.
 
@@ -46,17 +49,21 @@ def show_images(
             return
         if names:
             raise output.WrongInput("use names of images only with --pin")
-        policy, running, problems = images.read(context.inventory)
+        answers = images.read(context.inventory)
+        problems = answers.problems
         if sbom:
-            click.echo(images.document(running))
+            click.echo(images.document(answers.running))
         else:
-            references = {name: images.Reference.parse(text) for name, text in policy.items()}
-            rows = images.survey(references, running, None if only_list else images.Registry())
+            references = {name: images.Reference.parse(text) for name, text in answers.policy.items()}
+            rows = images.survey(references, answers.running, None if only_list else images.Registry())
             problems += tuple(f"{row.name}: {row.problem}" for row in rows if row.problem)
             if as_json:
-                output.as_json({"images": [dataclasses.asdict(row) for row in rows], "problems": problems})
+                templates = [dataclasses.asdict(one) for one in answers.templates]
+                shown = [dataclasses.asdict(row) for row in rows]
+                output.as_json({"images": shown, "templates": templates, "problems": problems})
             else:
                 _show(rows, only_list)
+                _show_templates(answers.templates)
     except images.ImageError as error:
         raise output.WrongInput(str(error)) from None
     for problem in problems:
@@ -77,6 +84,22 @@ def _show(rows: Sequence[images.Row], only_list: bool) -> None:
         asked = () if only_list else (now, _last(row.newer))
         table.add_row(row.name, row.tag or "none", _short(row.digest) or "no", *asked, _runs(row))
     output.show(table)
+
+
+def _show_templates(templates: Sequence[images.Template]) -> None:
+    if not templates:
+        return
+    table = output.table("template", "on", "photo server", "database", "vectors", "made", "size")
+    for one in templates:
+        made_of = (_familiar(one.server), _familiar(one.database), one.vector_extension)
+        table.add_row(one.key, one.nas, *made_of, one.made_at[:10], size(one.size_bytes))
+    output.show(table)
+
+
+def _familiar(text: str) -> str:
+    """Return the last part of an image's name with its tag, or with its short digest."""
+    image = images.Reference.parse(text)
+    return f"{image.repository.rpartition('/')[2]}:{image.tag}" if image.tag else _short(image.digest)
 
 
 def _last(tags: Sequence[str], count: int = 3) -> str:

@@ -101,13 +101,27 @@ def change(
 
 @click.command(cls=output.Command)
 @click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="Start an empty cloud for the named tenants whose database is lost; their files on the NAS stay.",
+)
 @verified
 @changing
 @click.pass_obj
-def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
-    """Bring the named tenants, or all, to their desired state; completes interrupted commands."""
+def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
+    """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off.
+
+    A tenant with files on the NAS and without a database on its server is refused: restore its database. --anew is the
+    word for one run by which it gets an empty one instead.
+    """
+    if anew and not customers:
+        raise click.UsageError("--anew is for tenants that are named, such as silo apply hans --anew")
     with tenant_service(context, verify=not no_verify) as service:
-        results = service.plan(customers) if dry_run else service.apply(customers)
+        if anew and not dry_run:
+            names = ", ".join(customers)
+            agree(yes, f"{names}: where the database is lost, the customer starts with an empty cloud. Continue?")
+        results = service.plan(customers, anew=anew) if dry_run else service.apply(customers, anew=anew)
         _print_verdict(results)
         if not dry_run:
             click.echo("All tenants are in their desired state.")

@@ -5,9 +5,10 @@ from silo.images.collector import Row, survey
 from silo.images.pins import Pins
 from silo.images.reference import ImageError, Reference, newer
 from silo.images.registry import Registry, RegistryError
-from silo.images.running import Running, read
+from silo.images.running import Answers, Running, Template, read
 
 __all__ = [
+    "Answers",
     "ImageError",
     "Pins",
     "Reference",
@@ -15,6 +16,7 @@ __all__ = [
     "RegistryError",
     "Row",
     "Running",
+    "Template",
     "document",
     "newer",
     "read",

@@ -30,11 +30,31 @@ class Running:
             return self.image
 
 
-def read(inventory: Path) -> tuple[Mapping[str, str], tuple[Running, ...], tuple[str, ...]]:
-    """Return the desired images, by name; the containers; and a sentence for each server that does not answer.
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """A template of new tenants on a NAS: the images of which it was made, when (UTC, ISO 8601), its size in bytes."""
 
-    Raises silo.ansible.runner.RunError if Ansible cannot read the inventory.
-    """
+    nas: str
+    key: str
+    server: str
+    database: str
+    vector_extension: str
+    made_at: str
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What the machines say. `policy` are the images that should run, by name; `problems` has who is away."""
+
+    policy: Mapping[str, str]
+    running: tuple[Running, ...] = ()
+    templates: tuple[Template, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read(inventory: Path) -> Answers:
+    """Ask all servers and NAS; raises silo.ansible.runner.RunError where Ansible cannot read the inventory."""
     book = results.read(inventory, ReadTag.IMAGES)
     images: dict[str, str] = {}
     for _host, result in sorted(book.get(TaskId.IMAGE_POLICY, {}).items()):
@@ -48,4 +68,19 @@ def read(inventory: Path) -> tuple[Mapping[str, str], tuple[Running, ...], tuple
         for one in result.values["containers"]:
             digests = tuple(digest.rpartition("@")[2] for digest in one["digests"])
             found.append(Running(host, one["name"], one["image"], digests, one["state"]))
-    return images, tuple(found), tuple(problems)
+    templates, away = _templates(book.get(TaskId.TEMPLATES, {}))
+    return Answers(images, tuple(found), tuple(templates), (*problems, *away))
+
+
+def _templates(answers: Mapping[str, results.TaskResult]) -> tuple[list[Template], list[str]]:
+    found: list[Template] = []
+    problems = []
+    for nas, result in sorted(answers.items()):
+        if result.problem:
+            problems.append(f"{nas} does not say which templates it has: {result.problem}")
+            continue
+        for one in result.values["templates"]:
+            made_of = one["made_of"]
+            parts = (made_of["server"], made_of["database"], made_of["vector_extension"])
+            found.append(Template(nas, one["key"], *parts, one["made_at"], one["size"]))
+    return found, problems

@@ -29,6 +29,7 @@ MEMORY = {
     "reserve": "silo_memory_reserve",
     "machine_learning": "silo_memory_machine_learning",
     "traefik": "silo_memory_traefik",
+    "template": "silo_template_memory",
 }
 MEMORY_OVERCOMMIT = "silo_memory_overcommit"
 STORAGE_OVERCOMMIT = "silo_storage_overcommit"

@@ -8,20 +8,35 @@ import json
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.template import EMAIL
+
 from silo.tenant.hostvars import Merged
 from silo.tenant.model import Tenant, check_fleet, derive
-from silo.tenant.schema import PREFIX, TenantError
+from silo.tenant.schema import PREFIX, TenantError, options
 
 
-def _read(name: str, merged: Merged) -> Tenant:
+def _settings(name: str, merged: Merged) -> dict[str, t.Any]:
     host = merged[name]
     values = {key: host[key] for key in host if key.startswith(PREFIX)}
     # Convert to plain values: Ansible's have extra attributes that other libraries cannot handle.
     try:
-        values = json.loads(json.dumps(values))
+        return dict(json.loads(json.dumps(values)))
     except (TypeError, ValueError) as error:
         raise TenantError([f"{name}: its settings cannot be read: {error}"]) from error
-    return derive(name, values)
+
+
+def _read(name: str, merged: Merged) -> Tenant:
+    return derive(name, _settings(name, merged))
+
+
+def read_policy(server: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:
+    """Return a tenant as the policy of a server has new ones: its images count, and the rest is nobody's.
+
+    Raises TenantError.
+    """
+    policy = {key: value for key, value in _settings(server, Merged(hostvars)).items() if key in options()}
+    nobody = {"index": 1, "email": EMAIL, "quota": "1G", "server": server, "nas": server, "state": "stopped"}
+    return derive("nobody", {**policy, **{f"{PREFIX}{key}": value for key, value in nobody.items()}})
 
 
 def read(name: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Tenant:

@@ -123,8 +123,8 @@ def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPN
     return subnet
 
 
-def _network(name: str, index: int, settings: Mapping[str, t.Any]) -> Network:
-    subnet = _subnet(name, index, settings)
+def network_of(subnet: netaddr.IPNetwork, index: int) -> Network:
+    """Return the addresses of the services in a subnet of 16."""
     addresses = {service.name: str(subnet[service.address]) for service in services().values()}
     upper_half = str(list(subnet.subnet(PREFIX_LENGTH + 1))[1])
     return Network(str(subnet), str(subnet[1]), addresses, upper_half, f"im-{index}")
@@ -161,7 +161,7 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         host_name=f"{name}.{settings['tenant_domain']}",
         directory=f"{settings['tenant_directory']}/{name}",
         storage=f"{settings['tenant_storage_root']}/{name}",
-        network=_network(name, index, settings),
+        network=network_of(_subnet(name, index, settings), index),
         settings=settings,
     )
 

@@ -27,9 +27,14 @@ PART_OF_MEMORY = re.compile(r"memory/(\d+)")
 ACCESS_PATH = "/silo/welcome/"
 # The paths at which Immich accepts a password, a PIN or a code; its router ignores upper and lower case.
 GUESSED_PATHS = (
-    "(?i)^/api/(auth/(login|change-password|admin-sign-up|pin-code|session/unlock)|oauth/(callback|link)"
+    "(?i)^/api/(auth/(login|change-password|pin-code|session/unlock)|oauth/(callback|link)"
     "|shared-links/login|admin/maintenance/login)"
 )
+# By which an instance could become somebody else's, whatever the photo server's own settings say: its first sign-up,
+# and a dump of a database that is uploaded and restored, in the mode of maintenance.
+REFUSED_PATHS = "(?i)^/api/(auth/admin-sign-up|admin/database-backups/(start-restore|upload)|admin/maintenance/*$)"
+# An address from which nobody can connect.
+NOBODY = "255.255.255.255/32"
 # Higher than the route for unknown names, and lower than every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
 LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
@@ -54,7 +59,8 @@ class Stack:
     secrets: Mapping[str, str] = dataclasses.field(repr=False)
 
 
-def _configuration(tenant: Tenant) -> str:
+def configuration(tenant: Tenant) -> str:
+    """Return Immich's configuration file; raises TenantError."""
     port = tenant.settings["tenant_machine_learning_port"]
     computed = {
         "server": {"externalDomain": f"https://{tenant.host_name}"},
@@ -89,7 +95,8 @@ def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
         )
 
 
-def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:
+def secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:
+    """Return file name below secrets/ to content; `cache_memory` in bytes."""
     # A quarter of the cache's memory is for the copy that it needs while it writes to disk.
     valkey = {
         "requirepass": secrets["cache_password"],
@@ -105,7 +112,8 @@ def _secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, st
     }
 
 
-def _variables(tenant: Tenant) -> dict[str, str]:
+def variables(tenant: Tenant) -> dict[str, str]:
+    """Return the variables that Compose fills in."""
     network, settings = tenant.network, tenant.settings
     return {
         "COMPOSE_PROJECT_NAME": project_name(tenant.name),
@@ -161,8 +169,9 @@ def _digest(section: Mapping[str, t.Any], variables: Mapping[str, str], contents
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _env(variables: Mapping[str, str]) -> str:
-    lines = [f"{key}={value}" for key, value in variables.items()]
+def env(values: Mapping[str, str]) -> str:
+    """Return the file in which Compose finds its variables."""
+    lines = [f"{key}={value}" for key, value in values.items()]
     return "\n".join(["# Made by Ansible from the inventory; what is changed here is changed back.", *lines, ""])
 
 
@@ -247,6 +256,8 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
         },
         "services": {name: {"loadBalancer": {"servers": [{"url": tenant.photo_server}]}}},
         "middlewares": {
+            # In the tenant's own file, so that it holds whatever the server has of the platform's.
+            _traefik_name(tenant, "-refused"): {"ipAllowList": {"sourceRange": [NOBODY]}},
             _traefik_name(tenant, "-access"): {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
             learning: {
                 "inFlightReq": {
@@ -267,6 +278,7 @@ def _parts(tenant: Tenant) -> dict[str, t.Any]:
         "-api": ("PathPrefix(`/api`)", name, [f"{starting}-api@file"]),
         # Traefik counts for each router separately, so an attack on one tenant does not affect another.
         "-login": (f"PathRegexp(`{GUESSED_PATHS}`)", name, ["login-rate@file", f"{starting}-api@file"]),
+        "-refused": (f"PathRegexp(`{REFUSED_PATHS}`)", name, [f"{name}-refused"]),
         "-access": (f"PathPrefix(`{ACCESS_PATH}`)", "access@file", ["link-rate@file", f"{starting}@file", access]),
     }
     return {
@@ -285,11 +297,11 @@ def _closed_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def render(tenant: Tenant, secrets: Mapping[str, str]) -> Stack:
     """Return the files of `tenant`; `secrets` are those of its vault.yml."""
-    variables = _variables(tenant)
-    configuration = _configuration(tenant)
-    secret_files = _secret_files(secrets, tenant.memory["cache"])
-    contents = {"immich.json": configuration, **secret_files}
-    digests = {service.name: _digest(_section(tenant, service), variables, contents) for service in services().values()}
-    env = _env(variables | {f"{services()[name].prefix}_DIGEST": digest for name, digest in digests.items()})
+    values = variables(tenant)
+    settings_file = configuration(tenant)
+    secret = secret_files(secrets, tenant.memory["cache"])
+    contents = {"immich.json": settings_file, **secret}
+    digests = {service.name: _digest(_section(tenant, service), values, contents) for service in services().values()}
+    text = env(values | {f"{services()[name].prefix}_DIGEST": digest for name, digest in digests.items()})
     route, starting = _route(tenant), _starting(tenant)
-    return Stack(_compose(tenant), env, _slice(tenant), configuration, route, starting, digests, secret_files)
+    return Stack(_compose(tenant), text, _slice(tenant), settings_file, route, starting, digests, secret)

@@ -22,7 +22,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from silo.tenant.schema import PREFIX, TenantError, defaults, options, role
 
 BLOCK = "x-silo"
-KEYS = frozenset({"memory", "address", "port", "variables", "environment"})
+KEYS = frozenset({"memory", "image", "address", "port", "variables", "environment"})
 # A block and the lines below it with a larger indentation.
 BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
 PREFIXED = re.compile(PREFIX)
@@ -45,8 +45,9 @@ class ServiceError(TenantError):
 class Service:
     """One container of every tenant. `section` is Compose's, without the block.
 
-    `memory_setting` is the tenant's setting with its limit, or None if all tenants have the same, `fixed_memory` in
-    bytes. `address` is the number of the host in the subnet; `port` is 0 if it does not listen. `variables` are its own
+    `memory_setting` is the tenant's setting with its limit, or None where all have the same, `fixed_memory` in bytes.
+    `image_setting` is the setting with an image of this tenant's own, in place of that of the policy.
+    `address` is the number of the host in the subnet; `port` is 0 where it listens nowhere. `variables` are its own
     lines of .env: name to a setting, to a part of the memory such as memory/4, or to a text. `environment` is variable
     of the container to setting.
     """
@@ -59,6 +60,7 @@ class Service:
     port: int
     variables: Mapping[str, str] = dataclasses.field(hash=False)
     environment: Mapping[str, str] = dataclasses.field(hash=False)
+    image_setting: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -91,8 +93,9 @@ class Service:
         return self.fixed_memory if self.memory_setting is None else int(human_to_bytes(settings[self.memory_setting]))
 
     def image(self, settings: Mapping[str, t.Any]) -> str:
-        """Return its image; the policy's takes precedence over the Compose file's."""
-        return str(settings["tenant_images"].get(self.name) or self.section["image"])
+        """Return its image: the tenant's own, that of the policy, or that of the Compose file."""
+        own = settings.get(self.image_setting) if self.image_setting else None
+        return str(own or settings["tenant_images"].get(self.name) or self.section["image"])
 
     def with_environment(self, variables: Mapping[str, str]) -> dict[str, t.Any]:
         """Return the section with additional variables; Compose does not interpolate their values."""
@@ -194,7 +197,8 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
         raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; the keys are {', '.join(sorted(KEYS))}")
     environment, variables = block.get("environment", {}), block.get("variables", {})
     settings = [block["memory"]] if "memory" in block else []
-    named = [*settings, *environment.values(), *filter(PREFIXED.match, variables.values())]
+    images = [block["image"]] if "image" in block else []
+    named = [*settings, *images, *environment.values(), *filter(PREFIXED.match, variables.values())]
     if missing := [setting for setting in named if setting not in options()]:
         raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; name a setting of argument_specs.yml")
     try:
@@ -203,5 +207,5 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
     except (KeyError, TypeError, ValueError) as error:
         right = "it must have a number as address and port, and a setting as memory or a size as mem_limit"
         raise ServiceError(f"{name}: {BLOCK} cannot be read ({error}); {right}") from error
-    memory = settings[0] if settings else None
-    return Service(name, section, memory, fixed, address, port, variables, environment)
+    memory, image = settings[0] if settings else None, images[0] if images else None
+    return Service(name, section, memory, fixed, address, port, variables, environment, image)

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from silo.images import Reference, Registry, RegistryError
+from tests.official import official
 
+# A container of each image of the policy.
+CONTAINERS = {
+    "immich_server": "silo-hans-server-1",
+    "immich_machine_learning": "silo-machine-learning-machine-learning-1",
+    "postgres": "silo-hans-database-1",
+    "valkey": "silo-hans-cache-1",
+    "traefik": "silo-traefik-traefik-1",
+    "pages": "silo-pages-pages-1",
+}
 SHARED = {"silo-traefik-traefik-1", "silo-machine-learning-machine-learning-1", "silo-pages-pages-1"}
 
 
@@ -59,6 +69,17 @@ def test_what_runs_is_what_is_pinned(known, silo):
         assert image["runs"] == {"silo1": [image["digest"]]}
 
 
+@pytest.mark.parametrize("key", official())
+def test_each_image_starts_by_the_compose_file_of_its_role(lab, known, key):
+    """With its own entry point, as the documents have it of the official image; what it does there, it does here."""
+    container = CONTAINERS[key]
+    found = lab.inspect(container)
+    assert (found["State"]["Status"], found["State"]["Health"]["Status"]) == ("running", "healthy")
+    assert tuple(found["Config"]["Entrypoint"] or ()) == official()[key].entry_point
+    assert found["Config"].get("StopSignal", "SIGTERM") == official()[key].stop_signal
+    assert found["Config"]["Image"] == known["images"][key]
+
+
 def test_the_list_of_all_names_each_container(silo):
     bom = json.loads(silo.run("images", "--sbom"))
     users = {
@@ -69,3 +90,27 @@ def test_the_list_of_all_names_each_container(silo):
     }
     wanted = SHARED | {f"silo-hans-{service}-1" for service in ("server", "database", "cache")}
     assert {f"silo1/{name}" for name in wanted} <= users
+
+
+@pytest.fixture
+def older(lab, operator):
+    """The files of a tenant say that its database is of Postgres 14; a setting would make the container anew."""
+    version = "/srv/silo/tenants/peter/database/PG_VERSION"
+    own = lab.run("cat", version).strip()
+    operator.edit("peter", database_memory="1152M")
+    lab.shell(f"echo 14 >{version}")
+    yield own
+    lab.shell(f"echo {own} >{version}")
+    operator.edit("peter", database_memory=None)
+
+
+def test_a_database_of_another_major_version_gets_no_image_that_cannot_read_it(lab, operator, older):
+    before, record = lab.containers("peter"), lab.run("cat", "/srv/silo/tenants/peter/.env")
+    for playbook in ("plan.yml", "apply.yml"):
+        run = operator.try_run(playbook, "--limit", "peter")
+        assert run.code != 0
+        told = " ".join(run.output.split())
+        assert "peter: its database is of Postgres 14, and " in told
+        assert f"is of Postgres {older}, which cannot read it; nothing was changed." in told
+        assert "tenant_database_image: <an image of Postgres 14>" in told
+    assert (lab.containers("peter"), lab.run("cat", "/srv/silo/tenants/peter/.env")) == (before, record)

@@ -79,11 +79,11 @@ def test_only_the_owner_logs_in(lab, operator, name):
     assert cloud.login(f"{other}@example.ch", operator.secrets(other)["admin_password"]).status == 401
 
 
-def test_set_up_is_closed(lab, name):
+def test_set_up_is_closed_and_refused_before_it_is_asked(lab, name):
     cloud = Cloud(lab, name)
     stranger = {"email": "stranger@example.org", "password": "open sesame", "name": "stranger"}
-    answer = cloud.post("/api/auth/admin-sign-up", stranger)
-    assert answer.status == 400
+    for path in ("/api/auth/admin-sign-up", "/api/admin/database-backups/start-restore", "/api/admin/maintenance"):
+        assert cloud.post(path, stranger).status == 403
     assert "IMMICH_ALLOW_SETUP=false" in lab.inspect(f"silo-{name}-server-1")["Config"]["Env"]
 
 

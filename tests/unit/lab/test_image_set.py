@@ -41,6 +41,14 @@ def test_without_a_word_all_are_stand_ins_and_have_all_properties():
     assert images.properties == sorted(name for names in PROPERTIES.values() for name in names)
 
 
+def test_costly_ones_are_stand_ins_without_what_is_cheap_about_them(write):
+    costly = chosen("costly")
+    assert (costly.stand_ins, costly.costs) == (STAND_INS, "real")
+    assert set(chosen("").properties) - set(costly.properties) == {"light"}
+    assert chosen(write("costs: real\n")) == costly
+    assert costly.key != chosen("").key
+
+
 def test_official_ones_have_no_property_of_a_stand_in():
     images = chosen("official")
     assert set(images.references) == set(STAND_INS)
@@ -88,6 +96,7 @@ def test_another_archive_of_the_same_name_is_another_set(write, archive):
         ("postgres: 14\n", "postgres: 14 is not known"),
         ("postgres: ./missing.tar\n", "missing.tar is no archive of `docker save`"),
         ("postgres: ./images.yml\n", "images.yml is no archive of `docker save`"),
+        ("costs: half\n", "costs: 'half' is not known; none or real is right"),
         ("postgres: a/b:1\nproperties: [faces]\n", "properties: faces is not known"),
         ("postgres: a/b:1\nproperties: models\n", "properties: 'models' is not known"),
     ],
@@ -105,5 +114,5 @@ def test_an_archive_of_two_images_is_refused(write, archive):
 
 
 def test_a_file_that_is_missing_is_told_with_what_is_right():
-    with pytest.raises(LabError, match="IMAGES='offical' is not known: official, a file that exists, or nothing"):
+    with pytest.raises(LabError, match="IMAGES='offical' is not known: official, costly, a file that exists"):
         chosen("offical")

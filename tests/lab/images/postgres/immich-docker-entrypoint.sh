@@ -1,9 +1,19 @@
 #!/bin/bash
-# The entry point of Immich's database image: writes the configuration into /etc/postgresql, exports the secrets, and
-# hands over to the entry point of PostgreSQL. Where /etc/postgresql cannot be written to, the container ends with 1.
-set -euo pipefail
+# The entry point of Immich's database image: refuses a file system that loses data, writes the configuration into
+# /etc/postgresql, exports the secrets, and hands over to the entry point of PostgreSQL. Where /etc/postgresql cannot be
+# written to, the container ends with 1.
+set -eo pipefail
 
 readonly CONFIGURATION=/etc/postgresql/postgresql.conf
+
+# kind_of_file_system: that of PGDATA, or of the nearest directory above that is there.
+kind_of_file_system() {
+  local place="$PGDATA"
+  until [[ -d $place ]]; do
+    place="$(dirname "$place")"
+  done
+  stat -f -c %T "$place"
+}
 
 # configure STORAGE: puts the template for this kind of disk in place; a file that is there already is kept.
 configure() {
@@ -11,15 +21,17 @@ configure() {
   sed -i "s@##PGDATA@$PGDATA@" "$CONFIGURATION"
 }
 
-# export_secret NAME: exports NAME with what the file named by NAME_FILE holds, where there is one.
-export_secret() {
-  local file_name="$1_FILE" value="${!1:-}"
-  if [[ -s ${!file_name:-} ]]; then
-    value="$(<"${!file_name}")"
-  fi
-  export "$1=$value"
-  unset "$file_name"
-}
+kind="$(kind_of_file_system)"
+case "$kind" in
+  ext2/ext3 | ext4 | xfs | btrfs | zfs | f2fs | tmpfs) ;;
+  *)
+    if [[ ${IGNORE_DATABASE_FSTYPE,,} != true ]]; then
+      echo "ERROR: PGDATA is on '$kind', which is not safe for a PostgreSQL database." >&2
+      exit 1
+    fi
+    echo "WARNING: proceeding on unsafe filesystem '$kind'" >&2
+    ;;
+esac
 
 storage="${DB_STORAGE_TYPE:-SSD}"
 case "${storage,,}" in
@@ -29,7 +41,6 @@ case "${storage,,}" in
     exit 1
     ;;
 esac
-for name in POSTGRES_DB POSTGRES_USER POSTGRES_PASSWORD; do
-  export_secret "$name"
-done
+# shellcheck source=tests/lab/images/postgres/secrets.sh
+. secrets.sh
 exec docker-entrypoint.sh "$@"

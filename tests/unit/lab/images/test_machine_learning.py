@@ -3,8 +3,8 @@ import math
 from io import BytesIO
 
 import pytest
-from machine_learning import embedding
-from machine_learning.request import BadEntries, Task, parse_entries
+from immich_ml import embedding
+from immich_ml.request import BadEntries, Task, parse_entries
 from PIL import Image, UnidentifiedImageError
 
 

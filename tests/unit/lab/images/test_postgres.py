@@ -25,10 +25,14 @@ mkdir -p "$root/usr" "$root/dev" "$root/entry" "$root/etc/postgresql" "$root/var
 for name in bin lib lib64; do ln -s "usr/$name" "$root/$name"; done
 mount --rbind /usr "$root/usr"
 cp "$image"/*.conf "$root/var/postgresql-conf-tpl/"
-cp "$image/immich-docker-entrypoint.sh" "$root/entry/"
+cp "$image/immich-docker-entrypoint.sh" "$image/secrets.sh" "$root/entry/"
 printf '%s' "$STAND_IN" >"$root/entry/docker-entrypoint.sh"
 chmod 0755 "$root"/entry/*.sh
 printf 's3cret\\n' >"$root/entry/password"
+if [ -n "${KIND:-}" ]; then  # what `stat` says of the file system of PGDATA
+  printf '#!/bin/sh\\n[ "$1" != -f ] || echo "$KIND"\\n' >"$root/entry/stat"
+  chmod 0755 "$root/entry/stat"
+fi
 chmod 1777 "$root/etc/postgresql"
 mount -o remount,ro "$root"
 for place in "$@"; do mount -t tmpfs -o "${place#*:}" tmpfs "$root${place%%:*}"; done
@@ -75,7 +79,10 @@ def test_with_what_the_compose_file_has_it_starts(start, in_memory):
     assert (started.returncode, started.stderr) == (0, "")
     assert started.stdout.startswith("postgres\n-cjit=off\n")
     assert "include_if_exists '/pgdata/postgresql.conf'\n" in started.stdout
-    assert started.stdout.endswith("include_if_exists '/pgdata/postgresql.override.conf'\nmode 644\n")
+    last = (
+        "include_if_exists 'postgresql.override.conf'\ninclude_if_exists '/pgdata/postgresql.override.conf'\nmode 644\n"
+    )
+    assert started.stdout.endswith(last)
 
 
 @pytest.mark.parametrize(("storage", "is_fast"), [("", True), ("SSD", True), ("ssd", True), ("HDD", False)])
@@ -95,3 +102,22 @@ def test_the_server_has_its_password_in_its_environment(start, in_memory):
     told = start(in_memory, POSTGRES_PASSWORD_FILE="/entry/password", POSTGRES_USER="immich").stdout.splitlines()
     assert {"POSTGRES_PASSWORD=s3cret", "POSTGRES_USER=immich"} <= set(told)
     assert not [line for line in told if line.startswith("POSTGRES_PASSWORD_FILE=")]
+
+
+def test_immichs_own_names_count_where_those_of_postgresql_say_nothing(start, in_memory):
+    names = {"DB_USERNAME": "hans", "DB_PASSWORD_FILE": "/entry/password", "DB_DATABASE_NAME": "photos"}
+    told = start(in_memory, POSTGRES_DB="immich", **names).stdout.splitlines()
+    assert {"POSTGRES_USER=hans", "POSTGRES_PASSWORD=s3cret", "POSTGRES_DB=immich"} <= set(told)
+
+
+@pytest.mark.parametrize("kind", ["nfs", "overlayfs", "fuseblk", "UNKNOWN (0x1)"])
+def test_a_file_system_that_loses_data_is_refused(start, in_memory, kind):
+    ended = start(in_memory, KIND=kind)
+    said = f"ERROR: PGDATA is on '{kind}', which is not safe for a PostgreSQL database.\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+    assert start(in_memory, KIND=kind, IGNORE_DATABASE_FSTYPE="true").returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["ext2/ext3", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"])
+def test_a_disk_of_the_server_is_taken(start, in_memory, kind):
+    assert start(in_memory, KIND=kind).returncode == 0

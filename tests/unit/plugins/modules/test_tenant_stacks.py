@@ -11,6 +11,7 @@ SECRETS = {"database_password": "Dsecret-of-hans", "cache_password": "Csecret-of
 HANS = {
     "name": "hans",
     "host_name": "hans.swissphoto.ch",
+    "template": "0123456789abcdef",
     "state": "running",
     "uid": 200001,
     "photo_server": "http://10.83.0.18:2283",

@@ -5,5 +5,5 @@ its status codes, and where the data lie: rows in PostgreSQL, jobs in Valkey, fi
 Does not keep: videos, faces, maps, sharing, search by metadata, database dumps, WebSockets, and the real web interface.
 """
 
-VERSION = (3, 2, 4)
+VERSION = (3, 2, 2)
 """The release of Immich whose interface is kept."""

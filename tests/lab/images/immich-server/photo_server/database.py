@@ -1,7 +1,5 @@
-"""The connection to PostgreSQL, and the lock under which a server starts."""
+"""The connection to PostgreSQL, and the locks of servers that share one."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,17 +9,12 @@ import asyncpg
 from photo_server import environment
 from photo_server.errors import StartError
 
-_log = logging.getLogger(__name__)
-
-_START_LOCK = 200
-_PATIENCE = 20
-"""Seconds for the database to answer before the server gives up; its restart policy tries again."""
-
-_TEMPORARY = (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, TimeoutError)
+START_LOCK = 200
+PLACES_LOCK = 100
 
 
 async def connect(database: environment.Database) -> "asyncpg.Pool[asyncpg.Record]":
-    """A pool of connections. Says each second why it waits. Raises StartError."""
+    """A pool of connections. Raises StartError where the database does not answer: the restart policy tries again."""
     options: dict[str, Any] = {"min_size": 1, "max_size": 8, "timeout": 3, "command_timeout": 60}
     if database.url:
         options["dsn"] = database.url
@@ -34,28 +27,22 @@ async def connect(database: environment.Database) -> "asyncpg.Pool[asyncpg.Recor
             "database": database.name,
             "ssl": database.ssl,
         }
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
-    while True:
-        try:
-            pool = await asyncpg.create_pool(**options)
-            assert pool is not None  # noqa: S101 - None only inside of a running pool's own constructor
-            return pool
-        except _TEMPORARY as error:
-            reason = str(error) or type(error).__name__
-            if asyncio.get_running_loop().time() > deadline:
-                raise StartError(f"The database did not answer for {_PATIENCE} s: {reason}") from error
-            _log.warning("Waiting for the database: %s", reason)
-            await asyncio.sleep(0.5)
-        except (asyncpg.PostgresError, ValueError) as error:
-            raise StartError(f"The database refuses: {error}") from error
+    try:
+        pool = await asyncpg.create_pool(**options)
+    except (OSError, TimeoutError) as error:
+        raise StartError(f"The database does not answer: {error or type(error).__name__}") from error
+    except (asyncpg.PostgresError, ValueError) as error:
+        raise StartError(f"The database refuses: {error}") from error
+    assert pool is not None  # noqa: S101 - None only inside of a running pool's own constructor
+    return pool
 
 
 @asynccontextmanager
-async def start_lock(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Any]:
-    """A connection that holds the lock: servers on one database start one after the other."""
+async def lock(pool: "asyncpg.Pool[asyncpg.Record]", number: int) -> AsyncIterator[Any]:
+    """A connection that holds a lock: servers on one database go through it one after the other."""
     async with pool.acquire() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", _START_LOCK, timeout=None)
+        await connection.execute("SELECT pg_advisory_lock($1)", number, timeout=None)
         try:
             yield connection
         finally:
-            await connection.execute("SELECT pg_advisory_unlock($1)", _START_LOCK)
+            await connection.execute("SELECT pg_advisory_unlock($1)", number)

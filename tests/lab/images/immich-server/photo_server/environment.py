@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from photo_server.costs import CHOICES, Costs
 from photo_server.errors import StartError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -61,6 +62,9 @@ class Environment:
     workers: frozenset[str]
     machine_learning_url: str | None
     machine_learning_enabled: bool
+    build_data: Path
+    costs: Costs
+    memory_purged: bool
 
 
 class _Reader:
@@ -124,6 +128,9 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         workers=_workers(reader),
         machine_learning_url=reader.text("IMMICH_MACHINE_LEARNING_URL"),
         machine_learning_enabled=reader.boolean("IMMICH_MACHINE_LEARNING_ENABLED", True),
+        build_data=Path(reader.text("IMMICH_BUILD_DATA") or "/build"),
+        costs=_costs(reader),
+        memory_purged=reader.text("MIMALLOC_PURGE_DELAY") == "0",
     )
 
 
@@ -141,6 +148,10 @@ def _database(reader: _Reader) -> Database:
         vector_extension=reader.choice("DB_VECTOR_EXTENSION", _VECTOR_EXTENSIONS),
         skip_migrations=reader.boolean("DB_SKIP_MIGRATIONS", False),
     )
+
+
+def _costs(reader: _Reader) -> Costs:
+    return CHOICES[reader.choice("STAND_IN_COSTS", {name: name for name in CHOICES}) or "none"]
 
 
 def _trusted_proxies(words: list[str]) -> tuple[Network, ...]:

@@ -83,7 +83,45 @@ CREATE TABLE "album_asset" (
 CREATE TABLE "system_metadata" ("key" text PRIMARY KEY, "value" jsonb NOT NULL);
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("0001-initial", _INITIAL),)
+PLACES_TABLE = """
+CREATE TABLE "geodata_places" (
+  "id" integer NOT NULL,
+  "name" character varying(200) NOT NULL,
+  "longitude" double precision NOT NULL,
+  "latitude" double precision NOT NULL,
+  "countryCode" character(2) NOT NULL,
+  "admin1Code" character varying(20),
+  "admin2Code" character varying(80),
+  "modificationDate" date NOT NULL,
+  "admin1Name" character varying,
+  "admin2Name" character varying,
+  "alternateNames" character varying
+);
+"""
+_NAMES = {
+    "alternate_names": "alternateNames",
+    "name": "name",
+    "admin1_name": "admin1Name",
+    "admin2_name": "admin2Name",
+}
+PLACES_INDEXES = (
+    'CREATE INDEX "IDX_geodata_gist_earthcoord" ON "geodata_places" USING gist (ll_to_earth("latitude", "longitude"))',
+    'ALTER TABLE "geodata_places" ADD CONSTRAINT "geodata_places_pkey" PRIMARY KEY ("id")',
+    *(
+        f'CREATE INDEX "idx_geodata_places_{index}" ON "geodata_places" USING gin (f_unaccent("{column}") gin_trgm_ops)'
+        for index, column in _NAMES.items()
+    ),
+)
+"""The first is there while rows are inserted, the others are made afterwards."""
+
+# An index takes no function whose result may change; that of the extension depends on the search path.
+_PLACES = f"""
+CREATE FUNCTION f_unaccent(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  AS $$ SELECT public.unaccent('public.unaccent'::regdictionary, $1) $$;
+{PLACES_TABLE}
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("0001-initial", _INITIAL), ("0002-places", _PLACES))
 _VECTOR_INDEX = {
     "vector": "USING hnsw (embedding vector_cosine_ops) WITH (ef_construction = 300, m = 16)",
     "vchord": "USING vchordrq (embedding vector_cosine_ops)",

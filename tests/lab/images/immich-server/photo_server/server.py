@@ -7,6 +7,7 @@ from aiohttp import web
 from photo_server.config import SystemConfig
 from photo_server.environment import Environment
 from photo_server.learning import LearningClient
+from photo_server.memory import Memory
 from photo_server.queues import Queue
 from photo_server.store import Store
 
@@ -20,6 +21,7 @@ class Server:
     store: Store
     queues: dict[str, Queue]
     learning: LearningClient
+    memory: Memory
 
 
 SERVER = web.AppKey("server", Server)

@@ -7,12 +7,10 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from photo_server.config import SystemConfig
-from photo_server.learning import LearningClient
 from photo_server.media import nested, remove
 from photo_server.pictures import make_small_pictures
 from photo_server.queues import WORKED, Job, Queue
-from photo_server.store import Store
+from photo_server.server import Server
 
 _log = logging.getLogger(__name__)
 
@@ -20,15 +18,14 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Takes jobs from the queues, each queue with the concurrency of the configuration."""
 
-    def __init__(
-        self, config: SystemConfig, store: Store, queues: dict[str, Queue], learning: LearningClient, location: Path
-    ) -> None:
-        """`location` is the media location."""
-        self._config = config
-        self._store = store
-        self._queues = queues
-        self._learning = learning
-        self._location = location
+    def __init__(self, server: Server) -> None:
+        """The configuration is that of the start."""
+        self._config = server.config
+        self._store = server.store
+        self._queues = server.queues
+        self._learning = server.learning
+        self._location = server.environment.media_location
+        self._memory = server.memory
 
     async def run(self) -> None:
         """Works until it is cancelled. What is active then, is put back by the next start."""
@@ -73,7 +70,8 @@ class Worker:
         preview = nested(self._location, "thumbs", asset.owner_id, f"{asset_id}_preview.jpeg")
         thumbnail = nested(self._location, "thumbs", asset.owner_id, f"{asset_id}_thumbnail.webp")
         try:
-            size = await asyncio.to_thread(make_small_pictures, Path(asset.original_path), preview, thumbnail)
+            with self._memory.job():
+                size = await asyncio.to_thread(make_small_pictures, Path(asset.original_path), preview, thumbnail)
         except OSError:
             await remove(preview, thumbnail)
             raise

@@ -23,6 +23,7 @@ class Given:
         self.root = root
         self.seccomp = root / "seccomp.json"
         self.seccomp.write_text(json.dumps(RULES))
+        self.logs = {"7f3a": b"\1\0\0\0\0\0\0\6ready\n"}
         self.parameters = {
             "server": "silo1",
             "known": ["hans", "maria"],
@@ -86,7 +87,7 @@ class Given:
         return parse(self.parameters)
 
     def server(self, runner=None, ask=None):
-        return Server(self.expected, runner, ask)
+        return Server(self.expected, runner, ask, read_log=lambda identity: self.logs[identity])
 
     def container(self, **changes):
         """That of hans' photo server, of which some differs."""
@@ -124,6 +125,7 @@ class Given:
 
     def details(self, **host):
         return {
+            "Id": "7f3a",
             "Image": "sha256:1",
             "HostConfig": {"SecurityOpt": ["no-new-privileges:true", f"seccomp={json.dumps(RULES)}"], **host},
             "Mounts": [{"Source": str(self.root / "nas" / "hans" / "uploads")}],

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import secrets
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.subjects import Container, Tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 PASSWORD = "secret of secrets/database_password"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
@@ -135,6 +136,25 @@ def test_a_password_in_an_environment_of_another_user_is_told_without_it(given, 
 @needs_root
 def test_the_tenants_own_processes_have_what_the_image_exports(given, hidden):
     assert hidden(processes=(given.process(environment=ENVIRONMENT),)).ok
+
+
+@needs_root
+def test_a_password_in_a_log_is_told_without_it(given, hidden):
+    given.logs["7f3a"] = f"\1\0\0\0\0\0\0\x30connecting with {PASSWORD}\n".encode()
+    check = hidden()
+    assert (check.ok, check.seen) == (False, "database_password in the log")
+    assert PASSWORD not in str(check)
+
+
+@needs_root
+def test_a_log_that_cannot_be_read_is_no_log_without_passwords(given, hidden, monkeypatch):
+    def refuse(_identity):
+        raise StackError("the Docker Engine answers /containers/7f3a/logs with 501")
+
+    monkeypatch.setattr(given, "logs", type("Away", (), {"__getitem__": staticmethod(refuse)})())
+    check = hidden()
+    assert not check.ok
+    assert check.seen == "the log cannot be read: the Docker Engine answers /containers/7f3a/logs with 501"
 
 
 @needs_root

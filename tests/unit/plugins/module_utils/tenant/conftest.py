@@ -1,15 +1,23 @@
 """A stack in a temporary directory, and tools that write down what is done."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major, materialise
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.materialise import Steps
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import look
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stock import Stock
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.template import Store, Template
 
+needs_tar = pytest.mark.skipif(not shutil.which("zstd"), reason="zstd is not here")
+
+KEY = "0123456789abcdef"
 DIGESTS = {"server": "s1", "database": "d1", "cache": "c1"}
 
 
@@ -38,6 +46,8 @@ class Server:
         (root / "routes").mkdir()
         (root / "nas").mkdir()
         (root / "nas" / ".silo-nas").touch()
+        (root / "nas" / ".templates").mkdir()
+        self.admins, self.anew = "1", []
 
     def stack(self, name="hans", state="running", **changes):
         (self.root / "nas" / name / "uploads").mkdir(parents=True, exist_ok=True)
@@ -49,6 +59,7 @@ class Server:
             "photo_server": "http://10.83.0.18:2283",
             "storage": str(self.root / "nas" / name),
             "app_quota": 85 * 1024**3,
+            "template": KEY,
             "email": f"{name}@example.ch",
             "admin_password": "Asecret",
             "compose": "",
@@ -62,12 +73,12 @@ class Server:
             **changes,
         }
         places = {"directory": self.root / "tenants", "routes_directory": self.root / "routes"}
-        return stack(item, {**places, **SERVICES, "compose": "services: {}\n"})
+        return stack(item, {**places, **SERVICES, "compose": "services: {}\n", "anew": self.anew})
 
     def run(self, command, environment):
         if command[1] == "compose":
             name, verb = command[3].rsplit("/", 1)[1], command[4]
-            self.done.append(f"{verb} {name}" + (" with open set-up" if environment else ""))
+            self.done.append(f"{verb} {name}")
         else:
             self.done.append(" ".join(command[1:]))
         code = self.fail.get(self.done[-1], 0)
@@ -77,8 +88,32 @@ class Server:
         self.looks.append(directories)
         return look(self.root / "nas" / ".silo-nas", directories, mounts=self.mounts)
 
-    def create_admin(self, admin):
+    def make(self, template, store):
+        """Keep a template whose database is one file."""
+        self.done.append(f"template {template.key}")
+        if self.fail.get("template"):
+            raise StackError("the template of these images cannot be made")
+        database = self.root / "made"
+        database.mkdir(exist_ok=True)
+        (database / "PG_VERSION").write_text("17\n")
+        return store.keep(template, database, "placeholder's")
+
+    def ask(self, name, statement, values):
+        word = "password" if "PASSWORD" in statement else "admins"
+        self.done.append(f"{word} {name}")
+        return self.admins if word == "admins" else ""
+
+    def hand_over(self, placeholder, admin):
         self.done.append(f"admin {admin.email}")
+        assert (placeholder.url, placeholder.password) == (admin.url, "placeholder's")
+        if self.fail.get("admin"):
+            raise StackError("the placeholder of the template cannot log in")
+
+    @property
+    def stock(self):
+        place = self.root / "template"
+        template = Template(KEY, {"server": "immich:1"}, place, os.getuid(), (), (), "http://10.83.0.2:2283")
+        return Stock(Store(self.root / "nas" / ".templates"), {KEY: template}, self.make, [KEY])
 
     def set_app_quota(self, stack):
         self.done.append(f"quota {stack.name} {stack.app_quota}")
@@ -95,20 +130,31 @@ class Server:
     @property
     def tools(self):
         def compose(path):
-            return Compose(path, 10, self.run, lambda _tenant, _seconds: True)
+            return Compose(path, 10, self.run, lambda _tenant, _seconds, _services: True)
 
         def systemctl(*arguments):
             self.done.append(" ".join(arguments))
 
-        return StackTools(compose, self.look, self.create_admin, self.set_app_quota, self.wait_for_addresses, systemctl)
+        return StackTools(
+            compose,
+            self.look,
+            self.stock,
+            Steps(flush=lambda _directory: None, ask=self.ask),
+            set_app_quota=self.set_app_quota,
+            wait_for_addresses=self.wait_for_addresses,
+            systemctl=systemctl,
+            major=major.of_image,
+        )
 
     def routes(self):
         return {path.name: path.read_text() for path in (self.root / "routes").iterdir()}
 
 
 @pytest.fixture
-def server(tmp_path):
-    return Server(tmp_path)
+def server(tmp_path, monkeypatch):
+    found = Server(tmp_path)
+    monkeypatch.setattr(materialise.immich, "hand_over", found.hand_over)
+    return found
 
 
 def containers(name="hans", **changes):

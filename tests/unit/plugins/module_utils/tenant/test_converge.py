@@ -1,14 +1,17 @@
 """From plan to outcome: what is done, in which order, to whom, and what is left alone."""
 
 import dataclasses
+import shutil
 import subprocess
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import converge as converging
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import payload
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge, rehearse, sweep
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
+
+from .conftest import KEY
 
 GIB = 1024**3
 
@@ -26,24 +29,163 @@ def hans(server):
     return server.stack()
 
 
-def test_a_new_tenant_gets_its_admin_before_its_route(server):
+START = "start silo-hans-"
+BIRTH = [
+    "create hans",
+    f"{START}database-1",
+    "password hans",
+    f"{START}server-1 silo-hans-cache-1",
+    "admin hans@example.ch",
+]
+
+
+def test_a_new_tenant_is_born_of_a_template_and_its_route_is_last(server):
     stack = server.stack()
     todo = plan(stack, [])
     assert todo.observed == "absent"
-    assert actions(todo)[-3:] == [
-        ("first admin", "create, then close set-up"),
+    assert actions(todo)[-4:] == [
+        ("database", "from the template of its images"),
+        ("first admin", "the customer"),
         ("app quota", "85G"),
         ("route", "open"),
     ]
-    converge([todo], server.tools)
-    assert server.done == [
-        "up hans with open set-up",
-        "admin hans@example.ch",
-        "up hans",
-        f"quota hans {85 * GIB}",
-        "address hans.swissphoto.ch",
-    ]
+    (outcome,) = converge([todo], server.tools)
+    assert (outcome.error, actions(outcome.plan)[0]) == ("", ("template", "make"))
+    assert server.done == [f"template {KEY}", *BIRTH, f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
+    assert (stack.directory / "database" / "PG_VERSION").read_text() == "17\n"
+    assert not stack.birth.exists()
+    assert f"template {KEY}, SHA-256 " in stack.marker.path.read_text()
+
+
+def test_the_next_tenant_is_born_of_the_same_template(server, hans):
+    converge([plan(server.stack("maria"), [])], server.tools)
+    assert server.done[0] == "create maria"
+
+
+def test_the_marks_of_a_photo_server_are_there_before_it_starts(server):
+    seen = []
+    run = server.run
+
+    def watch(command, environment):
+        if "silo-hans-server-1" in command:
+            seen.extend(sorted(path.parent.name for path in server.root.rglob(".immich")))
+        return run(command, environment)
+
+    server.run = watch
+    converge([plan(server.stack(), [])], server.tools)
+    assert seen == ["backups", "encoded-video", "library", "profile", "thumbs", "upload"]
+
+
+def test_images_that_make_no_template_are_met_by_no_tenant(server, hans, containers):
+    server.fail["template"] = 1
+    server.stock.store.remove([KEY])
+    old = plan(server.stack("hans"), containers())
+    maria = plan(server.stack("maria"), [])
+    born, runs = converge([maria, old], server.tools)
+    assert born.error == "the template of these images cannot be made"
+    assert (runs.error, server.done) == ("", [f"template {KEY}"])
+    assert "starting-maria.yml" not in server.routes()
+
+
+def test_a_template_whose_file_is_damaged_is_made_anew(server, hans):
+    (kept,) = server.stock.store.all()
+    kept.path.write_bytes(bytes(kept.size))
+    (outcome,) = converge([plan(server.stack("maria"), [])], server.tools)
+    assert actions(outcome.plan)[0] == ("template", "make anew, its file is damaged")
+    assert server.done[0] == f"template {KEY}"
+    assert outcome.error == ""
+
+
+@pytest.mark.parametrize("step", ["create hans", f"{START}database-1", f"{START}server-1 silo-hans-cache-1", "admin"])
+def test_a_birth_that_was_cut_off_begins_anew(server, containers, step):
+    server.fail[step] = 137
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert outcome.error
+    assert server.routes() == {}
+    server.fail.clear()
+    server.done.clear()
+    (server.stack().directory / "database" / "half").touch()
+    todo = plan(server.stack(), containers())
+    assert todo.birth
+    (outcome,) = converge([todo], server.tools)
+    assert outcome.error == ""
+    assert server.done[0] == "rm --force server database cache"
+    assert server.done[1:6] == BIRTH
+    assert not (server.stack().directory / "database" / "half").exists()
+
+
+def test_a_database_that_somebody_put_in_place_is_taken_where_it_has_an_admin(server, hans, containers):
+    hans.marker.path.unlink()
+    todo = plan(hans, containers())
+    assert ("database", "take what is there, where it has an admin") in actions(todo)
+    (outcome,) = converge([todo], server.tools)
+    assert (outcome.error, server.done) == ("", ["up hans", "admins hans", "address hans.swissphoto.ch"])
+    assert hans.marker.path.exists()
+
+
+def test_a_database_without_an_admin_is_nobodys_and_gets_no_route(server, hans, containers):
+    hans.marker.path.unlink()
+    server.admins = "0"
+    (outcome,) = converge([plan(hans, containers())], server.tools)
+    assert outcome.error.startswith("its database has no admin, so it is nobody's; remove ")
+    assert (server.done[-1], server.routes()) == ("stop hans", {})
+
+
+@pytest.fixture
+def lost(server, hans):
+    """A tenant with a photo whose database is gone, as where a disk is not mounted."""
+    (hans.directory / "database" / "PG_VERSION").unlink()
+    (hans.uploads / "upload" / "photo.jpg").touch()
+    return hans
+
+
+REFUSED = "holds files, and there is no database of it in"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_no_empty_cloud_is_put_over_somebodys_photos(server, lost, whole):
+    if whole:
+        shutil.rmtree(lost.directory)
+    for outcomes in (rehearse([plan(lost, [])], server.tools), converge([plan(lost, [])], server.tools)):
+        assert [REFUSED in outcome.error for outcome in outcomes] == [True]
+    assert "'silo apply hans --anew'" in outcomes[0].error
+    assert server.done == []
+    assert not lost.birth.exists()
+
+
+def test_by_a_word_of_the_operator_it_begins_anew_and_the_files_stay(server, lost):
+    server.anew = ["hans"]
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert outcome.error == ""
+    assert server.done[:5] == BIRTH
+    assert (lost.uploads / "upload" / "photo.jpg").exists()
+    server.anew = []
+    assert server.stack().marker.path.exists()
+
+
+def test_a_plan_tells_of_a_template_and_makes_none(server):
+    (outcome,) = rehearse([plan(server.stack(), [])], server.tools)
+    assert actions(outcome.plan)[0] == ("template", "make")
+    assert (outcome.error, server.done, server.stock.store.all()) == ("", [], [])
+
+
+def test_before_the_first_run_a_plan_has_no_nas_to_look_at(server):
+    server.mounts.write_text("")
+    (outcome,) = rehearse([plan(server.stack(), [])], server.tools)
+    assert outcome.error == ""
+
+
+def test_a_template_that_nobody_needs_goes_where_all_went_well(server, hans, containers):
+    old = server.root / "nas" / ".templates" / "fedcba9876543210.json"
+    old.write_text("{}")
+    assert sweep(converge([plan(server.stack(), containers())], server.tools), server.tools) == []
+    server.fail["create maria"] = 1
+    assert sweep(converge([plan(server.stack("maria"), [])], server.tools), server.tools) == []
+    server.fail.clear()
+    outcomes = converge([plan(server.stack("maria"), [])], server.tools)
+    assert sweep(outcomes, server.tools) == ["fedcba9876543210"]
+    assert [kept.key for kept in server.stock.store.all()] == [KEY]
 
 
 def test_an_address_that_does_not_come_is_asked_for_anew_by_the_next_run(server, containers):
@@ -90,7 +232,6 @@ def test_a_plan_changes_nothing(server):
     [
         (None, "create"),
         ({"digest": "old"}, "recreate"),
-        ({"digest": "setup"}, "recreate"),
         ({"state": "exited", "health": ""}, "start"),
         ({"health": "unhealthy"}, "restart"),
         ({"health": "starting"}, "wait for it"),
@@ -185,35 +326,22 @@ def test_the_nas_is_looked_at_once_for_all(server):
     stacks = [server.stack(name) for name in ("hans", "maria", "peter")]
     stacks[1].uploads.rmdir()
     hans, maria, peter = converge([plan(stack, []) for stack in stacks], server.tools)
-    assert server.looks == [[stack.uploads for stack in stacks]]
+    assert server.looks == [[], [stack.uploads for stack in stacks]]
     assert (hans.error, peter.error) == ("", "")
     assert maria.error == f"{stacks[1].uploads} is missing on the NAS; an apply with its storage part creates it"
 
 
 def test_one_tenant_that_fails_does_not_keep_the_others_from_their_state(server):
-    server.fail["up hans with open set-up"] = 17
+    server.fail["create hans"] = 17
     hans, maria = converge([plan(server.stack(name), []) for name in ("hans", "maria")], server.tools)
-    assert "docker compose up failed with code 17" in hans.error
+    assert "docker compose create failed with code 17" in hans.error
     assert maria.error == ""
     assert list(server.routes()) == ["tenant-maria.yml"]
 
 
-@pytest.mark.parametrize("step", ["up hans with open set-up", "up hans"])
-def test_a_run_that_was_cut_off_is_completed_by_the_next(server, containers, step):
-    server.fail[step] = 137
-    converge([plan(server.stack(), [])], server.tools)
-    assert server.routes() == {}
-    server.fail.clear()
-    todo = plan(server.stack(), containers(server={"digest": "setup"}))
-    (outcome,) = converge([todo], server.tools)
-    assert outcome.error == ""
-    assert server.done[-3:] == ["up hans", f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
-    assert list(server.routes()) == ["tenant-hans.yml"]
-
-
-def test_a_route_that_stands_is_closed_while_set_up_has_to_be_open(server, hans, containers):
+def test_a_route_that_stands_is_closed_while_nobody_knows_whose_it_is(server, hans, containers):
     hans.marker.path.unlink()
-    server.fail["up hans with open set-up"] = 1
+    server.fail["up hans"] = 1
     converge([plan(hans, containers())], server.tools)
     assert server.routes() == {}
 
@@ -227,7 +355,7 @@ def test_the_pages_answer_for_a_new_tenant_while_its_stack_starts(server):
     run = server.run
     server.run = lambda command, environment: seen.append(server.routes()) or run(command, environment)
     converge([plan(server.stack(), [])], server.tools)
-    assert seen == [STARTING, STARTING]
+    assert seen == [STARTING] * 3
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 
@@ -254,7 +382,7 @@ def test_a_route_that_alone_is_missing_is_opened_without_a_look_at_the_nas(serve
 
 
 def test_no_page_promises_a_start_that_has_failed(server):
-    server.fail["up hans"] = 1
+    server.fail["create hans"] = 1
     converge([plan(server.stack(), [])], server.tools)
     assert server.routes() == {}
 
@@ -292,7 +420,6 @@ def test_secrets_belong_to_the_tenant_alone(server, hans):
 
 
 def test_a_password_that_the_database_does_not_know_is_refused(server, hans, containers):
-    (hans.directory / "database" / "PG_VERSION").write_text("17")
     secrets = {"database_password": "other", "cache_password": "Csecret", "valkey.conf": "Csecret\n"}
     (outcome,) = converge([plan(server.stack(secrets=secrets), containers())], server.tools)
     assert outcome.error.startswith("its database was made with another password than that of its vault.yml")
@@ -354,7 +481,7 @@ def test_a_slice_is_there_before_the_containers_and_is_read_again_only_where_it_
     todo = plan(server.stack(slice="MemoryMax=1\n"), [])
     assert ("silo-hans.slice", "write") in actions(todo)
     converge([todo], server.tools)
-    assert server.done[:2] == ["daemon-reload", "up hans with open set-up"]
+    assert server.done[1:3] == ["daemon-reload", "create hans"]
     server.done.clear()
     assert plan(server.stack(slice="MemoryMax=1\n"), containers()).changes == ()
     converge([plan(server.stack(slice="MemoryMax=2\n"), containers())], server.tools)

@@ -97,6 +97,13 @@ def test_one_tenants_containers_are_asked_for_by_its_name(answers):
     assert "ch.swissphoto.silo.tenant%3Dhans" in asked[0]
 
 
+def test_the_end_of_a_log_is_read_as_it_is_and_no_more_of_it_than_has_a_bound(answers, monkeypatch):
+    monkeypatch.setattr(engine, "LONGEST_LOG", 8)
+    path, asked = answers(200, "ready, and much more")
+    assert engine.log("7f3a", path) == b"ready, a"
+    assert asked == ["/containers/7f3a/logs?stdout=1&stderr=1&tail=1000"]
+
+
 def test_a_refusal_is_told(answers):
     path, _asked = answers(500, '{"message": "no space left"}')
     with pytest.raises(StackError, match="the Docker Engine answers /containers/json with 500: .*no space left"):

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import health
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import OPEN_SETUP, Compose
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 
@@ -23,8 +23,8 @@ class Engine:
         self.slept += 1
 
 
-def wait(engine, seconds=5.0):
-    return health.wait("hans", seconds, engine.look, engine.sleep)
+def wait(engine, seconds=5.0, services=()):
+    return health.wait("hans", seconds, services, engine.look, engine.sleep)
 
 
 def test_who_is_well_is_not_waited_for(containers):
@@ -58,40 +58,53 @@ def test_the_wait_ends(containers):
     assert wait(Engine(containers(server={"health": "starting"})), seconds=0) is False
 
 
-@pytest.mark.parametrize("environment", [None, OPEN_SETUP])
-def test_where_all_is_well_compose_is_called_once_and_does_not_wait(tmp_path, environment):
-    seen = []
-
-    def run(command, given):
-        seen.append((command[4:], given))
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    Compose(tmp_path / "hans", 10, run, lambda tenant, seconds: (tenant, seconds) == ("hans", 10)).up(environment)
-    assert seen == [(("up", "--detach", "--quiet-pull", "--remove-orphans"), environment or {})]
+def test_those_services_are_waited_for_that_were_started(containers):
+    waiting = {"state": "created", "health": ""}
+    assert wait(Engine(containers(server=waiting, cache=waiting)), services=["database"])
 
 
-def test_one_service_is_changed_without_a_look_at_what_it_waits_for(tmp_path):
-    seen = []
+class Calls:
+    """Commands, written down; one that waits ends with a code."""
 
-    def run(command, _environment):
-        seen.append(command[4:])
-        return subprocess.CompletedProcess(command, 0, "", "")
+    def __init__(self, code=0):
+        self.made, self.code = [], code
 
-    Compose(tmp_path / "hans", 10, run, lambda _tenant, _seconds: True).up(only="server")
-    assert seen == [("up", "--detach", "--quiet-pull", "--remove-orphans", "--no-deps", "server")]
+    def __call__(self, command, environment):
+        assert environment == {}
+        self.made.append(command[4:] if command[1] == "compose" else command[1:])
+        code = self.code if "--wait" in command else 0
+        return subprocess.CompletedProcess(command, code, "", "container silo-hans-server-1 exited\n")
+
+
+UP = ("up", "--detach", "--quiet-pull", "--remove-orphans")
+
+
+def test_where_all_is_well_compose_is_called_once_and_does_not_wait(tmp_path):
+    calls = Calls()
+    Compose(tmp_path / "hans", 10, calls, lambda *asked: asked == ("hans", 10, ())).up()
+    assert calls.made == [UP]
+
+
+def test_what_is_made_is_started_without_what_it_waits_for(tmp_path):
+    calls = Calls()
+    Compose(tmp_path / "x", 10, calls, lambda *asked: asked == ("hans", 10, ["database"]), "hans").start(["database"])
+    assert calls.made == [("start", "silo-hans-database-1")]
+
+
+def test_where_a_started_one_is_not_well_compose_says_why(tmp_path):
+    calls = Calls(code=1)
+    with pytest.raises(StackError, match=r"docker compose up failed with code 1: container silo-hans-server-1 exited"):
+        Compose(tmp_path / "hans", 10, calls, lambda *_asked: False).start(["server"])
+    assert calls.made[-1] == (*UP, "--wait", "--wait-timeout", "10", "--no-deps", "server")
 
 
 def test_where_something_is_not_compose_says_what(tmp_path):
-    seen = []
-
-    def run(command, given):
-        seen.append((command[4:], given))
-        return subprocess.CompletedProcess(
-            command, int("--wait" in command), "", "container silo-hans-server-1 exited\n"
-        )
-
+    calls = Calls(code=1)
     with pytest.raises(StackError, match=r"docker compose up failed with code 1: container silo-hans-server-1 exited"):
-        Compose(tmp_path / "hans", 10, run, lambda _tenant, _seconds: False).up(OPEN_SETUP)
-    (_first, (again, environment)) = seen
-    assert again[-3:] == ("--wait", "--wait-timeout", "10")
-    assert environment == OPEN_SETUP
+        Compose(tmp_path / "hans", 10, calls, lambda *_asked: False).up()
+    assert calls.made[-1] == (*UP, "--wait", "--wait-timeout", "10")
+
+
+def test_the_last_word_of_a_log_is_told_and_bounded(tmp_path):
+    told = subprocess.CompletedProcess([], 0, "first\n" + "x" * 1000 + "\n\n", "")
+    assert Compose(tmp_path / "hans", 10, lambda *_given: told).last_words("server") == "x" * 300

@@ -1,49 +1,82 @@
-"""The first admin: created, found again, or told why not."""
+"""What is asked of a photo server: in which order, with whose session, and what is told where it refuses."""
+
+import json
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.immich import create_admin
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import immich
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Admin, StackError
 
+PLACEHOLDER = Admin("http://10.83.0.18:2283", "placeholder@silo.invalid", "Psecret")
 ADMIN = Admin("http://10.83.0.18:2283", "hans@example.ch", "Asecret")
 
 
-def server(**codes):
-    asked = []
+class PhotoServer:
+    """Answers each path with what it was told, or with what is right."""
 
-    def post(url, body):
-        path = url.removeprefix(ADMIN.url)
-        asked.append((path, sorted(body)))
-        return codes[path.rsplit("/", 1)[1].replace("-", "_")], "answer"
+    RIGHT = {"login": (201, json.dumps({"accessToken": "token"})), "me": (200, ""), "change-password": (200, "")}
 
-    return post, asked
+    def __init__(self, **answers):
+        self.answers = {**self.RIGHT, **{path.replace("_", "-"): answer for path, answer in answers.items()}}
+        self.asked = []
 
-
-def test_it_is_created():
-    post, asked = server(admin_sign_up=201)
-    create_admin(ADMIN, post)
-    assert asked == [("/api/auth/admin-sign-up", ["email", "name", "password"])]
-
-
-def test_it_is_found_again_after_a_run_that_was_cut_off():
-    post, asked = server(admin_sign_up=400, login=201)
-    create_admin(ADMIN, post)
-    assert asked[-1] == ("/api/auth/login", ["email", "password"])
+    def ask(self, url, body, token="", method="POST"):
+        name = url.rsplit("/", 1)[1]
+        self.asked.append((method, name, token, body))
+        answer = self.answers.get(name, (200, ""))
+        return answer.pop(0) if isinstance(answer, list) else answer
 
 
-def test_an_instance_that_is_somebody_elses_is_not_taken():
-    post, _asked = server(admin_sign_up=400, login=401)
-    with pytest.raises(StackError, match="already has an admin"):
-        create_admin(ADMIN, post)
+def test_the_placeholder_signs_up_and_nobody_after_it():
+    server = PhotoServer(admin_sign_up=[(201, ""), (400, "The server already has an admin")])
+    immich.sign_up(PLACEHOLDER, server.ask)
+    assert [(name, body["email"]) for _method, name, _token, body in server.asked] == [
+        ("admin-sign-up", PLACEHOLDER.email),
+        ("admin-sign-up", f"second-{PLACEHOLDER.email}"),
+    ]
 
 
-def test_a_fault_is_told():
-    post, _asked = server(admin_sign_up=500)
-    with pytest.raises(StackError, match="the photo server answers 500: answer"):
-        create_admin(ADMIN, post)
+def test_a_set_up_that_stays_open_is_refused():
+    server = PhotoServer(admin_sign_up=[(201, ""), (201, "")])
+    with pytest.raises(StackError, match="set-up stays open: a second sign-up is answered with 201"):
+        immich.sign_up(PLACEHOLDER, server.ask)
+
+
+def test_a_photo_server_that_takes_no_admin_is_told():
+    with pytest.raises(StackError, match="cannot be created, the photo server answers 500: broken"):
+        immich.sign_up(PLACEHOLDER, PhotoServer(admin_sign_up=(500, "broken")).ask)
+
+
+def test_an_instance_is_handed_over_in_one_session_that_ends():
+    server = PhotoServer()
+    immich.hand_over(PLACEHOLDER, ADMIN, server.ask)
+    assert server.asked == [
+        ("POST", "login", "", {"email": PLACEHOLDER.email, "password": "Psecret"}),
+        ("PUT", "me", "token", {"email": ADMIN.email, "name": ADMIN.email}),
+        (
+            "POST",
+            "change-password",
+            "token",
+            {"password": "Psecret", "newPassword": "Asecret", "invalidateSessions": True},
+        ),
+        ("POST", "logout", "token", {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"login": (401, "")}, "the placeholder of the template cannot log in, the photo server answers 401"),
+        ({"login": (201, "no JSON")}, "the placeholder of the template cannot log in, the photo server answers 201"),
+        ({"me": (400, "taken")}, "the admin's address cannot be set, the photo server answers 400: taken"),
+        ({"change_password": (400, "Wrong")}, "the admin's password cannot be set, the photo server answers 400"),
+    ],
+)
+def test_what_is_refused_is_told(answers, said):
+    with pytest.raises(StackError, match=said):
+        immich.hand_over(PLACEHOLDER, ADMIN, PhotoServer(**answers).ask)
 
 
 def test_a_server_that_does_not_answer_is_told():
-    with pytest.raises(
-        StackError, match=r"the photo server does not answer at http://127.0.0.1:9/api/auth/admin-sign-up"
-    ):
-        create_admin(Admin("http://127.0.0.1:9", "hans@example.ch", "Asecret"))
+    away = Admin("http://127.0.0.1:9", "hans@example.ch", "Asecret")
+    with pytest.raises(StackError, match=r"the photo server does not answer at http://127.0.0.1:9/api/auth/login"):
+        immich.hand_over(PLACEHOLDER, away)

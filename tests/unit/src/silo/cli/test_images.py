@@ -10,6 +10,15 @@ from silo.cli import images as command
 
 DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 POLICY = {"traefik": f"docker.io/library/traefik:v1.0@{DIGEST}", "pages": "docker.io/library/nginx:1"}
+TEMPLATE = images.Template(
+    "nas1",
+    "6d1f0e5c2b7a9384",
+    "ghcr.io/immich-app/immich-server:v3.0.3",
+    f"ghcr.io/immich-app/postgres@{OTHER}",
+    "vectorchord",
+    "2026-11-30T19:12:00+00:00",
+    36 * 1024**2,
+)
 RUNNING = (images.Running("silo1", "silo-traefik-traefik-1", POLICY["traefik"], (DIGEST,), "running"),)
 
 
@@ -29,8 +38,9 @@ def run(monkeypatch, tmp_path):
     file.parent.mkdir(parents=True)
     file.write_text("silo_images:\n" + "".join(f"  {name}: {text}\n" for name, text in POLICY.items()))
 
-    def of(*arguments, policy=POLICY, problems=()):
-        monkeypatch.setattr(command.images, "read", lambda _inventory: (policy, RUNNING, problems))
+    def of(*arguments, policy=POLICY, problems=(), templates=()):
+        answers = images.Answers(policy, RUNNING, templates, problems)
+        monkeypatch.setattr(command.images, "read", lambda _inventory: answers)
         monkeypatch.setattr(command.images, "Registry", Asked)
         return CliRunner().invoke(cli.main, ["-i", str(tmp_path), "images", *arguments], env={"COLUMNS": "200"})
 
@@ -51,8 +61,17 @@ def test_what_runs_alone_asks_no_registry(run):
     assert result.exit_code == 0, result.output
 
 
+def test_templates_are_shown_by_what_they_are_made_of(run):
+    lines = run("--list", templates=(TEMPLATE,)).output.splitlines()
+    (line,) = (line for line in lines if TEMPLATE.key in line)
+    assert line.split() == [
+        *(TEMPLATE.key, "nas1", "immich-server:v3.0.3", OTHER[:19], "vectorchord", "2026-11-30", "36", "MiB")
+    ]
+
+
 def test_for_machines(run):
-    found = json.loads(run("--json").stdout)
+    found = json.loads(run("--json", templates=(TEMPLATE,)).stdout)
+    assert [(one["nas"], one["key"]) for one in found["templates"]] == [("nas1", TEMPLATE.key)]
     assert found["problems"] == []
     assert found["images"][0]["runs"] == {"silo1": [DIGEST]}
 

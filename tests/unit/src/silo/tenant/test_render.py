@@ -97,7 +97,7 @@ def test_a_change_makes_those_containers_new_that_it_concerns(stack, changes, se
 @pytest.mark.parametrize(
     ("secret", "services"),
     [
-        ("database_password", {"server", "database"}),
+        ("database_password", {"server"}),
         ("cache_password", {"server", "cache"}),
         ("admin_password", set()),
     ],
@@ -165,7 +165,6 @@ GUESSES = [
     "/api/auth/login",
     "/api/AUTH/Login/",
     "/api/auth/change-password",
-    "/api/auth/admin-sign-up",
     "/api/auth/pin-code",
     "/api/auth/session/unlock",
     "/api/oauth/callback",
@@ -245,3 +244,26 @@ def test_a_closed_route_leads_to_the_page_in_the_language_of_the_customer(stack,
 
 def test_no_text_of_a_customer_reaches_a_file_that_traefik_takes_for_a_template(stack):
     assert "evil" not in stack(tenant_email="evil@example.ch").route
+
+
+TAKEN = [
+    "/api/auth/admin-sign-up",
+    "/api/Auth/ADMIN-sign-up/",
+    "/api/admin/database-backups/start-restore",
+    "/api/admin/database-backups/upload",
+    "/api/admin/maintenance",
+    "/api/admin/maintenance/",
+]
+KEPT = [*GUESSES, *WORK, "/api/admin/database-backups", "/api/admin/maintenance/status", "/api/admin/users"]
+
+
+def test_what_could_make_an_instance_somebody_elses_is_refused_for_good(stack):
+    http = yaml.safe_load(stack().route)["http"]
+    router = http["routers"]["tenant-hans-refused"]
+    assert router["middlewares"] == ["tenant-hans-refused"]
+    assert http["middlewares"]["tenant-hans-refused"] == {"ipAllowList": {"sourceRange": ["255.255.255.255/32"]}}
+    pattern = re.compile(router["rule"].removeprefix("PathRegexp(`").removesuffix("`)"))
+    assert [path for path in TAKEN if not pattern.search(path)] == []
+    assert [path for path in KEPT if pattern.search(path)] == []
+    # Traefik takes the longest rule, and it has to be longer than those of the whole.
+    assert len(router["rule"]) > len(http["routers"]["tenant-hans-api"]["rule"])

@@ -101,7 +101,7 @@ def test_a_server_gets_the_compose_file_as_it_was():
 def test_where_files_lie_and_who_mounts_them():
     assert services.folders() == ("backups", "database", "queue")
     assert services.mounts() == {
-        "database_password": ["server", "database"],
+        "database_password": ["server"],
         "cache_password": ["server", "cache"],
         "valkey.conf": ["cache"],
         "immich.json": ["server"],
@@ -112,6 +112,19 @@ def test_every_file_that_a_service_mounts_is_rendered():
     files = render(derive("hans", templates.HANS), SECRETS)
     assert set(services.secret_files()) == set(files.secrets)
     assert services.configuration_files() == (CONFIGURATION,)
+
+
+def test_a_tenant_may_keep_a_database_of_its_own_image():
+    """And the rest of it has the images of the policy, and no other container is made anew."""
+    own = "ghcr.io/immich-app/postgres:14-vectorchord0.4.3@sha256:" + "0" * 64
+    policy = render(derive("hans", templates.HANS), SECRETS)
+    kept = render(derive("hans", {**templates.HANS, "tenant_database_image": own}), SECRETS)
+    changed = set(kept.env.splitlines()) ^ set(policy.env.splitlines())
+    assert {line for line in changed if "_DIGEST=" not in line} == {
+        "DATABASE_IMAGE=database:1",
+        f"DATABASE_IMAGE={own}",
+    }
+    assert {name for name in kept.digests if kept.digests[name] != policy.digests[name]} == {"database"}
 
 
 def test_the_defaults_are_those_of_the_mission():
@@ -141,8 +154,9 @@ def test_a_fourth_container_is_made_by_the_module(fourth, tmp_path):
         **{"digests": rendered.digests, "secrets": rendered.secrets, "name": "hans", "host_name": fourth.host_name},
         **{"state": "running", "uid": fourth.uid, "storage": fourth.storage, "photo_server": fourth.photo_server},
         **{"email": fourth.email, "admin_password": "Asecret", "app_quota": fourth.app_quota},
+        "template": "0123456789abcdef",
     }
-    places = {"directory": tmp_path, "routes_directory": tmp_path}
+    places = {"directory": tmp_path, "routes_directory": tmp_path, "anew": []}
     told = {"compose": services.compose_file(), "mounts": services.mounts(), "folders": services.folders()}
     made = stack(item, {**places, **told})
     assert tmp_path / "hans" / "thumbs" in [directory.path for directory in made.directories]
@@ -212,9 +226,9 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("address: 3", "address: 2", "address is 2; it must be a number from 2 to 7 that no other service has"),
-        ("address: 3", "address: 8", "address is 8; it must be a number from 2 to 7"),
-        ("address: 3", "adress: 3", "x-silo has adress; the keys are address, environment, memory, port, variables"),
+        ("address: 3", "address: 2", "address is 2; a number from 2 to 7 that no other service has is right"),
+        ("address: 3", "address: 8", "address is 8; a number from 2 to 7"),
+        ("address: 3", "adress: 3", "x-silo has adress; address, environment, image, memory, port, variables are"),
         ("port: 5432", "port: many", "x-silo cannot be read"),
         ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; name a setting of"),
         ("memory: tenant_cache_memory\n      ", "", "a setting as memory or a size as mem_limit"),

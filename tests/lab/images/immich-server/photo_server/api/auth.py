@@ -9,7 +9,7 @@ from photo_server.api import views
 from photo_server.api.access import COOKIE, Call, Route, is_https
 from photo_server.api.bodies import Body, parse_id, reply
 from photo_server.credentials import hash_password, new_token, token_digest, verify_password
-from photo_server.errors import ApiError
+from photo_server.errors import ApiError, invalid
 
 _SECONDS_OF_A_COOKIE = 400 * 24 * 3600
 _NOBODY = hash_password("")
@@ -17,11 +17,11 @@ _NOBODY = hash_password("")
 
 
 async def sign_up(call: Call) -> web.Response:
-    """Makes the first admin; nobody has to prove anything."""
-    if not call.server.environment.allow_setup:
-        raise ApiError(400, "Admin setup is disabled")
+    """Makes the first admin; nobody has to prove anything, and the password may be of any length."""
     body = await Body.of(call.request)
     email, password, name = body.email(), body.text("password"), body.text("name")
+    if not call.server.environment.allow_setup:
+        raise ApiError(400, "Admin setup is disabled")
     stored = await asyncio.to_thread(hash_password, password)
     admin = await call.store.create_first_admin(email, stored, name)
     if admin is None:
@@ -74,19 +74,22 @@ async def logout(call: Call) -> web.Response:
 
 
 async def change_password(call: Call) -> web.Response:
-    """Needs the old password; may end all other sessions."""
+    """Needs the old password; ends all other sessions, whatever `invalidateSessions` says.
+
+    That the password should be changed stays as it was: Immich forgets it only where a user is updated.
+    """
     body = await Body.of(call.request)
     password, new_password = body.text("password"), body.text("newPassword")
+    body.flag("invalidateSessions")
     if len(new_password) < 8:
-        raise ApiError(400, "newPassword must be longer than or equal to 8 characters")
+        raise invalid("newPassword", "Too small: expected string to have >=8 characters")
     if not await asyncio.to_thread(verify_password, password, call.user.password):
         raise ApiError(400, "Wrong password")
     stored = await asyncio.to_thread(hash_password, new_password)
-    user = await call.store.update_user(call.user.id, {"password": stored, "should_change_password": False})
+    user = await call.store.update_user(call.user.id, {"password": stored})
     if user is None:
         raise ApiError(400, "User not found")
-    if body.flag("invalidateSessions"):
-        await call.store.end_sessions(user.id, token_digest(call.caller.token or ""))
+    await call.store.end_sessions(user.id, token_digest(call.caller.token or ""))
     return reply(views.user(user))
 
 

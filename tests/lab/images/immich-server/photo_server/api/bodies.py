@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from photo_server.errors import ApiError
+from photo_server.errors import ApiError, invalid
 
 
 class Body:
@@ -31,10 +31,10 @@ class Body:
         return cls(values)
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string that is not empty."""
+        """A string; it may be empty."""
         value = self.values.get(name, default)
-        if not isinstance(value, str) or not value:
-            raise ApiError(400, f"{name} should not be empty, {name} must be a string")
+        if not isinstance(value, str):
+            raise invalid(name, "Invalid input: expected string")
         return value
 
     def email(self) -> str:
@@ -42,28 +42,28 @@ class Body:
         value = self.text("email").strip().lower()
         local, _, domain = value.partition("@")
         if not local or not domain or " " in value or "@" in domain:
-            raise ApiError(400, "email must be an email")
+            raise invalid("email", "Invalid email address")
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
         """True or false."""
         value = self.values.get(name, default)
         if not isinstance(value, bool):
-            raise ApiError(400, f"{name} must be a boolean value")
+            raise invalid(name, "Invalid input: expected boolean")
         return value
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number in a range."""
         value = self.values.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ApiError(400, f"{name} must be a number from {least} to {most}")
+            raise invalid(name, f"Invalid input: expected a number from {least} to {most}")
         return value
 
     def texts(self, name: str) -> list[str]:
         """A list of strings."""
         value = self.values.get(name)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ApiError(400, f"{name} must be a list of strings")
+            raise invalid(name, "Invalid input: expected array of strings")
         return value
 
     def ids(self, name: str = "ids") -> list[UUID]:
@@ -82,7 +82,7 @@ def parse_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise ApiError(400, "id must be a UUID") from None
+        raise invalid("id", "Invalid UUID") from None
 
 
 def parse_time(name: str, text: str | None) -> datetime:
@@ -90,7 +90,7 @@ def parse_time(name: str, text: str | None) -> datetime:
     try:
         value = datetime.fromisoformat(text or "")
     except ValueError:
-        raise ApiError(400, f"{name} must be a date string") from None
+        raise invalid(name, "Invalid ISO datetime") from None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 

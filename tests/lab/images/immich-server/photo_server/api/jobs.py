@@ -6,8 +6,11 @@ from aiohttp import web
 
 from photo_server.api.access import Call, Route
 from photo_server.api.bodies import Body, reply
-from photo_server.errors import ApiError
-from photo_server.queues import WORKED, Counts, Queue
+from photo_server.errors import ApiError, invalid
+from photo_server.queues import Counts, Queue
+
+_NOT_STARTED = ("backgroundTask", "search", "notifications", "workflow", "integrityCheck", "editor")
+"""Queues that are filled by what happens, and by no command."""
 
 
 def _statistics(counts: Counts) -> dict[str, int]:
@@ -51,22 +54,22 @@ async def legacy_command(call: Call) -> web.Response:
     elif command == "clear-failed":
         await queue.clear_failed()
     else:
-        raise ApiError(400, "command must be one of start, pause, resume, empty, clear-failed")
+        raise invalid("command", "Invalid option: expected one of start, pause, resume, empty, clear-failed")
     return reply(await _legacy(queue))
 
 
 async def _start(call: Call, queue: Queue, force: bool) -> None:
-    counts = await queue.counts()
-    if counts.active or counts.waiting:
+    """Jobs that wait are no reason to refuse; they are then there twice."""
+    if queue.name in _NOT_STARTED:
+        raise ApiError(400, f"Invalid job name: {queue.name}")
+    if (await queue.counts()).active:
         raise ApiError(400, "Job is already running")
     if queue.name == "smartSearch":
         ids = await call.store.assets_without_embedding(force)
     elif queue.name == "thumbnailGeneration":
         ids = await call.store.assets_without_thumbnail(force)
-    elif queue.name in ("faceDetection", "ocr"):
-        ids = []  # the stand-in's machine learning finds no faces and no text, so that none are missing
     else:
-        raise ApiError(400, f"The stand-in works on {' and '.join(WORKED)} only")
+        ids = []  # the stand-in makes nothing of these, so that nothing is missing
     await queue.add([str(asset_id) for asset_id in ids])
 
 
@@ -83,7 +86,10 @@ async def get(call: Call) -> web.Response:
 async def update(call: Call) -> web.Response:
     """Pauses a queue or lets it go on."""
     queue, body = _named(call), await Body.of(call.request)
-    await queue.pause(body.flag("isPaused"))
+    paused = body.flag("isPaused", default=(await queue.counts()).paused)
+    if paused and queue.name == "backgroundTask":
+        raise ApiError(400, "The BackgroundTask queue cannot be paused")
+    await queue.pause(paused)
     return reply(await _view(queue))
 
 
@@ -96,7 +102,7 @@ async def failures(call: Call) -> web.Response:
 def _named(call: Call) -> Queue:
     queue = call.server.queues.get(call.request.match_info["name"])
     if queue is None:
-        raise ApiError(400, "name must be the name of a queue")
+        raise invalid("name", f"Invalid option: expected one of {', '.join(call.server.queues)}")
     return queue
 
 

@@ -43,7 +43,7 @@ async def _answer(request: web.Request, handler: _Next) -> web.StreamResponse:
     try:
         return await handler(request)
     except ApiError as error:
-        return reply({"message": error.message}, status=error.status)
+        return reply(error.body, status=error.status)
     except web.HTTPException as error:
         if error.status < 400:
             raise

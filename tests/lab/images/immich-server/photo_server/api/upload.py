@@ -40,7 +40,8 @@ async def upload(call: Call) -> web.Response:
             return _answer(known[checksum], "duplicate")
     form = _Form()
     try:
-        await _receive(call, form)
+        with call.server.memory.upload():
+            await _receive(call, form)
     except ApiError:
         await remove(*form.paths())
         await _drain(call.request)

@@ -10,7 +10,7 @@ from photo_server.api import views
 from photo_server.api.access import Call, Route
 from photo_server.api.bodies import Body, parse_id, reply
 from photo_server.credentials import hash_password
-from photo_server.errors import ApiError
+from photo_server.errors import ApiError, invalid
 from photo_server.media import remove
 from photo_server.records import User
 
@@ -22,15 +22,33 @@ async def me(call: Call) -> web.Response:
     return reply(views.user(call.user))
 
 
+async def update_me(call: Call) -> web.Response:
+    """Changes one's own e-mail, name or password; a password that is set here need not be changed any more."""
+    user, body = call.user, await Body.of(call.request)
+    values: dict[str, Any] = {"name": body.text("name")} if "name" in body.values else {}
+    if "email" in body.values:
+        values["email"] = body.email()
+        known = await call.store.user_by_email(values["email"])
+        if known and known.id != user.id:
+            raise ApiError(400, "Email is not available")
+    if password := body.text("password", ""):
+        values["password"] = await asyncio.to_thread(hash_password, password)
+        values["should_change_password"] = False
+    changed = await call.store.update_user(user.id, values) if values else user
+    if changed is None:
+        raise ApiError(400, "Email is not available")
+    return reply(views.user(changed))
+
+
 async def create(call: Call) -> web.Response:
     """A new user; the password is theirs to change."""
     body = await Body.of(call.request)
     values = {"email": body.email(), "name": body.text("name"), **await _changes(body)}
     if "password" not in values:
-        raise ApiError(400, "password should not be empty, password must be a string")
+        raise invalid("password", "Invalid input: expected string")
     user = await call.store.create_user(values)
     if user is None:
-        raise ApiError(400, "User exists")
+        raise ApiError(400, "Email is not available")
     return reply(views.user(user), status=201)
 
 
@@ -114,6 +132,7 @@ async def _changes(body: Body) -> dict[str, Any]:
 
 ROUTES = (
     Route("GET", "/api/users/me", me, "user.read"),
+    Route("PUT", "/api/users/me", update_me, "user.update"),
     Route("GET", "/api/assets/statistics", my_statistics, "asset.statistics"),
     Route("POST", "/api/admin/users", create, "adminUser.create", admin=True),
     Route("GET", "/api/admin/users", list_all, "adminUser.read", admin=True),

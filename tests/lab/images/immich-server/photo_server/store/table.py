@@ -10,6 +10,11 @@ class Table:
         """`pool` is connected to a migrated database."""
         self._pool = pool
 
+    @property
+    def pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        """The connections, for work on whole tables."""
+        return self._pool
+
     async def close(self) -> None:
         """Ends the connections."""
         await self._pool.close()

@@ -34,8 +34,8 @@ class Users(Table):
             if await connection.fetchval('SELECT exists(SELECT FROM "user" WHERE "isAdmin")'):
                 return None
             row = await connection.fetchrow(
-                'INSERT INTO "user" ("email", "password", "name", "isAdmin", "shouldChangePassword", "storageLabel")'
-                " VALUES ($1, $2, $3, true, false, 'admin') RETURNING *",
+                'INSERT INTO "user" ("email", "password", "name", "isAdmin", "storageLabel")'
+                " VALUES ($1, $2, $3, true, 'admin') RETURNING *",
                 email,
                 password,
                 name,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from aiohttp import web
 from PIL import UnidentifiedImageError
 
-from machine_learning import embedding
-from machine_learning.request import BadEntries, Task, parse_entries
+from immich_ml import embedding
+from immich_ml.request import BadEntries, Task, parse_entries
 
 _log = logging.getLogger("machine_learning")
 _MAX_BODY = 64 * 1024 * 1024
@@ -20,6 +21,9 @@ _WORKER = asyncio.Lock()
 """One prediction at a time, as one worker of the real service has the processors to itself."""
 _SECONDS = float(os.environ.get("STAND_IN_SECONDS", "0"))
 """How long a prediction takes at least, as a model would."""
+_IDLE = {"none": 0, "real": 220}[os.environ.get("STAND_IN_COSTS") or "none"]
+_BALLAST = bytearray(b"\1") * (_IDLE * 1024**2)
+"""With what this process has itself, the 240 MiB of the real one before its first model."""
 
 
 async def root(_request: web.Request) -> web.Response:
@@ -101,7 +105,7 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
 
 
 def main() -> None:
-    """Serves until SIGTERM."""
+    """Serves until SIGTERM. Raises OSError where there is no folder for temporary files, which the real one needs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     app = web.Application(client_max_size=_MAX_BODY, middlewares=[web.middleware(_errors)])
     app.router.add_get("/", root)
@@ -110,7 +114,10 @@ def main() -> None:
     host = os.environ.get("IMMICH_HOST", "[::]").strip("[]")
     port = int(os.environ.get("IMMICH_PORT", "3003"))
     _log.info("listening on port %d", port)
-    web.run_app(app, host=None if host == "::" else host, port=port, access_log=None, print=None, shutdown_timeout=2)
+    with tempfile.TemporaryFile():
+        web.run_app(
+            app, host=None if host == "::" else host, port=port, access_log=None, print=None, shutdown_timeout=2
+        )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What the stand-in for the photo server names of redis; no cache is behind it."""
