@@ -226,9 +226,13 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("address: 3", "address: 2", "address is 2; a number from 2 to 7 that no other service has is right"),
-        ("address: 3", "address: 8", "address is 8; a number from 2 to 7"),
-        ("address: 3", "adress: 3", "x-silo has adress; address, environment, image, memory, port, variables are"),
+        ("address: 3", "address: 2", "address is 2; it must be a number from 2 to 7 that no other service has"),
+        ("address: 3", "address: 8", "address is 8; it must be a number from 2 to 7"),
+        (
+            "address: 3",
+            "adress: 3",
+            "x-silo has adress; the keys are address, environment, image, memory, port, variables",
+        ),
         ("port: 5432", "port: many", "x-silo cannot be read"),
         ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; name a setting of"),
         ("memory: tenant_cache_memory\n      ", "", "a setting as memory or a size as mem_limit"),
