@@ -16,11 +16,13 @@ from .stack import Change, Container, Directory, File, FileDiff, Stack
 class Plan:
     """The work on one stack, in the order in which it is done.
 
-    `close`: the route is removed, or points to the pages, before anything else. `announce`: without a route, the pages
-    answer at the address while the stack starts, and its certificate arrives. `forget`: an interrupted run left the
-    route of `announce`. `strays`: ids of containers that an interrupted run left. `first`: the first admin must be
-    created. `up`, `stop`, `down`: the run of Compose that is needed. `restart`: services that are unhealthy, or whose
-    mounted files have changed. `app_quota`: the photo server's own quota of the customer is set once the stack runs.
+    `close`: the route is removed, or points to the pages, before anything else.
+    `announce`: without a route, the pages answer at the address while the stack starts, and its certificate arrives.
+    `forget`: an interrupted run left the route of `announce`.
+    `strays`: ids of containers that an interrupted run left. `first`: the first admin must be created.
+    `up`, `stop`, `down`: the run of Compose that is needed.
+    `restart`: services that are unhealthy, or whose mounted files have changed.
+    `app_quota`: the photo server's own quota of the customer is set once the stack runs.
     `open`: the route is written after everything else. `anew`: there was none before.
     """
 
