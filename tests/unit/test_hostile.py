@@ -119,7 +119,7 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
         "secrets": rendered.secrets,
     }
     places = {"directory": "/srv/silo/tenants", "routes_directory": "/srv/silo/traefik/routes"}
-    made = stack(item, {**places, "compose": compose_file(), "mounts": mounts(), "folders": folders()})
+    made = stack(item, {**places, "anew": [], "compose": compose_file(), "mounts": mounts(), "folders": folders()})
     home = Path("/srv/silo/tenants") / name
     others = {UNITS / f"silo-{name}.slice"}
     for part in (*made.files, *made.directories):

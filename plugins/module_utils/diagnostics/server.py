@@ -68,7 +68,7 @@ def open_ports(server: Server) -> Finding | None:
 
 @check("ssh", scope="server", selections=BOTH)
 def ssh_keys_only(server: Server) -> Finding | None:
-    """Check that SSH takes keys alone, where the operator wants it so."""
+    """Check that SSH accepts keys only, if the operator wants that."""
     if not server.expected.flag("ssh_keys_only"):
         return None
     try:
@@ -76,7 +76,7 @@ def ssh_keys_only(server: Server) -> Finding | None:
     except CommandError as error:
         problem = " ".join(str(error).split())
     fix = "run playbooks/site.yml, which does not lock you out; to keep passwords, set host_ssh_keys_only to false"
-    return _problem(problem, "keys alone", fix, "login without a key is possible: ")
+    return _problem(problem, "keys only", fix, "login without a key is possible: ")
 
 
 @check("live_restore", scope="server")

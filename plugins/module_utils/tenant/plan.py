@@ -17,15 +17,15 @@ from .stack import Change, Container, Directory, File, FileDiff, Stack
 class Plan:
     """The work on one stack, in the order in which it is done.
 
-    `close`: the route is taken away, or turned to the pages, before anything else.
-    `announce`: where there is no route, the pages answer at the address, and its certificate comes, while it starts.
-    `forget`: of what was announced, a run that was cut off left the route.
-    `strays`: containers, by id, that a run left which was cut off. `first`: it is not set up to the end.
+    `close`: the route is removed, or points to the pages, before anything else.
+    `announce`: without a route, the pages answer at the address while the stack starts, and its certificate arrives.
+    `forget`: an interrupted run left the route of `announce`.
+    `strays`: ids of containers that an interrupted run left. `first`: it is not set up completely.
     `birth`: it has no database, and gets one from the template of its images.
     `up`, `stop`, `down`: the run of Compose that is needed.
-    `restart`: services that are not well, or whose mounted files were changed under them.
-    `app_quota`: the photo server's own quota of the customer is set, when the stack runs.
-    `open`: the route is written when all else is done. `anew`: there was none before.
+    `restart`: services that are unhealthy, or whose mounted files have changed.
+    `app_quota`: the photo server's own quota of the customer is set once the stack runs.
+    `open`: the route is written after everything else. `anew`: there was none before.
     """
 
     stack: Stack
