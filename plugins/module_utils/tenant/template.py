@@ -8,6 +8,7 @@ takes a server's root for nobody; it is by its group that it reads and writes he
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -87,7 +88,11 @@ class Store:
         def busy() -> LockedError:
             return LockedError(f"another server makes a template, and was waited for {seconds:.0f} s; run again later")
 
-        return locks.held(self.folder / ".lock", seconds, busy=busy, mode=0o660)
+        lock = self.folder / ".lock"
+        # By its group too, where one server has the NAS for itself and another comes by NFS.
+        with contextlib.suppress(FileExistsError):
+            files.create(lock, "", 0o660)
+        return locks.held(lock, seconds, busy=busy)
 
     def is_there(self) -> bool:
         """Whether the storage part of an apply has made the directory."""
