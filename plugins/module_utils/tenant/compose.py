@@ -68,7 +68,8 @@ class Compose:
 
     def create(self) -> None:
         """Make what is missing or changed, and start nothing."""
-        self._compose(("create", "--quiet-pull", "--remove-orphans"))
+        # Older versions of `create` cannot be quiet.
+        self._compose(("up", "--no-start", "--quiet-pull", "--remove-orphans"))
 
     def start(self, services: Collection[str]) -> None:
         """Start containers that are there, whatever they depend on, and wait until they are healthy."""
