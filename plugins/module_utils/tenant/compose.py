@@ -49,16 +49,20 @@ class Compose:
         run: Runner = run_command,
         well: Well = health.wait,
         name: str = "",
+        *,
+        stays: bool = True,
     ) -> None:
         """Take the directory with compose.yaml and .env, and how long a start may take, in seconds.
 
-        `name` is the tenant's; without it, it is that of the directory.
+        `name` is the tenant's; without it, it is that of the directory. What `stays` is there to be looked at when
+        something has failed.
         """
         self._directory = directory
         self._wait_seconds = wait_seconds
         self._run = run
         self._well = well
         self._name = name or directory.name
+        self._hint = f"; see more by 'docker compose logs' in {directory}" if stays else ""
 
     def up(self) -> None:
         """Make and start what is missing, stopped or changed, and wait until all is healthy."""
@@ -124,7 +128,4 @@ class Compose:
             lines = result.stderr.split("\n")
             reason = next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
             verb = "compose " + command[4] if command[1] == "compose" else command[1]
-            raise StackError(
-                f"docker {verb} failed with code {result.returncode}: {reason}; "
-                f"see more by 'docker compose logs' in {self._directory}"
-            )
+            raise StackError(f"docker {verb} failed with code {result.returncode}: {reason}{self._hint}")
