@@ -36,7 +36,7 @@ def test_a_check_of_a_fresh_server_tells_everything_and_does_nothing(lab, operat
     for name in ("hans", "maria", "peter"):
         assert f"+++ after: /srv/silo/tenants/{name}/.env" in run.output
     table = run.output[run.output.index("what differs") :]
-    assert table.count("create, then close set-up") == 3
+    assert table.count("from the template of its images") == 3
     assert "new, with a limit of 500G" in table
 
     lab.run("touch", "/etc/silo-was-here")

@@ -49,16 +49,20 @@ class Compose:
         run: Runner = run_command,
         well: Well = health.wait,
         name: str = "",
+        *,
+        stays: bool = True,
     ) -> None:
         """Take the directory with compose.yaml and .env, and how long a start may take, in seconds.
 
-        `name` is the tenant's; without it, it is that of the directory.
+        `name` is the tenant's; without it, it is that of the directory. What `stays` is there to be looked at when
+        something has failed.
         """
         self._directory = directory
         self._wait_seconds = wait_seconds
         self._run = run
         self._well = well
         self._name = name or directory.name
+        self._hint = f"; see more by 'docker compose logs' in {directory}" if stays else ""
 
     def up(self) -> None:
         """Make and start what is missing, stopped or changed, and wait until all is healthy."""
@@ -68,7 +72,8 @@ class Compose:
 
     def create(self) -> None:
         """Make what is missing or changed, and start nothing."""
-        self._compose(("create", "--quiet-pull", "--remove-orphans"))
+        # Older versions of `create` cannot be quiet.
+        self._compose(("up", "--no-start", "--quiet-pull", "--remove-orphans"))
 
     def start(self, services: Collection[str]) -> None:
         """Start containers that are there, whatever they depend on, and wait until they are healthy."""
@@ -123,7 +128,4 @@ class Compose:
             lines = result.stderr.split("\n")
             reason = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
             verb = "compose " + command[4] if command[1] == "compose" else command[1]
-            raise StackError(
-                f"docker {verb} failed with code {result.returncode}: {reason}; "
-                f"'docker compose logs' in {self._directory} shows more"
-            )
+            raise StackError(f"docker {verb} failed with code {result.returncode}: {reason}{self._hint}")

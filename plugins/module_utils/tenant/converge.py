@@ -27,6 +27,8 @@ from .uploads import holds_files
 # A certificate takes a few seconds; if it takes longer, the operator should see the reason.
 ADDRESS_SECONDS = 60
 SYSTEMD_SECONDS = 60
+# The services whose images make a template.
+PROVED = ("server", "database")
 # Half of a start is waiting, during which another tenant can use the core.
 WORKERS = 2 * (os.cpu_count() or 1)
 
@@ -209,11 +211,11 @@ def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOut
 
 
 def needs_template(plan: Plan) -> bool:
-    """Whether a template of its images has to be there first: it is born of it, or it gets images that must prove good.
+    """Whether a template of its images has to be there first: it is born of it, or gets an image that must prove good.
 
     Who runs, and goes on with the same images, asks for none.
     """
-    return plan.birth or bool(former(plan))
+    return plan.birth or any(service in PROVED for service in former(plan))
 
 
 def _keys(plans: Sequence[Plan]) -> list[str]:

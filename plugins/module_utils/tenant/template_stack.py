@@ -50,7 +50,7 @@ def compose(directory: Path, wait_seconds: int) -> Compose:
     def well(name: str, seconds: float, services: t.Collection[str]) -> bool:
         return health.wait(name, seconds, services, look=containers)
 
-    return Compose(directory, wait_seconds, well=well, name=PROJECT)
+    return Compose(directory, wait_seconds, well=well, name=PROJECT, stays=False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -209,7 +209,7 @@ MILESTONES = {
     "born": "test -f /srv/silo/tenants/{name}/.admin-created",
     "route": "test -f /srv/silo/traefik/routes/tenant-{name}.yml",
 }
-WAIT = "end=$(($(date +%s) + 60)); until {condition} >/dev/null 2>&1; do [ $(date +%s) -lt $end ] || exit 1; done"
+WAIT = "end=$(($(date +%s) + 240)); until {condition} >/dev/null 2>&1; do [ $(date +%s) -lt $end ] || exit 1; done"
 # All that came over SSH, and all that it has started: as when the server is cut off from the network and from itself.
 KILL = """
 descendants() { for child in $(pgrep -P "$1"); do descendants "$child"; echo "$child"; done; }

@@ -77,7 +77,7 @@ class Server:
 
     def run(self, command, environment):
         if command[1] == "compose":
-            name, verb = command[3].rsplit("/", 1)[1], command[4]
+            name, verb = command[3].rsplit("/", 1)[1], "create" if "--no-start" in command else command[4]
             self.done.append(f"{verb} {name}")
         else:
             self.done.append(" ".join(command[1:]))

@@ -334,7 +334,7 @@ def test_the_nas_is_looked_at_once_for_all(server):
 def test_one_tenant_that_fails_does_not_keep_the_others_from_their_state(server):
     server.fail["create hans"] = 17
     hans, maria = converge([plan(server.stack(name), []) for name in ("hans", "maria")], server.tools)
-    assert "docker compose create failed with code 17" in hans.error
+    assert "docker compose up failed with code 17" in hans.error
     assert maria.error == ""
     assert list(server.routes()) == ["tenant-maria.yml"]
 
