@@ -22,7 +22,7 @@ pytestmark = [
 def costly(lab, operator, newcomer):
     name = newcomer(NAME, environment={"STAND_IN_COSTS": "real"})
     operator.apply("--limit", name)
-    wait_for(lambda: imported(lab), 300)
+    wait_for(lambda: imported(lab), 900)
     return name
 
 
@@ -40,27 +40,24 @@ def memory(lab):
 
 def restart(lab):
     lab.run("docker", "restart", SERVER)
-    wait_for(lambda: lab.inspect(SERVER)["State"]["Health"]["Status"] == "healthy", 120)
+    wait_for(lambda: lab.inspect(SERVER)["State"]["Health"]["Status"] == "healthy", 300)
 
 
-def test_it_idles_imports_and_begins_anew_as_the_real_one(lab, costly):
+def test_it_idles_imports_begins_anew_and_ends_as_the_real_one(lab, costly):
     restart(lab)
-    wait_for(lambda: 600 < memory(lab) < 690, 60)
+    wait_for(lambda: 600 < memory(lab) < 690, 300)
 
     lab.psql(costly, f"DELETE {STATE}")
     restart(lab)
-    wait_for(lambda: 900 < memory(lab) < 1000, 60)
+    wait_for(lambda: 900 < memory(lab) < 1000, 300)
     before = lab.inspect(SERVER)["RestartCount"]
     lab.shell(f"kill -9 {lab.inspect(SERVER)['State']['Pid']}")
-    wait_for(lambda: lab.inspect(SERVER)["RestartCount"] > before, 60)
+    wait_for(lambda: lab.inspect(SERVER)["RestartCount"] > before, 300)
     assert not imported(lab)
 
-    wait_for(lambda: imported(lab), 300)
+    wait_for(lambda: imported(lab), 900)
     assert lab.psql(costly, "SELECT count(*), count(DISTINCT id) FROM geodata_places") == f"{PLACES}|{PLACES}"
     assert lab.inspect(SERVER)["RestartCount"] == before + 1
 
-
-def test_a_stop_ends_it_by_the_signal(lab, costly):
     lab.run("docker", "stop", SERVER)
     assert lab.inspect(SERVER)["State"]["ExitCode"] == 143
-    lab.run("docker", "start", SERVER)
