@@ -74,6 +74,5 @@ def test_pages_name_no_other_release_than_the_pinned_one(page):
     text = (ROOT / page).read_text()
     releases = set(re.findall(r"immich-(?:server|machine-learning)[:-]v?(\d+\.\d+\.\d+)", text))
     assert releases <= {TAGS["immich_server"].removeprefix("v")}
-    # Where a message is shown, the tags are shortened.
-    databases = {tag for tag in re.findall(r"immich-app/postgres:([0-9A-Za-z.-]+)", text) if not tag.endswith("...")}
+    databases = set(re.findall(r"immich-app/postgres:(\d+-vectorchord[0-9A-Za-z.-]+)", text))
     assert databases <= {TAGS["postgres"]}
