@@ -12,7 +12,7 @@ DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 POLICY = {"traefik": f"docker.io/library/traefik:v1.0@{DIGEST}", "pages": "docker.io/library/nginx:1"}
 TEMPLATE = images.Template(
     "nas1",
-    "6d1f0e5c2b7a9384",
+    "6d1f0e5c2b7a9384",  # pragma: allowlist secret
     "ghcr.io/immich-app/immich-server:v3.0.3",
     f"ghcr.io/immich-app/postgres@{OTHER}",
     "vectorchord",
