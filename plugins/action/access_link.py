@@ -57,7 +57,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             hours = self._task.args["hours"]
             raise TenantError([f"{tenant.name}: access_link_hours is {hours}; it must be 1 or more"])
         if tenant.state != "running":
-            raise TenantError([f"{tenant.name}: it is {tenant.state}, and only one that runs can be opened; start it"])
+            raise TenantError(
+                [f"{tenant.name}: it is {tenant.state}, and only a running tenant can get a link; start it first"]
+            )
         values = tenant.settings.get("tenant_secrets") or self._made_by_this_run(tenant)
         if not values:
             raise TenantError([f"{tenant.name}: it has no vault.yml yet; an apply creates it"])

@@ -9,18 +9,15 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.action import ActionBase
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
-try:
+SILO = SiloImports()
+with SILO:
     from silo.admission import AdmissionError
     from silo.inventory import Change, InventoryError
     from silo.notifications import LetterError
     from silo.tenants import TenantService, in_the_trash
-except ImportError as error:
-    SILO_ERROR: ImportError | None = error
-else:
-    SILO_ERROR = None
 
 Result = dict[str, t.Any]
 ARGUMENTS = {
@@ -44,8 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         """Return what was edited, with the difference."""
-        if SILO_ERROR:
-            raise AnsibleActionFail(missing_required_lib("silo", reason="make setup installs it")) from SILO_ERROR
+        SILO.require(AnsibleActionFail)
         result = super().run(tmp, task_vars)
         _spec, given = self.validate_argument_spec(ARGUMENTS)
         # localhost, which needs to be in no inventory, has no inventory_dir.
@@ -74,4 +70,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     def _check_confirmed(self, given: Result) -> None:
         if given["settings"]["state"] == "absent" and given["confirm"] != given["name"]:
             name = given["name"]
-            raise InventoryError(f"confirm is {given['confirm']!r}; the name typed again, confirm={name}, is right")
+            raise InventoryError(f"confirm is {given['confirm']!r}; it must be the name typed again, confirm={name}")

@@ -37,4 +37,6 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> t.NoReturn:
         """End the run. Ansible would turn any other exception into a warning, and end with a useless message."""
-        raise SystemExit(f"There is no inventory at {path}: `make demo` makes that of the demo; -i names your own.")
+        raise SystemExit(
+            f"There is no inventory at {path}. `make demo` creates that of the demo; name your own with -i."
+        )

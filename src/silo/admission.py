@@ -1,6 +1,6 @@
-"""Whether there is room: for a tenant's memory on a server, for its quota on a NAS. Pure; all sizes in bytes.
+"""Checks whether a tenant fits: its memory on a server, its quota on a NAS. Pure; all sizes in bytes.
 
-Only what makes a promise larger is ever refused: a server that promised too much lets every tenant shrink.
+Only an increase is ever refused: on a server that has promised too much, every tenant may still shrink.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from silo.capacity import MemoryBudget
 
 
 class AdmissionError(Exception):
-    """There is no room. The text is a sentence with what is asked, what is left, and what could be done."""
+    """There is no room. The text names the requested and the free size, and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ def admit_memory(name: str, server: str, ledger: MemoryBudget, asked: int, held:
     if asked <= held or asked <= ledger.free:
         return
     raise AdmissionError(
-        f"{name}: {size(asked)} of memory are asked on {server}, and {size(max(0, ledger.free))} are left; "
+        f"{name}: it needs {size(asked)} of memory on {server}, which has {size(max(0, ledger.free))} left; "
         f"{_where_it_goes(ledger)}. Stop a tenant there, lower a limit, take another server, "
         "or raise silo_memory_overcommit"
     )
@@ -56,7 +56,7 @@ def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) ->
     if asked <= held or asked <= pool.free:
         return
     raise AdmissionError(
-        f"{name}: {size(asked)} of storage are asked on {nas}, and {size(max(0, pool.free))} are left; of its "
+        f"{name}: it needs {size(asked)} of storage on {nas}, which has {size(max(0, pool.free))} left; of its "
         f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
         f"{_tenants(len(pool.promised))}. Take a smaller quota, purge what is deleted, add disks, "
         "or raise silo_storage_overcommit"
@@ -79,7 +79,7 @@ def place(name: str, ledgers: Mapping[str, MemoryBudget], asked: int) -> str:
     if len(ledgers) > 1 and asked > ledgers[best].free:
         left = ", ".join(f"{size(max(0, ledgers[server].free))} on {server}" for server in sorted(ledgers))
         raise AdmissionError(
-            f"{name}: {size(asked)} of memory are asked, and no server has as much left: {left}. "
+            f"{name}: it needs {size(asked)} of memory, and no server has as much left: {left}. "
             "Stop a tenant, lower a limit, add a server, or raise silo_memory_overcommit"
         )
     admit_memory(name, best, ledgers[best], asked)

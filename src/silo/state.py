@@ -1,4 +1,4 @@
-"""What silo itself keeps beside an inventory, in `.silo/`: for its owner alone, and out of every git history."""
+"""Silo's own state beside an inventory, in `.silo/`: readable by its owner only, and ignored by git."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WAIT_SECONDS = 3600
 
 
 class BusyError(Exception):
-    """Another run changes the same machines for longer than anybody waits; the text is a sentence."""
+    """Another run on the same machines did not end in time; the text is a sentence."""
 
 
 class State:
@@ -36,7 +36,7 @@ class State:
 
     @property
     def alerts(self) -> Path:
-        """What was wrong at the last look, and is told."""
+        """The alerts that were reported."""
         return self.folder / "alerts.json"
 
     @contextlib.contextmanager
@@ -54,7 +54,9 @@ class State:
 
         def busy() -> BusyError:
             who = f"process {_holder(path)}"
-            return BusyError(f"{who} has been changing the same machines for {wait_seconds:.0f} s; try later")
+            return BusyError(
+                f"{who} is changing the same machines, and did not end within {wait_seconds:.0f} s; try again later"
+            )
 
         with locks.held(path, wait_seconds, waiting=wait, busy=busy) as handle:
             os.truncate(handle, 0)
@@ -62,7 +64,7 @@ class State:
             yield handle
 
     def durations(self) -> Mapping[str, float]:
-        """Return how many seconds each task took last time; nothing where that cannot be read."""
+        """Return the seconds of each task in the last run; empty if they cannot be read."""
         try:
             found = json.loads((self.folder / "durations.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -70,12 +72,12 @@ class State:
         return {str(task): float(seconds) for task, seconds in found.items()} if isinstance(found, dict) else {}
 
     def keep_durations(self, seconds: Mapping[str, float]) -> None:
-        """Remember how long tasks took."""
+        """Store the seconds of tasks."""
         write(self.folder / "durations.json", {**self.durations(), **seconds})
 
 
 def write(path: Path, value: object) -> None:
-    """Write a value as JSON, whole or not at all."""
+    """Write a value as JSON atomically."""
     files.write(path, json.dumps(value, indent=1))
 
 

@@ -1,7 +1,7 @@
-"""What the operator, or a paid invoice, does to a tenant: one service, from the wish to the machines.
+"""All changes of tenants, for the command line, the playbooks and billing: from validation to the machines.
 
-A change is validated and admitted, its letter queued, the inventory edited, the machines brought to it, the letter
-sent, and the tenant verified. Each may be cut off anywhere; the same change, or `apply`, completes it.
+A change is validated, its letter queued, the inventory edited and applied, the letter sent, and the tenant verified. If
+it is interrupted anywhere, the same change, or `apply`, completes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from silo.inventory.validation import Tenant
 from silo.state import State
 
 LINKS = "links"
-# A tenant that is stopped needs no storage, which may be away, and be why.
+# A stop needs no storage: the NAS may be away, and may be the reason for the stop.
 WITHOUT_STORAGE = ("stacks", "letters")
 
 
@@ -90,16 +90,16 @@ class TenantService:
 
     @functools.cached_property
     def outbox(self) -> notifications.Outbox | None:
-        """The letters that wait; None where no relay is set. Raises LetterError."""
+        """The outbox; None without a relay. Raises LetterError."""
         settings = notifications.MailSettings.of(self.policy.letters, self.state.outbox)
         return notifications.Outbox(settings) if settings else None
 
     def tenants(self) -> Mapping[str, Tenant]:
-        """Return all tenants as they should be, by name."""
+        """Return the desired state of all tenants, by name."""
         return self._look().tenants
 
     def tenant(self, name: str) -> Tenant:
-        """Return a tenant as it should be; raises InventoryError where there is none of this name."""
+        """Return the desired state of a tenant; raises InventoryError for an unknown name."""
         self.files.existing(name)
         fleet = self._look()
         if name not in fleet.tenants:
@@ -141,7 +141,7 @@ class TenantService:
     # Changes of a tenant
 
     def check_new(self, name: str, *, email: str, **settings: str | None) -> None:
-        """Refuse a new tenant for whatever is wrong without a look at a machine."""
+        """Validate a new tenant without reading a machine."""
         with self.inventory.session(dry_run=True) as session:
             session.create(name, {**settings, "email": email})
 
@@ -166,7 +166,7 @@ class TenantService:
             edit = session.create(name, {**settings, "email": email}, nas_sizes or NOT_READ)
             change = self._make(session, edit, "created")
         if self._applies and not dry_run:
-            message = f"{name} is in the inventory, and does not run yet"
+            message = f"{name} is in the inventory, but does not run yet"
             if self.outbox:
                 self._apply([name], message)
             else:
@@ -191,7 +191,7 @@ class TenantService:
             edit = session.change(name, settings, nas_sizes)
             change = self._make(session, edit, "plan_changed" if notify_customer else "")
         if self._applies and not dry_run:
-            self._apply([name], f"{name} is changed in the inventory, and not on its server yet")
+            self._apply([name], f"{name} has changed in the inventory, but not on its server yet")
         return change
 
     def extend(self, name: str, until: str | None, reason: str | None, *, dry_run: bool = False) -> Change:
@@ -208,7 +208,9 @@ class TenantService:
         change = self._edit_state(name, state, dry_run, link)
         if self._applies and not dry_run:
             tags = () if state == "running" else WITHOUT_STORAGE
-            self._apply([name], f"{name} should be {state}, and is not yet", tags=tags)
+            self._apply(
+                [name], f"the desired state of {name} is {state}, but its server has not reached it yet", tags=tags
+            )
         return change
 
     def apply(self, names: Sequence[str] = ()) -> Results:
@@ -216,7 +218,7 @@ class TenantService:
         self._check_known(names)
         for deletion in self.unfinished():
             self._put_aside(deletion)
-        return self._apply(names, "What the inventory says is not reached everywhere")
+        return self._apply(names, "Some machines have not reached their desired state")
 
     # A one-time link for a customer
 
@@ -225,7 +227,9 @@ class TenantService:
         if self.outbox is None:
             return self.leave_link(name)
         if (state := self.tenant(name).state) != "running":
-            raise InventoryError(f"tenant {name!r}: it is {state}, and only one that runs can be opened; start it")
+            raise InventoryError(
+                f"tenant {name!r}: it is {state}, and only a running tenant can get a link; start it first"
+            )
         self.outbox.queue_notification(name, "access")
         self._apply([name], f"{name}: the letter with a new link is not written yet", [LETTERS])
         return None
@@ -251,7 +255,7 @@ class TenantService:
                     return self._put_aside(deletion)
         self.remove(name, dry_run=True)
         self._edit_state(name, "absent")
-        self._apply([name], f"{name} is to be deleted, and its containers are there still", [APPLY])
+        self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY])
         self.remove(name, by=by)
         return self._put_aside(self.files.last_deleted(name))
 
@@ -268,7 +272,7 @@ class TenantService:
             self._trash("restored", [self.files.last_deleted(name)])
             with self.inventory.session() as session:
                 change = self._make(session, session.restore(name, state="running"), "restored")
-            self._apply([name], f"{name} is back in the inventory, and does not run yet")
+            self._apply([name], f"{name} is back in the inventory, but does not run yet")
         return change
 
     def record_trashed(self, deletion: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
@@ -315,7 +319,7 @@ class TenantService:
         try:
             results = self._trash("trashed", [deletion])
         except RunError as error:
-            message = f"{deletion.name} is out of the inventory, and its data is not in the trash yet"
+            message = f"{deletion.name} is removed from the inventory, but its data are not in the trash yet"
             raise ApplyIncomplete(f"{message}: {error}\n'silo delete {deletion.name}' completes it.") from error
         (stored,) = results[TaskId.TRASH_UPLOADS][deletion.nas]["tenants"]
         after = self.record_trashed(deletion, files=stored["files"] or 0, used=stored["bytes"] or 0)

@@ -56,7 +56,7 @@ class Line:
 def interleaved(rounds: int, *works: Callable[[], float]) -> tuple[tuple[float, ...], ...]:
     """Do all `works` in turn, so many times, so that what else the machine does meets all of them; what each gave."""
     if rounds < 1:
-        raise BenchError(f"{rounds} rounds measure nothing; 1 or more are right")
+        raise BenchError(f"{rounds} rounds measure nothing; it must be 1 or more")
     found = [[work() for work in works] for _round in range(rounds)]
     return tuple(zip(*found, strict=True))
 

@@ -172,7 +172,7 @@ def _run(
             raise
     took = time.monotonic() - start
     if took > seconds:
-        raise BenchError(f"'{' '.join(words)[:200]}' took {took:.0f} s; {seconds} s at most are right")
+        raise BenchError(f"'{' '.join(words)[:200]}' took {took:.0f} s; it must be {seconds} s at most")
     if process.returncode:
         said = output[-LAST_WORDS:]
         raise BenchError(f"'{' '.join(words)[:200]}' ended with code {process.returncode}:\n{said}")

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from silo import operation
 from silo.ansible.contract import PREFIX, READ, ReadTag, TaskId, is_quiet, marks, sentence, task_id
+from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, TRASH, VERIFY
 
 from . import load_playbooks
 from .world import ROOT
@@ -42,14 +42,14 @@ IDS = {
     "tenant-delete.yml": OF_APPLY | {TaskId.TRASH_UPLOADS},
     "tenant-start.yml": OF_APPLY,
     "tenant-stop.yml": OF_APPLY,
-    operation.TRASH: {TaskId.TRASH_UPLOADS},
-    operation.VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS},
+    TRASH: {TaskId.TRASH_UPLOADS},
+    VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS},
 }
 # What runs in one process, where an id that is in two playbooks means both. The links of tenant-access.yml come between
 # these without a relay; it checks the same tenants again, with the same result.
-TOGETHER = (*operation.APPLY, operation.VERIFY)
+TOGETHER = (APPLY, LETTERS, VERIFY)
 # Of which silo shows the progress.
-SHOWN = ("plan.yml", *operation.APPLY, operation.ACCESS, operation.VERIFY, operation.TRASH)
+SHOWN = ("plan.yml", APPLY, LETTERS, ACCESS, VERIFY, TRASH)
 # Actions that say, ask the inventory or choose, and do nothing on a machine.
 HARMLESS = {
     "ansible.builtin.add_host",

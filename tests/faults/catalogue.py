@@ -29,7 +29,7 @@ def catalogue(file: Path = FILE) -> dict[int, Fault]:
     faults = [Fault(**entry) for entry in yaml.safe_load(file.read_text(encoding="utf-8"))]
     numbers = [fault.number for fault in faults]
     if numbers != sorted(set(numbers)):
-        raise ValueError(f"{file}: its numbers are {numbers}; each once and in order is right")
+        raise ValueError(f"{file}: its numbers are {numbers}; each must be there once, in order")
     return {fault.number: fault for fault in faults}
 
 

@@ -106,7 +106,7 @@ def _of_file(path: Path) -> ImageSet:
     known = {name for names in PROPERTIES.values() for name in names}
     if not isinstance(claimed, list) or (wrong := sorted({str(name) for name in claimed} - known)):
         shown = _words(wrong) if isinstance(claimed, list) else repr(claimed)
-        raise LabError(f"{path}: properties: {shown} is not known; a list of {_words(sorted(known))} is right")
+        raise LabError(f"{path}: properties: {shown} is not known; it must be a list of {_words(sorted(known))}")
     references, archives = dict[str, str](), dict[str, Archive]()
     for key, value in values.items():
         if key not in STAND_INS or not isinstance(value, str):
@@ -128,7 +128,7 @@ def _archive(path: Path, where: str) -> Archive:
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise LabError(f"{where}: {path} is no archive of `docker save`: {_line(error)}") from error
     if count != 1:
-        raise LabError(f"{where}: {path} holds {count} images; one is right")
+        raise LabError(f"{where}: {path} holds {count} images; it must hold one")
     return Archive(path)
 
 

@@ -118,7 +118,7 @@ def test_an_edit_of_the_template_itself_is_no_commit(demo):
     )
     assert stopped.returncode == 4, stopped.stderr
     (note,) = [line for line in stopped.stderr.splitlines() if line.startswith("Note:")]
-    assert "inventory/demo lies in a clone of SwissPhoto Silo, where edits are not committed" in note
+    assert "inventory/demo is in a clone of SwissPhoto Silo, where edits are not committed" in note
     assert demo.state() == (" M inventory/demo/host_vars/hans/tenant.yml\n", log)
     created = demo.run(
         *("ansible-playbook", "-i", "inventory/demo", "playbooks/tenant-stop.yml", "-e", "tenant=maria"),
@@ -135,7 +135,7 @@ def test_before_the_demo_is_made_one_sentence_says_what_to_do(clone, command):
     done = clone.run(*command)
     assert done.returncode in (1, 2)
     (line,) = (done.stdout + done.stderr).splitlines()
-    assert f"{clone.inventory}: `make demo` makes that of the demo; -i names your own." in line
+    assert f"{clone.inventory}. `make demo` creates that of the demo; name your own with -i." in line
 
 
 def test_an_inventory_that_is_there_is_no_affair_of_that_sentence(demo):

@@ -44,7 +44,7 @@ def _problem(path: Path, mode: int, owner: int) -> str:
     if stat.S_ISLNK(found.st_mode):
         return f"{path} is a link"
     if seen != mode or found.st_uid != owner:
-        return f"{path} has mode {seen:04o} and belongs to {found.st_uid}; {mode:04o} and {owner} are right"
+        return f"{path} has mode {seen:04o} and belongs to {found.st_uid}; they must be {mode:04o} and {owner}"
     return ""
 
 

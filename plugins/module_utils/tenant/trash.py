@@ -53,11 +53,11 @@ class Deleted:
     def __post_init__(self) -> None:
         """Raise StackError if a value must not become part of a path."""
         if not is_tenant(self.name):
-            raise StackError(f"{self.name!r} is no tenant's name; 2 to 31 small letters and digits are right")
+            raise StackError(f"{self.name!r} is no tenant's name; it must have 2 to 31 small letters and digits")
         if self.id < 1:
-            raise StackError(f"{self.name}: id is {self.id}; the tenant's index, from 1 up, is right")
+            raise StackError(f"{self.name}: id is {self.id}; it must be the tenant's index, from 1 up")
         if not WHEN.fullmatch(self.when):
-            raise StackError(f"{self.name}: when is {self.when!r}; a time such as 2026-11-23T16:55:02+00:00 is right")
+            raise StackError(f"{self.name}: when is {self.when!r}; it must be a time such as 2026-11-23T16:55:02+00:00")
 
     @property
     def entry(self) -> str:

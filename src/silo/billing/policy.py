@@ -42,16 +42,16 @@ class BillingPolicy:
         """Read the variables of an inventory; raises BillingError with a sentence on the first that is wrong."""
         plans = variables.get(PLANS)
         if not isinstance(plans, dict) or not all(isinstance(part, str) for pair in plans.items() for part in pair):
-            raise BillingError(f"{PLANS} is {plans!r}; a price with its plan each is right, such as price_1Qx: small")
+            raise BillingError(f"{PLANS} is {plans!r}; it must be prices with a plan each, such as price_1Qx: small")
         numbers = {field: _number(variables, *known) for field, known in NUMBERS.items()}
         notices = variables.get(NOTICES)
         if not isinstance(notices, list) or not notices or not all(type(one) is int and one > 0 for one in notices):
-            raise BillingError(f"{NOTICES} is {notices!r}; days before a deletion are right, such as [14, 7, 1]")
+            raise BillingError(f"{NOTICES} is {notices!r}; it must be days before a deletion, such as [14, 7, 1]")
         policy = cls(MappingProxyType(plans), notices=tuple(sorted(set(notices), reverse=True)), **numbers)
         least = policy.grace_days + policy.notices[-1]
         if policy.deletion_days <= least:
             raise BillingError(
-                f"billing_deletion_days is {policy.deletion_days}; more than {least} is right, "
+                f"billing_deletion_days is {policy.deletion_days}; it must be more than {least}, "
                 "as a deletion is announced after the grace"
             )
         return policy
@@ -60,5 +60,5 @@ class BillingPolicy:
 def _number(variables: Mapping[str, t.Any], variable: str, least: int) -> int:
     value = variables.get(variable)
     if type(value) is not int or value < least:
-        raise BillingError(f"{variable} is {value!r}; a whole number from {least} up is right")
+        raise BillingError(f"{variable} is {value!r}; it must be a whole number from {least} up")
     return value

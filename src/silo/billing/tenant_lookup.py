@@ -84,7 +84,7 @@ def read(service: TenantService) -> TenantLookup:
         if not subscription:
             continue
         if subscription in alive:
-            problems[subscription] = f"{alive[subscription]} and {name} both have {subscription}; one of them is right"
+            problems[subscription] = f"{alive[subscription]} and {name} both have {subscription}; keep one of them"
         elif name not in known:
             # Taken for nobody's, its customer would get a second one.
             why = f"'silo plan {name}' says what is wrong"

@@ -13,7 +13,7 @@ from silo.cli import output
 from silo.cli.context import Context
 from silo.repository import root
 
-# What the commands are for, in the order of --help: the command, its module and its name there.
+# The groups of commands, in the order of --help: command to its module and its name there.
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Tenant lifecycle": {
         "create": ("create", "create"),
@@ -66,10 +66,10 @@ Completion of commands, for bash:
 
 
 class Commands(output.Group):
-    """The commands, each imported when it is run: importing all of them takes as long as a short one runs."""
+    """The commands, each imported when it runs, because importing all of them takes as long as a short command."""
 
     def sections(self) -> Mapping[str, Collection[str]]:
-        """Return what the commands are for, with their names."""
+        """Return the groups with the names of their commands."""
         return GROUPS
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -77,7 +77,7 @@ class Commands(output.Group):
         return [*COMMANDS]  # not list(...): once imported, silo.cli.list is `list` here
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        """Return a command, or None where there is none of this name."""
+        """Return a command, or None for an unknown name."""
         if name not in COMMANDS:
             return None
         module, attribute = COMMANDS[name]
@@ -91,15 +91,15 @@ class Commands(output.Group):
     type=click.Path(path_type=Path),
     default=lambda: root() / ".lab" / "inventory",
     envvar=["SILO_INVENTORY", "ANSIBLE_INVENTORY"],
-    help="The folder with hosts.yml and host_vars; else the demo's. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
+    help="The folder with hosts.yml and host_vars; by default the demo's. [$SILO_INVENTORY, $ANSIBLE_INVENTORY]",
 )
 @click.option(
     "--author",
     envvar="SILO_AUTHOR",
     metavar="'NAME <ADDRESS>'",
-    help="Signs the commits in place of git's own identity. [$SILO_AUTHOR]",
+    help="The author of commits, in place of git's own identity. [$SILO_AUTHOR]",
 )
-@click.option("--commit/--no-commit", default=True, help="Commit each edit, where the inventory is in a git work tree.")
+@click.option("--commit/--no-commit", default=True, help="Commit each edit, if the inventory is in a git work tree.")
 @click.version_option(package_name="silo")
 @click.pass_context
 def main(click_context: click.Context, inventory: Path, author: str | None, commit: bool) -> None:

@@ -1,4 +1,4 @@
-"""silo reset-access and silo letters: how a customer gets a login link, and the letters that bring it."""
+"""silo reset-access and silo letters: one-time login links, and letters to customers."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from silo.tenants import TenantService
 @changing
 @click.pass_obj
 def reset_access(context: Context, customer: str, yes: bool, dry_run: bool) -> None:
-    """Send a customer a new one-time login link; the older link ends, and a password that is forgotten with it."""
+    """Send a customer a new one-time login link, which invalidates the older link and the password."""
     with tenant_service(context) as service:
         if dry_run:
             service.tenant(customer)
             click.echo(f"{customer} would get a new link.")
             return
-        agree(yes, f"{customer}'s password and all open links will end. Go on?")
+        agree(yes, f"{customer}'s password and all open links will stop working. Continue?")
         if path := service.reset_access(customer):
             click.echo(f"No relay is set (letters_relay_host). The one-time login link is in {path}.")
             return
-        click.echo(f"{customer} is sent a new link.")
+        click.echo(f"Silo sends {customer} a new link.")
         report_access(service, customer)
 
 
 @click.command(cls=output.Command)
-@click.option("--now", is_flag=True, help="Send also what waits for its next attempt.")
+@click.option("--now", is_flag=True, help="Also send letters that wait for their next attempt.")
 @output.json_option("An object with 'letters'.")
 @click.pass_obj
 def letters(context: Context, now: bool, as_json: bool) -> None:
-    """Send the letters whose time has come, and show how far each is. A timer may run it."""
+    """Send due letters, and show the status of all. A timer may run it."""
     outbox = context.service().outbox
     if outbox is None:
-        raise output.Failure("No relay is set; letters_relay_host is its variable.")
+        raise output.Failure("No relay is set; set letters_relay_host.")
     problem = ""
     try:
         outbox.deliver(at_once=now)
@@ -57,7 +57,7 @@ def letters(context: Context, now: bool, as_json: bool) -> None:
 
 
 def report_access(service: TenantService, customer: str) -> None:
-    """Print which letters to a customer are not sent yet; without a relay, where the login link is."""
+    """Print letters to a customer that are not sent yet; without a relay, the file of the login link."""
     if service.outbox:
         letters = {event: how for event, how in service.outbox.states().items() if event.split("/")[1] == customer}
         for event, (state, error) in letters.items():

@@ -1,4 +1,4 @@
-"""silo alerts: what is wrong on all hosts, from a timer or by hand."""
+"""silo alerts: the alerts of all hosts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from silo.reports import alerts as reports
 
 
 @click.command(cls=output.Command)
-@click.option("-n", "--dry-run", is_flag=True, help="Send no letter, and remember nothing.")
-@output.json_option("An object with 'now', 'begun' and 'ended'; the last two since the last look.")
+@click.option("-n", "--dry-run", is_flag=True, help="Send no letter, and do not record the alerts as reported.")
+@output.json_option("An object with 'now', 'begun' and 'ended'; the last two since the last run.")
 @click.pass_obj
 def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
-    """Show what is wrong on all hosts, and send a letter on what is new. A timer may run it.
+    """Show the alerts of all hosts, and send letters on new ones. A timer may run it.
 
-    The operator gets a letter when an alert begins and when it ends; a customer, when the quota fills.
+    The operator gets a letter when an alert begins and when it ends; a customer gets one when the quota is nearly full.
     """
     service = context.service()
     found = reports.look(service)
@@ -36,4 +36,4 @@ def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
     for one in found.ended:
         click.echo(f"over, {one.host}: {one.summary}")
     if not found.now:
-        click.echo("Nothing is wrong.")
+        click.echo("There are no alerts.")

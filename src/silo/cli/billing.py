@@ -1,4 +1,4 @@
-"""The commands of billing's services: to run them, and to see what they hold."""
+"""The commands of billing's services: run them, and examine their events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ inbox_option = click.option(
     default=INBOX,
     show_default=True,
     envvar="SILO_BILLING_INBOX",
-    help="The file with the events. [$SILO_BILLING_INBOX]",
+    help="The file of the inbox. [$SILO_BILLING_INBOX]",
 )
 
 
@@ -59,10 +59,10 @@ def serve() -> None:
 
 @serve.command(cls=output.Command)
 @inbox_option
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where the reverse proxy finds it.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="The address at which it listens.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8085, show_default=True)
 def intake(inbox: Path, address: str, port: int) -> None:
-    """Take in what Stripe posts: verify it, and have it on disk before it is answered."""
+    """Receive events of Stripe: verify each, and store it on disk before the answer."""
     # Here, as the commands that only look into the inbox would take a quarter of a second longer.
     from silo.billing import service
     from silo.billing.stripe.signature import Verifier
@@ -73,11 +73,15 @@ def intake(inbox: Path, address: str, port: int) -> None:
 @serve.command(cls=output.Command)
 @inbox_option
 @click.option(
-    "--lanes", type=click.IntRange(1, 64), default=4, show_default=True, help="How many subscriptions at once, at most."
+    "--lanes",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="The most subscriptions that are handled in parallel.",
 )
 @click.pass_obj
 def worker(context: Context, inbox: Path, lanes: int) -> None:
-    """Bring about what the events in the inbox ask for: one at a time for each subscription."""
+    """Process the events in the inbox, one at a time for each subscription."""
     from silo.billing import service
     from silo.billing.reconciler import Reconciler
     from silo.billing.stripe.client import Client
@@ -98,24 +102,28 @@ def worker(context: Context, inbox: Path, lanes: int) -> None:
 
 @click.group(cls=output.Group)
 def billing() -> None:
-    """See what came from Stripe, and whether all is set up."""
+    """Show events of Stripe, and check the set-up of billing."""
 
 
 @billing.command(cls=output.Command)
 @click.option(
-    "--state", "states", type=click.Choice(STATES), multiple=True, help="Only these; else all but done. Repeatable."
+    "--state",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    help="Only these; by default all but done. Repeatable.",
 )
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @inbox_option
 @output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'message'.")
 def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> None:
-    """List events, the youngest first: what waits, and what needs you."""
+    """List events that wait or need attention, the newest first."""
     wanted = [state for state in STATES if (state in states if states else state != "done")]
     rows = opened(inbox).rows(wanted, limit)
     if as_json:
         output.as_json([_plain(row) for row in rows])
         return
-    table = output.table("received", "event", "type", "subscription", "state", "attempts", "what became of it")
+    table = output.table("received", "event", "type", "subscription", "state", "attempts", "result")
     for row in rows:
         found = _plain(row)
         table.add_row(
@@ -135,14 +143,14 @@ def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
             raise output.WrongInput(
                 f"event {event_id!r}: it neither needs attention nor failed; 'silo billing events' lists those that do"
             )
-        click.echo(f"{event_id} is tried again.")
+        click.echo(f"Silo retries {event_id}.")
 
 
 @billing.command(cls=output.Command)
 @output.json_option("An object with 'findings'.")
 @click.pass_obj
 def check(context: Context, as_json: bool) -> None:
-    """Look whether all is set up for the first order, here and at Stripe; ends with 1 where something is wrong."""
+    """Check the set-up of billing, here and at Stripe; ends with 1 if there is a problem."""
     from silo.billing.stripe import setup_check
     from silo.billing.stripe.client import connect
 
@@ -164,7 +172,7 @@ def check(context: Context, as_json: bool) -> None:
 def opened(path: Path, *, make: bool = False) -> Inbox:
     """Return the inbox at `path`; raises BillingError where there is none, or it cannot be opened."""
     if not make and not path.exists():
-        raise BillingError(f"there is no inbox at {path}; role billing makes it, and --inbox names another")
+        raise BillingError(f"there is no inbox at {path}; the role billing creates it, and --inbox names another")
     try:
         return Inbox(path)
     except (OSError, sqlite3.Error) as error:

@@ -1,4 +1,4 @@
-"""silo capacity: where memory and storage go, and how many more tenants fit."""
+"""silo capacity: the use of memory and storage, and how many more tenants fit."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from silo.tenant.services import default_memory
 
 @click.command(cls=output.Command)
 @click.option(
-    "--tenants", "count", type=click.IntRange(0), help="What if there were this many tenants with the default limits?"
+    "--tenants", "count", type=click.IntRange(0), help="Calculate for this many tenants with the default limits."
 )
 @output.json_option("An object with 'servers' and 'nas'; sizes in bytes.")
 @click.pass_obj
 def capacity(context: Context, count: int | None, as_json: bool) -> None:
-    """Show where the memory of each server and the disk of each NAS goes, and how many more tenants fit.
+    """Show the use of each server's memory and each NAS's storage, and how many more tenants fit.
 
-    With --tenants, it is the memory of the mission's server, of 128 GiB. Nothing but a NAS is asked for its size.
+    With --tenants, it calculates the memory of a server with 128 GiB. It reads only the sizes of the NAS.
     """
     pools: Mapping[str, Pool] = {}
     offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB)}

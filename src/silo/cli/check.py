@@ -15,7 +15,7 @@ from silo.diagnostics import preflight
 def check(context: Context, as_json: bool) -> None:
     """Run the preflight checks: DNS, ports, servers, storage, clock, mail, secrets; each problem with its fix.
 
-    Exits with 1 where a check fails.
+    Ends with 1 if a check fails.
     """
     outbox = context.service().outbox
     findings = preflight.run(context.inventory, outbox.settings if outbox else None).findings

@@ -1,4 +1,4 @@
-"""How silo was called, and the options that its commands share."""
+"""The options of silo, and options that its commands share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Command = Callable[..., t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """How silo was called: for which inventory, and in whose name commits are made."""
+    """The inventory of a call, and the author of its commits."""
 
     path: Path
     author: str | None
@@ -34,7 +34,8 @@ class Context:
         """The inventory's folder; raises InventoryError where there is none. Not every command needs one."""
         if not self.path.is_dir():
             raise InventoryError(
-                f"There is no inventory folder at {self.path}: `make demo` makes that of the demo; -i names your own."
+                f"There is no inventory folder at {self.path}. `make demo` creates that of the demo; "
+                "name your own with -i."
             )
         return self.path
 
@@ -70,8 +71,8 @@ def tenant_service(context: Context, *, verify: bool = False, runs: int = 1) -> 
 
 def changing(command: Command) -> Command:
     """Add the options of everything that changes something."""
-    command = click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
-    return click.option("-n", "--dry-run", is_flag=True, help="Show what would be edited, and change nothing.")(command)
+    command = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+    return click.option("-n", "--dry-run", is_flag=True, help="Show the edit, and change nothing.")(command)
 
 
 def verified(command: Command) -> Command:
@@ -87,16 +88,16 @@ def limits(command: Command) -> Command:
         flag = f"--{setting.removeprefix(PREFIX).replace('_', '-')}"
         command = click.option(flag, metavar="SIZE", help=text)(command)
     for name, meta, text in (
-        ("--nas", "HOST", "The NAS, where the inventory has several."),
+        ("--nas", "HOST", "The NAS, if the inventory has several."),
         ("--language", "LANG", "de, fr, it or en: the customer's language."),
-        ("--plan", "PLAN", "What was bought; its values are in group_vars/plan_<plan>.yml."),
+        ("--plan", "PLAN", "The plan; its values are in group_vars/plan_<plan>.yml."),
     ):
         command = click.option(name, metavar=meta, help=text)(command)
     return command
 
 
 def agree(yes: bool, question: str) -> None:
-    """Ask, and end where the answer is no; `yes` is the answer of who will not be asked."""
+    """Ask for confirmation, and end the command without it; `yes` skips the question."""
     if not yes:
         click.confirm(question, abort=True, err=True)
 

@@ -17,7 +17,7 @@ from silo.tenants import TenantService
 @click.argument("customer")
 @click.argument("quota", metavar="GB")
 @click.argument("email")
-@click.option("--server", metavar="HOST", help="The server; without it the one with the most memory left.")
+@click.option("--server", metavar="HOST", help="The server; by default the one with the most memory left.")
 @limits
 @click.option("--no-check", is_flag=True, help="Skip the preflight checks of DNS, NAS and servers.")
 @verified
@@ -35,7 +35,7 @@ def create(
     dry_run: bool,
     **settings: str | None,
 ) -> None:
-    """Create a customer's photo cloud and send them a one-time login link.
+    """Create a customer's photo cloud, and send the customer a one-time login link.
 
     GB is the quota in GB (in powers of 1024), or a size such as 1T.
 

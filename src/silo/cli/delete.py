@@ -1,4 +1,4 @@
-"""The commands for a customer who leaves: into the trash, back from it, or gone for good."""
+"""silo delete, undelete and purge: into the trash, back, and removed for good."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from silo.tenants import TenantService
 
 @click.command(cls=output.Command)
 @click.argument("customer")
-@click.option("--confirm", metavar="CUSTOMER", help="The name typed again; without it you are asked for it.")
+@click.option("--confirm", metavar="CUSTOMER", help="The name again; without it, silo asks for it.")
 @verified
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be lost and edited, and change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the data and the edit, and change nothing.")
 @click.pass_obj
 def delete(context: Context, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
-    """Delete a customer's photo cloud: taken down, its data put into the trash, its index never given again.
+    """Delete a customer's photo cloud: remove its containers, and move its data to the trash.
 
     \b
     Example:
@@ -39,7 +39,7 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
                 return
         typed = confirm if confirm is not None else click.prompt("Type the name again to delete it", err=True)
         if typed != customer:
-            text = f"confirm is {typed!r}; the name typed again, {customer}, is right"
+            text = f"confirm is {typed!r}; it must be the name, {customer}"
             raise output.WrongInput(text)
         _print_record(service.delete(customer, by=context.author or getpass.getuser()))
 
@@ -64,7 +64,7 @@ def _print_record(deletion: DeletionRecord) -> None:
         f"{deletion.name} was deleted at {deletion.when} by {deletion.by}: "
         f"{deletion.files} files, {rough(deletion.used)}."
     )
-    click.echo(f"The record is {deletion.path}; 'silo undelete {deletion.name}' brings it back until it is purged.")
+    click.echo(f"The record is {deletion.path}; 'silo undelete {deletion.name}' restores it until it is purged.")
 
 
 @click.command(cls=output.Command)
@@ -73,7 +73,7 @@ def _print_record(deletion: DeletionRecord) -> None:
 @changing
 @click.pass_obj
 def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
-    """Bring a deleted customer back from the trash, with all data, passwords and the same address."""
+    """Restore a deleted customer from the trash, with all data, passwords and the same address."""
     with tenant_service(context, verify=not no_verify) as service:
         change = service.undelete(customer, dry_run=dry_run)
         if dry_run:
@@ -84,13 +84,18 @@ def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_ru
 
 @click.command(cls=output.Command)
 @click.argument("customers", nargs=-1, metavar="[CUSTOMER]...")
-@click.option("--confirm", metavar="CUSTOMER", multiple=True, help="The name again, for one whose time is not over.")
+@click.option(
+    "--confirm",
+    metavar="CUSTOMER",
+    multiple=True,
+    help="The name again, for a tenant whose time in the trash is not over.",
+)
 @changing
 @click.pass_obj
 def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
-    """Remove deleted customers from the trash for good: those whose time is over, or those named.
+    """Remove deleted customers from the trash for good: those whose time in it is over, or those named.
 
-    At most silo_trash_purges of them go in one run. A timer may run 'silo purge --yes'.
+    One run removes at most silo_trash_purges. A timer may run 'silo purge --yes'.
     """
     with tenant_service(context) as service:
         kept = {deletion.name: deletion for deletion in service.kept()}
@@ -105,10 +110,10 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
         for deletion in chosen:
             click.echo(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
         if not chosen:
-            click.echo("Nothing in the trash is old enough.")
+            click.echo("No tenant in the trash is old enough.")
         if dry_run or not chosen:
             return
-        agree(yes, "They cannot be brought back then. Go on?")
+        agree(yes, "They cannot be restored afterwards. Continue?")
         done = service.purge(chosen)
         click.echo(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):

@@ -1,4 +1,4 @@
-"""silo dunning and silo extend: what happens to customers who do not pay, and more time for one of them."""
+"""silo dunning and silo extend: the forecast for unpaid tenants, and more time for a tenant."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from silo.cli.context import Context, changing, show, tenant_service
 
 @click.command(cls=output.Command)
 @click.argument("customer")
-@click.option("--until", metavar="DAY", help="The first day on which the bill counts again, such as 2027-01-15.")
-@click.option("--reason", help="Why, for whoever reads it later.")
-@click.option("--end", is_flag=True, help="End an extension: the bill counts again at once.")
+@click.option("--until", metavar="DAY", help="The day on which the extension ends, such as 2027-01-15.")
+@click.option("--reason", help="The reason, which is recorded.")
+@click.option("--end", is_flag=True, help="End an extension at once.")
 @changing
 @click.pass_obj
 def extend(
     context: Context, /, customer: str, until: str | None, reason: str | None, end: bool, yes: bool, dry_run: bool
 ) -> None:
-    """Give a customer who has not paid more time: neither suspended nor deleted until a day.
+    """Give a customer more time to pay: silo neither suspends nor deletes the tenant until a day.
 
-    Who is suspended by now is started. After the day there is still the time of all letters before a deletion.
+    A suspended tenant is started. After the day, silo still sends all letters before a deletion.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def extend(
         raise click.UsageError("name a day and a reason, --until 2027-01-15 --reason '...', or --end")
     with tenant_service(context) as service:
         if until and _day(until) <= today(datetime.datetime.now(datetime.UTC)):
-            raise output.WrongInput(f"until is {until!r}; a day to come is right")
+            raise output.WrongInput(f"until is {until!r}; it must be a day in the future")
         change = service.extend(customer, until, reason, dry_run=dry_run)
         show(change)
         if dry_run:
@@ -51,22 +51,20 @@ def _day(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise output.WrongInput(f"until is {text!r}; a day such as 2027-01-15 is right") from None
+        raise output.WrongInput(f"until is {text!r}; it must be a day such as 2027-01-15") from None
 
 
 @click.command(cls=output.Command)
 @click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True)
-@click.option(
-    "--release", is_flag=True, help="Approve the steps that the rate limits hold back; the next ones may run."
-)
+@click.option("--release", is_flag=True, help="Approve the steps that the rate limits hold back.")
 @output.json_option(
     "An object with 'coming', 'waiting' (for room) and 'rate_limits' (step to the day since it is reached)."
 )
 @click.pass_obj
 def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
-    """Show what will happen to whom on which day, where nobody pays meanwhile.
+    """Show which tenants will be suspended, warned or deleted on which day, if nobody pays.
 
-    It asks Stripe and the inventory now, and decides by the same rules as an event does. Nothing is changed.
+    It reads Stripe and the inventory, and decides by the rules of billing. It changes nothing.
     """
     from silo.billing import tenant_lookup
     from silo.billing.compare import cases

@@ -1,4 +1,4 @@
-"""What runs, where it comes from, and what is newer."""
+"""silo images: pinned images, newer tags, and the images that run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ SHORT = 19
 
 @click.command("images", cls=output.Command)
 @click.argument("names", metavar="[IMAGE[=TAG]]...", nargs=-1)
-@click.option("--list", "-l", "only_list", is_flag=True, help="What runs alone; no registry is asked.")
-@click.option("--pin", is_flag=True, help="Write the digests that the tags have now into images.yml.")
-@click.option("--sbom", is_flag=True, help="Print all that runs, here and on the servers, as CycloneDX in JSON.")
+@click.option(
+    "--list", "-l", "only_list", is_flag=True, help="Show only the images that run, without querying registries."
+)
+@click.option("--pin", is_flag=True, help="Write the current digests of the tags into images.yml.")
+@click.option("--sbom", is_flag=True, help="Print the software on the controller and the servers as CycloneDX in JSON.")
 @output.json_option("An object with 'images' and 'problems'.")
 @click.pass_obj
 def show_images(
     context: Context, names: tuple[str, ...], only_list: bool, pin: bool, sbom: bool, as_json: bool
 ) -> None:
-    """Show each image: what is pinned, what its tag is now, which tags are newer, and what each server runs.
+    """Show each image: pinned digest, current digest of its tag, newer tags, and the digest on each server.
 
-    Registries are asked as anybody may. Ends with 1 where one, or a server, does not answer.
+    Queries registries anonymously. Ends with 1 if a registry or a server does not answer.
 
     \b
     Examples:
@@ -37,13 +39,13 @@ def show_images(
       silo images --sbom > sbom.json
     """
     if sum((only_list, pin, sbom)) > 1:
-        raise output.WrongInput("--list, --pin and --sbom are each for themselves; one of them is right")
+        raise output.WrongInput("--list, --pin and --sbom exclude each other; use one of them")
     try:
         if pin:
             _pin(context, names)
             return
         if names:
-            raise output.WrongInput("names of images belong to --pin; without it, all are shown")
+            raise output.WrongInput("use names of images only with --pin")
         policy, running, problems = images.read(context.inventory)
         if sbom:
             click.echo(images.document(running))
@@ -60,7 +62,7 @@ def show_images(
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
-        raise output.Failure(f"{len(problems)} could not be asked.")
+        raise output.Failure(f"{len(problems)} did not answer.")
 
 
 def _short(digest: str) -> str:
@@ -113,9 +115,9 @@ def _pin(context: Context, names: Sequence[str]) -> None:
 def _wanted(text: str, pins: images.Pins) -> tuple[str, images.Reference]:
     name, _equals, tag = text.partition("=")
     if name not in pins.images:
-        raise images.ImageError(f"image {name!r}: there is none of this name; there are {', '.join(pins.images)}")
+        raise images.ImageError(f"unknown image {name!r}; the images are: {', '.join(pins.images)}")
     image = dataclasses.replace(pins.images[name], digest="")
     image = images.Reference.parse(str(dataclasses.replace(image, tag=tag or image.tag)))
     if not image.tag:
-        raise images.ImageError(f"image {name!r} has no tag in {pins.path}; {name}=<tag> is right")
+        raise images.ImageError(f"image {name!r} has no tag in {pins.path}; it must be {name}=<tag>")
     return name, image

@@ -1,4 +1,4 @@
-"""The commands that change a tenant, or all: each an edit of the inventory, then the runs that make it true."""
+"""The commands that change a tenant, or all: each edits the inventory, then applies it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended
 
 @click.command(cls=output.Command)
 @click.argument("customer")
-@click.option("--unpaid", is_flag=True, help="An invoice is not paid: the customer reads so, and gets a letter.")
+@click.option("--unpaid", is_flag=True, help="For an unpaid invoice: the page says so, and the customer gets a letter.")
 @verified
 @changing
 @click.pass_obj
 def stop(context: Context, customer: str, unpaid: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
-    """Stop a customer's photo cloud: its memory is free, all data stay, and the address says why.
+    """Stop a customer's photo cloud: free its memory, keep all data, and show a page at its address.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes
             show(service.set_state(customer, state, dry_run=True))
             return
         if state != "running":
-            agree(yes, f"{customer} will be {state}, and nobody can open it. Go on?")
+            agree(yes, f"{customer} will be {state}, and its users cannot reach it. Continue?")
         service.set_state(customer, state)
         click.echo(f"{customer} {STATES[state]}.")
 
@@ -56,7 +56,11 @@ def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--email", help="The customer's address.")
 @click.option("--quota", metavar="SIZE", help="Such as 500G.")
-@click.option("--subscription", metavar="SUB", help="The customer's at Stripe, such as sub_1QxAbcDef; it then decides.")
+@click.option(
+    "--subscription",
+    metavar="SUB",
+    help="The customer's subscription at Stripe, such as sub_1QxAbcDef; billing then controls the tenant.",
+)
 @limits
 @verified
 @changing
@@ -71,10 +75,10 @@ def change(
     dry_run: bool,
     **settings: str | None,
 ) -> None:
-    """Change a customer's quota, plan, language, limits or address, without stopping what need not stop.
+    """Change a customer's quota, plan, language, limits or address; restarts only containers that need it.
 
-    KEY is any setting of a tenant, such as log_level or app_quota_share; KEY= without a value has the plan or the
-    policy count again.
+    KEY is any setting of a tenant, such as log_level or app_quota_share; KEY= removes it, so that the plan or the
+    policy applies.
 
     \b
     Examples:
@@ -84,7 +88,7 @@ def change(
     given: dict[str, str | None] = {key: value for key, value in settings.items() if value is not None}
     assigned = assignments.parse(customer, words)
     if twice := sorted(given.keys() & assigned):
-        raise click.UsageError(f"{twice[0]} is there as an option and as {twice[0]}=...; one of them is right")
+        raise click.UsageError(f"{twice[0]} is given as an option and as {twice[0]}=...; use one of them")
     given |= assigned
     if not given:
         raise click.UsageError("name at least one setting, such as --quota 500G")
@@ -92,7 +96,7 @@ def change(
         made = service.change(customer, dry_run=dry_run, notify_customer=False, **given)
         show(made)
         if not dry_run:
-            click.echo(f"{customer} is as the inventory says.")
+            click.echo(f"{customer} is in its desired state.")
 
 
 @click.command(cls=output.Command)
@@ -101,12 +105,12 @@ def change(
 @changing
 @click.pass_obj
 def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bool, dry_run: bool) -> None:
-    """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off."""
+    """Bring the named tenants, or all, to their desired state; completes interrupted commands."""
     with tenant_service(context, verify=not no_verify) as service:
         results = service.plan(customers) if dry_run else service.apply(customers)
         _print_verdict(results)
         if not dry_run:
-            click.echo("The machines are as the inventory says.")
+            click.echo("All tenants are in their desired state.")
 
 
 @click.command(cls=output.Command)
@@ -114,7 +118,7 @@ def apply(context: Context, customers: tuple[str, ...], no_verify: bool, yes: bo
 @output.json_option("An object with 'verdict', the lines of the table.")
 @click.pass_obj
 def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
-    """Show what apply would do, and change nothing."""
+    """Show what an apply would change, and change nothing."""
     with tenant_service(context) as service:
         results = service.plan(customers)
     if as_json:

@@ -10,14 +10,14 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes impor
 from silo import fleet
 from silo.cli import output
 from silo.cli.context import Context
-from silo.inventory import InventoryError
+from silo.inventory.errors import unknown_tenant
 
 
 @click.command("list", cls=output.Command)
 @output.json_option("An object with 'tenants'; sizes in bytes.")
 @click.pass_obj
 def list_tenants(context: Context, as_json: bool) -> None:
-    """Show every tenant: what it should be, and how it is."""
+    """Show the desired and actual state of every tenant."""
     tenants = fleet.read(context.inventory)
     if as_json:
         output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
@@ -40,17 +40,16 @@ def list_tenants(context: Context, as_json: bool) -> None:
 
 @click.command("show", cls=output.Command)
 @click.argument("customer")
-@output.json_option("An object with all that 'list' knows of the tenant, and its 'settings'.")
+@output.json_option("An object with the tenant as in 'list', and its 'settings'.")
 @click.pass_obj
 def show_tenant(context: Context, customer: str, as_json: bool) -> None:
-    """Show all that is known of one tenant."""
+    """Show everything about one tenant."""
     settings = context.service().files.all()
     tenants = fleet.read(context.inventory)
-    # Orphans come last: the tenant itself is shown, and not what is left of it on another server.
+    # Orphans come last, so this is the tenant itself, not its remains on another server.
     found = next((tenant for tenant in tenants if tenant.name == customer), None)
     if found is None:
-        there = ", ".join(tenant.name for tenant in tenants) or "none yet"
-        raise InventoryError(f"tenant {customer!r}: there is none of this name; there are {there}")
+        raise unknown_tenant(customer, (tenant.name for tenant in tenants))
     tenant = dataclasses.asdict(found)
     written = dict(settings[customer].settings) if customer in settings else {}
     if as_json:

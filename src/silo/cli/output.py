@@ -1,4 +1,4 @@
-"""What the command line prints: tables and sentences for people, JSON for machines, a code for scripts."""
+"""The output of the command line: tables and sentences for people, JSON for machines, exit codes for scripts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Exit codes:
   2  wrong name, value or option; nothing was changed
   3  not enough memory or storage; nothing was changed
   4  inventory changed, but not yet applied to all machines; run 'silo apply'
-  5  another run holds the lock for too long"""
+  5  another run did not end in time; nothing was changed"""
 
 
 class Failure(click.ClickException):
@@ -55,7 +55,7 @@ class WrongInput(Failure):
 
 
 class NoRoom(Failure):
-    """There is no room for it."""
+    """There is not enough memory or storage."""
 
     exit_code = 3
 
@@ -67,7 +67,7 @@ class NotApplied(Failure):
 
 
 class Busy(Failure):
-    """Another run was waited for too long."""
+    """Another run did not end in time."""
 
     exit_code = 5
 
@@ -84,10 +84,10 @@ FAILURES: tuple[tuple[type[Exception], type[Failure]], ...] = (
 
 
 class Command(click.Command):
-    """A command whose errors are sentences."""
+    """A command that turns exceptions into messages and exit codes."""
 
     def invoke(self, context: click.Context) -> t.Any:
-        """Run; what the library raises becomes a sentence and a code."""
+        """Run the command; turn an exception into a message and an exit code."""
         try:
             return super().invoke(context)
         except tuple(kind for kind, _failure in FAILURES) as error:
@@ -119,7 +119,7 @@ class Group(click.Group):
 
 
 def table(*columns: str) -> Table:
-    """Return an empty table; what does not fit into a line of it continues on the next."""
+    """Return an empty table whose cells fold."""
     made = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -174,7 +174,7 @@ def show(made: Table) -> None:
 
 
 def findings(found: Iterable[Finding]) -> None:
-    """Print a line on each finding, and below it what is to do."""
+    """Print each finding, and its fix below it."""
     for finding in found:
         click.echo(f"{finding.state:8} {finding.id}, {finding.subject}: {finding.message}")
         if finding.fix:

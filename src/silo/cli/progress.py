@@ -1,4 +1,4 @@
-"""What Ansible is doing, told as it does it: one line for each task, with how long it took last time."""
+"""The progress of Ansible: one line for each task, with its duration of the last run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORTEST_SECONDS = 0.5
 
 
 class Progress:
-    """Hears Ansible's events. On a terminal a line shows what is under way; elsewhere, lines tell what is done."""
+    """Prints Ansible's events: on a terminal the running task, elsewhere a line for each finished task."""
 
     def __init__(self, durations: Mapping[str, float], console: Console | None = None) -> None:
         """Know how long each task took last time, in seconds."""

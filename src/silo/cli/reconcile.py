@@ -1,4 +1,4 @@
-"""silo reconcile: whether Stripe, the inventory and the machines agree."""
+"""silo reconcile: compares Stripe, the inventory and the machines."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if t.TYPE_CHECKING:
 
 
 @click.command(cls=output.Command)
-@click.option("--fix", is_flag=True, help="Settle what can be settled; the rest is told by letter.")
+@click.option("--fix", is_flag=True, help="Correct what silo can; the operator gets a letter about the rest.")
 @inbox_option
 @output.json_option("An object with 'differences', and with --fix 'done', 'left' and 'later'.")
 @click.pass_obj
 def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
-    """Compare Stripe, the inventory and what runs: who pays and has none, who has one and does not pay, who is unknown.
+    """Compare Stripe, the inventory and the machines, and show paid subscriptions without a tenant, and the reverse.
 
-    With --fix, events that never arrived are fetched too. Ends with 1 where something differs, or with --fix where
-    something could not be done now.
+    With --fix, it also fetches events that never arrived. Ends with 1 if there is a difference, or with --fix if a
+    correction failed.
     """
     from silo.billing.compare import Comparison
 

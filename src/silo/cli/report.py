@@ -1,4 +1,4 @@
-"""The commands that tell what was used over a time: for an invoice, for a price."""
+"""silo report: the usage in a month, for invoices and prices."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from silo.reports import report as reports
 
 
 @click.command(cls=output.Command)
-@click.option("--month", metavar="YYYY-MM", help="The month, such as 2026-11; else this one, until now.")
-@click.option("--csv", "as_csv", is_flag=True, help="A line each tenant, after one with the names of the columns.")
+@click.option("--month", metavar="YYYY-MM", help="The month, such as 2026-11; by default the current one, until now.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, and one line for each tenant.")
 @output.json_option("An object with 'first', 'last', 'tenants', 'whole', 'amounts' and 'problems'.")
 @click.pass_obj
 def report(context: Context, month: str | None, as_csv: bool, as_json: bool) -> None:
-    """Show what each tenant used in a month: storage, memory, CPU, what was served, and how long it ran.
+    """Show the usage of each tenant in a month: storage, memory, CPU, requests, and days in each state.
 
-    GB are 10^9 bytes. The sum over the tenants is checked against the whole; ends with 1 where something is missing.
+    GB are 10^9 bytes. Silo compares the sum over the tenants with the total; ends with 1 if data are missing.
     """
     period = reports.month(month or reports.today().strftime("%Y-%m"))
     show_period(context, period, as_csv=as_csv, as_json=as_json)
@@ -40,7 +40,7 @@ def show_period(context: Context, period: reports.Period, *, as_csv: bool, as_js
     for problem in found.problems:
         click.echo(problem, err=True)
     if found.problems:
-        raise output.Failure("The report is not whole.")
+        raise output.Failure("The report is incomplete.")
 
 
 def plain(found: reports.Report) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What is used: now, and since a day; a table, a live one, or numbers for machines."""
+"""silo stats and silo top: the usage now, or since a day; once, repeatedly, or as numbers for machines."""
 
 from __future__ import annotations
 
@@ -42,23 +42,27 @@ Course = Mapping[str, Sequence[float | None]]
 
 @click.command(cls=output.Command)
 @click.option("--sort", type=click.Choice(list(KEYS)), default="name", show_default=True, help="By what.")
-@click.option("--since", metavar="DAY", help="What was used since a day such as 2026-11-20, or 7d ago, by the ledger.")
-@click.option("--watch", type=click.FloatRange(1, 3600), is_flag=False, flag_value=5.0, help="Again, each so many s.")
-@click.option("--csv", "as_csv", is_flag=True, help="A line each tenant, after one with the names of the columns.")
+@click.option(
+    "--since", metavar="DAY", help="The usage since a day such as 2026-11-20, or since 7d ago, from the ledger."
+)
+@click.option(
+    "--watch", type=click.FloatRange(1, 3600), is_flag=False, flag_value=5.0, help="Repeat, each so many seconds."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, and one line for each tenant.")
 @output.json_option("An object with 'tenants', 'totals' and 'problems'; sizes in bytes, null for what is unknown.")
 @click.pass_obj
 def stats(context: Context, sort: str, since: str | None, watch: float | None, as_csv: bool, as_json: bool) -> None:
-    """Show what each tenant uses, and all of them: memory, CPU, disk, database, requests and bytes served.
+    """Show the usage of each tenant, and the totals: memory, CPU, disk, database, requests and bytes served.
 
-    The bars are the CPU of the last day, an hour each.
+    The bars show the CPU of the last day, one for each hour.
     """
     if since is not None:
         if watch is not None:
-            raise InventoryError("since and watch do not go together: what was used since a day is of one moment")
+            raise InventoryError("--since and --watch exclude each other")
         show_period(context, report.since(since, report.today()), as_csv=as_csv, as_json=as_json)
     elif watch is not None:
         if as_csv or as_json:
-            raise InventoryError("watch shows a table; for numbers at intervals, run silo repeatedly")
+            raise InventoryError("--watch shows a table; for numbers at intervals, run silo repeatedly")
         follow(lambda: _table(usage.read(context.inventory), KEYS[sort], {}), watch)
     elif as_json:
         output.as_json(dataclasses.asdict(usage.read(context.inventory)))
@@ -77,7 +81,7 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
 @click.argument("seconds", type=click.FloatRange(1, 3600), default=5.0)
 @click.pass_obj
 def top(context: Context, seconds: float) -> None:
-    """Show who is busiest now, again each so many SECONDS, until Ctrl-C."""
+    """Show the busiest tenants, updated each so many SECONDS, until Ctrl-C."""
     follow(lambda: _table(usage.read(context.inventory), KEYS["cpu"], {}), seconds)
 
 

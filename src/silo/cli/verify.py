@@ -11,13 +11,13 @@ from silo.diagnostics import verify as verification
 
 @click.command(cls=output.Command)
 @click.argument("customers", metavar="[TENANT]...", nargs=-1)
-@click.option("--all", "-a", "show_all", is_flag=True, help="Print every finding, also where nothing is to be done.")
+@click.option("--all", "-a", "show_all", is_flag=True, help="Print every finding, including passed checks.")
 @output.json_option("An object with 'findings': id, subject, state, message, fix, expected and seen of each.")
 @click.pass_obj
 def verify(context: Context, customers: tuple[str, ...], show_all: bool, as_json: bool) -> None:
     """Verify that tenants are as the inventory says: isolation, limits, quotas, TLS, secrets, images, hardening.
 
-    Changes nothing. Without a name it verifies all tenants and the shared services. Ends with 1 where a check fails.
+    Changes nothing. Without a name it verifies all tenants and the shared services. Ends with 1 if a check fails.
 
     \b
     Examples:

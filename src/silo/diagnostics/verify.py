@@ -12,7 +12,7 @@ from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import TaskResult
 from silo.diagnostics import Finding, address, engine, quota  # noqa: F401  # they register checks
 from silo.diagnostics.engine import Nas, Tenant
-from silo.inventory import InventoryError
+from silo.inventory.errors import InventoryError, unknown_tenant
 
 POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.CHECKS, TaskId.QUOTAS
 
@@ -31,8 +31,7 @@ def tenant(name: str, facts: Mapping[str, t.Any], place: Mapping[str, t.Any]) ->
 def _choose(facts: Facts, names: Collection[str]) -> Facts:
     for name in names:
         if name not in facts:
-            there = ", ".join(facts) or "none yet"
-            raise InventoryError(f"tenant {name!r}: there is none of this name; there are {there}")
+            raise unknown_tenant(name, facts)
     return {name: facts[name] for name in facts if name in names} if names else facts
 
 

@@ -34,7 +34,7 @@ class Reference:
         found = NAME.fullmatch(text)
         if not found:
             right = "it must be a full name such as docker.io/library/traefik:v3.7.15@sha256:..."
-            raise ImageError(f"{text!r} is no name of an image; {right}")
+            raise ImageError(f"{text!r} is not the name of an image; {right}")
         return cls(found["registry"], found["repository"], found["tag"] or "", found["digest"] or "")
 
     def __str__(self) -> str:

@@ -24,10 +24,14 @@ def parse(name: str, words: Iterable[str]) -> dict[str, str | None]:
     for word in words:
         key, equals, value = word.partition("=")
         setting = key.strip().replace("-", "_").removeprefix(PREFIX)
-        if problem := _problem(name, key, setting) if equals else f"{shown(word)}: KEY=VALUE is right, as quota=500G":
+        if (
+            problem := _problem(name, key, setting)
+            if equals
+            else f"{shown(word)}: it must be KEY=VALUE, such as quota=500G"
+        ):
             problems.append(problem)
         elif setting in values:
-            problems.append(f"setting {shown(key)} is there twice; once is right")
+            problems.append(f"setting {shown(key)} is there twice; give it once")
         else:
             values[setting] = value or None
     if problems:

@@ -26,9 +26,9 @@ class DeletionRecord:
     """A tenant that was deleted: the record of it, kept for ever. All times are in UTC as ISO 8601.
 
     `subscription` is its customer's at Stripe, empty where there was none.
-    `trashed` is when its data was put aside, `files` and `used` (bytes) what it was; empty and 0 until then. Until it
-    is `purged`, the tenant's files lie in the folder beside the record, it can be restored, and `quota` bytes on `nas`
-    are promised to it.
+    `trashed` is when its data moved to the trash, `files` and `used` (bytes) their size; empty and 0 until then. Until
+    it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` are
+    promised to it.
     """
 
     index: int
@@ -80,7 +80,7 @@ def read(folder: Folder) -> tuple[DeletionRecord, ...]:
     known = {Path(deletion.folder).name for deletion in deletions}
     for name in names:
         if folder.path(f"{FOLDER}/{name}").is_dir() and name not in known:
-            raise InventoryError(f"{FOLDER}/{name}: its record {name}.yml is missing; put it back from a backup")
+            raise InventoryError(f"{FOLDER}/{name}: its record {name}.yml is missing; restore it from a backup")
     return tuple(sorted(deletions, key=lambda deletion: deletion.index))
 
 
@@ -90,11 +90,11 @@ def _read(folder: Folder, path: str) -> DeletionRecord:
     if not named or values.get("index") != int(named[1]) or values.get("name") != named[2]:
         raise InventoryError(
             f"{path}: it holds index {shown(values.get('index'))} and name {shown(values.get('name'))}; "
-            "those of the file's name, <index>-<name>.yml, are right"
+            "they must be those of the file's name, <index>-<name>.yml"
         )
     known: dict[str, t.Any] = {key: str(values.get(key, "")) for key in TEXTS}
     for key in NUMBERS:
         known[key] = values.get(key, 0)
         if not isinstance(known[key], int):
-            raise InventoryError(f"{path}: {key} is {shown(known[key])}; a number is right")
+            raise InventoryError(f"{path}: {key} is {shown(known[key])}; it must be a number")
     return DeletionRecord(values["index"], values["name"], **known)

@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node
 from silo.inventory.errors import InventoryError, shown
 
 VAULT = "$ANSIBLE_VAULT;"
-RIGHT = "lines such as 'tenant_plan: small' are right"
+RIGHT = "it must hold lines such as 'tenant_plan: small'"
 QUOTED = ("'", '"')
 
 Scalar = str | float
@@ -41,7 +41,7 @@ _Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construc
 def read(where: str, text: str) -> Document:
     """Return the settings of a text; raises InventoryError where it holds none."""
     if text.startswith(VAULT):
-        raise InventoryError(f"{where}: it is encrypted by ansible-vault; settings in plain text are right")
+        raise InventoryError(f"{where}: it is encrypted by ansible-vault; its settings must be plain text")
     try:
         YAML().load(text)  # refuses a key that stands twice, of which Ansible would take the last
         settings = yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
@@ -80,7 +80,7 @@ def _edit(where: str, text: str, key: str, value: Scalar | None) -> str:
     if root is None or not isinstance(root, MappingNode):
         return text if value is None else _with_end(text, line_end) + f"{key}: {_scalar(value)}{line_end}"
     if root.flow_style:
-        raise InventoryError(f"{where}: it holds all settings in one pair of braces; one on each line is right")
+        raise InventoryError(f"{where}: it holds all settings in one pair of braces; put each on its own line")
     pairs = {key_node.value: (key_node, value_node) for key_node, value_node in root.value}
     if key in pairs:
         key_node, value_node = pairs[key]

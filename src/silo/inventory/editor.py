@@ -50,7 +50,7 @@ class InventoryEditor:
         """
         root = Path(path).resolve()
         if not (root / "hosts.yml").is_file() or not (root / "tenants.yml").is_file():
-            raise InventoryError(f"{root}: it is no inventory; a folder with hosts.yml and tenants.yml is right")
+            raise InventoryError(f"{root}: it is no inventory; it must be a folder with hosts.yml and tenants.yml")
         signer = Author.parse(author) if author else None
         history = History.of(root, signer) if commit else None
         return cls(TenantFiles(Folder(root)), history, signer, wait_seconds, functools.cache(notify))

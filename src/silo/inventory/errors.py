@@ -1,7 +1,8 @@
-"""What the inventory refuses, said in sentences."""
+"""The errors of the inventory."""
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Iterable
 
@@ -9,7 +10,7 @@ SHOWN = 60
 
 
 class InventoryError(Exception):
-    """An edit that cannot be, or an inventory that cannot be read: nothing is changed.
+    """An edit was refused, or an inventory cannot be read; nothing was changed.
 
     Each of `problems` is a sentence that names the tenant or file, the field, the value, and what would be right.
     """
@@ -20,8 +21,16 @@ class InventoryError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+def unknown_tenant(name: str, names: Iterable[str]) -> InventoryError:
+    """Return the error for a tenant that is none of `names`; it says which one may be meant."""
+    known = sorted(names)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"The tenants are: {', '.join(known) or 'none yet'}"
+    return InventoryError(f"unknown tenant {shown(name)}. {hint}")
+
+
 def shown(value: object) -> str:
-    """Return a value for a sentence: on one line, cut where it is long, no letter that looks like another."""
+    """Return a value for a message: on one line, truncated, without ambiguous characters."""
     try:
         text = ascii(value)
     except ValueError:  # Python writes no number of more than some thousand digits.

@@ -33,10 +33,10 @@ def tenant(merged: Merged, name: str) -> Tenant:
         made = derive(name, merged.tenants[name])
     except TenantError as error:
         unsold = f"{name}: tenant_quota is missing"
-        hint = "; a plan, or a quota such as 100G, is right"
+        hint = "; set a plan, or a quota such as 100G"
         raise InventoryError(f"{text}{hint}" if text == unsold else text for text in error.problems) from error
     problems = [
-        f"{name}: {key} is {shown(host)}; one of {', '.join(sorted(merged.groups.get(group, ())))} is right"
+        f"{name}: {key} is {shown(host)}; it must be one of {', '.join(sorted(merged.groups.get(group, ())))}"
         for key, host, group in (("tenant_server", made.server, "servers"), ("tenant_nas", made.nas, "nas"))
         if host not in merged.groups.get(group, ())
     ]

@@ -42,7 +42,9 @@ class Author:
         """Read `Maria Muster <maria@example.ch>`; raises InventoryError."""
         found = AUTHOR.fullmatch(text)
         if not found:
-            raise InventoryError(f"author is {shown(text)}; a name and an address are right: Maria <maria@example.ch>")
+            raise InventoryError(
+                f"author is {shown(text)}; it must be a name and an address, such as Maria <maria@example.ch>"
+            )
         return cls(found[1], found[2])
 
 

@@ -78,7 +78,7 @@ class Merged:
         except (TypeError, ValueError):
             factor = math.nan
         if not 0 < factor <= 100:
-            raise InventoryError(f"{host}: {key} is {shown(value)}; a factor such as 1.0 or 1.2 is right")
+            raise InventoryError(f"{host}: {key} is {shown(value)}; it must be a factor such as 1.0 or 1.2")
         return factor
 
     def policy(self) -> PlatformPolicy:
@@ -89,7 +89,7 @@ class Merged:
         numbers = {key: self._policy(servers[0], key) for key in (TRASH_DAYS, TRASH_PURGES)}
         for key, value in numbers.items():
             if not isinstance(value, int) or value < 1:
-                raise InventoryError(f"{servers[0]}: {key} is {shown(value)}; a number from 1 up is right")
+                raise InventoryError(f"{servers[0]}: {key} is {shown(value)}; it must be a number from 1 up")
         letters = {key: self._policy(servers[0], key) for key in LETTERS}
         domain = str(self._policy(servers[0], "silo_domain"))
         rules = {key: self._policy(servers[0], key) for key in billing.VARIABLES}
@@ -109,7 +109,7 @@ class Merged:
         except (TypeError, ValueError):
             size = -1
         if size < 0:
-            raise InventoryError(f"{host}: {key} is {shown(value)}; a size such as 512M or 128G is right")
+            raise InventoryError(f"{host}: {key} is {shown(value)}; it must be a size such as 512M or 128G")
         return size
 
     def _policy(self, host: str, key: str) -> t.Any:

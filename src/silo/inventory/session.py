@@ -1,4 +1,4 @@
-"""One edit of an inventory under its lock: prepared, which checks and admits it, then made, which commits it.
+"""One edit of an inventory under its lock: first prepared (validated, and checked for room), then made (committed).
 
 A tenant.yml with an edit that nobody has committed is left alone, so that no commit of silo holds another person's
 work; one that git does not know yet is committed whole by its first edit.
@@ -198,7 +198,7 @@ class EditSession:
         self.folder.finish()
         if self.history and self.history.is_product:
             self.notify(
-                f"{self.folder.root} lies in a clone of SwissPhoto Silo, where edits are not committed; "
+                f"{self.folder.root} is in a clone of SwissPhoto Silo, where edits are not committed; "
                 "for a history, make it a git repository of its own."
             )
         return dataclasses.replace(prepared.change, commit=commit)
@@ -211,7 +211,7 @@ class EditSession:
         try:
             self._commit(edit)
         except InventoryError as error:
-            taken_back = "this earlier edit was cut off before its commit, and is now taken back; do it again"
+            taken_back = "this earlier edit was interrupted before its commit, and is now rolled back; repeat it"
             raise InventoryError([f"{edit.message}: {taken_back}", *error.problems]) from error
         self.folder.finish()
 
@@ -250,7 +250,7 @@ class EditSession:
 
     def _check_committed(self, path: str) -> None:
         if self.history and (files := self.history.edited([path])):
-            raise InventoryError(f"{', '.join(files)}: there is an edit that nobody has committed; commit it first")
+            raise InventoryError(f"{', '.join(files)}: there are uncommitted changes; commit them first")
 
     def _check(self, name: str, texts: list[str], values: Mapping[str, Scalar | None], others: Fleet) -> Tenant:
         """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
@@ -298,7 +298,7 @@ def _prepared(
 
 
 def _changed_meanwhile(deletion: DeletionRecord) -> InventoryError:
-    return InventoryError(f"{deletion.path}: it is not what it was a moment ago; look who else edits it")
+    return InventoryError(f"{deletion.path}: it has just been changed by another program; find out which")
 
 
 def _is_said(before: Document, merged: Merged, name: str, key: str, value: Scalar | None) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from silo.inventory import deleted, document, validation
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
-from silo.inventory.errors import InventoryError, shown
+from silo.inventory.errors import InventoryError, shown, unknown_tenant
 from silo.inventory.model import TenantFile
 from silo.inventory.transaction import Folder
 
@@ -50,10 +49,7 @@ class TenantFiles:
         validation.check_name(name)
         found = self.document(name)
         if found is None:
-            names = sorted(self.all())
-            near = difflib.get_close_matches(name, names, n=1)
-            meant = f"{near[0]} is meant?" if near else f"there are {', '.join(names) or 'none yet'}"
-            raise InventoryError(f"tenant {shown(name)}: there is none of this name; {meant}")
+            raise unknown_tenant(name, self.all())
         return found
 
     def deletion_records(self) -> tuple[DeletionRecord, ...]:
@@ -66,7 +62,7 @@ class TenantFiles:
         found = [one for one in self.deletion_records() if one.name == name and not one.purged]
         found = [one for one in found if self.folder.path(one.folder).is_dir()]
         if not found:
-            raise InventoryError(f"tenant {shown(name)}: none of this name was deleted and not purged yet")
+            raise InventoryError(f"unknown tenant {shown(name)}: the trash has none of this name")
         return max(found, key=lambda one: one.when)
 
     def former(self, deletion: DeletionRecord) -> Mapping[str, Scalar]:
@@ -90,4 +86,4 @@ class TenantFiles:
             if not self.folder.path(path).is_dir():
                 raise InventoryError(f"{path}: this file would count for tenant {name}; move it away")
             holds = ", ".join(self.folder.names(path)) or "nothing"
-            raise InventoryError(f"{path}: it exists without a tenant.yml and holds {holds}; move it away")
+            raise InventoryError(f"{path}: it exists without a tenant.yml and contains {holds}; move it away")

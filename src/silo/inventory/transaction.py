@@ -68,7 +68,7 @@ class Folder:
             if path.is_symlink():
                 raise InventoryError(
                     f"{path.relative_to(self.root)}: it is a symbolic link to {path.readlink()}; a real file or "
-                    "folder is right, as nothing outside of the inventory is ever written"
+                    "folder must be there, as nothing outside of the inventory is ever written"
                 )
         return path
 
@@ -80,7 +80,7 @@ class Folder:
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
                 found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
-                    raise InventoryError(f"{relative}: it is no file of settings; a text of at most 1 MiB is right")
+                    raise InventoryError(f"{relative}: it is no file of settings; it must be a text of at most 1 MiB")
                 return file.read().decode()
         except FileNotFoundError:
             return None
@@ -97,7 +97,7 @@ class Folder:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise InventoryError(f"{relative}: it cannot be read, {_why(error)}; a folder is right") from error
+            raise InventoryError(f"{relative}: it cannot be read, {_why(error)}; it must be a folder") from error
 
     @contextlib.contextmanager
     def locked(self, wait_seconds: float) -> Iterator[None]:

@@ -42,29 +42,29 @@ _FIRST = (
     "tenant_nas",
     *memory_settings(),
 )
-_POLICY = "it is the same for all tenants; group_vars of the inventory are right for it"
+_POLICY = "it is the same for all tenants; set it in group_vars of the inventory"
 _ONCE = "it is given once, and what the tenant has on its machines goes by it"
 # What nobody sets like this, and what is right in its place; {name} is the tenant.
 NOT_BY_HAND: Mapping[str, str] = {
     "tenant_address_pool": _POLICY,
     "tenant_directory": _POLICY,
     "tenant_domain": _POLICY,
-    "tenant_extended_until": "'silo extend {name} --until DAY --reason TEXT' is right",
-    "tenant_extension_reason": "'silo extend {name} --until DAY --reason TEXT' is right",
+    "tenant_extended_until": "use 'silo extend {name} --until DAY --reason TEXT'",
+    "tenant_extension_reason": "use 'silo extend {name} --until DAY --reason TEXT'",
     "tenant_file": "the inventory plugin sets it",
     "tenant_index": _ONCE,
     "tenant_machine_learning_port": _POLICY,
     "tenant_routes_directory": _POLICY,
     "tenant_secrets": "an apply makes them once; 'silo reset-access {name}' sends the customer a new link",
     "tenant_server": "a tenant's database stays on its server; 'silo create' chooses one",
-    "tenant_state": "'silo start {name}', 'silo stop {name}' or 'silo delete {name}' is right",
+    "tenant_state": "use 'silo start {name}', 'silo stop {name}' or 'silo delete {name}'",
     "tenant_storage_backend": _POLICY,
     "tenant_storage_overcommit": _POLICY,
     "tenant_storage_root": _POLICY,
     "tenant_storage_sentinel": _POLICY,
     "tenant_subnet": _ONCE,
     "tenant_uid_base": _POLICY,
-    "tenant_vector_extension": "it goes with the database's image; group_vars of the inventory are right for it",
+    "tenant_vector_extension": "it goes with the database's image; set it in group_vars of the inventory",
     "tenant_wait_seconds": _POLICY,
 }
 SETTINGS = (
@@ -145,9 +145,9 @@ def _limit_of(service: Service) -> Callable[[Tenant], int]:
     return lambda tenant: tenant.memory[service.name]
 
 
-_MEMORY = (GIB // 16, 1024 * GIB, "a memory limit from 64M to 1T is right")
+_MEMORY = (GIB // 16, 1024 * GIB, "it must be a memory limit from 64M to 1T")
 _SIZES: Mapping[str, tuple[Callable[[Tenant], int], int, int, str]] = {
-    "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "a quota from 1G to 1024T is right"),
+    "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "it must be a quota from 1G to 1024T"),
     **{
         service.memory_setting: (_limit_of(service), *_MEMORY)
         for service in services().values()
@@ -180,11 +180,11 @@ def _choices(key: str, plans: Collection[str]) -> list[str]:
 
 def _right(key: str, plans: Collection[str]) -> str:
     if choices := _choices(key, plans):
-        return f"one of {', '.join(choices)} is right"
+        return f"it must be one of {', '.join(choices)}"
     if key in _EXAMPLES:
-        return f"{_EXAMPLES[key]} is right"
+        return f"it must be {_EXAMPLES[key]}"
     if kind := _KINDS.get(options().get(key, {}).get("type", "")):
-        return f"{kind} is right"
+        return f"it must be {kind}"
     if key in _SIZES:
-        return "a size such as 512M, 100G or 1T is right"
-    return f"one line of at most {LONGEST} plain characters is right"
+        return "it must be a size such as 512M, 100G or 1T"
+    return f"it must be one line of at most {LONGEST} plain characters"

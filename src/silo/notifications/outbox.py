@@ -130,7 +130,9 @@ class Outbox:
     def _deliver(self, at_once: bool) -> int:
         with self._database() as database:
             # Failed, not sent again: the relay may have accepted it, and a customer can ask for a new link.
-            self._settle(database, "state = 'sending'", (), "failed", "it was cut off while the relay took it")
+            self._settle(
+                database, "state = 'sending'", (), "failed", "silo was interrupted after the relay may have accepted it"
+            )
             due = database.execute(
                 "SELECT event_id, recipient, body, attempts FROM letter WHERE state = 'pending' AND due <= ?",
                 (math.inf if at_once else self._clock(),),

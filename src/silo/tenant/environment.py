@@ -23,8 +23,8 @@ from silo.tenant.services import PHOTO_SERVER, VARIABLE, compose_file, services
 SETTING = "tenant_environment"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 LONGEST = 4096
-RIGHT_NAME = "a name of letters, digits and _ is right, such as IMMICH_LOG_LEVEL"
-RIGHT_VALUE = f"a line of at most {LONGEST} printable characters, a number, true or false is right"
+RIGHT_NAME = "it must be a name of letters, digits and _, such as IMMICH_LOG_LEVEL"
+RIGHT_VALUE = f"it must be a line of at most {LONGEST} printable characters, a number, true or false"
 
 # Prefixes of names, in capital letters, that tenant_environment must not set, and the reason or alternative.
 REFUSED_PREFIXES: Mapping[str, str] = {
@@ -34,8 +34,8 @@ REFUSED_PREFIXES: Mapping[str, str] = {
     "REDIS_": "the photo server finds its cache by the settings of this project",
     "COMPOSE_": "only this project calls Docker Compose",
     "DOCKER_": "only this project calls Docker Compose",
-    "TENANT_": "it is a variable of this project's own; the tenant_* settings are right",
-    "SILO_": "it is a variable of this project's own; the tenant_* settings are right",
+    "TENANT_": "it is a variable of this project's own; use the tenant_* settings",
+    "SILO_": "it is a variable of this project's own; use the tenant_* settings",
     "LD_": "it would load other code into the photo server's process",
     "NODE_": "it would change how Node.js runs the photo server's code",
     "NPM_": "it would change how Node.js runs the photo server's code",
@@ -58,7 +58,7 @@ REFUSED_NAMES: Mapping[str, str] = {
     "BASHOPTS": "it would run code in the photo server's shell",
     "ENV": "it would run code in the photo server's shell",
     "HOME": "the container's image sets it",
-    "HOSTNAME": "the container's own name is right",
+    "HOSTNAME": "it is the container's own name",
     "IFS": "it would run code in the photo server's shell",
     "IMMICH_BUILD_DATA": "the container's image sets it",
     "IMMICH_ENV": "a customer's photo server runs in production",
@@ -100,7 +100,7 @@ def _free(name: str, given: Mapping[t.Any, t.Any]) -> dict[str, str]:
         elif reason := _managed(key):
             problems.append(f"{field} is {_shown(value)}, and cannot be set: {reason}")
         elif key.upper() in seen:
-            problems.append(f"{field} is {_shown(value)}, and {seen[key.upper()]} is there too; one of them is right")
+            problems.append(f"{field} is {_shown(value)}, and {seen[key.upper()]} is there too; keep one of them")
         elif not _is_right(value):
             problems.append(f"{field} is {_shown(value)}; {RIGHT_VALUE}")
         else:
@@ -125,7 +125,7 @@ def _managed(key: str) -> str:
         return REFUSED_NAMES[name]
     prefixes = {f"{service.prefix}_" for service in services().values()}
     if name in set(VARIABLE.findall(compose_file())) or any(map(name.startswith, prefixes)):
-        return "it is a variable of this project's own; the tenant_* settings are right"
+        return "it is a variable of this project's own; use the tenant_* settings"
     return next((reason for prefix, reason in REFUSED_PREFIXES.items() if name.startswith(prefix)), "")
 
 

@@ -77,19 +77,19 @@ def _bytes(name: str, key: str, value: str) -> int:
     except (ValueError, OverflowError):
         size = 0
     if size <= 0:
-        raise TenantError([f"{name}: {key} is {value!r}; a size such as 512M, 100G or 1T is right"])
+        raise TenantError([f"{name}: {key} is {value!r}; it must be a size such as 512M, 100G or 1T"])
     return size
 
 
 def _app_quota(name: str, quota: int, share: float) -> int:
     if not 0 < share <= 1:
-        raise TenantError([f"{name}: tenant_app_quota_share is {share}; a number above 0 and up to 1 is right"])
+        raise TenantError([f"{name}: tenant_app_quota_share is {share}; it must be a number above 0 and up to 1"])
     return round(quota * share)
 
 
 def _uid(name: str, index: int, base: int) -> int:
     if not LEAST_UID <= base + index <= MOST_UID:
-        right = f"a number by which the user id is from {LEAST_UID} to {MOST_UID} is right"
+        right = f"it must be a number by which the user id is from {LEAST_UID} to {MOST_UID}"
         raise TenantError([f"{name}: tenant_uid_base is {base}; {right}"])
     return base + index
 
@@ -101,7 +101,7 @@ def _pool(name: str, text: str) -> netaddr.IPNetwork:
     except (netaddr.AddrFormatError, ValueError):
         right = False
     if not right:
-        raise TenantError([f"{name}: tenant_address_pool is {text!r}; a network such as 10.83.0.0/16 is right"])
+        raise TenantError([f"{name}: tenant_address_pool is {text!r}; it must be a network such as 10.83.0.0/16"])
     return pool
 
 
@@ -109,7 +109,7 @@ def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPN
     pool = _pool(name, settings["tenant_address_pool"])
     count = 2 ** (PREFIX_LENGTH - pool.prefixlen)
     if not 1 <= index < count:
-        raise TenantError([f"{name}: tenant_index is {index}; 1 to {count - 1} are right in the pool {pool}"])
+        raise TenantError([f"{name}: tenant_index is {index}; it must be 1 to {count - 1} in the pool {pool}"])
     if "tenant_subnet" not in settings:
         return netaddr.IPNetwork((pool.first + index * 2 ** (32 - PREFIX_LENGTH), PREFIX_LENGTH), version=4)
     try:
@@ -119,7 +119,7 @@ def _subnet(name: str, index: int, settings: Mapping[str, t.Any]) -> netaddr.IPN
         right = False
     if not right:
         value = settings["tenant_subnet"]
-        raise TenantError([f"{name}: tenant_subnet is {value!r}; a network such as 10.83.200.16/28 is right"])
+        raise TenantError([f"{name}: tenant_subnet is {value!r}; it must be a network such as 10.83.200.16/28"])
     return subnet
 
 

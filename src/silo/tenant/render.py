@@ -84,7 +84,7 @@ def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
         raise TenantError(
             [
                 f"{tenant.name}: tenant_configuration has {count} jobs of machine learning at once "
-                f"({', '.join(LEARNING_JOBS)}); fewer than tenant_machine_learning_requests, which is {limit}, is right"
+                f"({', '.join(LEARNING_JOBS)}); it must be fewer than tenant_machine_learning_requests ({limit})"
             ]
         )
 

@@ -76,7 +76,7 @@ def name_problem(name: str) -> str | None:
     if not is_tenant(name):
         return (
             f"tenant {name!r}: this name cannot be used; "
-            "2 to 31 small letters and digits are right, beginning with a letter"
+            "it must have 2 to 31 small letters and digits, beginning with a letter"
         )
     if name in RESERVED_NAMES:
         return f"tenant {name!r}: this name is reserved for the platform; choose another"
@@ -87,7 +87,7 @@ def _unknown(name: str, values: t.Mapping[str, t.Any]) -> list[str]:
     problems = []
     for key in sorted(set(values) - set(options())):
         near = difflib.get_close_matches(key, options(), n=1)
-        problems.append(f"{name}: {key} is no setting of a tenant" + (f"; {near[0]} is meant?" if near else ""))
+        problems.append(f"{name}: unknown setting {key!r}" + (f". Did you mean {near[0]!r}?" if near else ""))
     return problems
 
 
@@ -100,7 +100,7 @@ def _not_plain(name: str, values: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     texts |= {f"tenant_images.{key}": value for key, value in (values.get("tenant_images") or {}).items()}
     for key, value in texts.items():
         if isinstance(value, str) and not PLAIN.fullmatch(value):
-            yield f"{name}: {key} is {value!r}; plain letters, digits and . / : @ _ + = , - are right"
+            yield f"{name}: {key} is {value!r}; it must have plain letters, digits and . / : @ _ + = , - only"
 
 
 def _sentence(name: str, message: str) -> str:
@@ -156,14 +156,14 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         result = _checked(options(), defaults() | known)
     except FAULTS:
         breaking = [key for key in known if _breaks(key, known[key])]
-        problems += [f"{name}: {key} is {shown(known[key])}; {options()[key]['type']} is right" for key in breaking]
+        problems += [f"{name}: {key} is {shown(known[key])}; it must be {options()[key]['type']}" for key in breaking]
         if not breaking:
             raise
         raise TenantError(problems) from None
     problems += [_sentence(name, message) for message in result.error_messages]
     email = known.get("tenant_email")
     if isinstance(email, str) and not EMAIL.fullmatch(email):
-        problems.append(f"{name}: tenant_email is {email!r}; an address such as hans@example.ch is right")
+        problems.append(f"{name}: tenant_email is {email!r}; it must be an address such as hans@example.ch")
     # A value of the wrong type already has its message.
     problems += [] if problems else _not_plain(name, result.validated_parameters)
     if problems:

@@ -174,7 +174,7 @@ def _read(path: Path) -> _File:
     blocks = {name: section.pop(BLOCK, {}) for name, section in found["services"].items()}
     text = BLOCK_TEXT.sub("", source)
     if yaml_load(text) != found:
-        raise ServiceError(f"{path}: the {BLOCK} blocks cannot be left out; each on lines of its own is right")
+        raise ServiceError(f"{path}: the {BLOCK} blocks cannot be left out; write each on lines of its own")
     made = {name: _service(name, section, blocks[name]) for name, section in found["services"].items()}
     _check_addresses(made)
     # Without aliases, because a change of a shared part would change all its users.
@@ -185,23 +185,23 @@ def _check_addresses(made: Mapping[str, Service]) -> None:
     addresses = [service.address for service in made.values()]
     for service in made.values():
         if service.address not in ADDRESSES or addresses.count(service.address) > 1:
-            right = f"a number from {ADDRESSES[0]} to {ADDRESSES[-1]} that no other service has is right"
+            right = f"it must be a number from {ADDRESSES[0]} to {ADDRESSES[-1]} that no other service has"
             raise ServiceError(f"{service.name}: address is {service.address}; {right}")
 
 
 def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]) -> Service:
     if unknown := sorted(set(block) - KEYS):
-        raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; {', '.join(sorted(KEYS))} are right")
+        raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; the keys are {', '.join(sorted(KEYS))}")
     environment, variables = block.get("environment", {}), block.get("variables", {})
     settings = [block["memory"]] if "memory" in block else []
     named = [*settings, *environment.values(), *filter(PREFIXED.match, variables.values())]
     if missing := [setting for setting in named if setting not in options()]:
-        raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; a setting of argument_specs.yml is right")
+        raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; name a setting of argument_specs.yml")
     try:
         fixed = 0 if settings else int(human_to_bytes(str(section["mem_limit"])))
         address, port = int(block["address"]), int(block.get("port", 0))
     except (KeyError, TypeError, ValueError) as error:
-        right = "a number as address and port, and a setting as memory or a size as mem_limit are right"
+        right = "it must have a number as address and port, and a setting as memory or a size as mem_limit"
         raise ServiceError(f"{name}: {BLOCK} cannot be read ({error}); {right}") from error
     memory = settings[0] if settings else None
     return Service(name, section, memory, fixed, address, port, variables, environment)

@@ -6,9 +6,9 @@ THREE = ("hans", "maria", "peter")
 RIGHT = {"email": "otto@example.ch", "plan": "small", "index": 90}
 
 WRONG = [
-    ("otto", {**RIGHT, "quota": "lots"}, "otto: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right"),
-    ("otto", {**RIGHT, "qouta": "1T"}, "otto: tenant_qouta is no setting of a tenant; tenant_quota is meant?"),
-    ("otto", {**RIGHT, "email": "otto"}, "otto: tenant_email is 'otto'; an address such as hans@example.ch is right"),
+    ("otto", {**RIGHT, "quota": "lots"}, "otto: tenant_quota is 'lots'; it must be a size such as 512M, 100G or 1T"),
+    ("otto", {**RIGHT, "qouta": "1T"}, "otto: unknown setting 'tenant_qouta'. Did you mean 'tenant_quota'?"),
+    ("otto", {**RIGHT, "email": "otto"}, "otto: tenant_email is 'otto'; it must be an address such as hans@example.ch"),
     ("otto", {**RIGHT, "index": 1}, "otto: tenant_index is 1, which is hans's; choose a free one"),
     ("otto", {**RIGHT, "subnet": "10.83.0.32/28"}, "otto: its subnet 10.83.0.32/28 is also maria's"),
     (
@@ -19,8 +19,8 @@ WRONG = [
     ("otto", {**RIGHT, "server": "silo9"}, "otto: tenant_server is 'silo9'; the group servers has silo1"),
     ("otto", {"index": 90, "plan": "small"}, "otto: tenant_email is missing"),
     ("otto", {**RIGHT, "plan": "smal"}, "otto: tenant_quota is missing"),
-    ("Otto", RIGHT, "tenant 'Otto': this name cannot be used; 2 to 31 small letters and digits are right"),
-    ("otto-k", RIGHT, "tenant 'otto-k': this name cannot be used; 2 to 31 small letters and digits are right"),
+    ("Otto", RIGHT, "tenant 'Otto': this name cannot be used; it must have 2 to 31 small letters and digits"),
+    ("otto-k", RIGHT, "tenant 'otto-k': this name cannot be used; it must have 2 to 31 small letters and digits"),
     ("www", RIGHT, "tenant 'www': this name is reserved for the platform; choose another"),
 ]
 

@@ -233,7 +233,7 @@ def test_a_tenant_that_is_stopped_says_so(lab, operator, tenant, issue, tmp_path
         arguments = ["--limit", tenant, "-e", f"access_links_directory={tmp_path}/none"]
         run = operator.try_run("tenant-access.yml", *arguments)
         assert run.code
-        assert "anna: it is stopped, and only one that runs can be opened; start it" in run.output
+        assert "anna: it is stopped, and only a running tenant can get a link; start it first" in run.output
     finally:
         operator.edit(tenant, state="running")
         operator.apply("--limit", tenant)

@@ -204,7 +204,7 @@ def test_the_services_run_and_systemd_has_nothing_to_say(running):
 def test_a_signed_event_comes_through_the_proxy_and_is_worked_on(running, internet):
     answer = post(internet, event(1))
     assert (answer.status, answer.body) == (200, b"kept\n")
-    # Stripe is not to be reached from a lab, so it stays, and is tried again.
+    # Stripe is not to be reached from a lab, so it stays, and is retried.
     wait_for(lambda: events(running)["evt_1"]["message"], 90)
     found = events(running)["evt_1"]
     assert (found["state"], found["subscription"]) == ("new", "sub_1")

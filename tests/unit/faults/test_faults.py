@@ -80,7 +80,7 @@ def test_numbers_are_in_order(tmp_path):
     file = tmp_path / "catalogue.yml"
     entry = "- {number: 2, fault: a, holds: b, mechanism: c, broken: d}\n"
     file.write_text(entry * 2)
-    with pytest.raises(ValueError, match=r"its numbers are \[2, 2\]; each once and in order is right"):
+    with pytest.raises(ValueError, match=r"its numbers are \[2, 2\]; each must be there once, in order"):
         catalogue(file)
 
 

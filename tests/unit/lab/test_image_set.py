@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_file_is_one_sentence(write, text, says):
 
 def test_an_archive_of_two_images_is_refused(write, archive):
     archive("both.tar", images=2)
-    with pytest.raises(LabError, match="both.tar holds 2 images; one is right"):
+    with pytest.raises(LabError, match="both.tar holds 2 images; it must hold one"):
         chosen(write("postgres: ./both.tar\n"))
 
 

@@ -147,7 +147,7 @@ def test_a_lab_that_is_not_there_is_not_kept(laboratory, inventory):
 def test_a_lab_whose_sources_have_changed_is_not_kept(laboratory, machine, inventory, monkeypatch):
     laboratory.up()
     monkeypatch.setattr(Laboratory, "_key", lambda self: "another")
-    with pytest.raises(LabError, match="has changed since"):
+    with pytest.raises(LabError, match="have changed since"):
         laboratory.keep(inventory)
     assert not machine.asked("docker stop")
 

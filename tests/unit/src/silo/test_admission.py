@@ -20,7 +20,7 @@ def test_the_one_after_is_refused_with_all_the_numbers():
     with pytest.raises(AdmissionError) as refusal:
         admit_memory("hans", "silo1", FULL, TENANT)
     assert str(refusal.value) == (
-        "hans: 2.5 GiB of memory are asked on silo1, and 1 GiB are left; of its 128 GiB, 34.5 GiB are set aside "
+        "hans: it needs 2.5 GiB of memory on silo1, which has 1 GiB left; of its 128 GiB, 34.5 GiB are set aside "
         "(machine learning, Traefik, reserve), and of the rest, 92.5 GiB are promised to 37 tenants. Stop a tenant "
         "there, lower a limit, take another server, or raise silo_memory_overcommit"
     )
@@ -37,7 +37,7 @@ def test_on_a_server_that_promised_too_much_a_limit_may_be_lowered_and_not_raise
     too_much = MemoryBudget(Server(total=64 * GIB), (TENANT,) * 15)
     admit_memory("hans", "silo1", too_much, TENANT, held=TENANT)
     admit_memory("hans", "silo1", too_much, TENANT - 1, held=TENANT)
-    with pytest.raises(AdmissionError, match="and 0 B are left"):
+    with pytest.raises(AdmissionError, match="which has 0 B left"):
         admit_memory("hans", "silo1", too_much, TENANT + 1, held=TENANT)
 
 
@@ -54,7 +54,7 @@ def test_a_quota_is_admitted_up_to_the_size_of_the_pool():
     with pytest.raises(AdmissionError) as refusal:
         admit_storage("hans", "nas1", pool, 101 * GIB)
     assert str(refusal.value) == (
-        "hans: 101 GiB of storage are asked on nas1, and 100 GiB are left; of its 1000 GiB, 900 GiB are promised to "
+        "hans: it needs 101 GiB of storage on nas1, which has 100 GiB left; of its 1000 GiB, 900 GiB are promised to "
         "9 tenants. Take a smaller quota, purge what is deleted, add disks, or raise silo_storage_overcommit"
     )
 

@@ -53,7 +53,7 @@ def test_one_run_waits_for_the_other_and_is_told_so(tmp_path):
 
 def test_who_waits_too_long_is_told(tmp_path):
     state = State(tmp_path)
-    busy = pytest.raises(BusyError, match="has been changing the same machines for 0 s; try later")
+    busy = pytest.raises(BusyError, match="is changing the same machines, and did not end within 0 s; try again later")
     with state.turn(), busy, state.turn(wait_seconds=0.3):
         pytest.fail("two runs at once")
 

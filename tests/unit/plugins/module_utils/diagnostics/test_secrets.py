@@ -90,7 +90,7 @@ def test_a_file_that_others_can_read(hans, files, name, mode):
 @needs_root
 def test_a_file_of_another_tenant(hans, files):
     os.chown(hans.directory / "secrets" / "valkey.conf", hans.uid + 1, hans.uid + 1)
-    assert f"belongs to {hans.uid + 1}; 0400 and {hans.uid} are right" in files().seen
+    assert f"belongs to {hans.uid + 1}; they must be 0400 and {hans.uid}" in files().seen
 
 
 @needs_root

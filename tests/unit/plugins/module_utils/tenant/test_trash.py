@@ -145,7 +145,7 @@ def test_a_mount_is_refused(trash, tenant, tmp_path, monkeypatch):
     ("values", "problem"),
     [
         (("../x", 1, UID, WHEN), "is no tenant's name"),
-        (("hans", 0, UID, WHEN), "the tenant's index, from 1 up, is right"),
+        (("hans", 0, UID, WHEN), "it must be the tenant's index, from 1 up"),
         (("hans", 1, UID, "2026-11-23/../x"), "a time such as"),
         (("hans", 1, UID, "2026-11-23T16:55:02+01:00"), "a time such as"),
     ],

@@ -107,7 +107,7 @@ def lost(company, name):
     states = [
         state for event, state in TenantService(company.path).outbox.states().items() if event.split("/")[1] == name
     ]
-    return [] if states == [("failed", "it was cut off while the relay took it")] else None
+    return [] if states == [("failed", "silo was interrupted after the relay may have accepted it")] else None
 
 
 def test_suspended_and_started_again_with_one_letter_each(company, fuse):

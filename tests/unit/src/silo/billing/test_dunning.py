@@ -119,8 +119,8 @@ def test_an_extension_is_one_commit_and_starts_who_is_suspended(silo, unpaid, co
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--until", "15.1.2027", "--reason", "r"), "until is '15.1.2027'; a day such as 2027-01-15 is right"),
-        (("--until", "2020-01-01", "--reason", "r"), "until is '2020-01-01'; a day to come is right"),
+        (("--until", "15.1.2027", "--reason", "r"), "until is '15.1.2027'; it must be a day such as 2027-01-15"),
+        (("--until", "2020-01-01", "--reason", "r"), "until is '2020-01-01'; it must be a day in the future"),
         (("--until", "2099-01-01"), "name a day and a reason"),
         (("--until", "2099-01-01", "--reason", "r", "--end"), "name a day and a reason"),
         ((), "name a day and a reason"),
@@ -161,7 +161,10 @@ def test_reconcile_with_fix_fails_where_something_is_for_later(silo, unpaid, com
     company.machines.fails = "apply.yml"
     result = silo("reconcile", "--fix")
     assert result.exit_code == 1
-    assert "left: hans should be suspended, and is not yet: the cable is out" in result.output
+    assert (
+        "left: the desired state of hans is suspended, but its server has not reached it yet: the cable is out"
+        in result.output
+    )
 
 
 def test_without_a_key_it_is_said_how_to_give_one(silo, monkeypatch):

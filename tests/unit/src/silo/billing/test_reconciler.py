@@ -383,7 +383,7 @@ def test_a_deletion_that_is_cut_off_is_completed_though_nothing_asks_for_it(comp
     company.days(29)
     company.account.advance(1)
     company.machines.fails = "trash.yml"
-    with pytest.raises(TryLater, match="its data is not in the trash yet"):
+    with pytest.raises(TryLater, match="its data are not in the trash yet"):
         company.reconciler().settle(unpaid)
     company.machines.fails = ""
     company.days(1)
@@ -439,10 +439,10 @@ def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(
     TenantService(company.path).create("peter", email="p@example.ch", quota="10G", subscription=hans)
     company.account.cancel(hans)
     company.account.cancel(maria)
-    with pytest.raises(NeedsAttention, match=f"hans and peter both have {hans}; one of them is right"):
+    with pytest.raises(NeedsAttention, match=f"hans and peter both have {hans}; keep one of them"):
         company.reconciler().settle(hans)
     repair = company.reconciliation().sweep()
-    assert repair.left == (f"hans and peter both have {hans}; one of them is right",)
+    assert repair.left == (f"hans and peter both have {hans}; keep one of them",)
     assert (company.state("hans"), company.state("peter"), company.state("maria")) == (
         "running",
         "running",
@@ -452,7 +452,7 @@ def test_two_tenants_of_one_subscription_are_left_alone_and_hold_up_nobody_else(
 
 def test_rules_that_are_wrong_hold_everything(company, hans):
     company.set(billing_deletion_days=1)
-    with pytest.raises(TryLater, match="billing_deletion_days is 1; more than 1 is right"):
+    with pytest.raises(TryLater, match="billing_deletion_days is 1; it must be more than 1"):
         company.reconciler().settle(hans)
 
 

@@ -78,7 +78,7 @@ def test_each_state_by_its_name_for_machines(silo, inbox):
 
 def test_what_needs_attention_is_tried_again(silo, inbox):
     result = silo("billing", "retry", "evt_1")
-    assert (result.exit_code, result.output) == (0, "evt_1 is tried again.\n")
+    assert (result.exit_code, result.output) == (0, "Silo retries evt_1.\n")
     assert [row.id for row in inbox.due(9)] == ["evt_1"]
 
 

@@ -73,12 +73,12 @@ def test_a_negative_number_of_tenants_is_refused(silo):
 
 def test_what_ansible_says_is_what_the_operator_reads(silo, monkeypatch):
     def fail(_inventory):
-        raise runner.RunError("hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right")
+        raise runner.RunError("hans: tenant_quota is 'lots'; it must be a size such as 512M, 100G or 1T")
 
     monkeypatch.setattr(fleet, "read", fail)
     result = silo("list")
     assert result.exit_code == 1
-    assert result.output == "Error: hans: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right\n"
+    assert result.output == "Error: hans: tenant_quota is 'lots'; it must be a size such as 512M, 100G or 1T\n"
 
 
 SERVICE = {"state": "running", "health": "healthy"}

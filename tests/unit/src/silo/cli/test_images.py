@@ -62,7 +62,7 @@ def test_who_does_not_answer_is_a_sentence_each(run):
     assert result.exit_code == 1
     assert "traefik: docker.io cannot be reached: no such host\n" in result.output
     assert "silo2 does not say what it runs\n" in result.output
-    assert "2 could not be asked." in result.output
+    assert "2 did not answer." in result.output
 
 
 def test_all_tags_are_pinned(run):
@@ -91,10 +91,10 @@ def test_where_one_cannot_be_asked_nothing_is_written(run):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--pin", "nginx"], "there is none of this name; there are traefik, pages"),
-        (["--pin", "pages=a b"], "is no name of an image"),
-        (["pages"], "names of images belong to --pin"),
-        (["--pin", "--sbom"], "one of them is right"),
+        (["--pin", "nginx"], "unknown image 'nginx'; the images are: traefik, pages"),
+        (["--pin", "pages=a b"], "is not the name of an image"),
+        (["pages"], "use names of images only with --pin"),
+        (["--pin", "--sbom"], "--list, --pin and --sbom exclude each other"),
     ],
 )
 def test_what_is_typed_wrong_is_a_sentence(run, arguments, said):

@@ -71,23 +71,27 @@ def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
     [
         (("create", "../hans", "100", "hans@email.ch"), 2, "this name cannot be used"),
         (("create", "anna", "100", "hans@email.ch"), 2, "it exists already"),
-        (("create", "hans", "lots", "hans@email.ch"), 2, "a size such as 512M, 100G or 1T is right"),
-        (("create", "hans", "100", "hans@email.ch\nBcc: x@y.ch"), 2, "an address such as hans@example.ch is right"),
-        (("create", "hans", "100T", "hans@email.ch"), 3, "100 TiB of storage are asked"),
-        (("stop", "hans", "--yes"), 2, "there is none of this name"),
+        (("create", "hans", "lots", "hans@email.ch"), 2, "it must be a size such as 512M, 100G or 1T"),
+        (("create", "hans", "100", "hans@email.ch\nBcc: x@y.ch"), 2, "it must be an address such as hans@example.ch"),
+        (("create", "hans", "100T", "hans@email.ch"), 3, "it needs 100 TiB of storage"),
+        (("stop", "hans", "--yes"), 2, "unknown tenant 'hans'"),
         (("set", "anna"), 2, "name at least one setting"),
-        (("set", "anna", "--language", "rm"), 2, "one of de, fr, it, en is right"),
-        (("set", "anna", "language=rm"), 2, "one of de, fr, it, en is right"),
+        (("set", "anna", "--language", "rm"), 2, "it must be one of de, fr, it, en"),
+        (("set", "anna", "language=rm"), 2, "it must be one of de, fr, it, en"),
         (("set", "anna", "qouta=1T"), 2, "unknown setting 'qouta'. Did you mean 'quota'?"),
-        (("set", "anna", "state=stopped"), 2, "'silo start anna', 'silo stop anna' or 'silo delete anna' is right"),
+        (("set", "anna", "state=stopped"), 2, "use 'silo start anna', 'silo stop anna' or 'silo delete anna'"),
         (("set", "anna", "environment=x"), 2, "write tenant_environment in host_vars/anna/overrides.yml"),
-        (("set", "anna", "app_quota_share=2"), 2, "a number above 0 and up to 1 is right"),
-        (("set", "anna", "--quota", "1T", "quota=2T"), 2, "quota is there as an option and as quota=...; one of them"),
-        (("delete", "anna", "--confirm", "Anna"), 2, "confirm is 'Anna'; the name typed again, anna, is right"),
+        (("set", "anna", "app_quota_share=2"), 2, "it must be a number above 0 and up to 1"),
+        (
+            ("set", "anna", "--quota", "1T", "quota=2T"),
+            2,
+            "quota is given as an option and as quota=...; use one",
+        ),
+        (("delete", "anna", "--confirm", "Anna"), 2, "confirm is 'Anna'; it must be the name, anna"),
         (("purge", "anna"), 2, "not in the trash; there is nobody"),
-        (("undelete", "anna"), 2, "none of this name was deleted and not purged yet"),
+        (("undelete", "anna"), 2, "unknown tenant 'anna': the trash has none of this name"),
         (("-i", "/nowhere", "list"), 2, "/nowhere"),
-        (("--author", "Maria", "stop", "anna", "--yes"), 2, "a name and an address are right"),
+        (("--author", "Maria", "stop", "anna", "--yes"), 2, "it must be a name and an address"),
     ],
 )
 def test_what_is_wrong_is_a_sentence_and_a_code(silo, path, arguments, code, said):
@@ -118,7 +122,7 @@ def test_what_is_not_reached_has_a_code_of_its_own(silo, runs):
     runs.fails = "apply.yml"
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 4
-    assert "hans is in the inventory, and does not run yet: the cable is out" in result.output
+    assert "hans is in the inventory, but does not run yet: the cable is out" in result.output
     assert "'silo apply hans' completes it." in result.output
 
 
@@ -258,6 +262,6 @@ def test_edits_in_a_clone_of_this_software_are_not_committed_and_a_note_says_so_
     result = silo(*command)
     assert result.exit_code == 0, result.output
     assert result.stderr.count("Note:") == 1
-    assert f"Note: {path} lies in a clone of SwissPhoto Silo, where edits are not committed;" in result.stderr
+    assert f"Note: {path} is in a clone of SwissPhoto Silo, where edits are not committed;" in result.stderr
     # As before: no commit at all.
     assert subprocess.run(["git", "rev-parse", "--verify", "-q", "HEAD"], cwd=path, check=False).returncode == 1

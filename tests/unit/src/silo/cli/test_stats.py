@@ -107,7 +107,7 @@ def test_since_a_day_asks_the_ledger(silo):
     ("arguments", "sentence"),
     [
         (("--since", "tomorrow"), "since is 'tomorrow'; it must be a day such as"),
-        (("--since", "7d", "--watch"), "since and watch do not go together"),
+        (("--since", "7d", "--watch"), "--since and --watch exclude each other"),
         (("--watch", "5", "--csv"), "watch shows a table"),
         (("--watch", "0"), "0 is not in the range"),
         (("--sort", "colour"), "'colour' is not one of"),

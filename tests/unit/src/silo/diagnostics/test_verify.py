@@ -62,7 +62,7 @@ def test_one_tenant_alone(book, tmp_path):
 
 
 def test_a_name_that_nobody_has(book, tmp_path):
-    with pytest.raises(InventoryError, match="tenant 'otto': there is none of this name; there are hans, maria"):
+    with pytest.raises(InventoryError, match="unknown tenant 'otto'. The tenants are: hans, maria"):
         verify.verify(tmp_path, ["otto"])
 
 

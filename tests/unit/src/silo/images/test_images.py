@@ -40,7 +40,7 @@ def test_a_name_is_read_and_written_alike(text):
     "text", ["", "traefik", "docker.io/", "docker.io/A", "docker.io/a:b c", "docker.io/a@sha256:1"]
 )
 def test_what_is_no_full_name_is_refused_by_a_sentence(text):
-    with pytest.raises(ImageError, match=r"is no name of an image; it must be a full name such as "):
+    with pytest.raises(ImageError, match=r"is not the name of an image; it must be a full name such as "):
         Reference.parse(text)
 
 

@@ -37,12 +37,12 @@ def test_every_option_of_the_schema_can_be_set_or_says_what_is_right():
     ("word", "sentence"),
     [
         ("qouta=1T", "unknown setting 'qouta'. Did you mean 'quota'?"),
-        ("state=stopped", "'silo start hans', 'silo stop hans' or 'silo delete hans' is right"),
+        ("state=stopped", "use 'silo start hans', 'silo stop hans' or 'silo delete hans'"),
         ("index=7", "setting 'index' cannot be set by hand: it is given once"),
-        ("domain=x.ch", "it is the same for all tenants; group_vars of the inventory are right for it"),
-        ("extended_until=2027-01-15", "'silo extend hans --until DAY --reason TEXT' is right"),
+        ("domain=x.ch", "it is the same for all tenants; set it in group_vars of the inventory"),
+        ("extended_until=2027-01-15", "use 'silo extend hans --until DAY --reason TEXT'"),
         ("secrets=x", "'silo reset-access hans' sends the customer a new link"),
-        ("quota", "'quota': KEY=VALUE is right, as quota=500G"),
+        ("quota", "'quota': it must be KEY=VALUE, such as quota=500G"),
         ("=", "unknown setting ''. There are email, plan, quota,"),
     ],
 )
@@ -52,7 +52,7 @@ def test_what_cannot_be_set_is_a_sentence(word, sentence):
 
 
 def test_a_key_is_there_once():
-    assert refused("quota=1T", "tenant_quota=2T") == ("setting 'tenant_quota' is there twice; once is right",)
+    assert refused("quota=1T", "tenant_quota=2T") == ("setting 'tenant_quota' is there twice; give it once",)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_a_value_has_the_type_of_the_schema(keyword, text, value):
 @pytest.mark.parametrize(
     ("keyword", "text", "right"),
     [
-        ("slice", "perhaps", "true or false is right"),
-        ("machine_learning_requests", "many", "a whole number is right"),
-        ("app_quota_share", "much", "a number is right"),
-        ("log_level", "loud", "one of verbose, debug, log, warn, error, fatal is right"),
+        ("slice", "perhaps", "it must be true or false"),
+        ("machine_learning_requests", "many", "it must be a whole number"),
+        ("app_quota_share", "much", "it must be a number"),
+        ("log_level", "loud", "it must be one of verbose, debug, log, warn, error, fatal"),
     ],
 )
 def test_a_value_of_another_type_is_refused(keyword, text, right):

@@ -77,15 +77,18 @@ def test_a_text_that_looks_like_something_else_is_quoted(value):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: [1\n", "hans/tenant.yml: line 2 cannot be read, .*; lines such as 'tenant_plan: small' are right"),
+        ("a: [1\n", "hans/tenant.yml: line 2 cannot be read, .*; it must hold lines such as 'tenant_plan: small'"),
         ("a: 1\na: 2\n", 'hans/tenant.yml: line 2 cannot be read, found duplicate key "a"'),
-        ("- a\n", r"hans/tenant.yml: it holds \['a'\]; lines such as"),
-        ("just a sentence", "hans/tenant.yml: it holds 'just a sentence'; lines such as"),
-        ("1: 2\n", r"hans/tenant.yml: it holds \{1: 2\}; lines such as"),
+        ("- a\n", r"hans/tenant.yml: it holds \['a'\]; it must hold lines such as"),
+        ("just a sentence", "hans/tenant.yml: it holds 'just a sentence'; it must hold lines such as"),
+        ("1: 2\n", r"hans/tenant.yml: it holds \{1: 2\}; it must hold lines such as"),
         ("a: 1\n---\nb: 2\n", "hans/tenant.yml: line 2 cannot be read, but found another document"),
-        ("a: \x07\n", "hans/tenant.yml: it cannot be read, .*; lines such as"),
+        ("a: \x07\n", "hans/tenant.yml: it cannot be read, .*; it must hold lines such as"),
         ("a: 2026-99-99\n", "hans/tenant.yml: .*cannot be read"),
-        ("$ANSIBLE_VAULT;1.1;AES256\n3335\n", "hans/tenant.yml: it is encrypted by ansible-vault; .* are right"),
+        (
+            "$ANSIBLE_VAULT;1.1;AES256\n3335\n",
+            "hans/tenant.yml: it is encrypted by ansible-vault; its settings must be plain text",
+        ),
     ],
 )
 def test_what_is_no_file_of_settings_is_told(text, sentence):
@@ -96,7 +99,7 @@ def test_what_is_no_file_of_settings_is_told(text, sentence):
 
 
 def test_settings_in_braces_are_left_to_people():
-    with pytest.raises(InventoryError, match="one pair of braces; one on each line is right"):
+    with pytest.raises(InventoryError, match="one pair of braces; put each on its own line"):
         edited("{a: 1, b: 2}\n", a=2)
 
 

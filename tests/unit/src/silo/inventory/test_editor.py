@@ -370,7 +370,7 @@ def test_an_edit_of_the_operator_in_the_same_file_is_left_alone(path, git):
     file = path / "host_vars" / "anna" / "tenant.yml"
     file.write_text(file.read_text() + "tenant_quota: 300G\n")
     for work in (lambda: inventory.set_state("anna", "stopped"), lambda: inventory.remove("anna")):
-        message = "host_vars/anna/tenant.yml: there is an edit that nobody has committed; commit it first"
+        message = "host_vars/anna/tenant.yml: there are uncommitted changes; commit them first"
         assert refused(inventory, work) == message
     git("commit", "-q", "-a", "-m", "more room for anna")
     inventory.set_state("anna", "stopped")
@@ -397,7 +397,7 @@ def test_an_edit_cut_off_that_git_refuses_is_taken_back_and_told(path, git, star
     assert os.WTERMSIG(os.waitpid(start_cut_off("Maria <maria@example.ch>"), 0)[1]) == signal.SIGKILL
     git("config", "--unset", "user.name")
     git("config", "user.useConfigOnly", "true")
-    with pytest.raises(InventoryError, match="^Stop tenant anna: this earlier edit was cut off") as error:
+    with pytest.raises(InventoryError, match="^Stop tenant anna: this earlier edit was interrupted") as error:
         Editor(path).set_state("anna", "suspended")
     assert "Please tell me who you are" in error.value.problems[1]
     assert git("status", "--porcelain") == ""
@@ -431,18 +431,16 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
     ]
     assert placed == ["silo2", "silo1", "silo2"]
     before = checksum(path)
-    with pytest.raises(
-        AdmissionError, match="dd: 2.5 GiB of memory are asked, and no server has as much left: 512 MiB"
-    ):
+    with pytest.raises(AdmissionError, match="dd: it needs 2.5 GiB of memory, and no server has as much left: 512 MiB"):
         inventory.create("dd", email=MAIL, plan="small")
-    with pytest.raises(AdmissionError, match="aa: 3.5 GiB of memory are asked on silo2, and 3 GiB are left"):
+    with pytest.raises(AdmissionError, match="aa: it needs 3.5 GiB of memory on silo2, which has 3 GiB left"):
         inventory.change("aa", server_memory="2G")
-    with pytest.raises(AdmissionError, match="aa: 250 GiB of storage are asked on silo1, and 200 GiB are left"):
+    with pytest.raises(AdmissionError, match="aa: it needs 250 GiB of storage on silo1, which has 200 GiB left"):
         inventory.change("aa", quota="250G", nas_sizes=sizes)
     assert checksum(path) == before
     inventory.set_state("aa", "stopped")
     assert inventory.create("dd", email=MAIL, quota="50G", nas_sizes=sizes).after["tenant_server"] == "silo2"
-    with pytest.raises(AdmissionError, match="aa: 2.5 GiB of memory are asked on silo2, and 512 MiB are left"):
+    with pytest.raises(AdmissionError, match="aa: it needs 2.5 GiB of memory on silo2, which has 512 MiB left"):
         inventory.set_state("aa", "running")
     inventory.change("aa", server_memory="768M")
 
@@ -450,7 +448,7 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
 def test_where_a_neighbour_is_wrong_nobody_is_let_in_and_everybody_can_be_stopped(inventory, write):
     write("host_vars/rosa/tenant.yml", f"tenant_email: {MAIL}\ntenant_quota: lots\ntenant_index: 3\n")
     message = refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
-    assert message == "rosa: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right"
+    assert message == "rosa: tenant_quota is 'lots'; it must be a size such as 512M, 100G or 1T"
     inventory.set_state("anna", "suspended")
     assert "tenant_quota is 'lots'" in refused(inventory, lambda: inventory.set_state("anna", "running"))
     inventory.change("rosa", quota="10G")
@@ -463,7 +461,7 @@ def test_where_a_neighbour_is_wrong_nobody_is_let_in_and_everybody_can_be_stoppe
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("../etc", "tenant '../etc': this name cannot be used; 2 to 31 small letters"),
+        ("../etc", "tenant '../etc': this name cannot be used; it must have 2 to 31 small letters"),
         ("a/b", "tenant 'a/b': this name cannot be used"),
         ("..", "tenant '..': this name cannot be used"),
         ("hans muster", "tenant 'hans muster': this name cannot be used"),
@@ -496,27 +494,36 @@ def test_a_letter_that_looks_like_another_is_named(inventory, unmerged):
     [
         (
             {"email": "hans@example.ch\nBcc: all@example.ch"},
-            "tenant_email is 'hans@example.ch\\nBcc: all@example.ch'; an",
+            "tenant_email is 'hans@example.ch\\nBcc: all@example.ch'; it must be an",
         ),
-        ({"email": "hans@example.ch\r"}, "tenant_email is 'hans@example.ch\\r'; an address such as hans@example.ch"),
-        ({"email": "a@example.ch,b@example.ch"}, "tenant_email is 'a@example.ch,b@example.ch'; an address"),
-        ({"email": "a@example.ch b@example.ch"}, "tenant_email is 'a@example.ch b@example.ch'; an address"),
-        ({"email": "h\u0430ns@example.ch"}, "tenant_email is 'h\\u0430ns@example.ch'; an address"),
-        ({"email": "{{lookup('pipe','id')}}@example.ch"}, "tenant_email is \"{{lookup('pipe','id')}}@example.ch\"; an"),
-        ({"email": None}, "tenant_email is None; an address such as hans@example.ch is right"),
-        ({"email": "a" * 10_000 + "@example.ch"}, "(10011 characters); an address such as hans@example.ch is right"),
-        ({"plan": "smal"}, "tenant_plan is 'smal'; one of large, medium, small is right"),
-        ({"plan": "../small"}, "tenant_plan is '../small'; one of large, medium, small is right"),
-        ({"language": "es"}, "tenant_language is 'es'; one of de, fr, it, en is right"),
-        ({"subscription": "cus_1"}, "'cus_1'; the id of a subscription, such as sub_1QxAbcDef, is right"),
-        ({"extended_until": "15.1.2027"}, "tenant_extended_until is '15.1.2027'; a day such as 2027-01-15 is right"),
-        ({"extended_until": "2027-02-30"}, "tenant_extended_until is '2027-02-30'; a day such as 2027-01-15 is right"),
-        ({"extended_until": "20270115"}, "tenant_extended_until is '20270115'; a day such as 2027-01-15 is right"),
-        ({"state": "stoped"}, "tenant_state is 'stoped'; one of running, stopped, suspended, absent is right"),
-        ({"quota": "{{ 1 }}G"}, "tenant_quota is '{{ 1 }}G'; a size such as 512M, 100G or 1T is right"),
-        ({"quota": 100}, "tenant_quota is 100; a size such as 512M, 100G or 1T is right"),
-        ({"quota": ""}, "tenant_quota is ''; a size such as 512M, 100G or 1T is right"),
-        ({"server": "silo\x00"}, "tenant_server is 'silo\\x00'; one line of at most 254 plain characters is right"),
+        (
+            {"email": "hans@example.ch\r"},
+            "tenant_email is 'hans@example.ch\\r'; it must be an address such as",
+        ),
+        ({"email": "a@example.ch,b@example.ch"}, "tenant_email is 'a@example.ch,b@example.ch'; it must be an address"),
+        ({"email": "a@example.ch b@example.ch"}, "tenant_email is 'a@example.ch b@example.ch'; it must be an address"),
+        ({"email": "h\u0430ns@example.ch"}, "tenant_email is 'h\\u0430ns@example.ch'; it must be an address"),
+        (
+            {"email": "{{lookup('pipe','id')}}@example.ch"},
+            "tenant_email is \"{{lookup('pipe','id')}}@example.ch\"; it must",
+        ),
+        ({"email": None}, "tenant_email is None; it must be an address such as hans@example.ch"),
+        ({"email": "a" * 10_000 + "@example.ch"}, "(10011 characters); it must be an address such as hans@example.ch"),
+        ({"plan": "smal"}, "tenant_plan is 'smal'; it must be one of large, medium, small"),
+        ({"plan": "../small"}, "tenant_plan is '../small'; it must be one of large, medium, small"),
+        ({"language": "es"}, "tenant_language is 'es'; it must be one of de, fr, it, en"),
+        ({"subscription": "cus_1"}, "'cus_1'; it must be the id of a subscription, such as sub_1QxAbcDef"),
+        ({"extended_until": "15.1.2027"}, "tenant_extended_until is '15.1.2027'; it must be a day such as 2027-01-15"),
+        (
+            {"extended_until": "2027-02-30"},
+            "tenant_extended_until is '2027-02-30'; it must be a day such as 2027-01-15",
+        ),
+        ({"extended_until": "20270115"}, "tenant_extended_until is '20270115'; it must be a day such as 2027-01-15"),
+        ({"state": "stoped"}, "tenant_state is 'stoped'; it must be one of running, stopped, suspended, absent"),
+        ({"quota": "{{ 1 }}G"}, "tenant_quota is '{{ 1 }}G'; it must be a size such as 512M, 100G or 1T"),
+        ({"quota": 100}, "tenant_quota is 100; it must be a size such as 512M, 100G or 1T"),
+        ({"quota": ""}, "tenant_quota is ''; it must be a size such as 512M, 100G or 1T"),
+        ({"server": "silo\x00"}, "tenant_server is 'silo\\x00'; it must be one line of at most 254 plain characters"),
         ({"qouta": "1G"}, "anna: unknown setting 'qouta'. Did you mean 'quota'?"),
         ({"index": "7"}, "anna: unknown setting 'index'"),
     ],
@@ -530,17 +537,17 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_asked(inventory, u
 @pytest.mark.parametrize(
     ("given_settings", "sentence"),
     [
-        ({"quota": "-1G"}, "hans: tenant_quota is '-1G'; a size such as 512M, 100G or 1T is right"),
-        ({"quota": "0"}, "hans: tenant_quota is '0'; a size such as 512M, 100G or 1T is right"),
-        ({"quota": "100"}, "hans: tenant_quota is '100'; a quota from 1G to 1024T is right"),
-        ({"quota": "99999999T"}, "hans: tenant_quota is '99999999T'; a quota from 1G to 1024T is right"),
+        ({"quota": "-1G"}, "hans: tenant_quota is '-1G'; it must be a size such as 512M, 100G or 1T"),
+        ({"quota": "0"}, "hans: tenant_quota is '0'; it must be a size such as 512M, 100G or 1T"),
+        ({"quota": "100"}, "hans: tenant_quota is '100'; it must be a quota from 1G to 1024T"),
+        ({"quota": "99999999T"}, "hans: tenant_quota is '99999999T'; it must be a quota from 1G to 1024T"),
         (
             {"plan": "small", "server_memory": "1K"},
-            "hans: tenant_server_memory is '1K'; a memory limit from 64M to 1T is",
+            "hans: tenant_server_memory is '1K'; it must be a memory limit from 64M to 1T",
         ),
-        ({"plan": "small", "server": "silo9"}, "hans: tenant_server is 'silo9'; one of silo1 is right"),
-        ({"plan": "small", "nas": "nas9"}, "hans: tenant_nas is 'nas9'; one of silo1 is right"),
-        ({}, "hans: tenant_quota is missing; a plan, or a quota such as 100G, is right"),
+        ({"plan": "small", "server": "silo9"}, "hans: tenant_server is 'silo9'; it must be one of silo1"),
+        ({"plan": "small", "nas": "nas9"}, "hans: tenant_nas is 'nas9'; it must be one of silo1"),
+        ({}, "hans: tenant_quota is missing; set a plan, or a quota such as 100G"),
     ],
 )
 def test_what_the_schema_or_the_inventory_does_not_know_is_refused(inventory, given_settings, sentence):
@@ -555,7 +562,7 @@ def test_names_that_something_has_are_refused(inventory, write):
         "anna": "tenant 'anna': it exists already",
         "silo1": "tenant 'silo1': a machine or a group of the inventory has this name; choose another",
         "servers": "tenant 'servers': a machine or a group of the inventory has this name; choose another",
-        "hans": "host_vars/hans: it exists without a tenant.yml and holds overrides.yml; move it away",
+        "hans": "host_vars/hans: it exists without a tenant.yml and contains overrides.yml; move it away",
         "rosa": "host_vars/rosa.yml: this file would count for tenant rosa; move it away",
     }
     for name, sentence in cases.items():
@@ -566,8 +573,8 @@ def test_names_that_something_has_are_refused(inventory, write):
 
 def test_a_name_that_is_not_there_gets_a_suggestion(inventory, unmerged):
     message = refused(inventory, lambda: inventory.set_state("ana", "stopped"))
-    assert message == "tenant 'ana': there is none of this name; anna is meant?"
-    assert refused(inventory, lambda: inventory.restore("anna")).endswith("was deleted and not purged yet")
+    assert message == "unknown tenant 'ana'. Did you mean 'anna'?"
+    assert refused(inventory, lambda: inventory.restore("anna")).endswith("the trash has none of this name")
 
 
 def test_what_people_said_is_not_written_over(inventory, write):
@@ -599,22 +606,26 @@ def test_what_people_said_is_not_written_over(inventory, write):
         (
             "host_vars/rosa/tenant.yml",
             "just words\n",
-            "host_vars/rosa/tenant.yml: it holds 'just words'; lines such as",
+            "host_vars/rosa/tenant.yml: it holds 'just words'; it must hold lines such as",
         ),
         ("hosts.yml", "servers: [\n", "Ansible could not read it"),
         (
             "group_vars/all/policy.yml",
             "silo_memory_reserve: much\n",
-            "silo1: silo_memory_reserve is 'much'; a size such",
+            "silo1: silo_memory_reserve is 'much'; it must be a size such",
         ),
-        ("group_vars/all/policy.yml", "silo_memory_overcommit: -1\n", "silo1: silo_memory_overcommit is -1; a factor"),
+        (
+            "group_vars/all/policy.yml",
+            "silo_memory_overcommit: -1\n",
+            "silo1: silo_memory_overcommit is -1; it must be a",
+        ),
         ("group_vars/all/policy.yml", "tenant_domain: '{{ no_such }}'\n", "tenant_domain cannot be worked out"),
         (
             "retired/7-emil.yml",
             "index: 8\nname: emil\n",
-            "retired/7-emil.yml: it holds index 8 and name 'emil'; those of",
+            "retired/7-emil.yml: it holds index 8 and name 'emil'; they must be those of",
         ),
-        ("retired/7-emil/tenant.yml", "a: 1\n", "retired/7-emil: its record 7-emil.yml is missing; put it back"),
+        ("retired/7-emil/tenant.yml", "a: 1\n", "retired/7-emil: its record 7-emil.yml is missing; restore it"),
     ],
 )
 def test_an_inventory_that_cannot_be_read_is_told_and_left_alone(inventory, write, file, text, sentence):
@@ -657,7 +668,7 @@ def test_a_link_out_of_the_inventory_is_refused(path, inventory, link, tmp_path)
 
 
 def test_a_folder_that_is_no_inventory_is_told(tmp_path):
-    with pytest.raises(InventoryError, match="it is no inventory; a folder with hosts.yml and tenants.yml is right"):
+    with pytest.raises(InventoryError, match="it is no inventory; it must be a folder with hosts.yml and tenants.yml"):
         InventoryEditor.open(tmp_path)
 
 

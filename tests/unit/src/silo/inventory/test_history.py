@@ -206,7 +206,7 @@ def test_a_work_tree_without_git_installed_is_told(folder, git, monkeypatch):
 
 @pytest.mark.parametrize("text", ["Maria", "<maria@example.ch>", "Maria <m@x.ch>\nEvil: yes", "Maria <a> <b>", ""])
 def test_an_author_without_name_or_address_is_refused(text):
-    with pytest.raises(InventoryError, match="^author is .*; a name and an address are right: Maria"):
+    with pytest.raises(InventoryError, match="^author is .*; it must be a name and an address, such as Maria"):
         Author.parse(text)
 
 

@@ -190,7 +190,7 @@ def test_what_is_no_file_of_settings_is_not_read(folder):
     (folder.root / "latin").write_bytes("tenant_email: müller".encode("latin-1"))
     for name in ("pipe", "large"):
         with pytest.raises(
-            InventoryError, match=f"^{name}: it is no file of settings; a text of at most 1 MiB is right"
+            InventoryError, match=f"^{name}: it is no file of settings; it must be a text of at most 1 MiB"
         ):
             folder.read(name)
     with pytest.raises(InventoryError, match="^folder: it .*is"):

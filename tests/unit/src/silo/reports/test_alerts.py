@@ -220,7 +220,7 @@ def test_nothing_is_told_or_remembered_in_a_dry_run(silo, hosts, path):
 
 
 def test_for_people_and_for_machines(silo, hosts):
-    assert silo("alerts").output == "Nothing is wrong.\n"
+    assert silo("alerts").output == "There are no alerts.\n"
     hosts.alerts["silo1"] = [firing("TraefikDown")]
     found = json.loads(silo("alerts", "--json").output)
     assert [one["name"] for one in found["begun"]] == ["TraefikDown"]

@@ -105,9 +105,9 @@ def test_only_the_photo_server_of_this_tenant_is_made_anew():
         ("PGHOST", "the photo server finds its database by the settings of this project"),
         ("REDIS_URL", "the photo server finds its cache by the settings of this project"),
         ("COMPOSE_FILE", "only this project calls Docker Compose"),
-        ("TENANT_UID", "it is a variable of this project's own; the tenant_* settings are right"),
-        ("SERVER_IMAGE", "it is a variable of this project's own; the tenant_* settings are right"),
-        ("DATABASE_ADDRESS", "it is a variable of this project's own; the tenant_* settings are right"),
+        ("TENANT_UID", "it is a variable of this project's own; use the tenant_* settings"),
+        ("SERVER_IMAGE", "it is a variable of this project's own; use the tenant_* settings"),
+        ("DATABASE_ADDRESS", "it is a variable of this project's own; use the tenant_* settings"),
         ("NODE_OPTIONS", "it would change how Node.js runs the photo server's code"),
         ("NODE_EXTRA_CA_CERTS", "it would change how Node.js runs the photo server's code"),
         ("LD_PRELOAD", "it would load other code into the photo server's process"),
@@ -133,7 +133,7 @@ def test_whatever_the_compose_file_gives_a_container_is_refused():
 def test_what_is_no_name_is_refused(name):
     (problem,) = _refused({name: "x"})
     assert problem.startswith("hans: tenant_environment names ")
-    assert problem.endswith("a name of letters, digits and _ is right, such as IMMICH_LOG_LEVEL")
+    assert problem.endswith("it must be a name of letters, digits and _, such as IMMICH_LOG_LEVEL")
 
 
 def _refused(given):
@@ -161,7 +161,7 @@ def _refused(given):
 def test_what_is_no_value_is_refused(value):
     (problem,) = _refused({"IMMICH_LOG_FORMAT": value})
     assert problem.startswith("hans: tenant_environment.IMMICH_LOG_FORMAT is ")
-    assert "a line of at most 4096 printable characters, a number, true or false is right" in problem
+    assert "it must be a line of at most 4096 printable characters, a number, true or false" in problem
     assert "\n" not in problem
 
 
@@ -172,7 +172,7 @@ def test_every_problem_is_told_and_a_long_value_is_not():
 
 
 def test_the_same_name_in_other_letters_is_refused():
-    assert "HTTP_X is there too; one of them is right" in refused(HTTP_X="1", http_x="2")[0]
+    assert "HTTP_X is there too; keep one of them" in refused(HTTP_X="1", http_x="2")[0]
 
 
 @given(st.dictionaries(st.text(max_size=12), st.one_of(st.text(max_size=20), st.integers(), st.booleans()), max_size=4))

@@ -20,6 +20,6 @@ def test_what_is_wrong_with_each_and_with_all_is_told_at_once(tenant_values):
     with pytest.raises(TenantError) as caught:
         load.read_all(hostvars, hostvars)
     assert caught.value.problems == (
-        "peter: tenant_quota is 'lots'; a size such as 512M, 100G or 1T is right",
+        "peter: tenant_quota is 'lots'; it must be a size such as 512M, 100G or 1T",
         "maria: tenant_index is 1, which is hans's; choose a free one",
     )

@@ -43,19 +43,21 @@ def test_indexes_give_networks_that_do_not_touch(tenant, indexes):
 
 @pytest.mark.parametrize("index", [0, -1, 4096])
 def test_an_index_outside_of_the_pool_is_refused(tenant, index):
-    with pytest.raises(TenantError, match=f"hans: tenant_index is {index}; 1 to 4095 are right in the pool 10.83"):
+    with pytest.raises(TenantError, match=f"hans: tenant_index is {index}; it must be 1 to 4095 in the pool 10.83"):
         tenant(tenant_index=index)
 
 
 @pytest.mark.parametrize("quota", ["lots", "-1G", "0", "", "100 X"])
 def test_a_quota_that_is_no_size_is_refused(tenant, quota):
-    with pytest.raises(TenantError, match=f"hans: tenant_quota is '{quota}'; a size such as 512M, 100G or 1T is right"):
+    with pytest.raises(
+        TenantError, match=f"hans: tenant_quota is '{quota}'; it must be a size such as 512M, 100G or 1T"
+    ):
         tenant(tenant_quota=quota)
 
 
 @pytest.mark.parametrize("subnet", ["10.83.0.0/24", "10.83.0.5/28", "fd00::/28", "near"])
 def test_a_subnet_of_another_form_is_refused(tenant, subnet):
-    with pytest.raises(TenantError, match="hans: tenant_subnet is .*; a network such as 10.83.200.16/28 is right"):
+    with pytest.raises(TenantError, match="hans: tenant_subnet is .*; it must be a network such as 10.83.200.16/28"):
         tenant(tenant_subnet=subnet)
 
 
@@ -82,5 +84,7 @@ def test_the_app_quota_is_never_beyond_the_wall(tenant, quota, share):
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.01, float("nan"), float("inf")])
 def test_a_share_that_is_none_is_refused(tenant, share):
-    with pytest.raises(TenantError, match=r"hans: tenant_app_quota_share is .*; a number above 0 and up to 1 is right"):
+    with pytest.raises(
+        TenantError, match=r"hans: tenant_app_quota_share is .*; it must be a number above 0 and up to 1"
+    ):
         tenant(tenant_app_quota_share=share)

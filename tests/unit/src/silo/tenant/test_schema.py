@@ -34,7 +34,7 @@ def test_a_reserved_name_is_refused(problems, name):
 
 
 def test_an_unknown_setting_is_refused_with_what_was_meant(problems):
-    assert problems(tenant_qouta="1T") == ("hans: tenant_qouta is no setting of a tenant; tenant_quota is meant?",)
+    assert problems(tenant_qouta="1T") == ("hans: unknown setting 'tenant_qouta'. Did you mean 'tenant_quota'?",)
 
 
 def test_a_missing_setting_is_named(tenant_values):
@@ -46,7 +46,7 @@ def test_a_missing_setting_is_named(tenant_values):
 @pytest.mark.parametrize("email", ["hans", "hans@", "@example.ch", "a b@example.ch", "hans@example", "x@e.ch\nBcc: y"])
 def test_an_address_that_is_none_is_refused(problems, email):
     (problem,) = problems(tenant_email=email)
-    assert problem == f"hans: tenant_email is {email!r}; an address such as hans@example.ch is right"
+    assert problem == f"hans: tenant_email is {email!r}; it must be an address such as hans@example.ch"
 
 
 def test_a_state_that_does_not_exist_is_refused_with_those_that_do(problems):

@@ -212,14 +212,18 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("address: 3", "address: 2", "address is 2; a number from 2 to 7 that no other service has is right"),
-        ("address: 3", "address: 8", "address is 8; a number from 2 to 7"),
-        ("address: 3", "adress: 3", "x-silo has adress; address, environment, memory, port, variables are right"),
+        ("address: 3", "address: 2", "address is 2; it must be a number from 2 to 7 that no other service has"),
+        ("address: 3", "address: 8", "address is 8; it must be a number from 2 to 7"),
+        ("address: 3", "adress: 3", "x-silo has adress; the keys are address, environment, memory, port, variables"),
         ("port: 5432", "port: many", "x-silo cannot be read"),
-        ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; a setting of"),
+        ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; name a setting of"),
         ("memory: tenant_cache_memory\n      ", "", "a setting as memory or a size as mem_limit"),
-        (": tenant_vector_extension", ": tenant_vector_extensions", "names tenant_vector_extensions; a setting of"),
-        ("IMMICH_LOG_LEVEL: tenant_log_level", "IMMICH_LOG_LEVEL: tenant_log", "names tenant_log; a setting of"),
+        (
+            ": tenant_vector_extension",
+            ": tenant_vector_extensions",
+            "names tenant_vector_extensions; name a setting",
+        ),
+        ("IMMICH_LOG_LEVEL: tenant_log_level", "IMMICH_LOG_LEVEL: tenant_log", "names tenant_log; name a setting of"),
     ],
 )
 def test_a_mistake_in_the_file_is_a_sentence(edited, before, after, said):
