@@ -150,7 +150,7 @@ def test_a_name_that_leads_elsewhere(five, lab):
 
 def _is_told(found, place, lab):
     assert f"answers with 198.51.100.7, and silo1 is at {lab.address}" in found["dns", place].message
-    assert f"have {place} answer with {lab.address}" in found["dns", place].fix
+    assert f"set {place} to {lab.address}" in found["dns", place].fix
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def test_purged_it_is_gone_and_its_index_is_never_given_again(greta, lab, operat
     early = silo.try_run("purge", "greta", "--yes")
     assert early.code == 2
     assert "its time in the trash is not over" in early.output
-    assert "Nothing in the trash is old enough" in silo.run("purge", "--yes")
+    assert "No tenant in the trash is old enough" in silo.run("purge", "--yes")
     silo.run("purge", "greta", "--confirm", "greta", "--yes")
     assert lab.shell("ls -A /instances/.trash /srv/silo/trash | grep greta || echo none").strip() == "none"
     groups = json.loads(lab.run("btrfs", "--format", "json", "qgroup", "show", "/instances"))["qgroup-show"]
