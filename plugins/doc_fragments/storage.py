@@ -10,7 +10,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect impor
 class ModuleDocFragment:
     """The options of storage_quota, storage_quota_info and storage_trash."""
 
-    DOCUMENTATION = f"""
+    DOCUMENTATION = r"""
 options:
   root:
     description:
@@ -28,6 +28,7 @@ options:
       - V(manual) is for an appliance that sets its own quotas. The module then takes the size that statvfs reports for
         each directory as its limit.
     type: str
-    choices: [{", ".join(CHOICES)}]
     default: auto
 """
+    # Apart, as yamllint of ansible-test reads plain texts alone.
+    DOCUMENTATION += f"    choices: [{', '.join(CHOICES)}]\n"
