@@ -16,6 +16,10 @@ Command = tuple[str, ...]
 LANES = ("tenants", "platform")
 NOTHING = "lab"  # the scenario that converges a server from nothing
 LEFT_OUT = "tests that are marked slow"
+# Deadlines in seconds. What hangs must fail and name itself while CI still has time to say so.
+TEST_SECONDS = 1500
+PART_SECONDS = 3600
+SLOW_PART_SECONDS = 3 * 3600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Part:
     """A sequence of commands.
 
     `needs` are parts that must have passed; `behind` are parts that must have ended, passed or failed. `lab` is the
-    part's own lab, which is removed afterwards.
+    part's own lab, which is removed afterwards. After `limit` seconds the part is ended.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Part:
     behind: tuple[str, ...] = ()
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
     lab: str = ""
+    limit: float = PART_SECONDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,11 @@ class Place:
     def pytest(self, *more: str) -> str:
         """Return the options of every pytest of this run."""
         slow = ("--slow", f"--faults={self.reports / 'faults'}") if self.slow else ()
-        return " ".join(("-p", "no:cacheprovider", *slow, *more))
+        return " ".join(("-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", *slow, *more))
+
+    def limit(self) -> float:
+        """Return the seconds that a part may take."""
+        return SLOW_PART_SECONDS if self.slow else PART_SECONDS
 
     def of_lab(self, name: str) -> dict[str, str]:
         """Return the environment of a part with its own lab and inventory, so that it does not affect a demo."""
@@ -76,12 +85,13 @@ def _unit(place: Place, *, behind: Iterable[str]) -> Part:
     examples = {"SILO_TEST_EXAMPLES": "all"} if place.slow else {}
     command = (PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "tests/unit")
     env = {"PYTEST_ADDOPTS": place.pytest(), **examples}
-    return Part("unit", [command], behind=tuple(behind), env=env)
+    return Part("unit", [command], behind=tuple(behind), env=env, limit=place.limit())
 
 
 def _contract(place: Place, *, behind: Iterable[str]) -> Part:
     command = (PYTHON, "-m", "pytest", "-q", "tests/contract")
-    return Part("contract", [command], behind=tuple(behind), env={"PYTEST_ADDOPTS": place.pytest()})
+    env = {"PYTEST_ADDOPTS": place.pytest()}
+    return Part("contract", [command], behind=tuple(behind), env=env, limit=place.limit())
 
 
 def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), more: Mapping[str, str] | None = None) -> Part:
@@ -91,7 +101,8 @@ def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), more: Ma
     # Molecule looks for its scenarios below its working directory.
     commands = [("env", "--chdir", "tests", *command)]
     env = {**place.of_lab(scenario), **(more or {})}
-    return Part(scenario, commands, needs=needs, env=env, lab=f"{place.prefix}-{scenario}")
+    lab = f"{place.prefix}-{scenario}"
+    return Part(scenario, commands, needs=needs, env=env, lab=lab, limit=place.limit())
 
 
 def _storage(place: Place) -> Part:
@@ -99,7 +110,7 @@ def _storage(place: Place) -> Part:
     env = {**place.of_lab("storage"), "SILO_QUOTA_HOST": f"vm:{ROOT / '.lab' / lab / 'vm' / 'nas'}"}
     up = (PYTHON, "-m", "tests.lab.vm", "up")
     tests = ("nice", PYTHON, "-m", "pytest", "-q", "tests/vm", "tests/integration/storage_quota")
-    return Part("storage", [up, tests], env=env, lab=lab)
+    return Part("storage", [up, tests], env=env, lab=lab, limit=place.limit())
 
 
 def check(place: Place, changed: Sequence[str]) -> list[Part]:

@@ -65,15 +65,10 @@ class Runner:
         with self._lock:
             self._is_stopped = True
             for process in self._running.values():
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGTERM)
+                _signal(process, signal.SIGTERM)
         end = time.monotonic() + GRACE
         for process in list(self._running.values()):
-            try:
-                process.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+            _wait_or_kill(process, end)
 
     def log_of(self, part: Part) -> Path:
         """Return the log file of a part."""
@@ -98,11 +93,14 @@ class Runner:
             return self._told(Ended(part, 0.0, f"not run, because it needs {' and '.join(failed)}"))
         self.say(f"  {part.name} begins")
         start, problem = time.monotonic(), ""
+        end = start + part.limit
         with self.log_of(part).open("wb") as log:
             for command in part.commands:
-                code = self._call(part, command, log.fileno())
+                code = self._call(part, command, log.fileno(), end)
                 if code:
                     problem = f"'{' '.join(command)}' ended with {code}" if code > 0 else "it was stopped"
+                    if time.monotonic() >= end:
+                        problem = f"it was stopped after {part.limit:.0f} s; see {self.log_of(part)}"
                     break
         return self._told(Ended(part, time.monotonic() - start, problem))
 
@@ -111,8 +109,8 @@ class Runner:
         self.say(f"  {ended.part.name} {outcome} ({ended.seconds:.0f} s)")
         return ended
 
-    def _call(self, part: Part, command: Command, log: int) -> int:
-        """Run a command; return its exit code, negative if a signal ended it or the run was stopped before."""
+    def _call(self, part: Part, command: Command, log: int, end: float) -> int:
+        """Run a command until `end` at most; return its exit code, negative if it or the run was stopped."""
         with self._lock:
             if self._is_stopped:
                 return -signal.SIGTERM
@@ -126,7 +124,26 @@ class Runner:
                 start_new_session=True,
             )
             self._running[part.name] = process
-        code = process.wait()
+        try:
+            code = process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGTERM)
+            code = _wait_or_kill(process, time.monotonic() + GRACE)
         with self._lock:
             del self._running[part.name]
         return code
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to a process and all of its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes], end: float) -> int:
+    """Wait for a process until a time, then kill it; return its exit code, negative for a signal."""
+    try:
+        return process.wait(max(0.0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        _signal(process, signal.SIGKILL)
+        return -signal.SIGKILL

@@ -143,6 +143,9 @@ class Guest:
             "BatchMode": "yes",
             "ConnectTimeout": "5",
             "IdentitiesOnly": "yes",
+            # A machine that panics closes no connection: after five minutes of silence the command fails.
+            "ServerAliveCountMax": "10",
+            "ServerAliveInterval": "30",
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": str(self.known_hosts),
         }

@@ -73,6 +73,16 @@ def test_a_part_has_its_own_environment_and_no_input(runner):
     assert runner.last_lines(part) == [f"silo-test-a {runner.logs.parent}", "nothing"]
 
 
+def test_a_part_that_hangs_is_ended_and_says_so(runner, tmp_path, said):
+    hangs = Part("a", [shell(f"echo begun; sleep 600 & echo $! >{tmp_path}/child; wait"), shell("true")], limit=1)
+    start = time.monotonic()
+    (ended,) = runner.run([hangs])
+    assert time.monotonic() - start < SECONDS
+    assert ended.problem == f"it was stopped after 1 s; see {runner.log_of(hangs)}"
+    assert runner.last_lines(hangs) == ["begun"]
+    wait_until(lambda: not _lives((tmp_path / "child").read_text().strip()))
+
+
 def test_what_is_ended_takes_its_children_along_and_begins_nothing_new(runner, tmp_path):
     parts = [
         Part("a", [shell(f"sleep 600 & echo $! >{tmp_path}/child; wait"), shell(f"touch {tmp_path}/next")]),
