@@ -36,12 +36,13 @@ def _storage(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
     return storage
 
 
-def _templates(tenants: Iterable[Tenant], hostvars: Mapping[str, Mapping[str, t.Any]]) -> dict[str, list[str]]:
-    """Return NAS to the keys of the templates that it has to have, those of the next tenants included."""
+def _templates(
+    tenants: Iterable[Tenant], servers: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]
+) -> dict[str, list[str]]:
+    """Return NAS to the keys of the templates that it keeps: its tenants', and those of each server's next tenants."""
     needed: dict[str, list[Tenant]] = {}
     for tenant in tenants:
         needed.setdefault(tenant.nas, []).append(tenant)
-    servers = {tenant.server for tenant in tenants}
     next_ones = [read_policy(server, hostvars) for server in sorted(servers)]
     return {nas: template.keys([*there, *next_ones]) for nas, there in needed.items()}
 
@@ -88,7 +89,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if problems := _unknown_hosts(tenants, groups):
             return result | {"failed": True, "msg": "\n".join(problems)}
         try:
-            templates = _templates(tenants, variables["hostvars"])
+            templates = _templates(tenants, groups.get("servers", []), variables["hostvars"])
         except TenantError as error:
             return result | {"failed": True, "msg": str(error)}
         scope = [tenant for tenant in tenants if tenant.name in set(variables["ansible_play_hosts_all"])]
