@@ -66,6 +66,23 @@ def test_a_file_that_no_commit_has_counts_and_one_that_is_gone(repository):
     assert changed.storage(repository)
 
 
+@pytest.mark.parametrize("line", ["from ..module_utils.quota import xfs", f"from {changed.UTILS}.quota.xfs import Xfs"])
+def test_what_a_module_of_storage_imports_counts_and_no_more(repository, line):
+    (repository / "tests" / "vm").mkdir(parents=True)
+    utils, module = repository / "plugins" / "module_utils", repository / "plugins" / "modules" / "storage_quota.py"
+    module.parent.mkdir()
+    module.write_text(f"{line}\n")
+    (utils / "quota" / "xfs.py").write_text("from ..common.files import write\n")
+    (utils / "common").mkdir()
+    for name in ("files.py", "letters.py"):
+        (utils / "common" / name).write_text("")
+    changed.prove(repository, ["storage", "platform"])
+    (utils / "common" / "letters.py").write_text("pass")
+    assert not changed.storage(repository)
+    (utils / "common" / "files.py").write_text("pass")
+    assert changed.storage(repository)
+
+
 def test_what_is_written_passes_the_gate_for_secrets(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
     changed.prove(repository, ["storage", "platform"])
