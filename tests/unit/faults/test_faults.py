@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,9 @@ def run(directory, *arguments):
     (directory / "test_some.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.faults.plugin", "-c", "pyproject.toml"]
     command += ["-p", "no:cacheprovider", str(directory / "test_some.py"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    # The options of the run in which this test is are not those of the run that it looks at.
+    env = {**os.environ, "PYTEST_ADDOPTS": ""}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False).stdout
 
 
 def test_each_fault_of_this_version_has_a_test_and_no_test_is_of_none():
