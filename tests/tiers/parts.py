@@ -94,14 +94,13 @@ def _contract(place: Place, *, behind: Iterable[str]) -> Part:
     return Part("contract", [command], behind=tuple(behind), env=env, limit=place.limit())
 
 
-def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), more: Mapping[str, str] | None = None) -> Part:
+def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = ()) -> Part:
     # Molecule would remove the lab of a failed test; the run itself removes the labs at its end.
     kept = ("--destroy=never",) if os.environ.get("KEEP") == "1" else ()
     command = ("molecule", "test", "--scenario-name", scenario, *kept)
     # Molecule looks for its scenarios below its working directory.
     commands = [("env", "--chdir", "tests", *command)]
-    env = {**place.of_lab(scenario), **(more or {})}
-    lab = f"{place.prefix}-{scenario}"
+    lab, env = f"{place.prefix}-{scenario}", place.of_lab(scenario)
     return Part(scenario, commands, needs=needs, env=env, lab=lab, limit=place.limit())
 
 
@@ -109,7 +108,7 @@ def _storage(place: Place) -> Part:
     lab = f"{place.prefix}-storage"
     env = {**place.of_lab("storage"), "SILO_QUOTA_HOST": f"vm:{ROOT / '.lab' / lab / 'vm' / 'nas'}"}
     up = (PYTHON, "-m", "tests.lab.vm", "up")
-    tests = ("nice", PYTHON, "-m", "pytest", "-q", "tests/vm", "tests/integration/storage_quota")
+    tests = (PYTHON, "-m", "pytest", "-q", "tests/vm", "tests/integration/storage_quota")
     return Part("storage", [up, tests], env=env, lab=lab, limit=place.limit())
 
 
@@ -126,14 +125,13 @@ def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
     """Return the parts of `make test` and `make test-all`.
 
     `is_kept`: a snapshot fits, so no server is converged from nothing. `storage`: it changed since its last test, or
-    all tests run, so virtual machines and a lab test the file systems.
+    all tests run, so virtual machines test it.
     """
     made = () if is_kept else (_molecule(place, NOTHING),)
     needs = tuple(part.name for part in made)
-    proved = {} if storage else {"SILO_STORAGE_PROVED": "yes"}
     return [
         *made,
-        *(_molecule(place, lane, needs, proved) for lane in LANES),
+        *(_molecule(place, lane, needs) for lane in LANES),
         *((_storage(place),) if storage else ()),
         Part("lint", [("tools/lint",)]),
         _contract(place, behind=("lint",)),

@@ -19,17 +19,6 @@ from .machine import KINDS, Machine
 __all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
 
 VARIABLE = "SILO_QUOTA_HOST"
-# Set where tests/vm/proved.json names the very sources that are here.
-PROVED = "SILO_STORAGE_PROVED"
-WHY = "storage is what it was when all of this was proved last"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave these to the full tier as long as nothing has changed that they look at."""
-    here = Path(__file__).parent
-    for item in items:
-        if os.environ.get(PROVED) and item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.slow(WHY))
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def test_without_any_they_are_those_of_the_last_commit(repository):
 def test_storage_is_proved_until_something_of_it_changes(repository, capsys):
     (repository / "tests" / "vm").mkdir(parents=True)
     assert changed.storage(repository)
-    changed.prove(repository, ["lint", "storage", "platform"])
+    changed.prove(repository, ["lint", "storage"])
     assert "commit it" in capsys.readouterr().out
     assert not changed.storage(repository)
     commit(repository)
@@ -56,7 +56,7 @@ def test_storage_is_proved_until_something_of_it_changes(repository, capsys):
 
 def test_a_file_that_no_commit_has_counts_and_one_that_is_gone(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
-    changed.prove(repository, ["storage", "platform"])
+    changed.prove(repository, ["storage"])
     new = repository / "roles" / "nas" / "handlers.yml"
     new.write_text("new")
     assert changed.storage(repository)
@@ -66,33 +66,16 @@ def test_a_file_that_no_commit_has_counts_and_one_that_is_gone(repository):
     assert changed.storage(repository)
 
 
-@pytest.mark.parametrize("line", ["from ..module_utils.quota import xfs", f"from {changed.UTILS}.quota.xfs import Xfs"])
-def test_what_a_module_of_storage_imports_counts_and_no_more(repository, line):
-    (repository / "tests" / "vm").mkdir(parents=True)
-    utils, module = repository / "plugins" / "module_utils", repository / "plugins" / "modules" / "storage_quota.py"
-    module.parent.mkdir()
-    module.write_text(f"{line}\n")
-    (utils / "quota" / "xfs.py").write_text("from ..common.files import write\n")
-    (utils / "common").mkdir()
-    for name in ("files.py", "letters.py"):
-        (utils / "common" / name).write_text("")
-    changed.prove(repository, ["storage", "platform"])
-    (utils / "common" / "letters.py").write_text("pass")
-    assert not changed.storage(repository)
-    (utils / "common" / "files.py").write_text("pass")
-    assert changed.storage(repository)
-
-
 def test_what_is_written_passes_the_gate_for_secrets(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
-    changed.prove(repository, ["storage", "platform"])
+    changed.prove(repository, ["storage"])
     gate = ["detect-secrets-hook", "--disable-plugin", "KeywordDetector", str(repository / changed.PROVED)]
     subprocess.run(gate, check=True, cwd=repository)
 
 
 def test_nothing_is_proved_where_the_machines_failed_or_did_not_run(repository):
     (repository / "tests" / "vm").mkdir(parents=True)
-    for passed in (["lint", "unit", "platform"], ["storage", "unit"]):
+    for passed in (["lint", "unit", "platform"], []):
         changed.prove(repository, passed)
     assert changed.storage(repository)
     assert not (repository / changed.PROVED).exists()
@@ -103,11 +86,6 @@ def test_a_record_that_says_nothing_proves_nothing(repository, text):
     (repository / "tests" / "vm").mkdir(parents=True)
     (repository / changed.PROVED).write_text(text)
     assert changed.storage(repository)
-
-
-def test_all_that_storage_is_made_of_is_there():
-    root = changed.Path(__file__).parents[3]
-    assert [name for name in changed.STORAGE if not (root / name).exists()] == []
 
 
 def test_all_that_is_proved_with_storage_exists():
