@@ -43,10 +43,12 @@ class Runner:
         self._running = dict[str, subprocess.Popen[bytes]]()
         self._lock = threading.Lock()
         self._is_stopped = False
+        self._begun = time.monotonic()
 
     def run(self, parts: Sequence[Part]) -> list[Ended]:
         """Run all parts, except those that need a failed one."""
         self.logs.mkdir(parents=True, exist_ok=True)
+        self._begun = time.monotonic()
         futures = dict[str, concurrent.futures.Future[Ended]]()
         with concurrent.futures.ThreadPoolExecutor(max(1, len(parts))) as pool:
             # Parts come after those that they need, so each thread waits only for threads that run already.
@@ -93,14 +95,15 @@ class Runner:
             return self._told(Ended(part, 0.0, f"not run, because it needs {' and '.join(failed)}"))
         self.say(f"  {part.name} begins")
         start, problem = time.monotonic(), ""
-        end = start + part.limit
+        # From the beginning of the run: a part that begins late must not outlive CI either.
+        end = self._begun + part.limit
         with self.log_of(part).open("wb") as log:
             for command in part.commands:
                 code = self._call(part, command, log.fileno(), end)
                 if code:
                     problem = f"'{' '.join(command)}' ended with {code}" if code > 0 else "it was stopped"
                     if time.monotonic() >= end:
-                        problem = f"it was stopped after {part.limit:.0f} s; see {self.log_of(part)}"
+                        problem = f"it was stopped {part.limit:.0f} s after the run began; see {self.log_of(part)}"
                     break
         return self._told(Ended(part, time.monotonic() - start, problem))
 

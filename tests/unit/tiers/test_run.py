@@ -78,9 +78,17 @@ def test_a_part_that_hangs_is_ended_and_says_so(runner, tmp_path, said):
     start = time.monotonic()
     (ended,) = runner.run([hangs])
     assert time.monotonic() - start < SECONDS
-    assert ended.problem == f"it was stopped after 1 s; see {runner.log_of(hangs)}"
+    assert ended.problem == f"it was stopped 1 s after the run began; see {runner.log_of(hangs)}"
     assert runner.last_lines(hangs) == ["begun"]
     wait_until(lambda: not _lives((tmp_path / "child").read_text().strip()))
+
+
+def test_a_part_that_begins_late_has_what_is_left_of_the_run(runner):
+    late = Part("late", [shell("sleep 600")], behind=("first",), limit=4)
+    first, ended = runner.run([Part("first", [shell("sleep 3")]), late])
+    assert first.passed
+    assert ended.seconds < 3.5
+    assert "4 s after the run began" in ended.problem
 
 
 def test_what_is_ended_takes_its_children_along_and_begins_nothing_new(runner, tmp_path):
