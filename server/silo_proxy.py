@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
-import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, files, foreign
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Runner
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.files import write_file
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import File, StackError
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 # Traefik names one broken file at a time, and half a second after that is gone, the next one.
 ROUNDS, ROUND_SECONDS = 20, 1.5
 REFUSED = re.compile(
     r'^(?P<time>\S+)Z .* error="(?:collecting file configs: )?/\S*?/(?P<name>[^/\s]+\.ya?ml): (?P<why>(?:[^"\\]|\\.)*)"'
 )
+# The certificates of a thousand customers are some megabytes.
+LARGEST = 64 * 1024**2
+LONGEST_REASON = 500
 ASIDE, KEPT = ".broken", ".kept"
 
 
@@ -40,14 +43,14 @@ class Proxy:
     def said(self) -> str:
         """Return its last lines of log, each with the engine's time; empty if there is no container yet."""
         result = self.run(("docker", "logs", "--timestamps", "--tail", "200", self.container), {})
-        return result.stdout + result.stderr
+        return result.out + result.err
 
     def started(self) -> float:
         """Return its start time, in seconds since 1970; raises StackError."""
         result = self.run(("docker", "inspect", "--format", "{{.State.StartedAt}}", self.container), {})
-        if result.returncode:
-            raise StackError(f"{self.container} cannot be inspected: {' '.join(result.stderr.split())}")
-        return _seconds(result.stdout.strip().removesuffix("Z"))
+        if result.rc:
+            raise StackError(f"{self.container} cannot be inspected: {printable(result.err.strip())}")
+        return _seconds(result.out.strip().removesuffix("Z"))
 
     def restart(self) -> None:
         """Restart it."""
@@ -68,8 +71,8 @@ def _refused(proxy: Proxy) -> tuple[Path, str] | None:
             path = proxy.routes / found["name"]
             try:
                 # A file written after the error may be correct by now.
-                if path.stat().st_mtime <= _seconds(found["time"]):
-                    return path, found["why"]
+                if path.lstat().st_mtime <= _seconds(found["time"]):
+                    return path, printable(found["why"], LONGEST_REASON)
             except FileNotFoundError:
                 pass
             return None
@@ -91,36 +94,55 @@ def put_aside(proxy: Proxy) -> Iterator[str]:
         proxy.pause(ROUND_SECONDS)
 
 
-def _whole(path: Path) -> str:
-    """Return the content of a certificate file; None if it is damaged."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+def _is_whole(content: bytes) -> bool:
     try:
-        return text if isinstance(json.loads(text), dict) else ""
+        return isinstance(bounded_json.parse(content, LARGEST), dict)
     except ValueError:
-        return ""
+        return False
 
 
 def keep(proxy: Proxy) -> Iterator[str]:
-    """Copy valid certificates; if they are damaged, restore the last copy, and yield a sentence."""
+    """Copy valid certificates; if they are damaged, restore the last copy, and yield a sentence.
+
+    Traefik may write into the directory, so what lies there may be anything; what is not a file of its own is refused.
+    """
     store = proxy.certificates
     copy = store.with_name(store.name + KEPT)
     try:
-        status = store.stat()
+        found = foreign.read(store, LARGEST)
     except FileNotFoundError:
         # Missing: not created yet, or removed by an operator who wants new ones.
         return
-    if copy.exists() and copy.stat().st_mtime_ns == status.st_mtime_ns:
+    status = found.status
+    kept = _time_of(copy)
+    if kept == status.st_mtime_ns:
         return
-    if text := _whole(store):
-        write_file(File(copy, text, mode=0o600, owner=status.st_uid))
-        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-    elif copy.exists():
+    if _is_whole(found.content):
+        # The copy has the time of what it is a copy of, from its first moment under its name.
+        files.write(
+            copy,
+            found.content,
+            0o600,
+            owner=status.st_uid,
+            scratch=copy.with_name(f".{copy.name}.tmp"),
+            times=(status.st_atime_ns, status.st_mtime_ns),
+        )
+    elif kept is not None:
         # A rename works on a full disk.
         copy.replace(store)
         yield f"{store} was damaged, for example by a full disk; the last good copy was restored"
         if proxy.started() > status.st_mtime:
             proxy.restart()
             yield f"{proxy.container} was restarted with it"
+
+
+def _time_of(path: Path) -> int | None:
+    """Return when a regular file was changed, in nanoseconds since 1970; None where there is none."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns if stat.S_ISREG(found.st_mode) else None
 
 
 def care(proxy: Proxy) -> tuple[str, ...]:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
+import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, files, tenant_env
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import NOTICE, WARNING, is_news
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose, Runner, run_command
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import APPLY, LockedError, held
@@ -73,12 +78,12 @@ def wanted(directory: Path) -> list[TenantStack]:
 
 def _mount(root: Path, run: Runner) -> str:
     """Have systemd mount `root` by its unit, in the host's namespace; return its error, or an empty text."""
-    unit = run(("systemd-escape", "--path", "--suffix=mount", str(root)), {}).stdout.strip()
     try:
+        unit = run(("systemd-escape", "--path", "--suffix=mount", str(root)), {}).out.strip()
         result = run(("systemctl", "--no-ask-password", "start", unit), {})
     except StackError as error:
         return str(error)
-    return " ".join(result.stderr.split()) if result.returncode else ""
+    return printable(result.err.strip()) if result.rc else ""
 
 
 def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTools) -> Storage:
@@ -103,7 +108,30 @@ def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
     return ""
 
 
-def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
+class Turns:
+    """When each tenant was last started, so that those that never come up wait behind the others, run after run."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file, which is in a directory of root's; a missing or broken one is an empty one."""
+        self._path, self._lock = path, threading.Lock()
+        try:
+            self._last = {str(name): float(at) for name, at in bounded_json.parse(path.read_bytes()).items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            self._last = {}
+
+    def in_order(self, tenants: Iterable[TenantStack]) -> list[TenantStack]:
+        """Return the tenants, the one that was longest without a start first."""
+        return sorted(tenants, key=lambda tenant: (self._last.get(tenant.name, 0.0), tenant.name))
+
+    def begin(self, tenant: TenantStack) -> None:
+        """Note, before it is made, that a tenant is started: a run that is cut off at it has done so."""
+        # A full disk keeps nobody from a start.
+        with self._lock, contextlib.suppress(OSError):
+            self._last[tenant.name] = time.time()
+            files.write(self._path, json.dumps(self._last), 0o600, durable=False)
+
+
+def recover(directory: Path, sentinel: Path, tools: RecoveryTools, turns: Turns) -> Report:
     """Start the tenants below `directory` that should run and do not; none if the NAS is away."""
     tenants = wanted(directory)
     storage = _storage(sentinel, tenants, tools)
@@ -111,10 +139,19 @@ def recover(directory: Path, sentinel: Path, tools: RecoveryTools) -> Report:
         return Report(problems=(f"{storage.problem}; no container starts until this is fixed",))
     running = {(container.tenant, container.service) for container in tools.containers() if container.running}
     down = [tenant for tenant in tenants if any((tenant.name, service) not in running for service in tenant.services)]
+    down = turns.in_order(down)
+
+    def resume(tenant: TenantStack) -> str:
+        turns.begin(tenant)
+        return _resume(tenant, storage, tools.compose)
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        answers = list(pool.map(lambda tenant: _resume(tenant, storage, tools.compose), down))
-    started = (tenant.name for tenant, answer in zip(down, answers, strict=True) if not answer)
-    return Report(tuple(started), tuple(answer for answer in answers if answer))
+        answers = list(pool.map(resume, down))
+    # In an order that stays, so that the same problems are the same text.
+    ended = sorted((tenant.name, answer) for tenant, answer in zip(down, answers, strict=True))
+    return Report(
+        tuple(name for name, answer in ended if not answer), tuple(answer for _name, answer in ended if answer)
+    )
 
 
 def tell_of_proxy(cared: Sequence[str], memory: Path) -> None:
@@ -149,7 +186,8 @@ def main(arguments: Sequence[str] | None = None, tools: RecoveryTools | None = N
     cared = care(Proxy(options.container, options.routes, options.certificates, tools.proxy))
     try:
         with held(lock, 0):
-            report = recover(options.directory, options.sentinel, tools)
+            turns = Turns(options.memory.with_suffix(".turns"))
+            report = recover(options.directory, options.sentinel, tools, turns)
     except LockedError:
         # An apply is running, and starts the tenants itself.
         report = None

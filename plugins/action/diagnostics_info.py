@@ -20,9 +20,20 @@ with SILO:
 # The expected values of a server: the name by which a check reads the value, and the server's variable.
 EXPECTED: Mapping[str, str] = {
     "address_pool": "tenant_address_pool",
+    "bridge_connections": "host_firewall_bridge_connections",
+    "connections": "host_firewall_connections",
     "firewall_input_enabled": "host_firewall_input_enabled",
+    "header_bytes": "traefik_header_bytes",
+    "limited_ports": "host_firewall_limited_ports",
     "machine_learning_port": "silo_machine_learning_port",
+    "metrics_port": "monitoring_traefik_port",
+    "requests_of_route": "traefik_requests_of_route",
+    "requests_of_source": "traefik_requests_of_source",
+    "root_ports": "host_firewall_root_ports",
+    "routes": "traefik_routes_directory",
     "sentinel": "recovery_sentinel",
+    "source_connections": "host_firewall_source_connections",
+    "tenant_interfaces": "host_firewall_tenant_interfaces",
     "ssh_keys_only": "host_ssh_keys_only",
 }
 

@@ -17,7 +17,7 @@ with SILO:
     from silo.tenant.model import Tenant
     from silo.tenant.render import render
     from silo.tenant.schema import TenantError
-    from silo.tenant.services import compose_file, folders, mounts
+    from silo.tenant.services import after, compose_file, folders, mounts
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
@@ -46,6 +46,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return {
             "compose": compose_file(),
             "mounts": mounts(),
+            "after": after(),
             "folders": list(folders()),
             "directory": policy.get("tenant_directory"),
             "routes_directory": policy.get("tenant_routes_directory"),

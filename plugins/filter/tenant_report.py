@@ -8,11 +8,15 @@ import itertools
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
+
 Values = Mapping[str, t.Any]
 Outcomes = dict[str, dict[str, t.Any]]
 
 HEADINGS = ("tenant", "found", "wanted", "what differs", "what ends it")
 NOTHING, FAILED = "nothing", "failed"
+# Of a cell or a sentence, which may quote what a tenant's containers said.
+LONGEST = 1000
 
 
 class _Call(t.NamedTuple):
@@ -85,7 +89,7 @@ def tenant_orphans(hostvars: Values, groups: Mapping[str, list[str]]) -> list[st
         elsewhere = [name for name in orphans if name in somewhere]
         sentences += [f"Running on {call.host}, but in no inventory: {', '.join(nowhere)}"] if nowhere else []
         sentences += [f"Running on {call.host}, but another server's: {', '.join(elsewhere)}"] if elsewhere else []
-    return sentences
+    return [printable(sentence, LONGEST) for sentence in sentences]
 
 
 def _by_action(changes: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
@@ -106,7 +110,7 @@ def _rows(outcomes: Outcomes) -> Iterator[tuple[str, ...]]:
 
 def tenant_table(outcomes: Outcomes) -> str:
     """Return a table with a line for each difference and each error."""
-    rows = [HEADINGS, *_rows(outcomes)]
+    rows = [tuple(printable(cell, LONGEST) for cell in row) for row in (HEADINGS, *_rows(outcomes))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

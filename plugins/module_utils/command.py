@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .common import bounded_json
+from .common.process import Completed
+
+__all__ = ["CommandError", "Completed", "Runner", "module_runner", "run", "run_json"]
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-
-
-@dataclass(frozen=True)
-class Completed:
-    """The result of a command: exit code, standard output, standard error."""
-
-    rc: int
-    out: str = ""
-    err: str = ""
 
 
 Runner = Callable[[Sequence[str]], Completed]
@@ -50,7 +44,7 @@ def run_json(runner: Runner, argv: Sequence[str]) -> Any:
     if completed.rc != 0:
         raise CommandError(argv, completed)
     try:
-        return json.loads(completed.out)
+        return bounded_json.parse(completed.out)
     except ValueError as error:
         raise CommandError(argv, completed, "printed no JSON") from error
 

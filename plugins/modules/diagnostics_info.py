@@ -39,7 +39,7 @@ options:
         precedence, except for the tenants.
       - V(directories) are paths whose file systems V(preflight) reads, in addition to that of Docker.
       - V(shared) are the shared services, each with V(name), V(container), V(image), V(memory), V(uid),
-        V(processes), V(memory_order), V(writable) and V(port).
+        V(processes), V(memory_order), V(open_files), V(writable) and V(port).
       - V(patience) is how many seconds to wait for a connection.
     type: dict
     default: {}

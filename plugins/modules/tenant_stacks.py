@@ -12,10 +12,15 @@ author:
 description:
   - Compares the files and the containers of every tenant with what they should be, and changes what differs.
   - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
+  - Asks each photo server whether it works with its database, and runs the health checks of services that the engine
+    does not call healthy. It never waits for a probe of the engine.
   - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
   - A tenant without a database is born of the template of its images, whose placeholder becomes its first admin over
     the tenant's own network; then its route is opened. The template is made first, where the NAS does not have it.
   - Images that make no template are met by no tenant.
+  - Lends memory that nobody was promised to photo servers that start with other images, where C(memory.json) beside
+    O(directory) says how much there is, and takes it back from those that do not need it. A tenant whose promised
+    memory is still in use by others does not start.
   - A tenant whose uploads hold files, and that has no database here, is refused.
   - Leaves a tenant as it is whose database is of another major version of Postgres than the image that it would get.
   - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
@@ -62,6 +67,10 @@ options:
     description: File in a tenant's directory, or in its secrets, to the services that mount it.
     type: dict
     default: {}
+  after:
+    description: Service to those that must work before it is made or started.
+    type: dict
+    default: {}
   folders:
     description: Folders of a tenant's directory in which its services keep data.
     type: list
@@ -78,7 +87,7 @@ options:
     elements: str
     default: []
   wait_seconds:
-    description: How long to wait for a stack to become healthy, and for another run to end.
+    description: How long to wait for a stack to work, and for another run to end.
     type: int
     default: 300
   tenants:
@@ -209,9 +218,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.tenant import engine
+from ..module_utils.tenant import engine, health
 from ..module_utils.tenant.compose import Compose
 from ..module_utils.tenant.converge import StackOutcome, StackTools, converge, rehearse, sweep
+from ..module_utils.tenant.lending import Lending
 from ..module_utils.tenant.lock import APPLY, held
 from ..module_utils.tenant.payload import stack
 from ..module_utils.tenant.plan import Plan, plan
@@ -253,6 +263,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "sentinel": {"type": "path", "default": "/instances/.silo-nas"},
         "compose": {"type": "str", "default": ""},
         "mounts": {"type": "dict", "default": {}},
+        "after": {"type": "dict", "default": {}},
         "folders": {"type": "list", "elements": "str", "default": []},
         "wait_seconds": {"type": "int", "default": 300},
         "tenants": {"type": "list", "elements": "dict", "default": [], "options": tenant},
@@ -304,12 +315,14 @@ def main() -> None:
         lambda directory: Compose(directory, parameters["wait_seconds"]),
         lambda directories: look(Path(parameters["sentinel"]), directories),
         stock(parameters, parameters["needed_templates"]),
+        Lending(Path(parameters["directory"])),
     )
     lock = contextlib.nullcontext() if module.check_mode else held(APPLY, parameters["wait_seconds"])
     try:
         with lock:
             containers = _containers(module.check_mode)
-            plans = _plans(parameters, containers)
+            named = [container for container in containers if container.tenant in parameters["names"]]
+            plans = _plans(parameters, health.asked(named))
             outcomes = rehearse(plans, tools) if module.check_mode else converge(plans, tools)
             removed = [] if module.check_mode else sweep(outcomes, tools)
     except (StackError, OSError) as error:

@@ -11,6 +11,8 @@ author:
   - SwissPhoto (@swissphoto)
 description:
   - Reads the containers of all tenants, including those that are in no inventory.
+  - Asks each photo server whether it works with its database, and runs the health checks of services that the engine
+    does not call healthy.
 extends_documentation_fragment: swissphoto.silo.reads
 seealso:
   - module: swissphoto.silo.tenant_stacks
@@ -24,7 +26,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tenants:
-  description: Tenant to its services.
+  description:
+    - Tenant to its services.
+    - C(health) is V(healthy), V(starting), V(unhealthy), V(not answering), or empty without a health check.
   returned: always
   type: dict
   sample:
@@ -39,7 +43,7 @@ tenants:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.tenant import engine
+from ..module_utils.tenant import engine, health
 from ..module_utils.tenant.stack import StackError
 from ..module_utils.usage import cgroup
 
@@ -48,7 +52,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     tenants: dict[str, dict[str, dict[str, object]]] = {}
     try:
-        for container in engine.containers():
+        for container in health.asked(engine.containers()):
             used = cgroup.read(engine.main_process(container)) if container.running else None
             memory = used or cgroup.Group()
             tenants.setdefault(container.tenant, {})[container.service] = {

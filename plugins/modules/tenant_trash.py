@@ -13,7 +13,8 @@ description:
   - M(swissphoto.silo.storage_trash) does the same with their uploads on the NAS.
   - Refuses a tenant that still has containers. Removes secrets and open login links at once.
   - Refuses a symbolic link, a mount, or a database of another tenant's user, and changes nothing then.
-  - The next run completes an interrupted one. Only data in the trash are ever removed for good.
+  - A tenant that fails stops no other. The next run completes an interrupted one.
+  - Only data in the trash are ever removed for good.
 options:
   directory:
     description: Directory on the server with one directory per tenant; the trash is the folder C(trash) beside it.
@@ -73,11 +74,18 @@ EXAMPLES = r"""
 RETURN = r"""
 tenants:
   description: Tenant to whether something was moved or removed.
-  returned: success
+  returned: success, and after the failure of another tenant
   type: dict
   sample: {hans: true}
+problems:
+  description: Tenant to why nothing was done, for each that failed. The module fails then, after all others.
+  returned: success, and after the failure of a tenant
+  type: dict
+  sample: {}
 """
 
+import typing as t
+from collections.abc import Callable
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -90,12 +98,21 @@ from ..module_utils.tenant.trash import Deleted, Trash
 WAIT_SECONDS = 300
 
 
-def _work(trash: Trash, state: str, tenants: list[Deleted]) -> dict[str, bool]:
-    if state == "trashed":
-        running = {container.tenant for container in engine.containers()}
-        return {tenant.name: trash.put(tenant, running) for tenant in tenants}
-    work = trash.restore if state == "restored" else trash.purge
-    return {tenant.name: work(tenant) for tenant in tenants}
+def _work(trash: Trash, state: str, tenants: list[Deleted]) -> tuple[dict[str, bool], dict[str, str]]:
+    """Return tenant to whether something was done, and tenant to why not; one that fails stops no other."""
+    running = {container.tenant for container in engine.containers()} if state == "trashed" else set()
+    works: dict[str, Callable[[Deleted], bool]] = {
+        "trashed": lambda tenant: trash.put(tenant, running),
+        "restored": trash.restore,
+        "purged": trash.purge,
+    }
+    done, problems = {}, {}
+    for tenant in tenants:
+        try:
+            done[tenant.name] = works[state](tenant)
+        except (StackError, OSError) as error:
+            problems[tenant.name] = str(error)
+    return done, problems
 
 
 def main() -> None:
@@ -118,10 +135,13 @@ def main() -> None:
     try:
         tenants = [Deleted(**values) for values in module.params["tenants"]]
         with held(APPLY, WAIT_SECONDS):
-            done = _work(trash, module.params["state"], tenants)
+            done, problems = _work(trash, module.params["state"], tenants)
     except (StackError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=any(done.values()), tenants=done)
+    result: dict[str, t.Any] = {"changed": any(done.values()), "tenants": done, "problems": problems}
+    if problems:
+        module.fail_json(msg="; ".join(problems.values()), **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ tenants:
         backups_bytes: 4096
         queue_bytes: 8192
       slice: null
+      burst_bytes: 0
 metrics:
   description:
     - The lines of Traefik's metrics, in Prometheus' text format, that count requests and bytes of tenants' routers.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import json
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json
 
 MINIMUM_LENGTH = 10
 MOST_BYTES = 72
@@ -33,7 +33,7 @@ class PageSettings:
     @classmethod
     def read(cls, path: Path) -> PageSettings:
         """Return the settings of a JSON file; raises OSError, ValueError or TypeError."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        return cls(**bounded_json.parse(path.read_text(encoding="utf-8")))
 
 
 class Pages:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 import aiohttp
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 MOST_BYTES = 64 * 1024
@@ -60,13 +60,13 @@ class PhotoServer:
             return
 
     async def _post(self, call: str, body: dict[str, t.Any], token: str = "") -> tuple[int, t.Any]:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
         url = f"{self._url}/api/auth/{call}"
         try:
             async with self._session.post(
                 url, json=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
             ) as response:
-                return response.status, json.loads(await _body(response) or "null")
+                return response.status, bounded_json.parse(await _body(response) or b"null")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(f"{call} fails with {type(error).__name__}") from None
 

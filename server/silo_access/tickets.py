@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
-import json
 import logging
 from pathlib import Path
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import tickets
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, tickets
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 
 _log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ class Tickets:
 
     def _read(self, path: Path) -> Ticket | None:
         try:
-            return Ticket(path=path, **json.loads(path.read_text(encoding="utf-8")))
+            return Ticket(path=path, **bounded_json.parse(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None  # used or replaced meanwhile
         except (OSError, TypeError, ValueError) as error:

@@ -53,8 +53,11 @@ class Website:
         return app
 
     async def _client(self, _app: web.Application) -> AsyncIterator[None]:
+        # A small body may become a large one, so none is unpacked.
         # No cookies, because sessions belong to one tenant; no proxy, because the photo servers are on local bridges.
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as self._session:
+        async with aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False
+        ) as self._session:
             yield
 
     async def _sweeper(self, _app: web.Application) -> AsyncIterator[None]:

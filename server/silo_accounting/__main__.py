@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import WARNING, is_news
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger import Ledger, LedgerError
 
-from . import exposition
+from . import exposition, memory
 from .collector import collect
 from .settings import AccountingSettings, SettingsError, load
+
+LONGEST_LINE = 1000
 
 
 def look(settings: AccountingSettings) -> tuple[str, ...]:
@@ -25,14 +28,15 @@ def look(settings: AccountingSettings) -> tuple[str, ...]:
             start = time.monotonic()
             found = collect(settings)
             ledger.add(found.look)
-        text = exposition.text(found, ledger.totals(), time.monotonic() - start)
+        lent = memory.lend(settings)
+        text = exposition.text(found, ledger.totals(), time.monotonic() - start, lent)
     exposition.write(settings.exposition, text)
-    return found.problems
+    return (*found.problems, *lent.problems)
 
 
 def tell(problems: Sequence[str], memory: Path) -> None:
     """Print problems, unless `memory`, the file of the last messages, already has them."""
-    now = "".join(f"{WARNING}{' '.join(problem.split())}\n" for problem in problems)
+    now = "".join(f"{WARNING}{printable(problem, LONGEST_LINE)}\n" for problem in problems)
     if is_news(now, memory):
         print(now or "everything can be read again\n", end="")
 
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(options.settings)
         tell(look(settings), settings.ledger.with_name("said"))
     except (SettingsError, LedgerError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), LONGEST_LINE), file=sys.stderr)
         return 1
     return 0
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-import subprocess
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, process, tenant_env
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
@@ -25,6 +25,8 @@ from .settings import AccountingSettings, Storage
 Part = t.TypeVar("Part")
 Counts = dict[str, int]
 COMMAND_SECONDS = 60
+# A line or two for each tenant.
+LARGEST = 16 * 1024**2
 DISK_SECONDS = 10
 MICROSECONDS = 1_000_000
 MEASURES = {
@@ -154,16 +156,11 @@ def _stored(storage: Storage) -> tuple[dict[str, State], Pool]:
 
 def _run(arguments: Sequence[str]) -> Completed:
     try:
-        done = subprocess.run(
-            list(arguments),
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            env={**os.environ, "LC_ALL": "C"},
-            check=False,
+        done = process.run(
+            arguments, seconds=COMMAND_SECONDS, environment={**os.environ, "LC_ALL": "C"}, largest=LARGEST
         )
     except FileNotFoundError as error:
         raise CommandError(arguments, Completed(127, err=f"{arguments[0]} is not installed on this host")) from error
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(arguments, Completed(124, err=f"did not end within {COMMAND_SECONDS} s")) from error
-    return Completed(done.returncode, done.stdout, done.stderr)
+    if done.stopped:
+        raise CommandError(arguments, Completed(124, err=done.stopped))
+    return done

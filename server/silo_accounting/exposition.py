@@ -11,13 +11,16 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts impo
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import Sample, render
 
 from .collector import MICROSECONDS, Found
+from .memory import Step
 
 # Measures with another unit or name than in the ledger.
 NAMES = {"cpu_microseconds": "cpu_seconds"}
 
 
-def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> Iterator[Sample]:
+def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float, lent: Step) -> Iterator[Sample]:
     """Return all known numbers of one run, which took `seconds`."""
+    if lent.pool is not None:
+        yield Sample("silo_burst_pool_bytes", max(0, lent.pool))
     for name, tenant in found.tenants.items():
         yield from _gauges(name, tenant)
     for name, state in found.look.states.items():
@@ -35,7 +38,7 @@ def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: floa
         yield from _pool(found)
     yield Sample("silo_accounting_look_timestamp_seconds", found.look.moment.wall)
     yield Sample("silo_accounting_look_seconds", round(seconds, 3))
-    yield Sample("silo_accounting_problems", len(found.problems))
+    yield Sample("silo_accounting_problems", len(found.problems) + len(lent.problems))
 
 
 def write(path: Path, text: str) -> None:
@@ -44,9 +47,9 @@ def write(path: Path, text: str) -> None:
     files.write(path, text, 0o644, scratch=path.with_name(f".{path.name}.tmp"), durable=False)
 
 
-def text(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float) -> str:
+def text(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: float, lent: Step) -> str:
     """Return the content of the file."""
-    return render(samples(found, totals, seconds))
+    return render(samples(found, totals, seconds, lent))
 
 
 def _of(measure: str, tenant: str, value: float) -> Sample:
@@ -57,6 +60,7 @@ def _gauges(name: str, tenant: collector.TenantSample) -> Iterator[Sample]:
     groups = [service.group for service in tenant.services.values()]
     yield _of("memory_bytes", name, sum(group.memory_bytes for group in groups))
     yield _of("memory_limit_bytes", name, sum(group.memory_limit_bytes for group in groups))
+    yield _of("memory_burst_bytes", name, tenant.burst_bytes)
     yield _of("memory_anonymous_bytes", name, sum(group.anonymous_bytes for group in groups))
     yield _of("processes", name, sum(group.processes or 0 for group in groups))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
 import zoneinfo
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger import Rules
 
 
@@ -46,7 +46,7 @@ class AccountingSettings:
 def load(path: Path) -> AccountingSettings:
     """Read the settings; raises SettingsError."""
     try:
-        found: t.Any = json.loads(path.read_text(encoding="utf-8"))
+        found: t.Any = bounded_json.parse(path.read_text(encoding="utf-8"))
         server, storage = found["server"], found["storage"]
         return AccountingSettings(
             Path(found["ledger"]),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
-import http.client
+import http
 import sys
 import time
-import urllib.parse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client, metrics, tenant_env
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.systemd import NOTICE, WARNING
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 from .memory import Memory
@@ -21,6 +21,7 @@ from .photo_server import PhotoServer
 
 LINE = metrics.lines(metrics.LEARNING, [metrics.REQUESTS])
 PING_SECONDS = 5
+LONGEST_LINE = 1000
 
 
 def addresses(directory: Path) -> dict[str, str]:
@@ -42,15 +43,10 @@ def failures(text: str) -> tuple[float, dict[str, int]]:
 
 def answers(url: str) -> bool:
     """Return whether the machine learning answers."""
-    parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=PING_SECONDS)
     try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
+        return http_client.ask(f"{url.rstrip('/')}/ping", seconds=PING_SECONDS).status == http.HTTPStatus.OK
+    except http_client.HttpError:
         return False
-    finally:
-        connection.close()
 
 
 def catch_up(name: str, address: str) -> bool:
@@ -68,23 +64,38 @@ class CatchUpTools:
     now: Callable[[], float] = time.time
 
 
-def look(memory: Memory, tenants: dict[str, str], port: int, url: str, tools: CatchUpTools) -> Memory:
-    """Find tenants with missed jobs, and start the due ones, one after the other, if the machine learning answers."""
+def look(
+    memory: Memory,
+    tenants: dict[str, str],
+    port: int,
+    url: str,
+    tools: CatchUpTools,
+    keep: Callable[[Memory], None] = lambda memory: None,
+) -> Memory:
+    """Find tenants with missed jobs, and start the due ones, one after the other, if the machine learning answers.
+
+    `keep` stores the state before and after each of them: a tenant at which a run is cut off is not the first of the
+    next one, and takes nothing from those before it.
+    """
     started, failed = failures(tools.metrics(port))
     memory = memory.look(started, failed, tenants, tools.now())
     due = memory.due(tools.now())
     if not due or not tools.answers(url):
         return memory
     for name in due:
+        memory = memory.after(name, memory.backlogs[name].done(tools.now(), all_started=False))
+        keep(memory)
         try:
             all_started = tools.catch_up(name, tenants[name])
         except StackError as error:
-            print(f"{WARNING}{name}: the jobs that the machine learning missed cannot be started: {error}", flush=True)
+            why = printable(str(error), LONGEST_LINE)
+            print(f"{WARNING}{name}: the jobs that the machine learning missed cannot be started: {why}", flush=True)
             all_started = False
         else:
             rest = "" if all_started else "; a queue is busy, and is tried again later"
             print(f"{NOTICE}{name}: started the jobs that the machine learning missed{rest}", flush=True)
         memory = memory.after(name, memory.backlogs[name].done(tools.now(), all_started=all_started))
+        keep(memory)
     return memory
 
 
@@ -97,8 +108,9 @@ def main(arguments: Sequence[str] | None = None, tools: CatchUpTools | None = No
     parser.add_argument("memory", type=Path, help="file of the state between two runs")
     options = parser.parse_args(arguments)
     before = Memory.read(options.memory)
+    tenants, tools = addresses(options.directory), tools or CatchUpTools()
     try:
-        after = look(before, addresses(options.directory), options.port, options.url, tools or CatchUpTools())
+        after = look(before, tenants, options.port, options.url, tools, lambda memory: memory.write(options.memory))
     except (metrics.MetricsError, ValueError):
         # A restart of Traefik is noticed later, and then every tenant gets a run.
         return 0

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, files
 
 # A picture at which the machine learning fails each time must cost a run a day, not one each time.
 FIRST_SECONDS, LAST_SECONDS = 60, 24 * 3600
@@ -77,7 +77,7 @@ class Memory:
     def read(cls, path: Path) -> Memory:
         """Read the state; an empty one, after which every tenant gets a run, if it is missing or invalid."""
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept = bounded_json.parse(path.read_text(encoding="utf-8"))
             backlogs = {name: Backlog(**backlog) for name, backlog in kept["backlogs"].items()}
             return cls(float(kept["started"]), {name: int(count) for name, count in kept["seen"].items()}, backlogs)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import http.client
+import http
 import json
 import secrets
 import typing as t
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client, psql
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 QUEUES = ("smartSearch", "faceDetection", "ocr")
 NAME = "silo-catch-up"
 SECONDS = 60
-LARGEST = 64 * 1024
+PORT = 2283
 FORGET = """DELETE FROM "api_key" WHERE "name" = :'name';"""
 # First removes the key of an interrupted run. The first admin is the customer.
 GRANT = """
@@ -39,18 +39,13 @@ Put = t.Callable[[str, str, str], int]
 
 
 def _put(address: str, queue: str, key: str) -> int:
-    connection = http.client.HTTPConnection(address, 2283, timeout=SECONDS)
+    body = json.dumps({"command": "start", "force": False}).encode()
+    headers = {"Content-Type": "application/json", "x-api-key": key}
+    url = f"http://{address}:{PORT}/api/jobs/{queue}"
     try:
-        body = json.dumps({"command": "start", "force": False})
-        headers = {"Content-Type": "application/json", "x-api-key": key}
-        connection.request("PUT", f"/api/jobs/{queue}", body, headers)
-        response = connection.getresponse()
-        response.read(LARGEST)
-        return response.status
-    except (OSError, http.client.HTTPException) as error:
+        return http_client.ask(url, method="PUT", body=body, headers=headers, seconds=SECONDS).status
+    except http_client.HttpError as error:
         raise StackError(f"its photo server does not answer: {error}") from error
-    finally:
-        connection.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +73,7 @@ class PhotoServer:
         wrong = [f"{queue} with {status}" for queue, status in statuses.items() if status not in (200, 400)]
         if wrong:
             raise StackError(f"its photo server answers the start of {', '.join(wrong)}")
-        return all(status == http.client.OK for status in statuses.values())
+        return all(status == http.HTTPStatus.OK for status in statuses.values())
 
     def _ask(self, statement: str, digest: str = "") -> str:
         try:

@@ -14,7 +14,9 @@ def main() -> None:
     except repository.RepositoryNotFoundError as error:
         sys.exit(str(error))
     from silo import cli
+    from silo.cli import output
 
+    sys.excepthook = output.crash
     cli.main()
 
 

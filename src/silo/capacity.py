@@ -25,12 +25,15 @@ class Server:
 class MemoryBudget:
     """The use of a server's memory. `tenants` has the limit of each running tenant.
 
+    `bursts` has what each of them may borrow for a moment out of what is promised to nobody.
+
     `overcommit` is the share of the tenants' part that may be promised: 1.0 is all of it, 1.2 a fifth more than exists.
     """
 
     server: Server
     tenants: tuple[int, ...]
     overcommit: float = 1.0
+    bursts: tuple[int, ...] = ()
 
     @property
     def set_aside(self) -> int:

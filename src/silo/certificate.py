@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import socket
 import ssl
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import tls
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client, tls
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
@@ -23,16 +22,12 @@ class Certificate:
     trusted: bool
 
 
-def _peer(host_name: str, address: str, context: ssl.SSLContext) -> x509.Certificate | None:
-    with (
-        socket.create_connection((address, 443), timeout=TIMEOUT_SECONDS) as connection,
-        context.wrap_socket(connection, server_hostname=host_name) as channel,
-    ):
-        raw = channel.getpeercert(binary_form=True)
+def _peer(host_name: str, address: tuple[str, int], context: ssl.SSLContext) -> x509.Certificate | None:
+    raw = http_client.certificate(host_name, address, context, TIMEOUT_SECONDS)
     return x509.load_der_x509_certificate(raw) if raw else None
 
 
-def read(host_name: str, address: str, ca_file: str = "") -> Certificate | None:
+def read(host_name: str, address: str, ca_file: str = "", port: int = 443) -> Certificate | None:
     """Return the certificate for `host_name` at `address`; trusts `ca_file` in addition to the system's authorities.
 
     None if nothing answers.
@@ -43,10 +38,10 @@ def read(host_name: str, address: str, ca_file: str = "") -> Certificate | None:
     trusted = True
     try:
         try:
-            certificate = _peer(host_name, address, context)
+            certificate = _peer(host_name, (address, port), context)
         except ssl.SSLCertVerificationError:
             trusted = False
-            certificate = _peer(host_name, address, tls.unverified())
+            certificate = _peer(host_name, (address, port), tls.unverified())
     except OSError:
         return None
     if certificate is None:

@@ -27,6 +27,8 @@ from silo.inventory.validation import Tenant
 from silo.state import State
 
 LINKS = "links"
+# How many purges may fail before no other is tried.
+MOST_FAILURES = 10
 # A stop needs no storage: the NAS may be away, and may be the reason for the stop.
 WITHOUT_STORAGE = ("stacks", "letters")
 
@@ -140,10 +142,12 @@ class TenantService:
 
     # Changes of a tenant
 
-    def check_new(self, name: str, *, email: str, **settings: str | None) -> None:
-        """Validate a new tenant without reading a machine."""
+    def check_new(
+        self, name: str, *, email: str, ordered: bool = False, former: str = "", **settings: str | None
+    ) -> None:
+        """Validate a new tenant without reading a machine; `ordered` and `former` are those of EditSession.create."""
         with self.inventory.session(dry_run=True) as session:
-            session.create(name, {**settings, "email": email})
+            session.create(name, {**settings, "email": email}, ordered=ordered, former=former)
 
     def create(
         self,
@@ -152,18 +156,22 @@ class TenantService:
         email: str,
         nas_sizes: NasSizes | None = None,
         dry_run: bool = False,
+        ordered: bool = False,
+        former: str = "",
         **settings: str | None,
     ) -> Change:
         """Create a tenant; its customer is sent a one-time link, without a relay it is left in a file.
 
-        `nas_sizes` are those of each NAS, where the caller has them; without them they are read here.
+        `nas_sizes` are those of each NAS, where the caller has them; without them they are read here. `ordered` and
+        `former` are those of EditSession.create.
         """
         if nas_sizes is None and self._applies:
-            self.check_new(name, email=email, **settings)
+            self.check_new(name, email=email, ordered=ordered, former=former, **settings)
             nas_sizes = self.nas_sizes()
         with self.inventory.session(dry_run) as session:
             # Sizes were read without the lock; what is promised is added up again under it.
-            edit = session.create(name, {**settings, "email": email}, nas_sizes or NOT_READ)
+            given = {**settings, "email": email}
+            edit = session.create(name, given, nas_sizes or NOT_READ, ordered=ordered, former=former)
             change = self._make(session, edit, "created")
         if self._applies and not dry_run:
             message = f"{name} is in the inventory, but does not run yet"
@@ -267,6 +275,15 @@ class TenantService:
         with self.inventory.session(dry_run) as session:
             return session.make(session.remove(name, by=by))
 
+    def reserved(self) -> Mapping[str, DeletionRecord]:
+        """Return the names of deleted tenants that nobody else may have, with the last record of each."""
+        return self.files.reserved(self.policy.name_years)
+
+    def free(self, name: str, *, dry_run: bool = False) -> Change:
+        """Let others have the reserved name of a deleted tenant."""
+        with self.inventory.session(dry_run) as session:
+            return session.make(session.free(name))
+
     def undelete(self, name: str, *, dry_run: bool = False) -> Change:
         """Bring a deleted tenant back with its data, its secrets and its index, and start it."""
         with self.inventory.session(dry_run=True) as session:
@@ -308,14 +325,28 @@ class TenantService:
         return tuple(one for one in self.kept() if datetime.datetime.fromisoformat(one.when) <= before)
 
     def purge(self, deletions: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
-        """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose."""
-        chosen = tuple(deletions[: self.policy.trash_purges])
-        if chosen:
-            self._trash("purged", chosen)
-        for deletion in chosen:
+        """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose.
+
+        Each is recorded before the next one begins, and one that fails takes no place of the others. Raises
+        RunError after all of them if one has failed; after MOST_FAILURES, as where a NAS is away, no other is tried.
+        """
+        done: list[DeletionRecord] = []
+        problems: list[str] = []
+        for deletion in deletions:
+            if len(done) == self.policy.trash_purges or len(problems) == MOST_FAILURES:
+                break
+            try:
+                self._trash("purged", [deletion])
+            except RunError as error:
+                problems.append(f"{deletion.name} is still in the trash: {error}")
+                continue
             with self.inventory.session() as session:
                 session.make(session.purge(deletion))
-        return chosen
+            done.append(deletion)
+        if problems:
+            gone = f"\nRemoved for good: {', '.join(one.name for one in done)}." if done else ""
+            raise RunError("\n".join(problems) + gone)
+        return tuple(done)
 
     def _put_aside(self, deletion: DeletionRecord) -> DeletionRecord:
         """Move what a deleted tenant left into the trash, and record how much it was."""

@@ -9,12 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import adding, counting, learning, living, many, place, routing, table
+from . import adding, born, counting, learning, living, many, place, routing, table
 from .line import BenchError, Line
 from .stubs import Stubs
 
 RESULTS = place.ROOT / ".cache" / "bench"
-NUMBERS = (*adding.NUMBERS, *living.NUMBERS, *counting.NUMBERS, *learning.NUMBERS, *many.NUMBERS, *routing.NUMBERS)
+NUMBERS = (
+    *adding.NUMBERS,
+    *living.NUMBERS,
+    *born.NUMBERS,
+    *counting.NUMBERS,
+    *learning.NUMBERS,
+    *many.NUMBERS,
+    *routing.NUMBERS,
+)
 SIZES = (1, 15, 50, 100, 200)
 
 
@@ -67,6 +75,7 @@ def works(where: place.Place, rounds: int, wanted: frozenset[str], grown: Callab
     found: list[Work] = [
         lambda: adding.lines(where, rounds, wanted),
         lambda: living.lines(where, rounds, wanted),
+        lambda: born.lines(where, rounds, wanted),
         lambda: counting.lines(where, rounds, wanted),
         lambda: learning.lines(where, rounds, wanted),
     ]
@@ -127,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if not options.keep:
             place.remove_lab()
-    lines.sort(key=lambda line: (int(line.number.rstrip("b")), line.number))
+    lines.sort(key=lambda line: (int(line.number.rstrip("bcd")), line.number))
     about = ", ".join(f"{key} {value}" for key, value in machine.items())
     text = "\n\n".join(filter(None, (f"Machine: {about}.", table.markdown(lines), table.scale_table(scale)))) + "\n"
     RESULTS.mkdir(parents=True, exist_ok=True)

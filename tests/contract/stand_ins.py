@@ -79,7 +79,7 @@ def _stacks_info(host: str, _parameters: Values, scenario: Values) -> dict[str, 
 def _usage(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:
     database = {"size_bytes": GIB, "photos": 7, "videos": 1, "users": 1, "last_login": None}
     disk = {"database_bytes": GIB, "backups_bytes": 0, "queue_bytes": 0}
-    found = {"services": {}, "database": database, "disk": disk, "slice": None}
+    found = {"services": {}, "database": database, "disk": disk, "slice": None, "burst_bytes": 0}
     metrics = f"process_start_time_seconds {1_795_000_000 + len(host)}\n"
     return {
         "tenants": dict.fromkeys(scenario["tenants"].get(host, ()), found),
@@ -134,7 +134,7 @@ def _finding(check: str, subject: str, state: str = "ok", message: str = "") -> 
 
 
 def _tenant_trash(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:
-    return {"changed": True, "tenants": {one["name"]: True for one in parameters["tenants"]}}
+    return {"changed": True, "tenants": {one["name"]: True for one in parameters["tenants"]}, "problems": {}}
 
 
 def _storage_trash(_host: str, parameters: Values, _scenario: Values) -> dict[str, t.Any]:

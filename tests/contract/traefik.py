@@ -24,6 +24,8 @@ REQUIREMENTS = SOURCES / "traefik" / "requirements.txt"
 CACHE = Path(__file__).parents[2] / ".cache"
 SECONDS = 20.0
 PAUSE_SECONDS = 0.05
+# The entry point of its API, which servers do not have.
+API = "traefik"
 
 
 def program() -> Path:
@@ -55,9 +57,9 @@ def _free_ports(count: int) -> list[int]:
 class Traefik:
     """A Traefik that runs in a folder: what it has made of its files, and its log."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path, port: int) -> None:
-        """Ask it at `port`."""
-        self._process, self._log, self._port = process, log, port
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, ports: Mapping[str, int]) -> None:
+        """Ask it at `ports`, one of the loopback for each entry point."""
+        self._process, self._log, self.ports = process, log, ports
 
     @property
     def errors(self) -> list[str]:
@@ -81,7 +83,7 @@ class Traefik:
 
     def objects(self, kind: str) -> dict[str, t.Any]:
         """Return the routers, services or middlewares that come from files, by name; none where it does not answer."""
-        url = f"http://127.0.0.1:{self._port}/api/http/{kind}?per_page=1000"
+        url = f"http://127.0.0.1:{self.ports[API]}/api/http/{kind}?per_page=1000"
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 found = json.load(answer)
@@ -95,21 +97,21 @@ class Traefik:
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
 
-def _own(static: Mapping[str, t.Any], folder: Path) -> tuple[dict[str, t.Any], int]:
+def _own(static: Mapping[str, t.Any], folder: Path) -> tuple[dict[str, t.Any], dict[str, int]]:
     """Return a static configuration for here: free ports of this machine, files in `folder`, and its own API."""
-    points = static["entryPoints"]
-    port, *ports = _free_ports(len(points) + 1)
-    here = {name: point | {"address": f"127.0.0.1:{ports.pop()}"} for name, point in points.items()}
+    points = static["entryPoints"] | {API: {}}
+    ports = dict(zip(points, _free_ports(len(points)), strict=True))
+    here = {name: point | {"address": f"127.0.0.1:{ports[name]}"} for name, point in points.items()}
     acme = static["certificatesResolvers"]["acme"]["acme"] | {"storage": str(folder / "acme.json")}
     own = {
         "log": static["log"] | {"level": "DEBUG", "format": "json"},
-        "entryPoints": here | {"traefik": {"address": f"127.0.0.1:{port}"}},
+        "entryPoints": here,
         "api": {"insecure": True, "dashboard": False},
         "providers": static["providers"] | {"file": {"directory": str(folder / "routes"), "watch": False}},
         # Where nobody answers: no authority is ever asked by a test.
         "certificatesResolvers": {"acme": {"acme": acme | {"caServer": "http://127.0.0.1:1/directory"}}},
     }
-    return dict(static) | own, port
+    return dict(static) | own, ports
 
 
 @contextlib.contextmanager
@@ -119,13 +121,13 @@ def running(static: str, routes: Mapping[str, str], folder: Path) -> Iterator[Tr
     (folder / "routes").mkdir()
     for name, text in routes.items():
         (folder / "routes" / name).write_text(text)
-    configuration, port = _own(yaml.safe_load(static), folder)
+    configuration, ports = _own(yaml.safe_load(static), folder)
     (folder / "traefik.yml").write_text(yaml.safe_dump(configuration))
     log = folder / "log"
     command: Sequence[str] = [str(binary), f"--configFile={folder / 'traefik.yml'}"]
     with log.open("wb") as file, subprocess.Popen(command, cwd=folder, stdout=file, stderr=file) as process:
         try:
-            one = Traefik(process, log, port)
+            one = Traefik(process, log, ports)
             one.wait(bool(routes))
             yield one
         finally:

@@ -105,4 +105,5 @@ def billing_of(lab, operator, silo, folder, name):
         silo.run("delete", name, "--confirm", name)
     if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
         silo.try_run("purge", name, "--confirm", name, "--yes")
+        silo.try_run("names", "--free", name, "--yes")
     lab.shell(CLEAN.format(name=name))

@@ -77,7 +77,7 @@ class Cloud:
             connection.close()
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self.request("GET", path, **headers)
+        return self.request("GET", path, None, **headers)
 
     def send(self, method: str, path: str, value: t.Any) -> Answer:
         return self.request(method, path, json.dumps(value).encode(), Content_Type="application/json")

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import subprocess
+import typing as t
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +55,8 @@ class Lab:
     def shell(self, script: str) -> str:
         return self.run("sh", "-euc", script)
 
-    def inspect(self, container: str) -> dict:
-        return json.loads(self.run("docker", "inspect", container))[0]
+    def inspect(self, container: str) -> dict[str, t.Any]:
+        return dict(json.loads(self.run("docker", "inspect", container))[0])
 
     def running(self) -> dict[str, str]:
         """Container name to a line with its id, start and process, of all that run."""
@@ -75,12 +76,11 @@ class Lab:
 
     def address_of(self, tenant: str, service: str) -> str:
         (network,) = self.inspect(f"silo-{tenant}-{service}-1")["NetworkSettings"]["Networks"].values()
-        return network["IPAddress"]
+        return str(network["IPAddress"])
 
     def gateway(self, tenant: str) -> str:
-        return json.loads(self.run("docker", "network", "inspect", f"silo-{tenant}_default"))[0]["IPAM"]["Config"][0][
-            "Gateway"
-        ]
+        (network,) = json.loads(self.run("docker", "network", "inspect", f"silo-{tenant}_default"))
+        return str(network["IPAM"]["Config"][0]["Gateway"])
 
     def psql(self, tenant: str, query: str) -> str:
         container = f"silo-{tenant}-database-1"

@@ -23,7 +23,7 @@ from silo.tenant.load import read
 from silo.tenant.model import derive
 from silo.tenant.render import render
 from silo.tenant.schema import TenantError, name_problem, options
-from silo.tenant.services import compose_file, folders, mounts
+from silo.tenant.services import after, compose_file, folders, mounts
 from tests.unit.examples import examples
 
 ROOT = Path(__file__).parents[2]
@@ -119,7 +119,8 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
         "secrets": rendered.secrets,
     }
     places = {"directory": "/srv/silo/tenants", "routes_directory": "/srv/silo/traefik/routes"}
-    made = stack(item, {**places, "anew": [], "compose": compose_file(), "mounts": mounts(), "folders": folders()})
+    told = {"compose": compose_file(), "mounts": mounts(), "folders": folders(), "after": after()}
+    made = stack(item, {**places, "anew": [], **told})
     home = Path("/srv/silo/tenants") / name
     others = {UNITS / f"silo-{name}.slice"}
     for part in (*made.files, *made.directories):

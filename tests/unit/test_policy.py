@@ -9,6 +9,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 HOSTS = {group: {"hosts": {"silo1": {"ansible_connection": "local"}}} for group in ("servers", "nas")}
 
+# Of what a server lends: what is left of it.
+MEMORY = {"total": "128G", "reserve": "10G", "machine_learning": "24G", "traefik": "512M", "template": "3G"}
+
 
 @pytest.fixture
 def inventory(tmp_path):
@@ -44,6 +47,9 @@ def value(tmp_path, ansible, monkeypatch):
         ("silo1", "traefik_memory", "512M"),
         ("silo1", "host_firewall_tenant_ports", [3003]),
         ("silo1", "traefik_billing_url", ""),
+        ("silo1", "accounting_memory", MEMORY),
+        ("silo1", "access_networks", ["10.83.0.0/16"]),
+        ("silo1", "catch_up_networks", ["10.83.0.0/16", "10.82.0.0/28"]),
         ("hans", "tenant_domain", "swissphoto.ch"),
         ("hans", "tenant_quota", "100G"),
     ],
@@ -58,6 +64,13 @@ def test_the_policy_holds_for_an_inventory_anywhere(inventory, value, host, name
         ("group_vars/all/policy.yml", {"silo_domain": "photos.example"}, "hans", "tenant_domain", "photos.example"),
         ("group_vars/all.yml", {"silo_memory_traefik": "1G"}, "silo1", "traefik_memory", "1G"),
         ("group_vars/servers.yml", {"silo_memory_traefik": "2G"}, "silo1", "traefik_memory", "2G"),
+        (
+            "host_vars/silo1.yml",
+            {"silo_memory_of_server": "64G"},
+            "silo1",
+            "accounting_memory",
+            MEMORY | {"total": "64G"},
+        ),
         ("group_vars/plan_small.yml", {"tenant_quota": "50G"}, "hans", "tenant_quota", "50G"),
         ("group_vars/tenants.yml", {"tenant_time_zone": "Europe/Rome"}, "hans", "tenant_time_zone", "Europe/Rome"),
         ("group_vars/all/b.yml", {"billing_enabled": True}, "silo1", "traefik_billing_url", "http://127.0.0.1:8085"),
@@ -74,3 +87,12 @@ def test_the_closest_group_of_an_inventory_wins(inventory, value):
     inventory("group_vars/all.yml", silo_memory_traefik="1G")
     inventory("group_vars/servers.yml", silo_memory_traefik="2G")
     assert value("silo1", "traefik_memory") == "2G"
+
+
+def test_the_limits_that_verify_asks_for_are_those_of_the_roles():
+    """They stand in the policy, where verify reads them, and in the roles, which another playbook may use alone."""
+    policy = yaml.safe_load((ROOT / "playbooks" / "group_vars" / "all" / "limits.yml").read_text())
+    roles = [
+        yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text()) for role in ("host", "traefik")
+    ]
+    assert policy == {name: (roles[0] | roles[1])[name] for name in policy}

@@ -5,18 +5,19 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
-import json
+import http
 import re
 import typing as t
 
+from ..common.text import printable
 from ..tenant import immich
 from ..tenant.stack import StackError
 from . import pty_session
 
 QUESTION = "choose a new password (optional)"
 ENDS = ("has been updated", "Unable to reset")
-EMAIL = re.compile(r"^- Email=(\S+)\s*$", re.MULTILINE)
+LONGEST = 300
+EMAIL = re.compile(r"^- Email=([!-~]{3,254})\s*$", re.MULTILINE)
 
 Post = t.Callable[[str, dict[str, str], str], tuple[int, str]]
 Ask = t.Callable[[list[str], str], str]
@@ -38,13 +39,15 @@ class Admin:
     def knows(self, email: str, password: str) -> bool:
         """Return whether this e-mail address and password can log in; the session is closed again."""
         status, answer = self.post(f"{self.url}/api/auth/login", {"email": email, "password": password}, "")
-        if status == http.client.UNAUTHORIZED:
+        if status == http.HTTPStatus.UNAUTHORIZED:
             return False
-        if status != http.client.CREATED:
+        if status != http.HTTPStatus.CREATED:
             raise StackError(
                 f"the photo server answers a login with {status}; 'docker logs {self.container}' shows why"
             )
-        self.post(f"{self.url}/api/auth/logout", {}, json.loads(answer)["accessToken"])
+        # Without one, the session ends by itself.
+        if token := immich.token_of(answer):
+            self.post(f"{self.url}/api/auth/logout", {}, token)
         return True
 
     def reset(self, email: str, password: str) -> str:
@@ -58,6 +61,6 @@ class Admin:
         told = EMAIL.search(said)
         email = told[1] if told else email
         if not self.knows(email, password):
-            reason = "" if told else f": {' '.join(said.split())[-300:]}"
+            reason = "" if told else f": {printable(' '.join(said.split())[-LONGEST:], LONGEST)}"
             raise StackError(f"immich-admin has not set the password{reason}")
         return email

@@ -9,8 +9,11 @@ import json
 import typing as t
 from pathlib import Path
 
+from ..common import bounded_json, foreign
 from ..tenant.files import remove_file, write_file
 from ..tenant.stack import File, StackError
+
+LARGEST = 64 * 1024
 
 
 class Admin(t.Protocol):
@@ -68,14 +71,16 @@ def open_until(link: Link, admin: Admin, now: float) -> int:
     It is not valid if the customer has set a password without it.
     """
     try:
-        ticket = json.loads((link.directory / f"{link.tenant}-{link.known_digest}.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        # The access service may write there.
+        found = foreign.read(link.directory / f"{link.tenant}-{link.known_digest}.json", LARGEST)
+        ticket = bounded_json.parse(found.content)
+        places = (ticket["host_name"], ticket["photo_server"])
+        email, expires_at = str(ticket["email"]), int(ticket["expires_at"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0
-    same = (ticket["host_name"], ticket["photo_server"]) == (link.host_name, link.photo_server)
     passwords = (link.vault.password, link.known_password)
-    if same and ticket["expires_at"] > now and any(admin.knows(ticket["email"], password) for password in passwords):
-        return int(ticket["expires_at"])
-    return 0
+    is_open = places == (link.host_name, link.photo_server) and expires_at > now
+    return expires_at if is_open and any(admin.knows(email, password) for password in passwords) else 0
 
 
 def issue(link: Link, admin: Admin, now: float) -> Issued:

@@ -22,19 +22,21 @@ def write(
     owner: int | None = None,
     scratch: Path | None = None,
     durable: bool = True,
+    times: tuple[int, int] | None = None,
 ) -> None:
     """Write a temporary file and rename it: a reader sees the old file or the new one, also after a power cut.
 
     Without a `mode`, the file keeps mode and owner of the one that it replaces, and a new one gets the mode of the
     umask. `owner` is the number of user and group. `scratch` is the path of the temporary file, in the same file
     system; callers that hold a lock name one, so that the next run replaces the file that a killed run left. Without
-    it, each writer has its own. `durable` may be off only for a file that is useless after a restart. Raises OSError.
+    it, each writer has its own. `durable` may be off only for a file that is useless after a restart. `times` are those
+    of its last use and change, in nanoseconds since 1970. Raises OSError.
     """
     aside = scratch or _aside(path)
     if scratch is not None:
         scratch.unlink(missing_ok=True)
     try:
-        _put(aside, content, mode, owner, path, durable)
+        _put(aside, content, mode, owner, path, durable, times)
         aside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -48,7 +50,7 @@ def create(path: Path, content: str | bytes, mode: int) -> None:
     """Create a file atomically; raises FileExistsError if `path` exists, and OSError."""
     aside = _aside(path)
     try:
-        _put(aside, content, mode, None, path, durable=True)
+        _put(aside, content, mode, None, path, durable=True, times=None)
         os.link(aside, path)  # unlike a rename, it fails where the file exists
     finally:
         aside.unlink(missing_ok=True)
@@ -86,7 +88,15 @@ def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
 
 
-def _put(path: Path, content: str | bytes, mode: int | None, owner: int | None, like: Path, durable: bool) -> None:
+def _put(
+    path: Path,
+    content: str | bytes,
+    mode: int | None,
+    owner: int | None,
+    like: Path,
+    durable: bool,
+    times: tuple[int, int] | None,
+) -> None:
     there = like.stat() if mode is None and like.exists() else None
     # Only the writer can open it until it has its owner and mode.
     first = ALL_BITS if mode is None and there is None else stat.S_IRUSR | stat.S_IWUSR
@@ -102,5 +112,7 @@ def _put(path: Path, content: str | bytes, mode: int | None, owner: int | None, 
             os.fchmod(handle, mode)
         stream.write(content.encode() if isinstance(content, str) else content)
         stream.flush()
+        if times is not None:
+            os.utime(handle, ns=times)
         if durable:
             os.fsync(handle)

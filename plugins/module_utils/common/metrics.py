@@ -5,18 +5,21 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
+import http
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from . import http_client
 from .names import TENANT
 
 SECONDS = 10
-# Limits of the whole answer, most of which is about other things, and of the lines that are kept.
-READ_LIMIT = 64 * 1024**2
-KEEP_LIMIT = 4 * 1024**2
+# The limit of the whole answer, most of which is about other things. A tenant that does its worst behind Traefik's own
+# bounds adds 3 MB to it.
+READ_LIMIT = 256 * 1024**2
 LINE_LIMIT = 4096
+# How many statuses of a tenant's route are counted one by one; all further ones count as OTHER.
+CODES = 64
+OTHER = "other"
 STARTED = "process_start_time_seconds"
 REQUESTS, RECEIVED, SENT = COUNTERS = (
     "traefik_router_requests_total",
@@ -27,7 +30,8 @@ LEARNING = "-ml"
 """The part of a tenant's routes through which its photo server reaches the machine learning."""
 _STARTED = re.compile(rf"^{STARTED} ([0-9.e+]+)$", re.MULTILINE)
 _COUNT = re.compile(r"^(traefik_router_\w+)\{(.*)\} ([0-9.e+]+)$", re.MULTILINE)
-_CODE = re.compile(r'\bcode="(\d+)"')
+_CODE = re.compile(r'\bcode="(\w+)"')
+_LINE = re.compile(rb'(\w+)\{[^\n]*\bcode="(\w{1,16})"[^\n]*\brouter="([^"\n]+)"[^\n]*\} ([0-9.e+]+)\n')
 
 
 def router(tenant: str, part: str = "") -> str:
@@ -48,7 +52,7 @@ LINE = lines()
 
 @dataclasses.dataclass(frozen=True)
 class Count:
-    """The value of one line: a counter of a tenant's route since Traefik started; `code` is the HTTP status."""
+    """A counter of a tenant's route since Traefik started; `code` is the HTTP status, or OTHER."""
 
     counter: str
     tenant: str
@@ -60,19 +64,20 @@ class MetricsError(Exception):
     """The metrics cannot be read; the text says why."""
 
 
-def read(port: int, limit: int = KEEP_LIMIT, line: re.Pattern[bytes] = LINE) -> str:
-    """Return lines like `line`, at most `limit` bytes, from Traefik at `port` of the loopback; raises MetricsError."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+def read(port: int, line: re.Pattern[bytes] = LINE) -> str:
+    """Return what lines like `line` count, from Traefik at `port` of the loopback; raises MetricsError.
+
+    One line for each counter, route and status, in Prometheus' text format: clients choose the other labels, methods
+    for example. So no tenant can make the text of others too long.
+    """
+    url = f"http://127.0.0.1:{port}/metrics"
     try:
-        connection.request("GET", "/metrics")
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise MetricsError(f"Traefik answers /metrics at port {port} with {response.status}")
-        return _filter(response, limit, line)
-    except (OSError, http.client.HTTPException) as error:
+        with http_client.opened(url, seconds=SECONDS, largest=READ_LIMIT) as stream:
+            if stream.status != http.HTTPStatus.OK:
+                raise MetricsError(f"Traefik answers /metrics at port {port} with {stream.status}")
+            return _sums(stream.lines(LINE_LIMIT), line)
+    except http_client.HttpError as error:
         raise MetricsError(f"Traefik does not return its metrics at port {port}: {error}") from error
-    finally:
-        connection.close()
 
 
 def parse(text: str, part: str = "") -> tuple[float, list[Count]]:
@@ -99,14 +104,32 @@ def _whole(number: str) -> int:
         raise ValueError(f"Traefik counts {number}, which is no count") from error
 
 
-def _filter(response: http.client.HTTPResponse, limit: int, wanted: re.Pattern[bytes]) -> str:
-    kept, size, end = [], 0, time.monotonic() + SECONDS
-    while line := response.readline(LINE_LIMIT):
+def _sums(found_lines: Iterable[bytes], wanted: re.Pattern[bytes]) -> str:
+    started, size = "", 0
+    sums: dict[tuple[str, str], dict[str, int]] = {}
+    for line in found_lines:
         size += len(line)
-        if size > READ_LIMIT or time.monotonic() > end:
-            raise MetricsError(f"Traefik's metrics are more than can be read: {size} bytes in {SECONDS} s at most")
-        if wanted.fullmatch(line):
-            kept.append(line)
-    if (kept_size := sum(map(len, kept))) > limit:
-        raise MetricsError(f"Traefik's metrics of tenants are {kept_size} bytes; at most {limit} are taken")
-    return b"".join(kept).decode(errors="replace")
+        if size > READ_LIMIT:
+            raise MetricsError(f"Traefik's metrics are more than can be read: {READ_LIMIT} bytes at most")
+        if not wanted.fullmatch(line):
+            continue
+        if found := _LINE.fullmatch(line):
+            counter, code, route, value = (part.decode() for part in found.groups())
+            _add(sums.setdefault((counter, route), {}), code, value)
+        elif line.startswith(STARTED.encode()):
+            started = line.decode()
+    return started + "".join(
+        f'{counter}{{code="{code}",router="{route}"}} {value}\n'
+        for (counter, route), codes in sums.items()
+        for code, value in codes.items()
+    )
+
+
+def _add(codes: dict[str, int], code: str, value: str) -> None:
+    try:
+        number = _whole(value)
+    except ValueError as error:
+        raise MetricsError(str(error)) from error
+    if code not in codes and len(codes) >= CODES:
+        code = OTHER
+    codes[code] = codes.get(code, 0) + number

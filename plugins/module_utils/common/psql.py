@@ -4,27 +4,34 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from . import process
 from .compose import container
+from .process import Completed
+from .text import printable
 
 SECONDS = 60
+LARGEST = 64 * 1024
 
-Feeder = t.Callable[[Sequence[str], str], "subprocess.CompletedProcess[str]"]
+Feeder = t.Callable[[Sequence[str], str], Completed]
 
 
 class PsqlError(Exception):
     """The statement failed; the text says why."""
 
 
-def feed(command: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with `text` as its input; raises PsqlError if it does not end within SECONDS."""
+def feed(command: Sequence[str], text: str) -> Completed:
+    """Run a command with `text` as its input; raises PsqlError if it is late, or says more than LARGEST bytes."""
     try:
-        return subprocess.run(list(command), input=text, capture_output=True, text=True, check=False, timeout=SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise PsqlError(f"the database does not answer within {SECONDS} s") from error
+        result = process.run(command, seconds=SECONDS, environment=os.environ, text=text, largest=LARGEST)
+    except OSError as error:
+        raise PsqlError(f"{command[0]} cannot be started: {error.strerror}") from error
+    if result.stopped:
+        raise PsqlError(f"the database does not answer within {SECONDS} s, or with more than {LARGEST} bytes")
+    return result
 
 
 def command(tenant: str, *arguments: str, options: str = "", within_seconds: int = 0) -> tuple[str, ...]:
@@ -45,7 +52,7 @@ def ask(tenant: str, statement: str, values: Mapping[str, object], answer: Feede
     """Return the output of the statement. psql quotes `values` where the statement has :'name'. Raises PsqlError."""
     given = [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
     result = answer(command(tenant, "-v", "ON_ERROR_STOP=1", *given), statement)
-    if result.returncode:
-        reason = " ".join(result.stderr.split()) or "no message"
-        raise PsqlError(f"{container(tenant, 'database')} ends with code {result.returncode}: {reason[:200]}")
-    return result.stdout.strip()
+    if result.rc:
+        reason = printable(" ".join(result.err.split())) or "no message"
+        raise PsqlError(f"{container(tenant, 'database')} ends with code {result.rc}: {reason}")
+    return result.out.strip()

@@ -19,6 +19,7 @@ from . import files
 BUSY_SECONDS = 30.0
 POLL_SECONDS = 0.01
 OWNER_ALONE = 0o600
+SUFFIXES = ("", "-wal", "-shm", "-journal")
 # Each means that another process is using the file; SQLite itself waits for some of them only.
 _OTHERS_AT_WORK = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
@@ -37,10 +38,12 @@ def connect(
 
     With `prepare`, a missing file is made, with `mode` from its first moment, and `prepare` brings it to its schema in
     one transaction; of several processes one does it, and the others find it done. Without, a missing file is an error.
-    What another process holds is waited for, `busy_seconds` at most. Raises sqlite3.Error and OSError.
+    What another process holds is waited for, `busy_seconds` at most. Raises sqlite3.Error and OSError,
+    also for a file of it that is a link.
     """
     if prepare is not None:
         _make(path, mode)
+    _check(path)
     # SQLite would create it with the mode of the umask.
     place = f"{path.absolute().as_uri()}?mode=rw"
     database = sqlite3.connect(place, timeout=busy_seconds, isolation_level=None, uri=True)
@@ -93,6 +96,18 @@ def _make(path: Path, mode: int) -> None:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     if stat.S_IMODE(found.st_mode) & ~mode and os.geteuid() in (0, found.st_uid):
         path.chmod(stat.S_IMODE(found.st_mode) & mode)
+
+
+def _check(path: Path) -> None:
+    """Refuse files of a database that are something else: SQLite would write through a link to a file of root's."""
+    for suffix in SUFFIXES:
+        try:
+            found = path.with_name(f"{path.name}{suffix}").lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            reason = f"{path.name}{suffix} must be a regular file with one name"
+            raise OSError(errno.ELOOP, reason, str(path))
 
 
 def _prepare(database: sqlite3.Connection, prepare: Prepare) -> None:

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from ..tenant import engine
+from ..tenant import engine, stack
 from ..tenant.stack import StackError
 from . import limits, mounts, process
 from .limits import Limits
@@ -35,6 +35,12 @@ class Item:
     addresses: tuple[str, ...]
     published: tuple[str, ...]
     sources: tuple[str, ...]
+
+    def of(self, tenant: str, service: str) -> stack.Container:
+        """Return the container that should be that of a tenant's service, to ask it whether it works."""
+        address = next(iter(self.addresses), "")
+        health = engine.health(self.status)
+        return stack.Container(self.identity, self.name, tenant, service, "", self.state, health, address=address)
 
 
 @dataclasses.dataclass(frozen=True)

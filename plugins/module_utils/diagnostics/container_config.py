@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
 from pathlib import Path
 
+from ..common import bounded_json
 from .container import Found
 from .finding import Finding, holds, none_of
 from .registry import check
@@ -56,7 +56,7 @@ def _profile(found: Found) -> t.Any:
     options = found.details["HostConfig"].get("SecurityOpt") or []
     text = next((option.removeprefix(SECCOMP) for option in options if option.startswith(SECCOMP)), "")
     try:
-        return json.loads(text)
+        return bounded_json.parse(text)
     except ValueError:
         return text or "the engine's own"
 
@@ -69,7 +69,7 @@ def seccomp_profile(container: Container) -> Finding | None:
     path = container.server.expected.path("seccomp", PROFILE)
     expected = f"the rules of {path}"
     try:
-        rules = json.loads(path.read_text(encoding="utf-8"))
+        rules = bounded_json.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return holds(False, f"{path} cannot be read: {error}", expected)
     seen = _profile(container.found)

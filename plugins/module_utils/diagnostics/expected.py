@@ -23,9 +23,10 @@ class ExpectedError(Exception):
 class ExpectedService:
     """The expected state of a container. Sizes in bytes.
 
-    `label` names it in findings. `writable`: the paths to which it may write. `memory_order`: if the server runs out of
-    memory, the kernel kills the container with the highest number first. `port`: the port on its own network, 0 for a
-    container on the server's network.
+    `burst` is what it may borrow beyond `memory`. `label` names it in findings. `writable`: the paths to which it may
+    write. `memory_order`: if the server runs out of memory, the kernel kills the container with the highest number
+    first. `open_files`: of each process. `port`: the port on its own network, 0 for a container on the server's
+    network.
     """
 
     label: str
@@ -36,8 +37,15 @@ class ExpectedService:
     uid: int
     writable: tuple[str, ...]
     memory_order: int
+    open_files: int
     port: int
     address: str = ""
+    burst: int = 0
+
+    @property
+    def name(self) -> str:
+        """The service of the tenant, such as server."""
+        return self.label.rpartition("/")[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +121,10 @@ def _service(item: Mapping[str, t.Any], label: str, container: str, uid: t.Any, 
         uid=int(uid),
         writable=tuple(item["writable"]),
         memory_order=int(item["memory_order"]),
+        open_files=int(item["open_files"]),
         port=int(item["port"]),
         address=address,
+        burst=parse_size(item.get("burst", 0)),
     )
 
 

@@ -99,10 +99,11 @@ def _resolved(place: str) -> str:
 
 @check("memory", scope="container")
 def memory(container: Container) -> Finding:
-    """Check that the memory limit is the expected one."""
-    seen = container.found.limits.memory
-    expected = whole_pages(container.service.memory)
-    return holds(seen == expected, _size(seen), format_size(expected))
+    """Check that the memory limit is the expected one, or above it by no more than the container may borrow."""
+    seen, service = container.found.limits.memory, container.service
+    least, most = whole_pages(service.memory), whole_pages(service.memory + service.burst)
+    right = format_size(least) if least == most else f"{format_size(least)} to {format_size(most)}"
+    return holds(seen is not None and least <= seen <= most, _size(seen), right)
 
 
 @check("swap", scope="container")
@@ -120,6 +121,14 @@ def processes(container: Container) -> Finding:
     seen = container.found.limits.processes
     text = "no limit" if seen is None else str(seen)
     return same(text, str(container.service.processes))
+
+
+@check("open_files", scope="container")
+def open_files(container: Container) -> Finding:
+    """Check how many files and connections each process may have open."""
+    limits = {process.open_files for process in container.found.processes}
+    seen = sorted("no limit" if limit is None else str(limit) for limit in limits)
+    return same(", ".join(seen), str(container.service.open_files))
 
 
 def _size(size: int | None) -> str:

@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..common.text import printable
 from ..usage.cgroup import CGROUP, PROC, places
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 # A process that the engine starts in a container, such as a health check, is not restricted in its first moments.
 SETTLE_SECONDS = 0.5
+LONGEST_NAME = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Process:
     """The restrictions of a process. `users`, `groups`: all its ids; `capabilities`: set to bits; `seccomp`: 2 filters.
 
     `memory_order`: the kernel kills the process with the highest first. `dumps`: whether it may write a core dump.
-    Every user of the server can read its arguments; only its own user and root can read its environment.
+    `open_files`: how many it may have, None for no limit. Every user of the server can read its arguments; only its own
+    user and root can read its environment.
     """
 
     number: int
@@ -34,6 +37,7 @@ class Process:
     seccomp: int
     memory_order: int
     dumps: bool
+    open_files: int | None
     arguments: bytes = dataclasses.field(repr=False, compare=False)
     environment: bytes = dataclasses.field(repr=False, compare=False)
 
@@ -46,9 +50,11 @@ class Process:
 def parse(number: int, status: str, order: str, limits: str, arguments: bytes, environment: bytes) -> Process:
     """Parse the kernel's files of a process; raises KeyError if a field is missing."""
     fields = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))
+    most = re.search(r"^Max open files +\d+ +(\d+) ", limits, re.MULTILINE)
     return Process(
         number=number,
-        name=fields["Name"],
+        # A process chooses its own.
+        name=printable(fields["Name"], LONGEST_NAME),
         users=frozenset(map(int, fields["Uid"].split())),
         groups=frozenset(map(int, f"{fields['Gid']} {fields.get('Groups', '')}".split())),
         capabilities={name: int(fields[name], 16) for name in CAPABILITIES},
@@ -56,6 +62,7 @@ def parse(number: int, status: str, order: str, limits: str, arguments: bytes, e
         seccomp=int(fields["Seccomp"]),
         memory_order=int(order),
         dumps=re.search(r"^Max core file size +0 ", limits, re.MULTILINE) is None,
+        open_files=int(most[1]) if most else None,
         arguments=arguments,
         environment=environment,
     )

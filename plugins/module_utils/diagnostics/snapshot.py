@@ -7,12 +7,12 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import ipaddress
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..command import CommandError, Runner, run
+from ..common import bounded_json
 
 # adjtimex(2) returns this if the clock is not synchronised; its structure fits on every architecture.
 TIME_ERROR = 5
@@ -23,8 +23,10 @@ ASK_DOCKER = ("timeout", "10", "docker", "info", "--format", "{{.DockerRootDir}}
 DOCKER = "/var/lib/docker"
 
 TABLES = ("inet silo_firewall", "bridge silo_firewall")
-LIST = "; ".join(f"nft --stateless list table {table}" for table in TABLES)
-INPUT = ("nft", "--stateless", "list", "chain", "inet", "silo_firewall", "input")
+# Without what the kernel counts, which differs at each look.
+ASK = ("nft", "--stateless", "--terse", "list")
+LIST = "; ".join(f"{' '.join(ASK)} table {table}" for table in TABLES)
+INPUT = (*ASK, "chain", "inet", "silo_firewall", "input")
 # Loads the file into an empty rule set, in a network namespace that ends with the command.
 EXPECTED = ("unshare", "--net", "sh", "-ec", f'nft --file "$1"; {LIST}', "sh")
 
@@ -77,7 +79,7 @@ def firewall_problem(runner: Runner, file: Path) -> str:
     loaded = ""
     for table in TABLES:
         try:
-            loaded += run(runner, ("nft", "--stateless", "list", "table", *table.split()))
+            loaded += run(runner, (*ASK, "table", *table.split()))
         except CommandError as error:
             return f"its table {table} is not loaded ({_first_line(error)})"
     try:
@@ -96,7 +98,7 @@ def network_problem(runner: Runner, pool: str) -> str:
         return ""
     try:
         tenants = ipaddress.ip_network(pool)
-        routes = json.loads(run(runner, ROUTES) or "[]")
+        routes = bounded_json.parse(run(runner, ROUTES) or "[]")
     except (CommandError, ValueError) as error:
         return f"it could not be looked at: {' '.join(str(error).split())}"
     for route in routes:

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import typing as t
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ..common import tenant_env
-from ..tenant import engine
+from ..common import http_client, tenant_env
+from ..common.http_client import HttpError
+from ..common.text import printable
+from ..tenant.uploads import MARKED, MARKER
 from .container import Item
 from .expected import ExpectedService, ExpectedTenant
 from .finding import Finding, holds, none_of, same
@@ -19,7 +19,6 @@ from .registry import check
 from .subjects import Container, Tenant
 
 SECONDS = 5
-LARGEST = 64 * 1024
 CLOSED = b"IMMICH_ALLOW_SETUP=false"
 OPEN = b"IMMICH_ALLOW_SETUP="
 RESTORE = "see that the NAS is mounted and has the tenant's directory; otherwise restore the tenant from its backup"
@@ -28,29 +27,24 @@ Get = Callable[[str, int], t.Any]
 
 
 def _get(address: str, port: int) -> t.Any:
-    """Return the photo server's public information; raises OSError, HTTPException and ValueError."""
-    connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
-    try:
-        connection.request("GET", "/api/server/config")
-        return json.loads(connection.getresponse().read(LARGEST))
-    finally:
-        connection.close()
+    """Return the photo server's public information; raises HttpError and ValueError."""
+    return http_client.ask(f"http://{address}:{port}/api/server/config", seconds=SECONDS).json()
 
 
 @check("state", scope="tenant")
 def state(tenant: Tenant) -> Iterator[Finding]:
-    """Check that each service of a tenant that should run is healthy, and that one at rest takes no memory."""
+    """Check that each service of a tenant that should run works, asked now, and that one at rest takes no memory."""
     items = tenant.server.items
     if tenant.expected.state != "running":
         yield _resting(tenant.expected, items)
         return
     by_name = {item.name: item for item in items}
     for service in tenant.expected.services:
-        yield _running(service, by_name.get(service.container))
+        yield _running(service, by_name.get(service.container), tenant.server.health)
 
 
-def _running(service: ExpectedService, item: Item | None) -> Finding:
-    seen = ", ".join(filter(None, (item.state, engine.health(item.status)))) if item else "no container"
+def _running(service: ExpectedService, item: Item | None, health: Mapping[str, str]) -> Finding:
+    seen = ", ".join(filter(None, (item.state, health[item.name]))) if item else "no container"
     return same(seen, "running, healthy", service.label)
 
 
@@ -75,12 +69,12 @@ def closed(container: Container, get: Get = _get) -> Finding:
     environments = [process.environment for process in container.found.processes]
     found = [part for environment in environments for part in environment.split(b"\0") if part.startswith(OPEN)]
     if not found or any(part != CLOSED for part in found):
-        seen = found[0].decode(errors="replace") if found else "IMMICH_ALLOW_SETUP is not set"
+        seen = printable(found[0].decode(errors="replace")) if found else "IMMICH_ALLOW_SETUP is not set"
         return holds(False, f"open ({seen})", expected)
     try:
         answer = get(service.address, service.port)
         is_there = isinstance(answer, dict) and answer.get("isInitialized") is True
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (HttpError, ValueError) as error:
         return holds(False, f"closed, and the photo server does not answer: {error}", expected)
     return same(expected if is_there else "closed, without an admin", expected)
 
@@ -88,10 +82,11 @@ def closed(container: Container, get: Get = _get) -> Finding:
 def ran(tenant: ExpectedTenant, directories: Collection[Path]) -> bool:
     """Return whether a tenant ever had to run; one that was created stopped has no files and no photos.
 
-    `directories` are those that the NAS has. A photo server marks each of its folders.
+    `directories` are those that the NAS has. A photo server marks each of its folders, which have known names: nobody
+    can tell how many others a customer has made.
     """
     uploads = tenant.storage / "uploads"
-    is_used = uploads in directories and any(uploads.glob("*/.immich"))
+    is_used = uploads in directories and any((uploads / folder / MARKER).exists() for folder in MARKED)
     return tenant.state == "running" or tenant.directory.is_dir() or is_used
 
 

@@ -19,6 +19,7 @@ from ..tenant.probe import Storage
 from .expected import Expected, ExpectedService, ExpectedTenant
 
 if t.TYPE_CHECKING:
+    from ..tenant.health import Questions
     from .container import Ask, Found, Item
     from .targets import Connections
 
@@ -31,6 +32,7 @@ class Server:
     """The server on which this runs. Properties that need its engine raise StackError if it does not answer.
 
     `ask` is how the engine is asked, and `read_log` how for the log of a container by its id; None for its socket.
+    `questions` is how services are asked whether they work; None for their own ways.
     """
 
     expected: Expected
@@ -38,6 +40,7 @@ class Server:
     ask: Ask | None = None
     fix: str = SITE
     read_log: Callable[[str], bytes] | None = None
+    questions: Questions | None = None
 
     @property
     def name(self) -> str:
@@ -76,6 +79,21 @@ class Server:
         from .container import items
 
         return items(self.ask_engine)
+
+    @functools.cached_property
+    def health(self) -> Mapping[str, str]:
+        """Container to its health as it is now, of the containers of the tenants that should run; all at once."""
+        from ..tenant import health
+
+        by_name = {item.name: item for item in self.items}
+        running = [tenant for tenant in self.expected.tenants if tenant.state == "running"]
+        there = [
+            by_name[one.container].of(tenant.name, one.name)
+            for tenant in running
+            for one in tenant.services
+            if one.container in by_name
+        ]
+        return {one.name: one.health for one in health.asked(there, self.questions)}
 
     @functools.cached_property
     def _found(self) -> Mapping[str, Found]:

@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import concurrent.futures
-import http.client
-import socket
-import ssl
+import http
 import time
 from collections.abc import Sequence
 
-from ..common import tls
+from ..common import http_client, tls
+from ..common.http_client import Route
 
 POLL_SECONDS = 0.2
+SECONDS = 5
 # Each poll is a TLS handshake, and costs CPU while Traefik requests certificates.
 MOST_AT_ONCE = 8
 PING = "/api/server/ping"
@@ -24,24 +24,17 @@ def names(certificate: bytes, host_name: str) -> bool:
     return any(name.encode() in certificate for name in (host_name, f"*.{host_name.split('.', 1)[1]}"))
 
 
-def _connect(host_name: str, address: tuple[str, int]) -> ssl.SSLSocket:
-    # `silo verify` checks whether browsers trust the certificate; here the name is enough.
-    return tls.unverified().wrap_socket(socket.create_connection(address, timeout=5), server_hostname=host_name)
-
-
 def problem(host_name: str, address: tuple[str, int]) -> str:
     """Return why `host_name` does not work for a customer; empty if it works."""
-    connection = http.client.HTTPConnection(host_name, timeout=5)
+    # `silo verify` checks whether browsers trust the certificate; here the name is enough.
+    route = Route(address=address, tls=tls.unverified())
     try:
-        with _connect(host_name, address) as channel:
-            if not names(channel.getpeercert(binary_form=True) or b"", host_name):
-                return "has no certificate"
-            connection.sock = channel
-            connection.request("GET", PING)
-            status = connection.getresponse().status
-            return "" if status == http.client.OK else f"answers {status}"
-    except (OSError, http.client.HTTPException) as error:
+        answer = http_client.ask(f"https://{host_name}{PING}", seconds=SECONDS, route=route)
+    except http_client.HttpError as error:
         return f"does not answer: {error}"
+    if not names(answer.certificate, host_name):
+        return "has no certificate"
+    return "" if answer.status == http.HTTPStatus.OK else f"answers {answer.status}"
 
 
 def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = ("127.0.0.1", 443)) -> dict[str, str]:

@@ -6,37 +6,43 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import time
 import typing as t
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from ..common import process, tenant_env
 from ..common.compose import container
-from . import health
+from ..common.process import Completed
+from ..common.text import printable
+from . import engine, health
 from .stack import StackError
 
 LOG_LINES = 200
+LONGEST_LINE = 300
+# Of each command: images of many gigabytes may have to come first.
+SECONDS = 3600
 UP = ("up", "--detach", "--quiet-pull", "--remove-orphans")
 
-Runner = t.Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
-# Waits for so many seconds until all containers of a tenant are healthy, or those of some services; whether they are.
-Well = t.Callable[[str, float, Collection[str]], bool]
+Runner = t.Callable[[Sequence[str], Mapping[str, str]], Completed]
+# Waits for so many seconds until all containers of a tenant work, or those of some services; why they do not.
+Well = t.Callable[[str, float, Collection[str]], str]
 
 
-def run_command(
-    command: Sequence[str], environment: Mapping[str, str], seconds: float | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run `command` with a minimal environment plus `environment`; raises StackError after `seconds`."""
+def run_command(command: Sequence[str], environment: Mapping[str, str], seconds: float = SECONDS) -> Completed:
+    """Run `command` with a minimal environment plus `environment`, and return the end of what it says.
+
+    Raises StackError after `seconds`, and if it cannot be started.
+    """
     # Not the caller's environment: a variable of its shell would take precedence over the tenant's .env.
     plain = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST")}
     everything = {**plain, "LC_ALL": "C", **environment}
     try:
-        return subprocess.run(
-            list(command), env=everything, capture_output=True, text=True, check=False, timeout=seconds
-        )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(f"'{shlex.join(command)}' did not end within {seconds} s") from error
+        result = process.run(command, seconds=seconds, environment=everything, tail=True)
+    except OSError as error:
+        raise StackError(f"'{shlex.join(command)}' cannot be started: {error.strerror}") from error
+    if result.stopped:
+        raise StackError(f"'{shlex.join(command)}' {result.stopped}")
+    return result
 
 
 class Compose:
@@ -64,34 +70,40 @@ class Compose:
         self._name = name or directory.name
         self._hint = f"; see more by 'docker compose logs' in {directory}" if stays else ""
 
-    def up(self) -> None:
-        """Make and start what is missing, stopped or changed, and wait until all is healthy."""
-        start = time.monotonic()
-        self._compose(UP)
-        self._await(start, ())
+    def up(self, services: Collection[str] = ()) -> None:
+        """Make and start what is missing, stopped or changed; of some services, only those.
 
-    def create(self) -> None:
-        """Make what is missing or changed, and start nothing."""
+        Then Compose does not wait for what they depend on: it would wait for the engine's next probe.
+        """
+        self._compose((*UP, *(("--no-deps", *services) if services else ())))
+
+    def wait(self, services: Collection[str] = ()) -> None:
+        """Wait until all services work, or some of them."""
+        if problem := self._well(self._name, self._wait_seconds, services):
+            raise StackError(f"{problem}{self._hint}")
+
+    def create(self, services: Collection[str] = ()) -> None:
+        """Make what is missing or changed, and start nothing; of some services, only those."""
         # Older versions of `create` cannot be quiet.
-        self._compose(("up", "--no-start", "--quiet-pull", "--remove-orphans"))
+        alone = ("--no-deps", *services) if services else ()
+        self._compose(("up", "--no-start", "--quiet-pull", "--remove-orphans", *alone))
 
     def start(self, services: Collection[str]) -> None:
-        """Start containers that are there, whatever they depend on, and wait until they are healthy."""
-        start = time.monotonic()
+        """Start containers that are there, whatever they depend on, and wait until they work."""
         self._call(("docker", "start", *(container(self._name, service) for service in services)))
-        self._await(start, services)
-
-    def _await(self, start: float, services: Collection[str]) -> None:
-        if self._well(self._name, self._wait_seconds, services):
-            return
-        # Compose says which of them is not, and why.
-        left = max(1, round(start + self._wait_seconds - time.monotonic()))
-        only = ("--no-deps", *services) if services else ()
-        self._compose((*UP, "--wait", "--wait-timeout", str(left), *only))
+        self.wait(services)
 
     def resume(self) -> None:
-        """Create and start missing or stopped containers from images on this server; change no existing one."""
-        self._compose(("up", "--detach", "--no-recreate", "--pull", "never"))
+        """Create and start missing or stopped containers from images on this server; change no existing one.
+
+        What runs is not waited for.
+        """
+        label, form = f"label={engine.TENANT}={self._name}", f'{{{{.Label "{engine.LABEL}.service"}}}}'
+        running = set(self._run(("docker", "ps", "--filter", label, "--format", form), {}).out.split())
+        variables = tenant_env.read(self._directory / tenant_env.FILE)
+        services = [key.removesuffix("_DIGEST").lower() for key in variables if key.endswith("_DIGEST")]
+        alone = ("--no-deps", *(service for service in services if service not in running)) if running else ()
+        self._compose(("up", "--detach", "--no-recreate", "--pull", "never", *alone))
 
     def remove(self, containers: Sequence[str]) -> None:
         """Remove single containers, by id."""
@@ -113,8 +125,7 @@ class Compose:
         """Return the last line that a service has written into its log; empty where there is none."""
         command = self._project(("logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service))
         said = self._run(command, {})
-        lines = (said.stdout + said.stderr).split("\n")
-        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+        return _last_line(said.out + said.err)
 
     def _project(self, arguments: Sequence[str]) -> tuple[str, ...]:
         return ("docker", "compose", "--project-directory", str(self._directory), *arguments)
@@ -124,8 +135,12 @@ class Compose:
 
     def _call(self, command: Sequence[str]) -> None:
         result = self._run(command, {})
-        if result.returncode:
-            lines = result.stderr.split("\n")
-            reason = next((line.strip() for line in reversed(lines) if line.strip()), "no message")
+        if result.rc:
+            reason = _last_line(result.err) or "no message"
             verb = "compose " + command[4] if command[1] == "compose" else command[1]
-            raise StackError(f"docker {verb} failed with code {result.returncode}: {reason}{self._hint}")
+            raise StackError(f"docker {verb} failed with code {result.rc}: {reason}{self._hint}")
+
+
+def _last_line(text: str) -> str:
+    lines = (printable(line.strip(), LONGEST_LINE) for line in reversed(text.split("\n")))
+    return next(filter(None, lines), "")

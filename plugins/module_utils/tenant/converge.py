@@ -10,10 +10,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ..common.text import printable
 from .address import wait
 from .appquota import set_app_quota
 from .compose import Compose, run_command
 from .files import make_directory, remove_file, write_file
+from .lending import Lending, Lent
 from .major import of_image, of_pulled_image, refusals
 from .materialise import FromTemplate, Steps, adopt, materialise
 from .plan import Plan
@@ -44,8 +46,8 @@ class StackOutcome:
 def systemctl(*arguments: str) -> None:
     """Run systemctl; raises StackError."""
     result = run_command(("systemctl", *arguments), {}, seconds=SYSTEMD_SECONDS)
-    if result.returncode:
-        raise StackError(f"systemctl {' '.join(arguments)} failed: {' '.join(result.stderr.split())}")
+    if result.rc:
+        raise StackError(f"systemctl {' '.join(arguments)} failed: {printable(result.err.strip())}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,7 @@ class StackTools:
     compose: Callable[[Path], Compose]
     look: Callable[[Sequence[Path]], Storage]
     stock: Stock
+    lending: Lending
     steps: Steps = Steps()
     holds_files: Callable[[Path, int], bool] = holds_files
     set_app_quota: Callable[[Stack], None] = set_app_quota
@@ -97,10 +100,16 @@ def _check_password(plan: Plan) -> None:
         raise StackError(f"its database was made with another password than that of its vault.yml; {hint}")
 
 
-def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found) -> None:
+def _check_memory(plan: Plan, lent: Lent) -> None:
+    if plan.stack.name in lent.growing and lent.in_the_way:
+        raise StackError(lent.in_the_way)
+
+
+def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found, lent: Lent) -> None:
     stack = plan.stack
     if plan.up:
         _check_storage(stack, storage)
+        _check_memory(plan, lent)
     if plan.birth:
         _check_uploads(stack, tools)
     else:
@@ -124,12 +133,19 @@ def _up(plan: Plan, compose: Compose, tools: StackTools, found: Found) -> None:
         compose.remove(plan.strays)
     if plan.birth:
         materialise(plan.stack, FromTemplate(found.kept[plan.stack.template]), compose, tools.steps)
-    elif plan.first:
+        return
+    for layer in plan.layers:
+        if layer.restart:
+            compose.restart(layer.restart)
+        if moved := [service for service in layer.up if service in plan.moved]:
+            # Other images may import places, or change a database, and need more memory for it than ever afterwards.
+            compose.create(moved)
+            tools.lending.give(plan.stack.name, moved)
+        if layer.up:
+            compose.up(layer.up)
+        compose.wait(layer.services)
+    if plan.first:
         adopt(plan.stack, compose, tools.steps)
-    else:
-        if plan.restart:
-            compose.restart(plan.restart)
-        compose.up()
 
 
 def _close(plan: Plan) -> None:
@@ -162,9 +178,9 @@ def _rest(plan: Plan, tools: StackTools) -> None:
             remove_file(unit.path)
 
 
-def _work(plan: Plan, tools: StackTools, storage: Storage, found: Found) -> None:
+def _work(plan: Plan, tools: StackTools, storage: Storage, found: Found, lent: Lent) -> None:
     if plan.stack.state == "running":
-        _start(plan, tools, storage, found)
+        _start(plan, tools, storage, found, lent)
     else:
         _rest(plan, tools)
 
@@ -299,6 +315,13 @@ def _add(outcome: StackOutcome, text: str) -> StackOutcome:
     return StackOutcome(outcome.plan, outcome.error + text) if outcome.error else outcome
 
 
+def _make_room(plans: Sequence[Plan], tools: StackTools) -> Lent:
+    """Have the promised memory of those there that start, and keep burst for those that start with other images."""
+    coming = {plan.stack.name: plan.stack.record.content for plan in plans if plan.up}
+    wanting = [(plan.stack.name, service) for plan in plans for service in plan.moved]
+    return tools.lending.make_room(coming, wanting) if coming else Lent()
+
+
 def _converge(plans: Sequence[Plan], tools: StackTools, found: Found) -> list[StackOutcome]:
     """Carry out `plans`: close all routes together, then change the stacks, then open all routes together.
 
@@ -307,11 +330,12 @@ def _converge(plans: Sequence[Plan], tools: StackTools, found: Found) -> list[St
     if not plans:
         return []
     storage = _look(plans, tools)
+    lent = _make_room(plans, tools)
     outcomes = [_step(StackOutcome(plan), _close) for plan in plans]
     outcomes = [_step(outcome, lambda plan: _announce(plan, storage)) for outcome in outcomes]
 
     def work(outcome: StackOutcome) -> StackOutcome:
-        return _step(outcome, lambda plan: _work(plan, tools, storage, found))
+        return _step(outcome, lambda plan: _work(plan, tools, storage, found, lent))
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
         outcomes = list(pool.map(work, outcomes))

@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-import http.client
+import http
 import json
+import re
 import typing as t
-import urllib.error
 from collections.abc import Mapping
 
-from ansible.module_utils.urls import open_url
-
+from ..common import bounded_json, http_client
+from ..common.text import printable
 from .stack import Admin, StackError
 
 TIMEOUT_SECONDS = 30
-# The limit of an answer: the tenant controls its photo server, so its answers are not trusted.
-LARGEST = 64 * 1024
+TOKEN = re.compile(r"[!-~]{1,4096}")
 PING = "/api/server/ping"
 
 Ask = t.Callable[..., "tuple[int, str]"]
@@ -27,14 +26,12 @@ def ask(url: str, body: Mapping[str, t.Any], token: str = "", method: str = "POS
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
+    text = json.dumps(body).encode()
     try:
-        response = open_url(
-            url, method=method, data=json.dumps(body), headers=headers, timeout=TIMEOUT_SECONDS, use_proxy=False
-        )
-        return response.status, response.read(LARGEST).decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        return error.code, error.read(LARGEST).decode(errors="replace")
-    except OSError as error:
+        # The tenant controls its photo server, so nothing of its answer is trusted.
+        answer = http_client.ask(url, method=method, body=text, headers=headers, seconds=TIMEOUT_SECONDS)
+        return answer.status, answer.text
+    except http_client.HttpError as error:
         raise StackError(f"the photo server does not answer at {url}: {error}") from error
 
 
@@ -42,11 +39,11 @@ def sign_up(admin: Admin, ask: Ask = ask) -> None:
     """Create the first admin of an instance, and see that nobody can do so again; raises StackError."""
     url, body = f"{admin.url}/api/auth/admin-sign-up", _login(admin) | {"name": admin.email}
     status, answer = ask(url, body)
-    if status != http.client.CREATED:
-        raise StackError(f"the first admin cannot be created, the photo server answers {status}: {answer[:200]}")
+    if status != http.HTTPStatus.CREATED:
+        raise StackError(f"the first admin cannot be created, the photo server answers {status}: {printable(answer)}")
     status, answer = ask(url, {**body, "email": f"second-{admin.email}"})
-    if status != http.client.BAD_REQUEST:
-        raise StackError(f"set-up stays open: a second sign-up is answered with {status}: {answer[:200]}")
+    if status != http.HTTPStatus.BAD_REQUEST:
+        raise StackError(f"set-up stays open: a second sign-up is answered with {status}: {printable(answer)}")
 
 
 def hand_over(placeholder: Admin, admin: Admin, ask: Ask = ask) -> None:
@@ -55,7 +52,7 @@ def hand_over(placeholder: Admin, admin: Admin, ask: Ask = ask) -> None:
     The session in which it is done is the only one, and ends.
     """
     status, answer = ask(f"{admin.url}/api/auth/login", _login(placeholder))
-    token = _token(answer) if status == http.client.CREATED else ""
+    token = token_of(answer) if status == http.HTTPStatus.CREATED else ""
     if not token:
         raise StackError(f"the placeholder of the template cannot log in, the photo server answers {status}")
     _done(ask(f"{admin.url}/api/users/me", {"email": admin.email, "name": admin.email}, token, "PUT"), "address")
@@ -64,18 +61,20 @@ def hand_over(placeholder: Admin, admin: Admin, ask: Ask = ask) -> None:
     ask(f"{admin.url}/api/auth/logout", {}, token)
 
 
+def token_of(answer: str) -> str:
+    """Return the token of a login's session; empty where the answer has none that a header can take."""
+    try:
+        token = bounded_json.parse(answer)["accessToken"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return token if isinstance(token, str) and TOKEN.fullmatch(token) else ""
+
+
 def _login(admin: Admin) -> dict[str, str]:
     return {"email": admin.email, "password": admin.password}
 
 
-def _token(answer: str) -> str:
-    try:
-        return str(json.loads(answer)["accessToken"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
 def _done(answered: tuple[int, str], what: str) -> None:
     status, answer = answered
-    if status not in (http.client.OK, http.client.CREATED):
-        raise StackError(f"the admin's {what} cannot be set, the photo server answers {status}: {answer[:200]}")
+    if status not in (http.HTTPStatus.OK, http.HTTPStatus.CREATED):
+        raise StackError(f"the admin's {what} cannot be set, the photo server answers {status}: {printable(answer)}")

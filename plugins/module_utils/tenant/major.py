@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..common import foreign
+from ..common.text import printable
 from . import engine
 from .compose import run_command
 from .plan import Plan
@@ -28,19 +29,12 @@ PULL_SECONDS = 900
 def of_files(directory: Path) -> str:
     """Return the major version of the database in a tenant's directory; empty where there is none to be read.
 
-    The file is the tenant's own, so it may be anything: a few bytes of a plain file are read.
+    The file is the tenant's own, so it may be anything: what is no small file of its own is none.
     """
     try:
-        descriptor = os.open(directory / DATABASE / VERSION_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        found = MAJOR.fullmatch(foreign.read(directory / DATABASE / VERSION_FILE, LONGEST).text)
     except OSError:
         return ""
-    try:
-        text = os.read(descriptor, LONGEST).decode("ascii", errors="replace")
-    except OSError:  # a folder, or whatever else cannot be read
-        return ""
-    finally:
-        os.close(descriptor)
-    found = MAJOR.fullmatch(text)
     return found[1] if found else ""
 
 
@@ -61,8 +55,8 @@ def of_pulled_image(image: str) -> str:
     if known:
         return known
     result = run_command(("docker", "pull", "--quiet", image), {}, seconds=PULL_SECONDS)
-    if result.returncode:
-        raise StackError(f"{image} cannot be fetched: {' '.join(result.stderr.split())}")
+    if result.rc:
+        raise StackError(f"{image} cannot be fetched: {printable(result.err.strip())}")
     return of_image(image)
 
 

@@ -14,14 +14,13 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import json
-import shutil
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
 from ..common import files, psql
 from ..common.scram import verifier
-from . import immich, packing, uploads
+from . import immich, packing, tree, uploads
 from .birth import DATABASE
 from .compose import Compose
 from .files import write_file
@@ -106,11 +105,10 @@ def materialise(stack: Stack, source: Source, compose: Compose, steps: Steps) ->
 
 
 def adopt(stack: Stack, compose: Compose, steps: Steps) -> None:
-    """Take a database that somebody put in place by hand, and that has an admin, for the tenant's own.
+    """Take a database that somebody put in place by hand, and that runs and has an admin, for the tenant's own.
 
     Raises StackError where nobody owns it: then it is what a creation left which was cut off.
     """
-    compose.up()
     try:
         admins = steps.ask(stack.name, ADMINS, {"placeholder": EMAIL})
     except psql.PsqlError as error:
@@ -126,7 +124,7 @@ def adopt(stack: Stack, compose: Compose, steps: Steps) -> None:
 def _clear(directory: Path) -> None:
     for path in directory.iterdir():
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            tree.remove(path)
         else:
             path.unlink()
 

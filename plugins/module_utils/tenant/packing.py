@@ -7,11 +7,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
-from ..common import files
+from ..common import files, process
+from ..common.process import Completed
+from ..common.text import printable
 from .stack import StackError
 
 SECONDS = 600
@@ -34,10 +34,11 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
-def _failure(what: str, said: bytes, code: int) -> StackError:
-    lines = said.decode(errors="replace").split("\n")
-    reason = next((line.strip() for line in lines if line.strip()), f"tar ends with code {code}")
-    return StackError(f"{what}: {reason[:200]}")
+def _check(what: str, result: Completed) -> None:
+    if result.rc or result.stopped:
+        lines = (printable(line.strip()) for line in result.err.split("\n"))
+        reason = result.stopped or next(filter(None, lines), f"it ends with code {result.rc}")
+        raise StackError(f"{what}: {reason}")
 
 
 def size_of(directory: Path) -> int:
@@ -57,18 +58,10 @@ def pack(directory: Path, path: Path, mode: int) -> Packed:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(handle, "wb") as file:
         os.fchmod(handle, mode)
-        result = subprocess.run(
-            PACK,
-            cwd=directory,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.PIPE,
-            check=False,
-            timeout=SECONDS,
+        result = process.run(
+            PACK, seconds=SECONDS, environment=_environment(), directory=directory, stdout=file.fileno()
         )
-    if result.returncode:
-        raise _failure(f"{directory} cannot be packed", result.stderr, result.returncode)
+    _check(f"{directory} cannot be packed", result)
     files.sync(path)
     return Packed(digest(path), path.stat().st_size, size_of(directory))
 
@@ -78,27 +71,19 @@ def unpack(path: Path, directory: Path, owner: int) -> None:
 
     Raises StackError and OSError.
     """
-    me: dict[str, Any] = {} if owner == os.geteuid() else {"user": owner, "group": owner, "extra_groups": ()}
     with path.open("rb") as file:
-        result = subprocess.run(
+        result = process.run(
             UNPACK,
-            cwd=directory,
-            env=_environment(),
-            stdin=file,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-            timeout=SECONDS,
-            **me,
+            seconds=SECONDS,
+            environment=_environment(),
+            directory=directory,
+            user=owner,
+            stdin=file.fileno(),
         )
-    if result.returncode:
-        raise _failure(f"{path} cannot be unpacked into {directory}", result.stderr, result.returncode)
+    _check(f"{path} cannot be unpacked into {directory}", result)
 
 
 def flush(directory: Path) -> None:
     """Put on the disk all that the directory's file system holds back; raises StackError."""
-    result = subprocess.run(
-        ("sync", "--file-system", str(directory)), env=_environment(), capture_output=True, check=False
-    )
-    if result.returncode:
-        raise _failure(f"{directory} cannot be put on the disk", result.stderr, result.returncode)
+    result = process.run(("sync", "--file-system", str(directory)), seconds=SECONDS, environment=_environment())
+    _check(f"{directory} cannot be put on the disk", result)

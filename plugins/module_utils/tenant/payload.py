@@ -75,4 +75,5 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         owner=item["uid"],
         template=item["template"],
         anew=item["name"] in parameters["anew"],
+        after=parameters["after"],
     )

@@ -8,9 +8,23 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..common.sizes import format_size
+from . import burst
 from .birth import has_database, is_born
 from .files import directory_differs, file_diff, file_differs
+from .health import HEALTHY, UNHEALTHY
 from .stack import Change, Container, Directory, File, FileDiff, Stack
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """Services of which none needs another, and the work on them: `restart` as they are, `up` by Compose.
+
+    All of them must work before the next layer is touched, so that no container goes whose successor cannot start.
+    """
+
+    services: tuple[str, ...]
+    restart: tuple[str, ...] = ()
+    up: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +36,9 @@ class Plan:
     `forget`: an interrupted run left the route of `announce`.
     `strays`: ids of containers that an interrupted run left. `first`: it is not set up completely.
     `birth`: it has no database, and gets one from the template of its images.
-    `up`, `stop`, `down`: the run of Compose that is needed.
-    `restart`: services that are unhealthy, or whose mounted files have changed.
+    `up`: containers are made, started, restarted or waited for; `layers`: which, in their order.
+    `stop`, `down`: the run of Compose that is needed.
+    `moved`: services that may borrow memory and start with another image than before, or for the first time.
     `app_quota`: the photo server's own quota of the customer is set once the stack runs.
     `open`: the route is written after everything else. `anew`: there was none before.
     """
@@ -41,7 +56,8 @@ class Plan:
     birth: bool = False
     strays: tuple[str, ...] = ()
     up: bool = False
-    restart: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    moved: tuple[str, ...] = ()
     app_quota: bool = False
     stop: bool = False
     down: bool = False
@@ -54,7 +70,7 @@ def observed(stack: Stack, containers: Iterable[Container]) -> str:
     found = [container for container in containers if container.service in stack.digests]
     running = sum(container.running for container in found)
     if running == len(stack.digests):
-        unwell = sorted(container.service for container in found if container.health != "healthy")
+        unwell = sorted(container.service for container in found if container.health != HEALTHY)
         return f"{', '.join(unwell)} not healthy" if unwell else "running"
     if running:
         return f"{running} of {len(stack.digests)} running"
@@ -71,11 +87,45 @@ def _service_changes(stack: Stack, containers: Mapping[str, Container], mounted:
             changes.append(Change(service, "recreate"))
         elif not container.running:
             changes.append(Change(service, "start"))
-        elif service in mounted or container.health == "unhealthy":
+        elif service in mounted or container.health == UNHEALTHY or container.state == "restarting":
             changes.append(Change(service, "restart"))
-        elif container.health != "healthy":
+        elif container.health != HEALTHY:
             changes.append(Change(service, "wait for it"))
     return changes
+
+
+def _layers(stack: Stack, changes: Sequence[Change]) -> tuple[Layer, ...]:
+    """Return the services in layers: each has those whose dependencies are in the layers before it."""
+    action = {change.what: change.action for change in changes}
+    left, layers = list(stack.digests), []
+    while left:
+        # Compose itself refuses services that wait for each other.
+        ready = [one for one in left if not set(stack.after.get(one, ())) & set(left)] or left
+        restart = tuple(one for one in ready if action.get(one) == "restart")
+        up = tuple(one for one in ready if action.get(one) in ("create", "recreate", "start"))
+        layers.append(Layer(tuple(ready), restart, up))
+        left = [one for one in left if one not in ready]
+    return tuple(layers)
+
+
+def _moved(stack: Stack, containers: Mapping[str, Container], services: Iterable[Change]) -> tuple[str, ...]:
+    """Return the services that may borrow, and get another image than their container had, or never started.
+
+    A container says so better than the files, which a run that was cut off has written already.
+    """
+    record = stack.record
+    values = burst.variables(record.content)
+    before = burst.variables(record.path.read_text(encoding="utf-8")) if record.path.is_file() else {}
+    promised = burst.promises(values)
+
+    def is_moved(change: Change) -> bool:
+        name, found = change.what.upper() + burst.IMAGE, containers.get(change.what)
+        if found is None:
+            return before.get(name) != values.get(name)
+        return found.state == "created" or (change.action == "recreate" and found.image != values.get(name))
+
+    borrowing = (change for change in services if change.what in promised and promised[change.what].burst)
+    return tuple(change.what for change in borrowing if is_moved(change))
 
 
 def _app_quota_changes(stack: Stack) -> list[Change]:
@@ -133,7 +183,8 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         birth=birth,
         strays=tuple(container.identity for container in strays),
         up=up,
-        restart=tuple(change.what for change in services if change.action == "restart"),
+        layers=_layers(stack, services),
+        moved=() if birth else _moved(stack, containers, services),
         app_quota=bool(app_quota),
         open=first or route,
         anew=anew,
@@ -185,7 +236,7 @@ def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
 
 
 def plan(stack: Stack, containers: Iterable[Container]) -> Plan:
-    """Compare `stack` with its files and with its `containers`."""
+    """Compare `stack` with its files and with its `containers`, which have been asked how they are."""
     found = list(containers)
     strays = [container for container in found if container.stray]
     by_service = {container.service: container for container in found if container not in strays}

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import stat
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..common import process
 from ..common.mounts import TABLE, read
 
 SECONDS = 5.0
@@ -44,26 +43,12 @@ def mounted(root: Path, mounts: Path = TABLE) -> bool:
 
 def _ask(command: Sequence[str], paths: Iterable[Path], seconds: float) -> _Answer | None:
     """Return the child's answer about `paths`; None if it did not end within `seconds`."""
-    child = subprocess.Popen(
-        [*command, *map(str, paths)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        text=True,
-        # A process that can read the file could hold the lock.
-        umask=0o077,
-    )
-    try:
-        output, errors = child.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        # A child that cannot be killed is abandoned: waiting for it would hang as well.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(0.2)
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    result = process.run([*command, *map(str, paths)], seconds=seconds, environment=environment, umask=0o077)
+    if result.stopped:
         return None
-    fields = (entry.split(" ", 1) for entry in output.split("\0") if entry)
-    reason = next((line.rsplit(": ", 1)[-1] for line in errors.splitlines()), f"code {child.returncode}")
+    fields = (entry.split(" ", 1) for entry in result.out.split("\0") if entry)
+    reason = next((line.rsplit(": ", 1)[-1] for line in result.err.splitlines()), f"code {result.rc}")
     return _Answer({Path(path): int(mode, 16) for mode, path in fields}, reason)
 
 

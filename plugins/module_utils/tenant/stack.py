@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..common import compose, tenant_env
@@ -55,6 +55,7 @@ class Stack:
 
     `owner`: user and group of its processes and data. `template`: the key of that of which it is born. `anew`: whether
     the operator lets it begin without a database though there are files of it on the NAS.
+    `after`: service to those that must work before it is made or started.
     `starting`: the route to the pages until the photo server is ready. `app_quota`: the photo server's own quota of the
     customer, in bytes.
     """
@@ -74,6 +75,7 @@ class Stack:
     owner: int
     template: str
     anew: bool = False
+    after: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def uploads(self) -> Path:
@@ -110,7 +112,9 @@ class Stack:
 class Container:
     """A container in the engine. `health`: healthy, unhealthy, starting, or empty without a health check.
 
-    `version` is the version label of its image; empty without one.
+    It is the engine's own word, or, of those that `health.asked` returns, the truth of now, which may be "not
+    answering". `version` is the version label of its image, `address` its own on its network; empty without one.
+    `image` is the reference that it was made of.
     """
 
     identity: str
@@ -121,6 +125,8 @@ class Container:
     state: str
     health: str
     version: str = ""
+    address: str = ""
+    image: str = ""
 
     @property
     def stray(self) -> bool:

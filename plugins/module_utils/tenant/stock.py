@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..common.names import TEMPLATES
 from . import template_stack
+from .lending import Lending
 from .stack import StackError
 from .template import STACK, Kept, Store, Template, templates
 
@@ -111,10 +112,18 @@ def stock(parameters: Mapping[str, t.Any], needed: Collection[str] = ()) -> Stoc
     seconds = parameters["wait_seconds"]
     tools = template_stack.Tools(lambda directory: template_stack.compose(directory, seconds))
     known = templates(parameters["templates"], Path(parameters["directory"]).parent / STACK)
+    lending = Lending(Path(parameters["directory"]))
+
+    def make(template: Template, store: Store) -> Kept:
+        lent = lending.make_room({}, template=True)
+        if lent.in_the_way:
+            raise StackError(f"the template of these images cannot be made: {lent.in_the_way}")
+        return template_stack.make(template, store, tools)
+
     return Stock(
         Store(Path(parameters["sentinel"]).parent / TEMPLATES),
         {one.key: one for one in known},
-        lambda template, store: template_stack.make(template, store, tools),
+        make,
         needed,
         seconds,
     )

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ..common import files, locks, tenant_env
+from ..common import bounded_json, files, foreign, locks, tenant_env
 from . import packing
 from .lock import LockedError
 from .stack import File
@@ -102,9 +102,8 @@ class Store:
         """Return the template of a set of images; None where it is missing, or its record says nothing of use."""
         record = self._record(key)
         try:
-            if record.stat().st_size > LARGEST_RECORD:
-                return None
-            values = json.loads(record.read_text(encoding="utf-8"))
+            # Every server that shares the NAS may write there.
+            values = bounded_json.parse(foreign.read(record, LARGEST_RECORD, owner=foreign.ANYBODY).content)
             found = Kept(**values, key=key, path=self._file(key))
             return found if found.path.stat().st_size == found.size else None
         except (OSError, ValueError, TypeError):

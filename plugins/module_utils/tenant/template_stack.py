@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-import shutil
 import time
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..common import psql
-from . import engine, health, immich
+from . import engine, health, immich, tree
 from .compose import Compose
 from .files import make_directory, write_file
 from .stack import Admin, Container, Directory, StackError
@@ -47,7 +46,7 @@ def containers(name: str) -> Sequence[Container]:
 def compose(directory: Path, wait_seconds: int) -> Compose:
     """Return Compose for the stack."""
 
-    def well(name: str, seconds: float, services: t.Collection[str]) -> bool:
+    def well(name: str, seconds: float, services: t.Collection[str]) -> str:
         return health.wait(name, seconds, services, look=containers)
 
     return Compose(directory, wait_seconds, well=well, name=PROJECT, stays=False)
@@ -74,6 +73,7 @@ def make(template: Template, store: Store, tools: Tools) -> Kept:
         # A run that was cut off may have left one.
         _prepare(template, project)
         project.up()
+        project.wait()
         tools.sign_up(admin)
         _await_places(template, tools)
         project.stop([SERVER])
@@ -94,7 +94,7 @@ def clear(directory: Path, project: Compose) -> None:
     if directory.exists():
         if (directory / "compose.yaml").exists():
             project.down()
-        shutil.rmtree(directory)
+        tree.remove(directory)
 
 
 def _prepare(template: Template, project: Compose) -> None:

@@ -11,12 +11,12 @@ import dataclasses
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from ..common import files, mounts
 from ..common.names import is_tenant
+from . import tree
 from .files import write_file
 from .stack import File, StackError
 
@@ -124,7 +124,8 @@ class Trash:
         elif not _is_there(doomed):
             return False
         if not self.check_mode:
-            shutil.rmtree(doomed)
+            # What is in it was the customer's, however deep.
+            tree.remove(doomed)
         return True
 
 
@@ -135,7 +136,7 @@ def _drop_secrets(directory: Path) -> None:
         text = _fingerprint(password.read_text(encoding="ascii"))
         write_file(File(directory / FINGERPRINT, text, mode=0o600))
     if _is_there(secrets):
-        shutil.rmtree(secrets)
+        tree.remove(secrets)
 
 
 def _is_there(path: Path) -> bool:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from ..common import process
+from ..common.text import printable
 from .stack import StackError
 
 SECONDS = 30
@@ -23,29 +23,23 @@ MARK = f'for d; do mkdir -p -- "$d" && {{ [ -e "$d/{MARKER}" ] || printf 0 >"$d/
 
 def _run(command: Sequence[str], directory: Path, owner: int, seconds: float) -> str:
     """Return what a command says that runs in a directory as its owner; raises StackError."""
-    me: dict[str, Any] = {} if owner == os.geteuid() else {"user": owner, "group": owner, "extra_groups": ()}
     try:
-        result: subprocess.CompletedProcess[str] = subprocess.run(
+        result = process.run(
             command,
-            cwd=directory,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=seconds,
+            seconds=seconds,
+            environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            directory=directory,
+            user=owner,
             umask=0o077,
-            **me,
         )
-    except subprocess.TimeoutExpired as error:
-        raise StackError(f"{directory} could not be looked through within {seconds:g} s") from error
     except OSError as error:
         raise StackError(f"{directory} cannot be entered by the user {owner}: {error.strerror}") from error
-    if result.returncode:
-        reason = next(iter(result.stderr.splitlines()), f"code {result.returncode}")
-        raise StackError(f"{directory}: {reason[:200]}")
-    return result.stdout
+    if result.stopped:
+        raise StackError(f"{directory} could not be looked through within {seconds:g} s")
+    if result.rc:
+        reason = next(iter(result.err.splitlines()), f"code {result.rc}")
+        raise StackError(f"{directory}: {printable(reason)}")
+    return result.out
 
 
 def holds_files(uploads: Path, owner: int, seconds: float = SECONDS) -> bool:

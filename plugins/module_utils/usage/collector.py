@@ -12,9 +12,9 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..common import compose
+from ..common import compose, tenant_env
 from ..common.names import is_tenant
-from ..tenant import engine
+from ..tenant import burst, engine, health
 from ..tenant.stack import Container, StackError
 from . import cgroup, database, disk
 from .cgroup import Group, Network
@@ -43,12 +43,16 @@ class ServiceSample:
 
 @dataclasses.dataclass(frozen=True)
 class TenantSample:
-    """The usage of a tenant on this server. `slice`: all its containers, if systemd keeps them in one group."""
+    """The usage of a tenant on this server. `slice`: all its containers, if systemd keeps them in one group.
+
+    `burst_bytes`: how much more than it was promised its containers may use now.
+    """
 
     services: Mapping[str, ServiceSample]
     database: Database
     disk: Disk
     slice: Group | None = None
+    burst_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _containers() -> list[Container]:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StackError(f"the Docker Engine's list of containers cannot be read: {error!r}") from error
     # Names become parts of paths and commands, so an invalid label is ignored.
-    return [container for container in found if is_tenant(container.tenant)]
+    return health.asked([container for container in found if is_tenant(container.tenant)])
 
 
 def _process(container: Container, watched: bool) -> _Process | None:
@@ -120,6 +124,7 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
     count of a folder has `seconds`.
     """
     containers, folders = _containers(), _folders(directory)
+    variables = tenant_env.read_all(directory)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         processes = list(pool.map(lambda container: _process(container, interval > 0), containers))
         # During this time, silo runs nothing in the containers.
@@ -140,9 +145,19 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
             told.get(name, Database()),
             taken.get(name, {}),
             cgroup.read_directory(slice_of(name)),
+            _burst(services.get(name, {}), burst.promises(variables.get(name, {}))),
         )
         for name in names
     }
+
+
+def _burst(services: Mapping[str, ServiceSample], promised: Mapping[str, burst.Promise]) -> int:
+    """Return what the limits of services are beyond their promises."""
+    return sum(
+        max(0, services[name].group.memory_limit_bytes - promise.memory)
+        for name, promise in promised.items()
+        if name in services and promise.burst is not None
+    )
 
 
 def slice_of(name: str) -> Path:

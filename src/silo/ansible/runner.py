@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from silo.ansible.contract import READ, ReadTag, TaskId, task_id
+from silo.ansible.pruned_json import pruned
 from silo.repository import root
 
 Event = dict[str, t.Any]
@@ -119,15 +120,22 @@ def events(
     process = _ahead.take()
     said: list[str] = []
     for line in process.run(command, lock):
-        if not line.startswith("{"):
+        if (event := _event(line)) is None:
             said.append(line.strip())
             continue
-        event = json.loads(line)
         ended = (result for result in host_results(event).values() if result.get("failed") or result.get("unreachable"))
         said += [str(result["msg"]) for result in ended]
         yield event
     if process.wait():
         raise RunError("\n".join(filter(None, said)))
+
+
+def _event(line: str) -> Event | None:
+    """Return the event of a line of output, None where it is none; what a tenant nested too deeply is left out."""
+    try:
+        return dict(pruned(line)) if line.startswith("{") else None
+    except ValueError:
+        return None
 
 
 def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:

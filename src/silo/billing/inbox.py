@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import sqlite
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
-from silo.billing.stripe.events import WANTED, Event
+from silo.billing.stripe.events import ID, TYPE, WANTED, Event
+from silo.identifiers import SUBSCRIPTION
 
 State = t.Literal["new", "done", "needs_attention", "failed"]
 STATES: tuple[State, ...] = t.get_args(State)
+# Seconds since 1970, as Stripe and this clock have them.
+LATEST = 2**40
 MODE = 0o660  # of its owner, who takes in, and of its group, who works
 NOTHING_ASKED = "events of this type ask for nothing"
 _SCHEMA = """
@@ -30,7 +34,16 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS waiting ON event (queue_key, seq) WHERE state = 'new';
 CREATE INDEX IF NOT EXISTS asking ON event (queue_key) WHERE state IN ('needs_attention', 'failed');
 """
-_COLUMNS = "id, type, subscription, received, body, state, attempts, due, message"
+# What takes events in is on the internet, and owns the file; nothing of a row is more than what it could write itself.
+LARGEST_BODY, LARGEST_TEXT = 1024**2, 4096
+NOT_OURS = "its row is not one that the webhook server writes; look at Stripe what became of it, and at that server"
+_COLUMNS = ", ".join(
+    [
+        *(f"CASE WHEN length({name}) <= {LARGEST_TEXT} THEN {name} END" for name in ("id", "type", "subscription")),
+        f"received, CASE WHEN length(body) <= {LARGEST_BODY} THEN body END",
+        f"state, attempts, due, substr(message, 1, {LARGEST_TEXT})",
+    ]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +59,29 @@ class Row:
     attempts: int
     due: float
     message: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether each value is one that the webhook server writes: some become names of files, letters, and times."""
+        texts = ((ID, self.id), (TYPE, self.type), (SUBSCRIPTION, self.subscription or "sub_none"))
+        numbers = (self.received, self.attempts, self.due)
+        return (
+            all(isinstance(text, str) and pattern.fullmatch(text) for pattern, text in texts)
+            and all(isinstance(number, int | float) and 0 <= number < LATEST for number in numbers)
+            and isinstance(self.body, bytes)
+            and isinstance(self.message, str)
+        )
+
+    @property
+    def shown(self) -> Row:
+        """The row itself, or what can be shown of one that is not ours."""
+        if self.is_ours:
+            return self
+        name, kind, subscription = (printable(str(text)) for text in (self.id, self.type, self.subscription))
+        message = printable(str(self.message), LARGEST_TEXT)
+        return Row(
+            name, kind, subscription, 0.0, b"", self.state if self.state in STATES else "failed", 0, 0.0, message
+        )
 
     @property
     def queue_key(self) -> str:
@@ -74,6 +110,10 @@ class Inbox:
     def _database(self) -> Iterator[sqlite3.Connection]:
         # A file that is away is an error, and not an empty inbox.
         with contextlib.closing(sqlite.connect(self.path)) as database:
+            # Neither a trigger nor a view in the file calls anything but plain functions.
+            database.execute("PRAGMA trusted_schema=OFF")
+            database.text_factory = lambda raw: raw.decode(errors="replace")
+            database.execute("PRAGMA secure_delete=ON")  # overwrites the addresses in what is removed
             yield database
 
     @contextlib.contextmanager
@@ -99,16 +139,26 @@ class Inbox:
         return fresh
 
     def due(self, limit: int) -> list[Row]:
-        """Return the first new event of each queue key that need not wait, the oldest first, at most `limit`."""
+        """Return the first new event of each queue key that need not wait, the oldest first, at most `limit`.
+
+        A row that is not ours has failed, and nobody waits for it.
+        """
         with self._database() as database:
             rows = database.execute(
-                f"SELECT {_COLUMNS} FROM event AS one WHERE state = 'new' AND due <= ? AND NOT EXISTS ("  # noqa: S608
+                f"SELECT seq, {_COLUMNS} FROM event AS one WHERE state = 'new' AND due <= ? AND NOT EXISTS ("  # noqa: S608
                 " SELECT 1 FROM event AS other"
                 " WHERE state = 'new' AND other.queue_key = one.queue_key AND other.seq < one.seq)"
                 " ORDER BY seq LIMIT ?",
                 (self._clock(), limit),
             ).fetchall()
-        return [Row(*row) for row in rows]
+        found = {seq: Row(*values) for seq, *values in rows}
+        if others := [seq for seq, row in found.items() if not row.is_ours]:
+            with self._transaction() as database:
+                database.executemany(
+                    "UPDATE event SET state = 'failed', message = ?, ended = ? WHERE seq = ?",
+                    [(NOT_OURS, self._clock(), seq) for seq in others],
+                )
+        return [row for seq, row in found.items() if seq not in others]
 
     def begin(self, event_id: str) -> None:
         """Count an attempt, from before it: also one that takes us with it has been made."""
@@ -154,11 +204,18 @@ class Inbox:
                 ).rowcount
             )
 
-    def forget(self, days: float) -> int:
-        """Remove what was done more than so many days ago; Stripe sends nothing again that is older than 30."""
+    def forget(self, days: float, parked_days: float) -> int:
+        """Remove what came more than so many days ago and is done, or needs the operator; return how many of these.
+
+        Addresses of customers stand in an event. Stripe sends nothing again that is older than 30 days.
+        """
         with self._transaction() as database:
-            before = self._clock() - days * 86400
-            return database.execute("DELETE FROM event WHERE state = 'done' AND received < ?", (before,)).rowcount
+            now = self._clock()
+            database.execute("DELETE FROM event WHERE state = 'done' AND received < ?", (now - days * 86400,))
+            return database.execute(
+                "DELETE FROM event WHERE state IN ('needs_attention', 'failed') AND received < ?",
+                (now - parked_days * 86400,),
+            ).rowcount
 
     def rows(self, states: Iterable[State] = STATES, limit: int = 1000) -> list[Row]:
         """Return the events in these states, the youngest first."""
@@ -169,7 +226,7 @@ class Inbox:
                 f"SELECT {_COLUMNS} FROM event WHERE state IN ({marks}) ORDER BY seq DESC LIMIT ?",  # noqa: S608
                 (*wanted, limit),
             ).fetchall()
-        return [Row(*row) for row in rows]
+        return [Row(*row).shown for row in rows]
 
     def probe(self) -> None:
         """Raise sqlite3.Error or OSError where nothing can be kept now."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
-from silo.notifications.letter import Rendered
 from silo.notifications.settings import OPERATOR
 from silo.tenants import TenantService
 
@@ -19,7 +16,4 @@ def notify_operator(service: TenantService, event: str, subject: str, text: str)
     operator = service.policy.letters.get(OPERATOR)
     if service.outbox is None or not operator or event in service.outbox.states():
         return False
-    text = f"{text}\n"
-    return service.outbox.enqueue_rendered(
-        event, str(operator), Rendered(subject, text, f"<pre>{html.escape(text)}</pre>\n")
-    )
+    return service.outbox.enqueue_for_operator(event, str(operator), subject, text)

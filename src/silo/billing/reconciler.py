@@ -263,13 +263,26 @@ class Reconciler:
         name = subscription.name
         if not subscription.email:
             raise NeedsAttention(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
+        wished = subscription.language if subscription.language in LOCALES else None
+        given: dict[str, t.Any] = {"plan": made.plan, "language": wished, "subscription": subscription.id}
+        former = self._former(subscription)
         before = [one for one in self._store.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
         if before and before[0].subscription != subscription.id:
+            # A name that cannot be would wait as well, and stand in a letter.
+            self._service.check_new(name, email=subscription.email, ordered=True, former=former, **given)
             raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
-        wished = subscription.language if subscription.language in LOCALES else None
-        self._service.create(
-            name, email=subscription.email, plan=made.plan, language=wished, subscription=subscription.id
-        )
+        self._service.create(name, email=subscription.email, ordered=True, former=former, **given)
+
+    def _former(self, subscription: Subscription) -> str:
+        """Return the subscription of the deleted tenant of the wished name, if the same customer had it; or ""."""
+        record = self._service.reserved().get(subscription.name)
+        if record is None or not record.subscription:
+            return ""
+        try:
+            customer = self._client.subscription(record.subscription).customer
+        except NeedsAttention:  # of another account, so of a stranger
+            return ""
+        return record.subscription if customer == subscription.customer else ""
 
     def _take_over(self, holder: Holder, subscription: Subscription) -> None:
         """Give the tenant of a subscription that ended to the next one of the same customer."""

@@ -14,7 +14,7 @@ from silo.billing.inbox import Inbox
 from silo.billing.protocols import Rules
 from silo.billing.stripe.signature import Verifier
 from silo.billing.webhook_server import WebhookServer
-from silo.billing.worker import Trouble, Worker, alone
+from silo.billing.worker import KEEP_PARKED_DAYS, Trouble, Worker, alone
 
 BEAT_SECONDS = 10.0
 # Stripe sends a few at once; what is more than this is not Stripe, and gets 503.
@@ -63,12 +63,20 @@ async def _beat(server: uvicorn.Server) -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-def worker(inbox: Inbox, rules: Callable[[], Rules], notify: Callable[[Trouble], None], lanes: int) -> None:
+def worker(
+    inbox: Inbox,
+    rules: Callable[[], Rules],
+    notify: Callable[[Trouble], None],
+    lanes: int,
+    parked_days: int = KEEP_PARKED_DAYS,
+) -> None:
     """Work until SIGTERM or SIGINT; what is under way is brought to its end. Raises TakenError."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with alone(inbox):
         systemd.notify("READY=1")
-        Worker(inbox, rules, notify, lanes=lanes).run(stop, lambda: systemd.notify("WATCHDOG=1"))
+        Worker(inbox, rules, notify, lanes=lanes, parked_days=parked_days).run(
+            stop, lambda: systemd.notify("WATCHDOG=1")
+        )
         systemd.notify("STOPPING=1")

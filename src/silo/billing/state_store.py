@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
-from silo.billing.errors import TryLater
+from silo.billing.errors import NeedsAttention, TryLater
+from silo.identifiers import SUBSCRIPTION
 
 Kept = dict[str, t.Any]
 FILE, LOCKS = "billing.json", "billing"
@@ -45,7 +47,12 @@ class StateStore:
 
     @contextlib.contextmanager
     def locked(self, subscription: str) -> Iterator[None]:
-        """Hold a subscription, so that an event and a sweep do not settle it at the same moment."""
+        """Hold a subscription, so that an event and a sweep do not settle it at the same moment.
+
+        Raises NeedsAttention for what is no subscription: its name becomes that of a file.
+        """
+        if not SUBSCRIPTION.fullmatch(subscription):
+            raise NeedsAttention(f"{printable(subscription)!r} is no subscription of Stripe; it must be such as sub_1")
         folder = self._folder / LOCKS
         folder.mkdir(mode=0o700, exist_ok=True)
         with locks.held(folder / subscription, wait_seconds=None):

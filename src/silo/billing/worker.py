@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
-import json
 import logging
 import sqlite3
 import threading
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import locks
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, locks
 
 from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
 from silo.billing.inbox import Inbox, Row
@@ -32,7 +31,8 @@ ATTEMPTS = 12
 # After so many attempts that had to be put off, an hour, the operator hears of it.
 WORTH_A_LETTER = 8
 POLL_SECONDS = 0.5
-KEEP_DAYS = 90
+# How long events are kept: those that are done, and those that need the operator.
+KEEP_DAYS, KEEP_PARKED_DAYS = 90, 365
 FORGET_SECONDS = 3600
 
 _log = logging.getLogger(__name__)
@@ -76,10 +76,17 @@ class Worker:
     """
 
     def __init__(
-        self, inbox: Inbox, rules: Callable[[], Rules], notify: Callable[[Trouble], None], *, lanes: int = 4
+        self,
+        inbox: Inbox,
+        rules: Callable[[], Rules],
+        notify: Callable[[Trouble], None],
+        *,
+        lanes: int = 4,
+        parked_days: int = KEEP_PARKED_DAYS,
     ) -> None:
-        """Work on at most `lanes` events at once."""
+        """Work on at most `lanes` events at once, and forget after so many days what needs the operator."""
         self._inbox, self._rules, self._notify, self._lanes = inbox, rules, notify, lanes
+        self._parked_days = parked_days
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         self._moved = threading.Event()
@@ -100,7 +107,8 @@ class Worker:
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + FORGET_SECONDS
             with contextlib.suppress(sqlite3.Error):
-                self._inbox.forget(KEEP_DAYS)
+                if gone := self._inbox.forget(KEEP_DAYS, self._parked_days):
+                    _log.warning("removed %d events that needed attention for %d days", gone, self._parked_days)
 
     def _take(self) -> list[Row]:
         """Return what can be begun now, and mark its queue keys as busy."""
@@ -134,7 +142,9 @@ class Worker:
         attempts = row.attempts + 1
         try:
             rules = self._rules()
-            outcome = rules.settle(row.subscription) if row.subscription else rules.consider(json.loads(row.body))
+            outcome = (
+                rules.settle(row.subscription) if row.subscription else rules.consider(bounded_json.parse(row.body))
+            )
         except TryLater as error:
             self._postpone(row, attempts, str(error))
         except NeedsAttention as error:

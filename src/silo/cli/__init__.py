@@ -23,6 +23,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "delete": ("delete", "delete"),
         "undelete": ("delete", "undelete"),
         "purge": ("delete", "purge"),
+        "names": ("names", "names"),
     },
     "Customer access": {
         "reset-access": ("access", "reset_access"),

@@ -19,13 +19,13 @@ def reset_access(context: Context, customer: str, yes: bool, dry_run: bool) -> N
     with tenant_service(context) as service:
         if dry_run:
             service.tenant(customer)
-            click.echo(f"{customer} would get a new link.")
+            output.line(f"{customer} would get a new link.")
             return
         agree(yes, f"{customer}'s password and all open links will stop working. Continue?")
         if path := service.reset_access(customer):
-            click.echo(f"No relay is set (letters_relay_host). The one-time login link is in {path}.")
+            output.line(f"No relay is set (letters_relay_host). The one-time login link is in {path}.")
             return
-        click.echo(f"Silo sends {customer} a new link.")
+        output.line(f"Silo sends {customer} a new link.")
         report_access(service, customer)
 
 
@@ -63,7 +63,7 @@ def report_access(service: TenantService, customer: str) -> None:
         for event, (state, error) in letters.items():
             if state != "sent":
                 kind = event.split("/")[0]
-                click.echo(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
+                output.line(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
         return
     path = service.link(customer)
-    click.echo(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")
+    output.line(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")

@@ -30,10 +30,10 @@ def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
         return
     for one in found.now:
         new = ", new" if one in found.begun else ""
-        click.echo(f"{one.severity}, {one.host}{new}: {one.summary}")
+        output.line(f"{one.severity}, {one.host}{new}: {one.summary}")
         if one.description:
-            click.echo(f"  -> {one.description}")
+            output.line(f"  -> {one.description}")
     for one in found.ended:
-        click.echo(f"over, {one.host}: {one.summary}")
+        output.line(f"over, {one.host}: {one.summary}")
     if not found.now:
-        click.echo("There are no alerts.")
+        output.line("There are no alerts.")

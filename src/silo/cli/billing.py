@@ -17,8 +17,8 @@ from silo.billing.operator_mail import notify_operator
 from silo.billing.policy import CA_FILE, HOST, BillingPolicy
 from silo.billing.protocols import Rules
 from silo.billing.stripe import credentials
-from silo.billing.stripe.events import PATH
-from silo.billing.worker import Trouble
+from silo.billing.stripe.events import ID, PATH
+from silo.billing.worker import KEEP_PARKED_DAYS, Trouble
 from silo.cli import output
 from silo.cli.context import Context
 from silo.inventory import InventoryError
@@ -51,7 +51,7 @@ def stripe_client() -> Client:
 @click.group(cls=output.Group)
 def serve() -> None:
     """Run a part of billing until SIGTERM, as the units of role billing do."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    output.log()
     # Their messages quote addresses and bodies.
     for name in ("stripe", "urllib3", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -79,8 +79,15 @@ def intake(inbox: Path, address: str, port: int) -> None:
     show_default=True,
     help="The most subscriptions that are handled in parallel.",
 )
+@click.option(
+    "--parked-days",
+    type=click.IntRange(30, 36_500),
+    default=KEEP_PARKED_DAYS,
+    show_default=True,
+    help="How many days events that need attention are kept.",
+)
 @click.pass_obj
-def worker(context: Context, inbox: Path, lanes: int) -> None:
+def worker(context: Context, inbox: Path, lanes: int, parked_days: int) -> None:
     """Process the events in the inbox, one at a time for each subscription."""
     from silo.billing import service
     from silo.billing.reconciler import Reconciler
@@ -97,7 +104,7 @@ def worker(context: Context, inbox: Path, lanes: int) -> None:
     def notify(trouble: Trouble) -> None:
         notify_operator(context.service(), trouble.key, trouble.subject, trouble.text)
 
-    service.worker(opened(inbox), rules, notify, lanes)
+    service.worker(opened(inbox), rules, notify, lanes, parked_days)
 
 
 @click.group(cls=output.Group)
@@ -139,11 +146,11 @@ def retry(event_ids: tuple[str, ...], inbox: Path) -> None:
     """Retry events that need attention or failed, once the cause is fixed."""
     kept = opened(inbox)
     for event_id in event_ids:
-        if not kept.again(event_id):
+        if not ID.fullmatch(event_id) or not kept.again(event_id):
             raise output.WrongInput(
                 f"event {event_id!r}: it neither needs attention nor failed; 'silo billing events' lists those that do"
             )
-        click.echo(f"Silo retries {event_id}.")
+        output.line(f"Silo retries {event_id}.")
 
 
 @billing.command(cls=output.Command)

@@ -13,7 +13,7 @@ from silo.capacity import GIB, MemoryBudget, Server
 from silo.cli import output
 from silo.cli.context import Context, tenant_service
 from silo.inventory import Offer
-from silo.tenant.services import default_memory
+from silo.tenant.services import default_burst, default_memory
 
 
 @click.command(cls=output.Command)
@@ -36,7 +36,7 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
         budgets = known.ledgers
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
     else:
-        budgets = {"128 GiB": MemoryBudget(Server(), (default_memory(),) * count)}
+        budgets = {"128 GiB": MemoryBudget(Server(), (default_memory(),) * count, bursts=(default_burst(),) * count)}
     if as_json:
         servers = [_server(name, budget, offers, pools) for name, budget in budgets.items()]
         output.as_json({"servers": servers, "nas": [_nas(name, pool) for name, pool in pools.items()]})
@@ -64,8 +64,14 @@ def _rows(budgets: list[MemoryBudget]) -> list[tuple[str, list[str]]]:
         ("promised", [f"{size(budget.promised)} of {size(budget.server.total)}" for budget in budgets]),
         ("free", [size(max(0, budget.free)) for budget in budgets]),
         ("for cache and burst", [size(budget.burst) for budget in budgets]),
+        ("burst of all tenants", [_burst(budget) for budget in budgets]),
         ("for a template, once", [_template(budget) for budget in budgets]),
     ]
+
+
+def _burst(budget: MemoryBudget) -> str:
+    wanted = sum(budget.bursts)
+    return size(wanted) if wanted <= budget.burst else f"{size(wanted)}, not all at once"
 
 
 def _template(budget: MemoryBudget) -> str:
@@ -84,6 +90,7 @@ def _server(
         "promised_bytes": budget.promised,
         "free_bytes": budget.free,
         "burst_bytes": budget.burst,
+        "tenants_burst_bytes": sum(budget.bursts),
         "room": {plan: offer.room(budget, pools.values()) for plan, offer in offers.items()},
     }
 

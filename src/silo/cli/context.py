@@ -45,7 +45,7 @@ class Context:
 
 
 def _note(text: str) -> None:
-    click.echo(f"Note: {text}", err=True)
+    output.line(f"Note: {text}", err=True)
 
 
 @contextlib.contextmanager
@@ -99,9 +99,9 @@ def limits(command: Command) -> Command:
 def agree(yes: bool, question: str) -> None:
     """Ask for confirmation, and end the command without it; `yes` skips the question."""
     if not yes:
-        click.confirm(question, abort=True, err=True)
+        output.confirm(question)
 
 
 def show(change: Change) -> None:
     """Print what an edit changes."""
-    click.echo(change.diff_text or f"{change.name}: nothing to change in the inventory.\n", nl=False)
+    output.lines(change.diff_text or f"{change.name}: nothing to change in the inventory.")

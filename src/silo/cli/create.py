@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Mapping
 
 import click
@@ -44,7 +45,7 @@ def create(
       silo create hans 100 hans@email.ch
       silo create marie 1T marie@email.ch --language fr --server silo2
     """
-    given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
+    given: dict[str, t.Any] = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with tenant_service(context, verify=not no_verify, runs=1 if no_check else 2) as service:
         nas_sizes = None
         if not no_check and not dry_run:
@@ -56,7 +57,7 @@ def create(
             show(change)
             return
         server = (change.after or {}).get("tenant_server", "its server")
-        click.echo(f"{customer} runs at https://{customer}.{service.policy.domain} on {server}.")
+        output.line(f"{customer} runs at https://{customer}.{service.policy.domain} on {server}.")
         report_access(service, customer)
 
 

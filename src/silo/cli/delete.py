@@ -33,11 +33,11 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
         if not (unfinished and customer not in service.files.all()):
             planned = service.remove(customer, dry_run=True)
             days = service.policy.trash_days
-            click.echo(f"{_holds(_loss(service, customer))} They stay {days} days in the trash.")
+            output.line(f"{_holds(_loss(service, customer))} They stay {days} days in the trash.")
             if dry_run:
                 show(planned)
                 return
-        typed = confirm if confirm is not None else click.prompt("Type the name again to delete it", err=True)
+        typed = confirm if confirm is not None else output.prompt("Type the name again to delete it")
         if typed != customer:
             text = f"confirm is {typed!r}; it must be the name, {customer}"
             raise output.WrongInput(text)
@@ -60,11 +60,11 @@ def _holds(tenant: usage.TenantUsage) -> str:
 
 
 def _print_record(deletion: DeletionRecord) -> None:
-    click.echo(
+    output.line(
         f"{deletion.name} was deleted at {deletion.when} by {deletion.by}: "
         f"{deletion.files} files, {rough(deletion.used)}."
     )
-    click.echo(f"The record is {deletion.path}; 'silo undelete {deletion.name}' restores it until it is purged.")
+    output.line(f"The record is {deletion.path}; 'silo undelete {deletion.name}' restores it until it is purged.")
 
 
 @click.command(cls=output.Command)
@@ -79,7 +79,7 @@ def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_ru
         if dry_run:
             show(change)
         else:
-            click.echo(f"{customer} is back, and runs.")
+            output.line(f"{customer} is back, and runs.")
 
 
 @click.command(cls=output.Command)
@@ -108,13 +108,13 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
         for deletion in chosen:
-            click.echo(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
+            output.line(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
         if not chosen:
-            click.echo("No tenant in the trash is old enough.")
+            output.line("No tenant in the trash is old enough.")
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
         done = service.purge(chosen)
-        click.echo(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
+        output.line(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):
-            click.echo(f"{left} more wait for the next run (silo_trash_purges).")
+            output.line(f"{left} more wait for the next run (silo_trash_purges).")

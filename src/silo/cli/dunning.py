@@ -7,8 +7,9 @@ import datetime
 
 import click
 
-from silo.billing.decision import today
+from silo.billing.decision import decide, today
 from silo.billing.forecast import DAYS, forecast
+from silo.billing.model import Step
 from silo.cli import output
 from silo.cli.billing import stripe_client
 from silo.cli.context import Context, changing, show, tenant_service
@@ -43,8 +44,8 @@ def extend(
             return
         if until and service.tenant(customer).state == "suspended":
             service.set_state(customer, "running")
-            click.echo(f"{customer} runs again.")
-        click.echo(f"{customer} has time until {until}." if until else f"{customer} has no extension any more.")
+            output.line(f"{customer} runs again.")
+        output.line(f"{customer} has time until {until}." if until else f"{customer} has no extension any more.")
 
 
 def _day(text: str) -> datetime.date:
@@ -58,7 +59,8 @@ def _day(text: str) -> datetime.date:
 @click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True)
 @click.option("--release", is_flag=True, help="Approve the steps that the rate limits hold back.")
 @output.json_option(
-    "An object with 'coming', 'waiting' (for room) and 'rate_limits' (step to the day since it is reached)."
+    "An object with 'coming', 'waiting' (for room), 'plans' (tenants with another plan than they pay for) and "
+    "'rate_limits' (step to the day since it is reached)."
 )
 @click.pass_obj
 def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
@@ -78,15 +80,22 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
     limits = RateLimits(store, policy)
     if release:
         limits.release()
-        click.echo(
+        output.line(
             "The rate limits are released; 'silo reconcile --fix', or the next event or night, continues.", err=True
         )
-    coming = forecast(cases(tenant_lookup.read(service), stripe), policy, datetime.datetime.now(datetime.UTC), days)
+    now = datetime.datetime.now(datetime.UTC)
+    found = cases(tenant_lookup.read(service), stripe)
+    coming = forecast(found, policy, now, days)
+    plans = [
+        {"tenant": case.tenant.name, "has": case.tenant.plan, "pays": made.plan}
+        for case in found
+        if case.tenant and (made := decide(case, policy, now)).step is Step.CHANGE
+    ]
     reached = {step.value: day for step, day in limits.reached().items()}
     if as_json:
-        found = [{**dataclasses.asdict(one), "day": one.day.isoformat()} for one in coming]
+        listed = [{**dataclasses.asdict(one), "day": one.day.isoformat()} for one in coming]
         waiting = [dataclasses.asdict(order) for order in store.waiting()]
-        output.as_json({"coming": found, "waiting": waiting, "rate_limits": reached})
+        output.as_json({"coming": listed, "waiting": waiting, "plans": plans, "rate_limits": reached})
         return
     table = output.table("day", "customer", "what", "why")
     for one in coming:
@@ -94,6 +103,11 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
         table.add_row(one.day.isoformat(), one.tenant, one.what.replace("_", " "), f"{one.because}{asked}")
     output.show(table)
     for order in store.waiting():
-        click.echo(f"{order.tenant} waits since {order.since} for room to {order.step}.")
+        output.line(f"{order.tenant} waits since {order.since} for room to {order.step}.")
+    for other in plans:
+        output.line(
+            f"{other['tenant']} has the plan {other['has']} and pays for {other['pays']}; if more is stored than that "
+            "holds, it stays so until less is."
+        )
     for step, day in reached.items():
-        click.echo(f"The rate limit of {step} is reached since {day}; run 'silo dunning --release' to continue.")
+        output.line(f"The rate limit of {step} is reached since {day}; run 'silo dunning --release' to continue.")

@@ -52,7 +52,7 @@ def show_images(
         answers = images.read(context.inventory)
         problems = answers.problems
         if sbom:
-            click.echo(images.document(answers.running))
+            output.as_json(images.document(answers.running))
         else:
             references = {name: images.Reference.parse(text) for name, text in answers.policy.items()}
             rows = images.survey(references, answers.running, None if only_list else images.Registry())
@@ -67,7 +67,7 @@ def show_images(
     except images.ImageError as error:
         raise output.WrongInput(str(error)) from None
     for problem in problems:
-        click.echo(problem, err=True)
+        output.line(problem, err=True)
     if problems:
         raise output.Failure(f"{len(problems)} did not answer.")
 
@@ -129,8 +129,8 @@ def _pin(context: Context, names: Sequence[str]) -> None:
     if changed:
         pins.pinned(changed).write()
     for name, image in changed.items():
-        click.echo(f"{name}: {image}")
-    click.echo(
+        output.line(f"{name}: {image}")
+    output.line(
         f"{len(changed)} of {len(fresh)} differ from {pins.path}" + ("; commit it, then apply" if changed else "")
     )
 

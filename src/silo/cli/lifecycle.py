@@ -15,7 +15,7 @@ STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended
 
 @click.command(cls=output.Command)
 @click.argument("customer")
-@click.option("--unpaid", is_flag=True, help="For an unpaid invoice: the page says so, and the customer gets a letter.")
+@click.option("--unpaid", is_flag=True, help="For an unpaid invoice: the customer gets a letter with a link to pay.")
 @verified
 @changing
 @click.pass_obj
@@ -25,7 +25,7 @@ def stop(context: Context, customer: str, unpaid: bool, no_verify: bool, yes: bo
     \b
     Examples:
       silo stop hans             stopped, by choice
-      silo stop hans --unpaid    suspended, with a link to pay
+      silo stop hans --unpaid    suspended, with a letter that has a link to pay
     """
     _set_state(context, customer, "suspended" if unpaid else "stopped", no_verify, yes, dry_run)
 
@@ -48,7 +48,7 @@ def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes
         if state != "running":
             agree(yes, f"{customer} will be {state}, and its users cannot reach it. Continue?")
         service.set_state(customer, state)
-        click.echo(f"{customer} {STATES[state]}.")
+        output.line(f"{customer} {STATES[state]}.")
 
 
 @click.command("set", cls=output.Command)
@@ -96,7 +96,7 @@ def change(
         made = service.change(customer, dry_run=dry_run, notify_customer=False, **given)
         show(made)
         if not dry_run:
-            click.echo(f"{customer} is in its desired state.")
+            output.line(f"{customer} is in its desired state.")
 
 
 @click.command(cls=output.Command)
@@ -124,7 +124,7 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
         results = service.plan(customers, anew=anew) if dry_run else service.apply(customers, anew=anew)
         _print_verdict(results)
         if not dry_run:
-            click.echo("All tenants are in their desired state.")
+            output.line("All tenants are in their desired state.")
 
 
 @click.command(cls=output.Command)
@@ -153,4 +153,4 @@ def _verdict(results: Results) -> list[str]:
 
 def _print_verdict(results: Results) -> None:
     for line in _verdict(results):
-        click.echo(line)
+        output.line(line)

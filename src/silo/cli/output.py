@@ -1,22 +1,34 @@
-"""The output of the command line: tables and sentences for people, JSON for machines, exit codes for scripts."""
+"""The output of the command line: tables and sentences for people, JSON for machines, exit codes for scripts.
+
+All that silo prints passes here, and each line and cell of it `printable`: what a tenant, a customer or Stripe wrote
+is in much of it. A unit test looks for any other way.
+"""
 
 from __future__ import annotations
 
 import collections
+import contextlib
+import csv as formats
 import json
+import logging
 import os
 import shutil
 import sys
+import traceback
+import types
 import typing as t
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import Selection
 from rich import box
+from rich import table as tables
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.measure import Measurement
-from rich.table import Table
+from rich.style import StyleType
+from rich.text import Text
 
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
@@ -27,10 +39,20 @@ from silo.notifications import LetterError
 from silo.state import BusyError
 from silo.tenants import ApplyIncomplete
 
+if t.TYPE_CHECKING:
+    from rich.live import Live
+    from rich.status import Status
+
+__all__ = ["Console", "Status"]
+
 # Columns of a terminal: the help uses at most so many, and needs at least so many.
 WIDEST_HELP, NARROWEST_HELP = 80, 30
 # Of a table that nobody's terminal limits.
 UNLIMITED = 100_000
+# The most characters of a line and of a cell, and the most lines of a message.
+LONGEST_LINE, LONGEST_CELL, MOST_LINES = 4000, 1000, 200
+# With these, a cell is a formula to a spreadsheet.
+FORMULA = ("=", "+", "-", "@")
 
 EXIT_CODES = """\b
 Exit codes:
@@ -40,6 +62,59 @@ Exit codes:
   3  not enough memory or storage; nothing was changed
   4  inventory changed, but not yet applied to all machines; run 'silo apply'
   5  another run did not end in time; nothing was changed"""
+
+
+def line(text: object, *, err: bool = False) -> None:
+    """Print a text as one line; `err` is for what is no result."""
+    click.echo(printable(str(text), LONGEST_LINE), err=err)
+
+
+def lines(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines, in which no value of others may stand that has some itself."""
+    for one in text.removesuffix("\n").split("\n"):
+        line(one, err=err)
+
+
+def message(text: str) -> str:
+    """Return the text of an error, which may have several lines."""
+    found = text.split("\n")
+    more = [f"... and {len(found) - MOST_LINES} more lines"] if len(found) > MOST_LINES else []
+    return "\n".join([*(printable(one, LONGEST_LINE) for one in found[:MOST_LINES]), *more])
+
+
+def confirm(question: str) -> None:
+    """Ask for a yes, and end the command without it."""
+    click.confirm(printable(question, LONGEST_LINE), abort=True, err=True)
+
+
+def prompt(question: str) -> str:
+    """Ask for a text."""
+    return str(click.prompt(printable(question, LONGEST_LINE), err=True))
+
+
+def crash(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
+    """Print an error that nobody foresaw; for sys.excepthook."""
+    for part in traceback.format_exception(kind, error, trace):
+        lines(part, err=True)
+
+
+class LogLines(logging.Formatter):
+    """A record of a log: its message on one line, and what belongs to it on lines that begin with a mark."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # its name there
+        """Return the message."""
+        return printable(super().formatMessage(record), LONGEST_LINE)
+
+    def formatException(self, ei: t.Any) -> str:  # noqa: N802  # its name there
+        """Return a traceback; the text of an error cannot pass for a message."""
+        return "\n".join(f"| {printable(one, LONGEST_LINE)}" for one in super().formatException(ei).splitlines())
+
+
+def log() -> None:
+    """Have what is logged printed, from INFO on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLines("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 class Failure(click.ClickException):
@@ -95,8 +170,23 @@ class Command(click.Command):
             raise failure(str(error)) from error
 
 
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    """Print errors, also those of click, as `message` gives them."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = message(error.message)  # type: ignore[misc]  # click reads it when it shows the error
+        raise
+
+
 class Group(click.Group):
     """A group of commands whose help wraps to the terminal and cuts no summary."""
+
+    def invoke(self, context: click.Context) -> t.Any:
+        """Run the command."""
+        with _messages():
+            return super().invoke(context)
 
     def sections(self) -> Mapping[str, Collection[str]]:
         """Return the headings of --help, each with the names of its commands in their order."""
@@ -107,7 +197,10 @@ class Group(click.Group):
     ) -> click.Context:
         """Make the context of a call; its help is as wide as the terminal, also where that is narrow."""
         width = min(shutil.get_terminal_size().columns, WIDEST_HELP)
-        return super().make_context(info_name, args, parent, **{"terminal_width": max(width, NARROWEST_HELP), **extra})
+        with _messages():
+            return super().make_context(
+                info_name, args, parent, **{"terminal_width": max(width, NARROWEST_HELP), **extra}
+            )
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section with the first sentence of each of its commands."""
@@ -116,6 +209,26 @@ class Group(click.Group):
             rows = [(name, one.get_short_help_str(limit=UNLIMITED)) for name, one in known.items() if one]
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+
+class Table(tables.Table):
+    """A table whose headers and cells are texts; what rich would take for markup is printed as it is."""
+
+    def add_column(self, header: RenderableType = "", *others: t.Any, **options: t.Any) -> None:
+        """Add a column."""
+        super().add_column(plain(str(header), LONGEST_CELL), *others, **options)
+
+    def add_row(
+        self, *renderables: RenderableType | None, style: StyleType | None = None, end_section: bool = False
+    ) -> None:
+        """Add a row, of texts."""
+        cells = (plain(str(cell), LONGEST_CELL) for cell in renderables)
+        super().add_row(*cells, style=style, end_section=end_section)
+
+
+def plain(text: str, limit: int = LONGEST_LINE) -> Text:
+    """Return a text for a console, on one line of at most `limit` characters."""
+    return Text(printable(text, limit))
 
 
 def table(*columns: str) -> Table:
@@ -132,7 +245,20 @@ def console() -> Console:
     return Console(width=None if limited else UNLIMITED, markup=False, emoji=False, highlight=False)
 
 
-def fit(made: Table, screen: Console) -> Table:
+def live(made: tables.Table, screen: Console) -> Live:
+    """Return a display of a table that is replaced in place."""
+    # Here, as few commands need it.
+    from rich.live import Live
+
+    return Live(made, console=screen, auto_refresh=False)
+
+
+def error_console() -> Console:
+    """Return the console for what is no result; texts on it are those of `plain`."""
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def fit(made: tables.Table, screen: Console) -> tables.Table:
     """Return a table for the width of `screen`: the same, with cells that wrap between words, or one cell a line.
 
     The last is for where a word, such as a name or an id, would not fit into its column; a longer word continues below.
@@ -142,7 +268,7 @@ def fit(made: Table, screen: Console) -> Table:
     if total <= screen.width:
         return made
     columns = [[str(column.header), *map(str, column.cells)] for column in made.columns]
-    widest = [max(cell_len(line) for cell in cells for line in cell.split("\n")) for cells in columns]
+    widest = [max(map(cell_len, cells)) for cells in columns]
     least = [max(cell_len(word) for cell in cells for word in cell.split() or [""]) for cells in columns]
     room = screen.width - (total - sum(widest)) - sum(least)
     if room < 0:
@@ -176,9 +302,9 @@ def show(made: Table) -> None:
 def findings(found: Iterable[Finding]) -> None:
     """Print each finding, and its fix below it."""
     for finding in found:
-        click.echo(f"{finding.state:8} {finding.id}, {finding.subject}: {finding.message}")
+        line(f"{finding.state:8} {finding.id}, {finding.subject}: {finding.message}")
         if finding.fix:
-            click.echo(f"{'':8} -> {finding.fix}")
+            line(f"{'':8} -> {finding.fix}")
 
 
 def report(
@@ -207,8 +333,20 @@ def _summary(found: Sequence[Finding]) -> None:
 
 
 def as_json(value: object) -> None:
-    """Print a value for machines."""
-    click.echo(json.dumps(value, indent=2))
+    """Print a value for machines: JSON, in ASCII alone."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def csv(rows: Iterable[Iterable[object]]) -> None:
+    """Print rows for machines and spreadsheets, neither of which shall take a text for a formula."""
+    formats.writer(sys.stdout, lineterminator="\n").writerows([[_csv_cell(cell) for cell in row] for row in rows])
+
+
+def _csv_cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = printable(value, LONGEST_CELL)
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def json_option(help_text: str) -> Callable[[Callable[..., t.Any]], Callable[..., t.Any]]:

@@ -6,11 +6,12 @@ import time
 import typing as t
 from collections.abc import Mapping
 
-from rich.console import Console
-from rich.status import Status
-
 from silo.ansible.contract import is_quiet, sentence
 from silo.ansible.runner import Event, host_results
+from silo.cli.output import Console, error_console, plain
+
+if t.TYPE_CHECKING:
+    from silo.cli.output import Status
 
 SHORTEST_SECONDS = 0.5
 
@@ -20,7 +21,7 @@ class Progress:
 
     def __init__(self, durations: Mapping[str, float], console: Console | None = None) -> None:
         """Know how long each task took last time, in seconds."""
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or error_console()
         self.seconds: dict[str, float] = {}
         self._last = durations
         self._task, self._since = "", 0.0
@@ -41,7 +42,7 @@ class Progress:
 
     def wait(self, text: str) -> None:
         """Tell that there is something to wait for."""
-        self.console.print(text)
+        self.console.print(plain(text), soft_wrap=True)
 
     def close(self) -> None:
         """Tell how the last task ended, and leave the terminal clean."""
@@ -57,9 +58,9 @@ class Progress:
             last = self._last.get(name)
             text = f"{sentence(name)} ..." + (f" (last time {last:.0f} s)" if last and last >= 1 else "")
             if self._status is None:
-                self._status = self.console.status(text)
+                self._status = self.console.status(plain(text))
                 self._status.start()
-            self._status.update(text)
+            self._status.update(plain(text))
 
     def _hear(self, kind: str, results: Mapping[str, Mapping[str, t.Any]]) -> None:
         self._hosts += [host for host in results if host not in self._hosts]
@@ -76,6 +77,6 @@ class Progress:
         compared = f", last time {last:.1f} s" if last is not None else ""
         where = f" on {', '.join(self._hosts)}" if self._hosts else ""
         self.console.print(
-            f"{'changed' if self._changed else 'ok':7}  {sentence(name)}{where} ({took:.1f} s{compared})",
+            plain(f"{'changed' if self._changed else 'ok':7}  {sentence(name)}{where} ({took:.1f} s{compared})"),
             soft_wrap=True,
         )

@@ -46,11 +46,11 @@ def reconcile(context: Context, fix: bool, inbox: Path, as_json: bool) -> None:
     else:
         for difference in found:
             hint = {"settle": " --fix does it.", "apply": " --fix applies it."}.get(difference.fix, "")
-            click.echo(f"{difference.text}.{hint}")
+            output.line(f"{difference.text}.{hint}")
     if found:
         raise output.Failure(f"{len(found)} differences.")
     if not as_json:
-        click.echo("Stripe, the inventory and the machines agree.")
+        output.line("Stripe, the inventory and the machines agree.")
 
 
 def _fetch(stripe: Client, path: Path) -> int:
@@ -73,12 +73,12 @@ def _fix(both: Comparison, found: t.Sequence[t.Any], fetched: int, as_json: bool
         output.as_json({"differences": differences, "fetched": fetched, **dataclasses.asdict(repair)})
     else:
         if fetched:
-            click.echo(f"{fetched} events that never arrived are in the inbox.")
+            output.line(f"{fetched} events that never arrived are in the inbox.")
         for text in repair.done:
-            click.echo(text)
+            output.line(text)
         for text in (*repair.left, *repair.later):
-            click.echo(f"left: {text}")
+            output.line(f"left: {text}")
         if not found:
-            click.echo("Stripe, the inventory and the machines agree.")
+            output.line("Stripe, the inventory and the machines agree.")
     if repair.later:
         raise output.Failure(f"{len(repair.later)} could not be done now, and are tried again.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import sys
 
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
@@ -38,7 +36,7 @@ def show_period(context: Context, period: reports.Period, *, as_csv: bool, as_js
     else:
         show(found)
     for problem in found.problems:
-        click.echo(problem, err=True)
+        output.line(problem, err=True)
     if found.problems:
         raise output.Failure("The report is incomplete.")
 
@@ -57,10 +55,9 @@ def plain(found: reports.Report) -> dict[str, object]:
 
 def write_csv(found: reports.Report) -> None:
     """Print a line each tenant; what is unknown is empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["first", "last", *(field.name for field in dataclasses.fields(reports.Line))])
-    for line in found.tenants:
-        writer.writerow([found.period.first, found.period.last, *dataclasses.astuple(line)])
+    header = ["first", "last", *(field.name for field in dataclasses.fields(reports.Line))]
+    days = (found.period.first, found.period.last)
+    output.csv([header, *((*days, *dataclasses.astuple(line)) for line in found.tenants)])
 
 
 def show(found: reports.Report) -> None:
@@ -72,7 +69,7 @@ def show(found: reports.Report) -> None:
     table.add_section()
     table.add_row(f"all {len(found.tenants)}", *_cells(found.whole))
     output.show(table)
-    click.echo(f"{found.period.first} to {found.period.last}, as far as the collectors have counted.")
+    output.line(f"{found.period.first} to {found.period.last}, as far as the collectors have counted.")
 
 
 def _cells(line: reports.Line) -> list[str]:

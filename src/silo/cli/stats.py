@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag
@@ -85,7 +80,7 @@ def top(context: Context, seconds: float) -> None:
     follow(lambda: _table(usage.read(context.inventory), KEYS["cpu"], {}), seconds)
 
 
-def follow(look: Callable[[], Table], seconds: float, console: Console | None = None) -> None:
+def follow(look: Callable[[], output.Table], seconds: float, console: output.Console | None = None) -> None:
     """Show what `look` returns until it is interrupted: in place, or one below the other where nobody watches."""
     screen = console or output.console()
     with contextlib.suppress(KeyboardInterrupt):
@@ -93,7 +88,7 @@ def follow(look: Callable[[], Table], seconds: float, console: Console | None = 
             while True:
                 screen.print(output.fit(look(), screen))
                 time.sleep(seconds)
-        with Live(output.fit(look(), screen), console=screen, auto_refresh=False) as live:
+        with output.live(output.fit(look(), screen), screen) as live:
             while True:
                 time.sleep(seconds)
                 live.update(output.fit(look(), screen), refresh=True)
@@ -111,9 +106,7 @@ def write_csv(tenants: Sequence[usage.TenantUsage]) -> None:
     names = [field.name for field in dataclasses.fields(usage.TenantUsage)]
     # The name and the state first, since these are what a line is found by.
     names.sort(key=lambda name: name not in ("name", "server", "desired", "observed"))
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(dataclasses.asdict(tenant) for tenant in tenants)
+    output.csv([names, *([getattr(tenant, name) for name in names] for tenant in tenants)])
 
 
 def bars(values: Sequence[float | None]) -> str:
@@ -122,7 +115,7 @@ def bars(values: Sequence[float | None]) -> str:
     return "".join(BARS[0] if value is None else BARS[1 + int(value / most * 7) if most else 1] for value in values)
 
 
-def _table(used: usage.Usage, key: str, course: Course) -> Table:
+def _table(used: usage.Usage, key: str, course: Course) -> output.Table:
     table = output.table("tenant", *COLUMNS, *(["last day"] if course else []))
     for tenant in sorted_by(key, used.tenants):
         cells = [f"{tenant.name}, orphan" if tenant.orphan else tenant.name, *_numbers(tenant)]
@@ -134,16 +127,16 @@ def _table(used: usage.Usage, key: str, course: Course) -> Table:
 
 def _print_notes(used: usage.Usage) -> None:
     if since := sorted({tenant.since for tenant in used.tenants if tenant.since}):
-        click.echo(f"Requests and bytes sent since {since[0]}, when Traefik started.")
+        output.line(f"Requests and bytes sent since {since[0]}, when Traefik started.")
     for problem in used.problems:
-        click.echo(problem, err=True)
+        output.line(problem, err=True)
 
 
 def _numbers(found: usage.Numbers) -> list[str]:
     """Return one cell for each number; empty for what is unknown."""
     photos = None if found.photos is None else found.photos + (found.videos or 0)
     return [
-        _share(found.memory_bytes, found.memory_limit_bytes),
+        _memory(found),
         "" if found.cpu_cores is None else f"{found.cpu_cores:.0%}",
         "" if found.cpu_seconds is None else _duration(found.cpu_seconds),
         _share(found.storage_bytes, found.storage_limit_bytes),
@@ -151,6 +144,13 @@ def _numbers(found: usage.Numbers) -> list[str]:
         *("" if number is None else str(number) for number in (photos, found.requests)),
         "" if found.sent_bytes is None else rough(found.sent_bytes),
     ]
+
+
+def _memory(found: usage.Numbers) -> str:
+    """Return the memory, its share of the promised limit, and what is lent beyond it."""
+    burst = found.memory_burst_bytes or 0
+    limit = None if found.memory_limit_bytes is None else found.memory_limit_bytes - burst
+    return _share(found.memory_bytes, limit) + (f", {rough(burst)} burst" if burst else "")
 
 
 def _share(used: int | None, limit: int | None) -> str:

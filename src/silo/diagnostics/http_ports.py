@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
-import dataclasses
-import http.client
-import json
-import socket
 import ssl
-import threading
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import (
+    REDIRECTS,
+    Answer,
+    HttpError,
+    Route,
+)
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.tls import unverified
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import PREFLIGHT
 
@@ -21,55 +23,11 @@ from silo.diagnostics.engine import check
 from silo.diagnostics.server import Server
 
 SECONDS = 5.0
-LARGEST = 64 * 1024
-REDIRECTS = (301, 302, 307, 308)
 # The page for an unknown name, in the form for programs; role `pages`.
 PATH, STATUS, REASON = "/api", 404, "unknown"
 
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """An HTTP answer; `body` is its beginning."""
-
-    status: int
-    location: str
-    body: bytes
-
-
-class _Connection(http.client.HTTPConnection):
-    """An HTTP connection over a socket that is open already."""
-
-    def __init__(self, host: str, opened: socket.socket) -> None:
-        super().__init__(host)
-        self.sock = opened
-
-
-def _shut(opened: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        opened.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _opened(address: str, port: int, seconds: float) -> Iterator[socket.socket]:
-    """Connect, and close the connection after the deadline; a socket's own time-out restarts with each byte."""
-    # TLS detaches its socket, so this duplicate closes the connection.
-    with socket.create_connection((address, port), timeout=seconds) as opened, opened.dup() as same:
-        watch = threading.Timer(seconds, _shut, (same,))
-        watch.start()
-        try:
-            yield opened
-        finally:
-            watch.cancel()
-
-
-def _get(opened: socket.socket, host_name: str, path: str) -> Reply:
-    connection = _Connection(host_name, opened)
-    connection.request("GET", path, headers={"Connection": "close", "Accept": "application/json"})
-    answer = connection.getresponse()
-    return Reply(answer.status, answer.getheader("Location", ""), answer.read(LARGEST))
-
-
-def _closed(server: str, address: str, port: int, error: Exception, seconds: float) -> tuple[str, str]:
+def _closed(server: str, address: str, port: int, error: BaseException, seconds: float) -> tuple[str, str]:
     """Return the message and the fix for a port that gives no HTTP answer."""
     start = f"run playbooks/site.yml, or read `docker logs silo-traefik-traefik-1` on {server}"
     if isinstance(error, ConnectionRefusedError):
@@ -83,7 +41,7 @@ def _closed(server: str, address: str, port: int, error: Exception, seconds: flo
         return f"{address} port {port} does not answer within {seconds:g} seconds", (
             f"open TCP port {port} in the provider's firewall and in that of {server}; if it is open, {start}"
         )
-    what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    what = printable(str(getattr(error, "strerror", None) or error or type(error).__name__))
     return f"{address} port {port} cannot be reached, or does not answer by HTTP: {what}", (
         f"check that TCP port {port} of {server} is open, and that Traefik listens on it; then {start}"
     )
@@ -93,11 +51,11 @@ def check_http(server: str, address: str, host_name: str, port: int = 80, second
     """Check that port 80 redirects to HTTPS, as Traefik does."""
     check_id = "port_80"
     try:
-        with _opened(address, port, seconds) as opened:
-            reply = _get(opened, host_name, "/")
-    except (OSError, http.client.HTTPException) as error:
-        return Finding(check_id, server, "wrong", *_closed(server, address, port, error, seconds))
-    if reply.status in REDIRECTS and f"{reply.location}/".startswith(f"https://{host_name}/"):
+        reply = http_client.ask(f"http://{host_name}/", seconds=seconds, route=Route(address=(address, port)))
+    except HttpError as error:
+        return Finding(check_id, server, "wrong", *_closed(server, address, port, error.__cause__ or error, seconds))
+    location = reply.headers.get("location", "")
+    if reply.status in REDIRECTS and f"{location}/".startswith(f"https://{host_name}/"):
         return Finding(check_id, server, "ok", f"Traefik answers at {address} and redirects to HTTPS")
     text = f"{address} port {port} does not redirect to HTTPS (status {reply.status}): it is not Traefik"
     return Finding(check_id, server, "wrong", text, _stranger(server, port))
@@ -106,16 +64,14 @@ def check_http(server: str, address: str, host_name: str, port: int = 80, second
 def check_https(server: str, address: str, host_name: str, port: int = 443, seconds: float = SECONDS) -> Finding:
     """Check that port 443 returns silo's page for an unknown name, through Traefik."""
     check_id = "port_443"
+    # The name is unused, so it has no certificate; the request contains no secret.
+    route = Route(address=(address, port), tls=unverified())
+    headers = {"Accept": "application/json"}
     try:
-        with (
-            _opened(address, port, seconds) as opened,
-            # The name is unused, so it has no certificate; the request contains no secret.
-            unverified().wrap_socket(opened, server_hostname=host_name) as tls,
-        ):
-            reply = _get(tls, host_name, PATH)
-    except (OSError, http.client.HTTPException) as error:
-        return Finding(check_id, server, "wrong", *_closed(server, address, port, error, seconds))
-    if reply.status == STATUS and _reason(reply.body) == REASON:
+        reply = http_client.ask(f"https://{host_name}{PATH}", headers=headers, seconds=seconds, route=route)
+    except HttpError as error:
+        return Finding(check_id, server, "wrong", *_closed(server, address, port, error.__cause__ or error, seconds))
+    if reply.status == STATUS and _reason(reply) == REASON:
         return Finding(check_id, server, "ok", f"Traefik answers at {address}, with silo's page for an unknown name")
     if reply.status in (500, 502, 503, 504):
         text = f"Traefik answers at {address}, but the pages behind it do not (status {reply.status})"
@@ -151,9 +107,9 @@ def _stranger(server: str, port: int) -> str:
     )
 
 
-def _reason(body: bytes) -> t.Any:
+def _reason(reply: Answer) -> t.Any:
     try:
-        said = json.loads(body)
+        said = reply.json()
     except ValueError:
         return None
     return said.get("reason") if isinstance(said, dict) else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import process
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import PREFLIGHT
 
 from silo.diagnostics import Finding, State
@@ -24,20 +24,19 @@ PASSWORD = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"  # 
 
 def _opened(paths: Sequence[Path]) -> tuple[dict[str, str], str]:
     """Return path to the reason why it cannot be decrypted, and the reason why none could be tried."""
-    process = subprocess.run(
+    result = process.run(
         [sys.executable, "-P", str(Path(__file__).with_name("_vault.py"))],
-        cwd=root(),
-        env={**os.environ, "ANSIBLE_CONFIG": str(root() / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        input=json.dumps([str(path) for path in paths]),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
+        seconds=SECONDS,
+        environment={**os.environ, "ANSIBLE_CONFIG": str(root() / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        text=json.dumps([str(path) for path in paths]),
+        directory=root(),
     )
+    if result.stopped:
+        return {}, f"the program that prints it {result.stopped}"
     try:
-        answer = json.loads(process.stdout)
+        answer = json.loads(result.out)
     except ValueError:
-        return {}, " ".join(process.stderr.split()[-40:])
+        return {}, " ".join(result.err.split()[-40:])
     return answer.get("problems", {}), answer.get("error", "")
 
 
@@ -64,10 +63,7 @@ def check_vaults(inventory: Path) -> list[Finding]:
         except OSError as error:
             text = f"{path} cannot be read: {error.strerror}"
             findings.append(Finding(ID, path.parent.name, "wrong", text, f"chmod 600 {path}, as its owner"))
-    try:
-        problems, reason = _opened(list(sealed.values()))
-    except subprocess.TimeoutExpired:
-        problems, reason = {}, f"the program that prints it did not end within {SECONDS} seconds"
+    problems, reason = _opened(list(sealed.values()))
     if reason:
         return [*findings, Finding(ID, "controller", "wrong", f"there is no vault password: {reason}", PASSWORD)]
     for tenant, path in sealed.items():

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
@@ -64,7 +65,7 @@ def _images(running: Iterable[Running]) -> Iterator[Component]:
         )
 
 
-def document(running: Iterable[Running]) -> str:
-    """Return the SBOM as CycloneDX 1.6 in JSON."""
+def document(running: Iterable[Running]) -> dict[str, Any]:
+    """Return the SBOM as CycloneDX 1.6, as an object of JSON."""
     bom = Bom(components=[*_packages(), *_collections(), *_images(running)])
-    return JsonV1Dot6(bom).output_as_string(indent=2)
+    return dict(json.loads(JsonV1Dot6(bom).output_as_string()))

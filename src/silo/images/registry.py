@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
+import http
+import os
 import re
-import typing as t
+import ssl
 import urllib.parse
-from collections.abc import Mapping
 
-import requests
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, http_client
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import Answer, HttpError, Route
 
 from silo.images.reference import DIGEST, Reference
 
 SECONDS = 20
+REDIRECTS = 3
 # The most pages of a list of tags; a repository with a build for each change has many thousand tags.
 MOST_PAGES, MOST_BYTES = 200, 16 * 1024**2
 # The index of all architectures first, because its digest is pinned.
@@ -22,6 +23,8 @@ MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 )
+# The address of the next page, in the header Link.
+NEXT = re.compile(r'<([^<>]{1,2048})>\s*;\s*rel="?next"?')
 FIELD = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -29,30 +32,23 @@ class RegistryError(Exception):
     """A registry does not answer, or its answer is invalid; the text is a sentence."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Answer:
-    """A complete answer. `following` is the address of the next page; empty on the last."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    following: str
-
-
 class Registry:
-    """Queries all registries over one session; reuses the token of a repository."""
+    """Queries all registries; reuses the token of a repository."""
 
     def __init__(self) -> None:
-        """Open the session."""
-        self._session = requests.Session()
-        # Send no password of a .netrc to a registry.
-        self._session.auth = lambda request: request
+        """Trust the system's authorities, or those of the file that REQUESTS_CA_BUNDLE names; raises RegistryError."""
+        named = os.environ.get("REQUESTS_CA_BUNDLE") or None
+        try:
+            tls = ssl.create_default_context(cafile=named)
+        except OSError as error:
+            raise RegistryError(f"REQUESTS_CA_BUNDLE names {named}, which holds no certificates: {error}") from None
+        self._route = Route(tls=tls, proxies=True)
         self._tokens: dict[str, str] = {}
 
     def digest(self, image: Reference) -> str:
         """Return the current digest of the tag of `image`; raises RegistryError."""
         answer = self._ask(image, f"{image.url}/manifests/{image.tag}", {"Accept": MANIFESTS})
-        found = answer.headers.get("Docker-Content-Digest") or f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+        found = answer.headers.get("docker-content-digest") or f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         if not DIGEST.fullmatch(found):
             raise RegistryError(f"{image.registry} returned {found[:80]!r} as the digest of {image.repository}")
         return found
@@ -64,20 +60,24 @@ class Registry:
         for _page in range(MOST_PAGES):
             answer = self._ask(image, url, {})
             try:
-                tags += [str(tag) for tag in json.loads(answer.body)["tags"] or []]
+                tags += [str(tag) for tag in bounded_json.parse(answer.body)["tags"] or []]
             except (ValueError, KeyError, TypeError):
                 raise RegistryError(f"{image.registry} returned no list of tags of {image.repository}") from None
-            if not answer.following:
+            following = NEXT.search(answer.headers.get("link", ""))
+            if not following:
                 return tags
-            url = urllib.parse.urljoin(url, answer.following)
+            page = urllib.parse.urljoin(url, following[1])
+            if urllib.parse.urlsplit(page)[:2] != urllib.parse.urlsplit(url)[:2]:
+                raise RegistryError(f"{image.registry} names a page of tags that is at another host")
+            url = page
         raise RegistryError(f"{image.registry} has more than {MOST_PAGES} pages of tags of {image.repository}")
 
-    def _ask(self, image: Reference, url: str, headers: dict[str, str]) -> _Answer:
+    def _ask(self, image: Reference, url: str, headers: dict[str, str]) -> Answer:
         answer = self._get(image, url, {**headers, **self._known(image)})
-        if answer.status == requests.codes.unauthorized:
-            self._tokens[image.url] = self._token(image, answer.headers.get("WWW-Authenticate", ""))
+        if answer.status == http.HTTPStatus.UNAUTHORIZED:
+            self._tokens[image.url] = self._token(image, answer.headers.get("www-authenticate", ""))
             answer = self._get(image, url, {**headers, **self._known(image)})
-        if answer.status != requests.codes.ok:
+        if answer.status != http.HTTPStatus.OK:
             hint = {404: ", so it has no such image", 429: ", because of too many requests; try again later"}
             said = f"{answer.status}{hint.get(answer.status, '')}"
             raise RegistryError(f"{image.registry} answered the request for {image.repository} with {said}")
@@ -97,30 +97,18 @@ class Registry:
         wanted = {key: fields[key] for key in ("service", "scope") if key in fields}
         answer = self._get(image, f"{realm}?{urllib.parse.urlencode(wanted)}", {})
         try:
-            given = json.loads(answer.body)
+            given = bounded_json.parse(answer.body)
             return str(given.get("token") or given["access_token"])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise RegistryError(f"{image.registry} returned no anonymous token for {image.repository}") from None
 
-    def _get(self, image: Reference, url: str, headers: dict[str, str]) -> _Answer:
+    def _get(self, image: Reference, url: str, headers: dict[str, str]) -> Answer:
         try:
-            with self._session.get(url, headers=headers, timeout=SECONDS, stream=True) as answer:
-                body = bytearray()
-                for part in answer.iter_content(65536):
-                    body += part
-                    if len(body) > MOST_BYTES:
-                        raise RegistryError(f"{image.registry} answered with more than {MOST_BYTES} bytes")
-                return _Answer(
-                    answer.status_code, answer.headers, bytes(body), answer.links.get("next", {}).get("url", "")
-                )
-        except requests.RequestException as error:
-            raise RegistryError(f"{image.registry} cannot be reached: {_why(error)}") from None
-
-
-def _why(error: BaseException) -> str:
-    """Return the innermost error; the outer ones repeat it with addresses of objects."""
-    inner: t.Any = error
-    while getattr(inner, "args", None) and isinstance(inner.args[0], BaseException):
-        inner = inner.args[0]
-    reason = getattr(inner, "reason", None) or inner
-    return re.sub(r"^<[^>]*>: |^\w+\([^)]*\): ", "", " ".join(str(reason).split()))[:200]
+            answer = http_client.ask(
+                url, headers=headers, seconds=SECONDS, largest=MOST_BYTES, redirects=REDIRECTS, route=self._route
+            )
+        except HttpError as error:
+            raise RegistryError(f"{image.registry} cannot be reached: {error}") from None
+        if not answer.whole:
+            raise RegistryError(f"{image.registry} answered with more than {MOST_BYTES} bytes")
+        return answer

@@ -17,7 +17,7 @@ from silo.inventory.transaction import Folder
 
 FOLDER = "retired"
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
-TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed")
 NUMBERS = ("quota", "uid", "files", "used")
 
 
@@ -25,7 +25,8 @@ NUMBERS = ("quota", "uid", "files", "used")
 class DeletionRecord:
     """A tenant that was deleted: the record of it, kept for ever. All times are in UTC as ISO 8601.
 
-    `subscription` is its customer's at Stripe, empty where there was none.
+    `subscription` is its customer's at Stripe, empty where there was none. `freed` is when the operator let others have
+    the name, empty until then.
     `trashed` is when its data moved to the trash, `files` and `used` (bytes) their size; empty and 0 until then. Until
     it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` are
     promised to it.
@@ -45,6 +46,7 @@ class DeletionRecord:
     used: int = 0
     purged: str = ""
     subscription: str = ""
+    freed: str = ""
 
     @property
     def path(self) -> str:
@@ -62,6 +64,18 @@ class DeletionRecord:
         head = f"---\n# {self.name} was deleted. Its index is never given again; keep this file.\n"
         values = {key: value for key, value in dataclasses.asdict(self).items() if value not in ("", 0)}
         return head + str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000))
+
+    def reserved_until(self, years: int) -> datetime.date | None:
+        """Return the day from which others may have its name, so many years after the deletion; None for now.
+
+        Where a person wrote a record without that time, or the years have no end, it is the last day there is.
+        """
+        if self.freed or not years:
+            return None
+        try:
+            return datetime.datetime.fromisoformat(self.when).date() + datetime.timedelta(days=years * 1461 // 4)
+        except (ValueError, OverflowError):
+            return datetime.date.max
 
     def put_aside(self, *, files: int, used: int) -> DeletionRecord:
         """Return the record once the tenant's data, so many files and bytes, is in the trash, as of now."""

@@ -82,8 +82,9 @@ def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list
 
 
 def _ledger(merged: Merged, server: str, tenants: Iterable[Tenant]) -> MemoryBudget:
-    limits = tuple(memory(one) for one in tenants if one.server == server and memory(one))
-    return MemoryBudget(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT))
+    there = [one for one in tenants if one.server == server and memory(one)]
+    limits, bursts = tuple(memory(one) for one in there), tuple(one.burst_bytes for one in there)
+    return MemoryBudget(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT), bursts)
 
 
 def clashes(tenants: Iterable[Tenant]) -> Sequence[str]:

@@ -6,19 +6,17 @@ Nothing is committed into a clone of this software: its history is not that of s
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import getpass
 import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import process
 
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.transaction import DESK, Edit, Write
@@ -26,6 +24,9 @@ from silo.inventory.transaction import DESK, Edit, Write
 # The collection that a clone of this software is, by its galaxy.yml.
 PRODUCT = {"namespace": "swissphoto", "name": "silo"}
 LIMIT_SECONDS = 60
+END_SECONDS = 5
+# A line for each file of an inventory.
+LARGEST = 64 * 1024**2
 SAID = 300
 AUTHOR = re.compile(r"([^<>\n\r\0]*[^<>\s\0]) <([^<>\s\0]+)>")
 
@@ -152,26 +153,20 @@ class History:
 
     def _run(self, *arguments: str, text: str = "") -> tuple[int, str]:
         """Return the code of git and what it said; a hook that hangs is ended."""
-        process = subprocess.Popen(
-            ["git", *([] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]), *arguments],
-            cwd=self.root,
-            env=self._environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
+        options = [] if arguments[0] == "check-ignore" else ["--literal-pathspecs"]
+        result = process.run(
+            ["git", *options, *arguments],
+            seconds=LIMIT_SECONDS,
+            environment=self._environment(),
+            text=text,
+            largest=LARGEST,
+            # Told to end, git removes its lock.
+            grace=END_SECONDS,
+            directory=self.root,
         )
-        try:
-            said, problem = process.communicate(text, timeout=LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            return 1, f"it took longer than {LIMIT_SECONDS} seconds"
-        except BaseException:
-            _end(process)
-            raise
-        return process.returncode, said if process.returncode == 0 else problem or said
+        if result.stopped:
+            return 1, f"it {result.stopped}"
+        return result.rc, result.out if result.rc == 0 else result.err or result.out
 
     def _environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_RUN}
@@ -197,16 +192,6 @@ def _is_product(top: Path) -> bool:
 
 # Set while a hook runs; they would lead to another work tree or index.
 _OF_ANOTHER_RUN = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"))
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End git and its hooks; told to end, git removes its lock."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=5)
-            return
 
 
 def _short(said: str) -> str:

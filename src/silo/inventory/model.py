@@ -59,10 +59,12 @@ class Fleet:
         if gone is None:
             return self
         ledger = self.ledgers[gone.server]
-        limits = list(ledger.tenants)
+        limits, bursts = list(ledger.tenants), list(ledger.bursts)
         if (limit := memory(gone)) in limits:
             limits.remove(limit)
-        ledgers = {**self.ledgers, gone.server: dataclasses.replace(ledger, tenants=tuple(limits))}
+            bursts.remove(gone.burst_bytes)
+        rest = dataclasses.replace(ledger, tenants=tuple(limits), bursts=tuple(bursts))
+        ledgers = {**self.ledgers, gone.server: rest}
         promised = {
             nas: {key: quota for key, quota in quotas.items() if key != name} for nas, quotas in self.promised.items()
         }

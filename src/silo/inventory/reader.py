@@ -35,9 +35,13 @@ MEMORY_OVERCOMMIT = "silo_memory_overcommit"
 STORAGE_OVERCOMMIT = "silo_storage_overcommit"
 TRASH_DAYS = "silo_trash_days"
 TRASH_PURGES = "silo_trash_purges"
+NAME_YEARS = "silo_name_reserved_years"
 LETTERS = (*VARIABLES.values(), OPERATOR)
 PAYMENT_URL = "silo_payment_url"
-PLATFORM = ("silo_domain", PAYMENT_URL, TRASH_DAYS, TRASH_PURGES, *LETTERS, *billing.VARIABLES)
+# The numbers of the policy, each with the least that is right.
+NUMBERS = {TRASH_DAYS: 1, TRASH_PURGES: 1, NAME_YEARS: 0}
+MOST = 1_000_000
+PLATFORM = ("silo_domain", PAYMENT_URL, TRASH_DAYS, TRASH_PURGES, NAME_YEARS, *LETTERS, *billing.VARIABLES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,7 @@ class PlatformPolicy:
     """What holds for the whole platform. `letters` are the variables of relay, sender and operator.
 
     `billing` are those of the rules; silo.billing.policy reads them. `payment_url` is where anybody can pay.
+    `name_years` is how long the name of a deleted tenant is reserved.
     """
 
     domain: str
@@ -53,6 +58,7 @@ class PlatformPolicy:
     letters: Mapping[str, t.Any]
     billing: Mapping[str, t.Any]
     payment_url: str
+    name_years: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +93,7 @@ class Merged:
         servers = sorted(self.groups.get("servers", ()))
         if not servers:
             raise InventoryError("there is no server in the inventory's group servers; add one to hosts.yml")
-        numbers = {key: self._policy(servers[0], key) for key in (TRASH_DAYS, TRASH_PURGES)}
-        for key, value in numbers.items():
-            if not isinstance(value, int) or value < 1:
-                raise InventoryError(f"{servers[0]}: {key} is {shown(value)}; it must be a number from 1 up")
+        numbers = {key: self._number(servers[0], key, least) for key, least in NUMBERS.items()}
         letters = {key: self._policy(servers[0], key) for key in LETTERS}
         domain = str(self._policy(servers[0], "silo_domain"))
         rules = {key: self._policy(servers[0], key) for key in billing.VARIABLES}
@@ -101,7 +104,14 @@ class Merged:
             letters,
             rules,
             str(self._policy(servers[0], PAYMENT_URL)),
+            numbers[NAME_YEARS],
         )
+
+    def _number(self, host: str, key: str, least: int) -> int:
+        value = self._policy(host, key)
+        if not isinstance(value, int) or not least <= value <= MOST:
+            raise InventoryError(f"{host}: {key} is {shown(value)}; it must be a number from {least} up")
+        return value
 
     def _size(self, host: str, key: str) -> int:
         value = self._policy(host, key)

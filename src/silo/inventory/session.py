@@ -25,6 +25,7 @@ from silo.inventory.reader import Merged, PlatformPolicy, Reader
 from silo.inventory.tenant_files import TenantFiles, tenant_file
 from silo.inventory.transaction import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.validation import SETTINGS, Tenant
+from silo.tenant.names import lookalike
 
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
 # Each NAS with the size of its file system in bytes; a quota is admitted on these alone.
@@ -69,15 +70,26 @@ class EditSession:
         """Return what holds for the whole platform."""
         return self._merged.policy()
 
-    def create(self, name: str, settings: Settings, nas_sizes: NasSizes = NOT_READ) -> PreparedEdit:
+    def create(
+        self,
+        name: str,
+        settings: Settings,
+        nas_sizes: NasSizes = NOT_READ,
+        *,
+        ordered: bool = False,
+        former: str = "",
+    ) -> PreparedEdit:
         """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
 
         `settings` are those of `change`; `email`, and `plan` or `quota`, must be among them. None is as if not given.
+        `ordered` says that a stranger wished the name: it must look like no other. `former` is the subscription of the
+        same customer's earlier tenant, whose reserved name they get back.
         """
-        validation.check_name(name)
+        validation.check_new_name(name)
         given = {key: value for key, value in settings.items() if value is not None}
         values = validation.new_values(name, given, fleet_builder.plans(self.folder.root))
         self._check_new(name)
+        self._check_nobodys(name, ordered, former)
         deletions = self.files.deletion_records()
         fleet = fleet_builder.fleet(self._merged, deletions)
         if fleet.problems:
@@ -189,6 +201,17 @@ class EditSession:
             deletion.name, None, None, Edit(f"Purge tenant {deletion.name} (index {deletion.index})", steps)
         )
 
+    def free(self, name: str) -> PreparedEdit:
+        """Let others have the reserved name of deleted tenants."""
+        records = [one for one in self.files.deletion_records() if one.name == name and not one.freed]
+        if not records or name not in self.files.reserved(self.policy().name_years):
+            raise InventoryError(f"name {shown(name)}: it is not reserved; 'silo names' lists those that are")
+        now = deleted.now()
+        steps = self._as_written(
+            *(Write(one.path, one.text, dataclasses.replace(one, freed=now).text) for one in records)
+        )
+        return _prepared(name, None, None, Edit(f"Free the name {name}", steps))
+
     def make(self, prepared: PreparedEdit) -> Change:
         """Make an edit whole, as one commit; nothing in a dry run, and where nothing changes."""
         if self.dry_run or prepared.edit is None:
@@ -236,6 +259,24 @@ class EditSession:
                 f"tenant {name!r}: a machine or a group of the inventory has this name; choose another"
             )
         self.files.check_free(name)
+
+    def _check_nobodys(self, name: str, ordered: bool, former: str) -> None:
+        """Refuse a name that somebody had, and for an order one that people may take for another."""
+        years = self.policy().name_years
+        reserved = self.files.reserved(years)
+        if record := reserved.get(name):
+            if former and record.subscription == former:
+                return
+            raise InventoryError(
+                f"tenant {name!r}: a deleted tenant had this name, and phones of its users may still upload there; it "
+                f"is reserved until {record.reserved_until(years)}. Choose another, or free it: 'silo names --free "
+                f"{name}'"
+            )
+        other = lookalike(name, {*self._merged.tenants, *reserved})
+        if other and ordered:
+            raise InventoryError(f"tenant {name!r}: in many fonts it looks like {other!r}; choose another name")
+        if other:
+            self.notify(f"In many fonts {name} looks like {other}, for which people may take it.")
 
     def _check_overrides(self, name: str, values: Mapping[str, Scalar | None]) -> None:
         """Refuse to write what overrides.yml says otherwise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -64,6 +65,20 @@ class TenantFiles:
         if not found:
             raise InventoryError(f"unknown tenant {shown(name)}: the trash has none of this name")
         return max(found, key=lambda one: one.when)
+
+    def reserved(self, years: int, today: datetime.date | None = None) -> Mapping[str, DeletionRecord]:
+        """Return the names that nobody else may have, as phones of former users may upload there; with the last record.
+
+        `years` is how long a name is reserved after a deletion.
+        """
+        day = today or datetime.datetime.now(datetime.UTC).date()
+        alive = self.all()
+        records = sorted(self.deletion_records(), key=lambda one: one.when)
+        return {
+            one.name: one
+            for one in records
+            if one.name not in alive and (until := one.reserved_until(years)) and day < until
+        }
 
     def former(self, deletion: DeletionRecord) -> Mapping[str, Scalar]:
         """Return the settings of a deleted tenant's own tenant.yml; none where it is purged."""

@@ -7,11 +7,14 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
+
 from silo.identifiers import SUBSCRIPTION
 from silo.inventory.document import Scalar
 from silo.inventory.errors import InventoryError, foreign_letter, shown
 from silo.tenant.model import PREFIX_LENGTH, Tenant, check_fleet, derive
-from silo.tenant.schema import EMAIL, PREFIX, TenantError, name_problem, options, typed
+from silo.tenant.names import name_problem, new_name_problem
+from silo.tenant.schema import EMAIL, PREFIX, TenantError, options, typed
 from silo.tenant.services import Service, memory_settings, services
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "TenantError",
     "check_fleet",
     "check_name",
+    "check_new_name",
     "check_sizes",
     "derive",
     "new_values",
@@ -89,7 +93,16 @@ GIB = 1024**3
 
 def check_name(name: str) -> None:
     """Refuse what cannot be a tenant's name, before it becomes part of a path; raises InventoryError."""
-    if not (problem := name_problem(name)):
+    _refuse(name, name_problem(name))
+
+
+def check_new_name(name: str) -> None:
+    """Refuse what cannot be the name of a new tenant, which is more; raises InventoryError."""
+    _refuse(name, new_name_problem(name))
+
+
+def _refuse(name: str, problem: str | None) -> None:
+    if problem is None:
         return
     problem = problem.replace(repr(name), shown(name))
     foreign = foreign_letter(name)
@@ -145,13 +158,21 @@ def _limit_of(service: Service) -> Callable[[Tenant], int]:
     return lambda tenant: tenant.memory[service.name]
 
 
+def _burst_of(service: Service) -> Callable[[Tenant], int]:
+    return lambda tenant: tenant.burst[service.name]
+
+
 _MEMORY = (GIB // 16, 1024 * GIB, "it must be a memory limit from 64M to 1T")
+_BURST = (0, 1024 * GIB, "it must be 0, or a size of up to 1T that it may borrow")
 _SIZES: Mapping[str, tuple[Callable[[Tenant], int], int, int, str]] = {
     "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "it must be a quota from 1G to 1024T"),
     **{
         service.memory_setting: (_limit_of(service), *_MEMORY)
         for service in services().values()
         if service.memory_setting
+    },
+    **{
+        service.burst_setting: (_burst_of(service), *_BURST) for service in services().values() if service.burst_setting
     },
 }
 
@@ -161,7 +182,7 @@ def _is_plain(value: str) -> bool:
     return (
         0 < len(value) <= LONGEST
         and value == value.strip()
-        and value.isprintable()
+        and value == printable(value, LONGEST)
         and not any(mark in value for mark in ("{{", "{%", "{#"))
     )
 

@@ -1,5 +1,6 @@
 """The kinds of letters with their data, and their rendering in a language."""
 
+import html as markup
 import re
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -8,6 +9,8 @@ from importlib.resources import files
 from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from jinja2 import Environment, StrictUndefined, Template
@@ -19,7 +22,10 @@ from silo.notifications.errors import LetterError
 Language = Literal["de", "fr", "it", "en"]
 LOCALES = {"de": "de_CH", "fr": "fr_CH", "it": "it_CH", "en": "en_GB"}
 ZONE = ZoneInfo("Europe/Zurich")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# What a mail program shows of a subject, and the most lines of a letter to the operator with their length.
+LONGEST_SUBJECT, MOST_LINES, LONGEST_LINE = 150, 500, 1000
+_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!#-&(-;=?-~]*)?")
+LONGEST_ADDRESS = 2048
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,21 @@ class Letter:
     address: str
 
     def __post_init__(self) -> None:
-        """Raise LetterError for a link that is not https, or a time without a zone."""
+        """Raise LetterError for a name that no tenant can have, an address that is not https, a time without a zone.
+
+        A name that a stranger wished could otherwise lead our customers to the stranger's own address.
+        """
+        if not is_tenant(self.name) or not self.address.startswith(f"https://{self.name}."):
+            raise LetterError(
+                f"{self.kind}: name is {printable(self.name)!r} and address {printable(self.address)!r}; they must be "
+                "a tenant's name and https:// with it"
+            )
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("address", "link") and not re.fullmatch(r"https://[^\s<>\"']+", value):
-                raise LetterError(f"{self.kind}: {field.name} is not an https address without spaces")
+            if field.name in ("address", "link") and not (len(value) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(value)):
+                raise LetterError(
+                    f"{self.kind}: {field.name} is {printable(value)!r}; it must be an https address of plain letters"
+                )
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise LetterError(f"{self.kind}: {field.name} {value} has no time zone; give one, such as UTC")
 
@@ -193,7 +209,7 @@ def _words(letter: Letter, language: str) -> dict[str, object]:
         elif field.name == "files":
             value = format_decimal(value, locale=locale)
         elif isinstance(value, str):
-            value = _CONTROL.sub(" ", value).strip()
+            value = printable(value, LONGEST_ADDRESS)
         words[field.name] = value
     return words | {"one": getattr(letter, "days", 0) == 1}
 
@@ -221,3 +237,11 @@ def render(letter: Letter, language: Language) -> Rendered:
         )
 
     return Rendered(fill(str(entry["subject"]), False), layout(False) + "\n", layout(True) + "\n")
+
+
+def render_for_operator(subject: str, text: str) -> Rendered:
+    """Return a letter to the operator, whose lines may quote anything: in English, plain, of a bounded length."""
+    found = text.split("\n")
+    more = [f"... and {len(found) - MOST_LINES} more lines"] if len(found) > MOST_LINES else []
+    plain = "\n".join([*(printable(line, LONGEST_LINE) for line in found[:MOST_LINES]), *more, ""])
+    return Rendered(printable(subject, LONGEST_SUBJECT), plain, f"<pre>{markup.escape(plain)}</pre>\n")

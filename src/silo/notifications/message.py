@@ -8,9 +8,10 @@ from email.message import EmailMessage
 from email.policy import SMTP
 
 import idna
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
 from silo.notifications.errors import LetterError
-from silo.notifications.letter import Rendered
+from silo.notifications.letter import LONGEST_SUBJECT, Rendered
 
 _LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 
@@ -36,7 +37,7 @@ def compose(
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = mailbox("recipient", recipient)
-    message["Subject"] = rendered.subject
+    message["Subject"] = printable(rendered.subject, LONGEST_SUBJECT)
     message["Date"] = datetime.now(UTC)
     digest = hashlib.sha256(event_id.encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{digest}@{sender.domain}>"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import locks, sqlite
 
 from silo.notifications.errors import LetterError, PermanentError, TemporaryError
-from silo.notifications.letter import Language, Letter, Rendered, render
+from silo.notifications.letter import Language, Letter, Rendered, render, render_for_operator
 from silo.notifications.message import compose, mailbox
 from silo.notifications.relay import Relay, UncertainError
 from silo.notifications.settings import MailSettings
@@ -21,7 +21,7 @@ ATTEMPTS = 12  # with the back-off below, about a day and a half
 _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
     event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '')"""
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', ended REAL)"""
 _PENDING = """CREATE TABLE IF NOT EXISTS pending_notification (
     tenant TEXT, kind TEXT, since TEXT NOT NULL, link TEXT NOT NULL DEFAULT '', PRIMARY KEY (tenant, kind))"""
 
@@ -29,6 +29,8 @@ _PENDING = """CREATE TABLE IF NOT EXISTS pending_notification (
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute(_SCHEMA)
     database.execute(_PENDING)
+    if "ended" not in {column for _place, column, *_about in database.execute("PRAGMA table_info(letter)")}:
+        database.execute("ALTER TABLE letter ADD COLUMN ended REAL")
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,9 @@ class Outbox:
         digest = hashlib.sha256(repr((recipient, letter, language)).encode()).hexdigest()
         return self._keep(event_id, recipient, render(letter, language), language, digest)
 
-    def enqueue_rendered(self, event_id: str, recipient: str, rendered: Rendered) -> bool:
-        """Store a rendered letter in English, as `enqueue` does."""
+    def enqueue_for_operator(self, event_id: str, recipient: str, subject: str, text: str) -> bool:
+        """Store a letter to the operator, as `enqueue` does."""
+        rendered = render_for_operator(subject, text)
         digest = hashlib.sha256(repr((recipient, rendered)).encode()).hexdigest()
         return self._keep(event_id, recipient, rendered, "en", digest)
 
@@ -138,8 +141,17 @@ class Outbox:
                 (math.inf if at_once else self._clock(),),
             ).fetchall()
             sent = sum(self._send(database, *row) for row in due)
+            self._forget(database)
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # removes copies of bodies from the log
             return sent
+
+    def _forget(self, database: sqlite3.Connection) -> None:
+        """Remove what was sent or failed long ago; an older version did not record when, so that counts from now."""
+        ended = "state IN ('sent', 'failed')"
+        fresh = f"UPDATE letter SET ended = ?, recipient = '' WHERE {ended} AND ended IS NULL"  # noqa: S608
+        database.execute(fresh, (self._clock(),))
+        before = self._clock() - self.settings.keep_days * 86400
+        database.execute(f"DELETE FROM letter WHERE {ended} AND ended < ?", (before,))  # noqa: S608
 
     def _send(self, database: sqlite3.Connection, event_id: str, recipient: str, body: bytes, attempts: int) -> bool:
         def sending() -> None:
@@ -166,6 +178,7 @@ class Outbox:
 
     def _settle(self, database: sqlite3.Connection, where: str, which: tuple[str, ...], state: str, error: str) -> None:
         database.execute(
-            f"UPDATE letter SET state = ?, error = ?, body = NULL WHERE {where}",  # noqa: S608 (our own words)
-            (state, error, *which),
+            # Nobody needs the address any more.
+            f"UPDATE letter SET state = ?, error = ?, body = NULL, recipient = '', ended = ? WHERE {where}",  # noqa: S608
+            (state, error, self._clock(), *which),
         )

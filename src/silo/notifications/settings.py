@@ -20,14 +20,19 @@ VARIABLES = {
     "sender": "letters_sender",
     "sender_name": "letters_sender_name",
     "reply_to": "letters_reply_to",
+    "keep_days": "letters_keep_days",
 }
+LEAST_DAYS, MOST_DAYS = 90, 36_500
 # The recipient of alerts.
 OPERATOR = "letters_operator"
 
 
 @dataclass(frozen=True)
 class MailSettings:
-    """The operator's relay, the sender, and the outbox; the password is only in a file."""
+    """The operator's relay, the sender, and the outbox; the password is only in a file.
+
+    `keep_days` is how long the outbox remembers that a letter was sent or failed.
+    """
 
     host: str
     port: int
@@ -40,6 +45,7 @@ class MailSettings:
     sender_name: str = ""
     reply_to: str = ""
     timeout: float = 30.0  # seconds
+    keep_days: int = 400
 
     @classmethod
     def of(cls, variables: Mapping[str, Any], outbox: Path) -> "MailSettings | None":
@@ -50,10 +56,11 @@ class MailSettings:
         for key in ("password_file", "ca_file"):
             if key in values:
                 values[key] = Path(values[key]).expanduser()
-        try:
-            values["port"] = int(values["port"])
-        except ValueError:
-            raise LetterError(f"port: {values['port']!r} is not a number; usual are 587 and 465") from None
+        for key, usual in (("port", "587 and 465"), ("keep_days", "400")):
+            try:
+                values[key] = int(values.get(key, getattr(cls, key, "")))
+            except ValueError:
+                raise LetterError(f"{key}: {values.get(key, '')!r} is not a number; usual are {usual}") from None
         try:
             return cls(outbox=outbox, **values)
         except TypeError as error:
@@ -65,6 +72,11 @@ class MailSettings:
             raise LetterError(f"host: {self.host!r} is not a name or address of a relay, such as smtp.example.ch")
         if not 1 <= self.port <= 65535:
             raise LetterError(f"port: {self.port} is not from 1 to 65535; usual are 587 (starttls) and 465 (tls)")
+        if not LEAST_DAYS <= self.keep_days <= MOST_DAYS:
+            raise LetterError(
+                f"keep_days: {self.keep_days} is not from {LEAST_DAYS} to {MOST_DAYS}; what is forgotten earlier may "
+                "be sent again"
+            )
         if self.security not in ("starttls", "tls", "none"):
             raise LetterError(f"security: {self.security!r} is not one of starttls, tls, none")
         if self.security == "none" and not _loopback(self.host):

@@ -9,18 +9,18 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-import html
 import json
-import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
 from silo import state
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
 from silo.inventory.validation import Tenant
-from silo.notifications.letter import Quota, Rendered
+from silo.notifications.letter import Quota
 from silo.notifications.settings import OPERATOR
 from silo.tenants import TenantService
 
@@ -28,7 +28,6 @@ SILENT = "PrometheusSilent"
 # Alerts that the customer gets as well, the mildest first.
 OF_QUOTA = ("TenantStorageFilling", "TenantStorageNearlyFull", "TenantStorageFull")
 SEVERITIES = ("critical", "warning", "info")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Crossings:
 
 
 def _plain(text: object) -> str:
-    return CONTROL.sub(" ", str(text)).strip()[:500]
+    return printable(str(text), 500).strip()
 
 
 def _alert(host: str, found: Mapping[str, t.Any]) -> Alert:
@@ -129,8 +128,8 @@ def crossings(before: Sequence[Alert], now: Sequence[Alert]) -> Crossings:
     return Crossings(tuple(now), begun, tuple(one for one in before if one.key not in later))
 
 
-def letter(found: Crossings) -> Rendered:
-    """Return the letter to the operator on all alerts that began or ended."""
+def letter(found: Crossings) -> tuple[str, str]:
+    """Return subject and text of the letter to the operator on all alerts that began or ended."""
     first = (found.begun or found.ended)[0]
     more = len(found.begun) + len(found.ended) - 1
     subject = ("" if found.begun else "Over: ") + first.summary + (f" And {more} more." if more else "")
@@ -138,8 +137,7 @@ def letter(found: Crossings) -> Rendered:
         f"{one.severity}, {one.host}: {one.summary}\n  {one.description}\n  Since {one.since}." for one in found.begun
     ]
     lines += [f"over, {one.host}: {one.summary}" for one in found.ended]
-    text = "\n\n".join(lines) + "\n"
-    return Rendered(subject, text, f"<pre>{html.escape(text)}</pre>\n")
+    return subject, "\n\n".join(lines)
 
 
 def quota_letters(found: Crossings, tenants: Mapping[str, Tenant]) -> list[tuple[str, Tenant, Quota]]:
@@ -180,7 +178,7 @@ def notify(service: TenantService, found: Crossings) -> None:
     if outbox is not None:
         kept = outbox.states()
         if (found.begun or found.ended) and operator and found.event not in kept:
-            outbox.enqueue_rendered(found.event, str(operator), letter(found))
+            outbox.enqueue_for_operator(found.event, str(operator), *letter(found))
         for event, tenant, one in quota_letters(found, service.tenants()):
             if event not in kept:
                 outbox.enqueue(event, tenant.email, one, tenant.settings["tenant_language"])

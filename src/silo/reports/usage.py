@@ -66,6 +66,7 @@ class Numbers:
 
     `cpu_seconds` since the containers started, `cpu_cores` busy now (0.5 is half a core). `storage_*` on the NAS;
     `database_bytes` as Postgres counts it, `local_bytes` on the server's disk: database, Immich's dumps and queue.
+    `memory_burst_bytes` is the part of `memory_limit_bytes` that is lent for a moment.
     `requests` and bytes served since `Tenant.since`. `disk_*`, `network_*`, `memory_limit_events` (how often a limit
     was reached), `oom_kills` and `restarts` since the containers started; `processes` counts threads too.
     """
@@ -73,6 +74,7 @@ class Numbers:
     memory_bytes: int | None = 0
     anonymous_bytes: int | None = 0
     memory_limit_bytes: int | None = 0
+    memory_burst_bytes: int | None = 0
     cpu_seconds: float | None = 0.0
     cpu_cores: float | None = 0.0
     processes: int | None = 0
@@ -175,6 +177,7 @@ def _live(found: Mapping[str, t.Any]) -> dict[str, t.Any]:
         "observed": fleet.observed(found["services"]),
         **{name: _sum(group[name] for group in groups) if groups else 0 for name in OF_GROUP},
         **{f"network_{name}": _sum(one[name] for one in networks) if networks else 0 for name in OF_NETWORK},
+        "memory_burst_bytes": found["burst_bytes"] if running else 0,
         "cpu_cores": _sum(service["cpu_cores"] for service in running) if running else 0.0,
         "restarts": sum(service["restarts"] for service in running),
         "started": max((service["started"] for service in running), default="") or None,

@@ -13,7 +13,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from silo.tenant.environment import environments
 from silo.tenant.schema import TenantError, validate
-from silo.tenant.services import PHOTO_SERVER, memory_settings, services
+from silo.tenant.services import PHOTO_SERVER, burst_settings, memory_settings, services
 
 PREFIX_LENGTH = 28
 MIB = 1024**2
@@ -39,7 +39,8 @@ class Network:
 class Tenant:
     """The desired state of one tenant. Sizes in bytes; `settings` are the validated `tenant_*` values.
 
-    `memory` is service to limit, `environments` service to the variables that settings add to it.
+    `memory` is service to limit, `burst` service to what it may borrow beyond it, `environments` service to the
+    variables that settings add to it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Tenant:
     quota: int
     app_quota: int
     memory: Mapping[str, int] = dataclasses.field(hash=False)
+    burst: Mapping[str, int] = dataclasses.field(hash=False)
     environments: Mapping[str, Mapping[str, str]] = dataclasses.field(repr=False, hash=False)
     host_name: str
     directory: str
@@ -64,6 +66,11 @@ class Tenant:
     def memory_bytes(self) -> int:
         """The sum of the limits of all services."""
         return sum(self.memory.values())
+
+    @property
+    def burst_bytes(self) -> int:
+        """The sum of what its services may borrow beyond their limits."""
+        return sum(self.burst.values())
 
     @property
     def photo_server(self) -> str:
@@ -136,6 +143,18 @@ def _memory(name: str, settings: Mapping[str, t.Any]) -> dict[str, int]:
     return {service.name: service.memory(settings) for service in services().values()}
 
 
+def _burst(name: str, settings: Mapping[str, t.Any]) -> dict[str, int]:
+    for key in burst_settings():
+        value = settings[key]
+        try:
+            size = int(human_to_bytes(value))
+        except (ValueError, OverflowError):
+            size = -1
+        if size < 0:
+            raise TenantError([f"{name}: {key} is {value!r}; it must be 0, or a size such as 512M"])
+    return {service.name: service.burst(settings) for service in services().values()}
+
+
 def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
     """Create a tenant from its settings: `values` are all `tenant_*` variables of the inventory host `name`.
 
@@ -157,6 +176,7 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         quota=quota,
         app_quota=_app_quota(name, quota, settings["tenant_app_quota_share"]),
         memory=_memory(name, settings),
+        burst=_burst(name, settings),
         environments=environments(name, settings),
         host_name=f"{name}.{settings['tenant_domain']}",
         directory=f"{settings['tenant_directory']}/{name}",

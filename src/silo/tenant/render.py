@@ -37,8 +37,27 @@ REFUSED_PATHS = "(?i)^/api/(auth/admin-sign-up|admin/database-backups/(start-res
 NOBODY = "255.255.255.255/32"
 # Higher than the route for unknown names, and lower than every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
+# What every host name has, in the order in which it applies; the server's own file has both.
+BOUNDS = ["hsts@file", "requests@file"]
 LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
-HEAVY_JOBS = ("faceDetection", "metadataExtraction", "ocr", "smartSearch", "thumbnailGeneration", "videoConversion")
+# All queues whose number of jobs Immich lets one choose; the others work on one at a time by themselves.
+QUEUES = (
+    "backgroundTask",
+    "editor",
+    "faceDetection",
+    "integrityCheck",
+    "library",
+    "metadataExtraction",
+    "migration",
+    "notifications",
+    "ocr",
+    "search",
+    "sidecar",
+    "smartSearch",
+    "thumbnailGeneration",
+    "videoConversion",
+    "workflow",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +86,10 @@ def configuration(tenant: Tenant) -> str:
         "machineLearning": {"urls": [f"http://{tenant.network.gateway}:{port}"]},
         # The tenant's network has no route out, so functions that need the internet are off.
         "newVersionCheck": {"enabled": False},
-        # Few jobs at the same time, because the photo server has 1 GB.
-        "job": {queue: {"concurrency": 1} for queue in HEAVY_JOBS},
+        # One job of a kind at a time, because the photo server has 1 GB.
+        "job": {queue: {"concurrency": 1} for queue in QUEUES},
+        # By default one a core: a film takes 116 MiB with 2 threads, and 259 MiB with 16.
+        "ffmpeg": {"threads": 2},
     }
     merged = dict_merge(computed, tenant.settings["tenant_configuration"])
     _check_jobs(tenant, merged["job"])
@@ -137,6 +158,9 @@ def _of_service(tenant: Tenant, service: Service) -> Iterator[tuple[str, str]]:
     yield f"{service.prefix}_ADDRESS", tenant.network.addresses[service.name]
     yield f"{service.prefix}_IMAGE", service.image(tenant.settings)
     yield f"{service.prefix}_MEMORY", str(memory)
+    if service.burst_setting:
+        # No container uses it: it is lent while they run.
+        yield f"{service.prefix}_BURST", str(tenant.burst[service.name])
     for name, source in service.variables.items():
         if part := PART_OF_MEMORY.fullmatch(source):
             yield name, f"{memory // int(part[1]) // MIB}MB"
@@ -194,8 +218,8 @@ def slice_unit(name: str, memory: int) -> str:
 
 
 def _slice(tenant: Tenant) -> str:
-    """Return the unit whose limit is the sum of the containers' limits."""
-    return slice_unit(tenant.name, tenant.memory_bytes) if tenant.settings["tenant_slice"] else ""
+    """Return the unit whose limit is the sum of the containers' limits, with what they may borrow."""
+    return slice_unit(tenant.name, tenant.memory_bytes + tenant.burst_bytes) if tenant.settings["tenant_slice"] else ""
 
 
 def _traefik_name(tenant: Tenant, part: str = "") -> str:
@@ -231,7 +255,7 @@ def _starting(tenant: Tenant) -> str:
     router = {**_router(tenant), "priority": STARTING_PRIORITY, "service": "pages@file"}
     return _routes(
         {
-            "routers": {name: {**router, "middlewares": ["hsts@file", name]}},
+            "routers": {name: {**router, "middlewares": [*BOUNDS, name]}},
             "middlewares": {name: {"addPrefix": {"prefix": f"/starting/{tenant.language}"}}},
         }
     )
@@ -245,13 +269,13 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
     name, learning = _traefik_name(tenant), _traefik_name(tenant, metrics.LEARNING)
     return {
         "routers": {
-            name: {**router, "middlewares": ["hsts@file"]},
+            name: {**router, "middlewares": BOUNDS},
             **_parts(tenant),
             learning: {
                 "rule": f"ClientIP(`{tenant.network.subnet}`)",
                 "entryPoints": ["machinelearning"],
                 "service": "machine-learning@file",
-                "middlewares": [learning],
+                "middlewares": [learning, "statuses@file"],
             },
         },
         "services": {name: {"loadBalancer": {"servers": [{"url": tenant.photo_server}]}}},
@@ -290,7 +314,7 @@ def _parts(tenant: Tenant) -> dict[str, t.Any]:
 def _closed_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
     name = _traefik_name(tenant)
     return {
-        "routers": {name: {**router, "service": "pages@file", "middlewares": ["hsts@file", name]}},
+        "routers": {name: {**router, "service": "pages@file", "middlewares": [*BOUNDS, name]}},
         "middlewares": {name: {"addPrefix": {"prefix": f"/{tenant.state}/{tenant.language}"}}},
     }
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
 from silo.repository import collection
+from silo.tenant.names import name_problem
 
 PREFIX = "tenant_"
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
@@ -32,11 +33,6 @@ MEMORY = re.compile(r"tenant_\w+_memory")
 LONGEST_SENTENCE = 400
 # Exceptions of Ansible's validation for values of an unexpected type.
 FAULTS = (TypeError, ValueError, ArithmeticError, AttributeError)
-RESERVED_NAMES = frozenset(
-    "acme admin api app autodiscover billing blog cdn demo dev docs ftp git grafana help host imap internal "
-    "localhost mail metrics mx ns ns1 ns2 pages pay pop root shop silo smtp ssh static status stripe support "
-    "system test traefik web webmail wpad www".split()
-)
 
 
 class TenantError(Exception):
@@ -44,13 +40,8 @@ class TenantError(Exception):
 
     def __init__(self, problems: t.Sequence[str]) -> None:
         """Keep the sentences as a list; each is one line, whatever a value contains."""
-        self.problems = tuple(map(_line, problems))
+        self.problems = tuple(printable(problem, LONGEST_SENTENCE) for problem in problems)
         super().__init__("\n".join(self.problems))
-
-
-def _line(text: str) -> str:
-    plain = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    return plain if len(plain) <= LONGEST_SENTENCE else f"{plain[:LONGEST_SENTENCE]}... ({len(plain)} characters)"
 
 
 def role() -> Path:
@@ -69,18 +60,6 @@ def options() -> dict[str, t.Any]:
 def defaults() -> dict[str, t.Any]:
     """Return the role's defaults, for settings that neither the tenant, its plan nor the policy has."""
     return t.cast("dict[str, t.Any]", yaml_load((role() / "defaults" / "main.yml").read_text(encoding="utf-8")))
-
-
-def name_problem(name: str) -> str | None:
-    """Return why `name` is not a valid tenant name, or None."""
-    if not is_tenant(name):
-        return (
-            f"tenant {name!r}: this name cannot be used; "
-            "it must have 2 to 31 small letters and digits, beginning with a letter"
-        )
-    if name in RESERVED_NAMES:
-        return f"tenant {name!r}: this name is reserved for the platform; choose another"
-    return None
 
 
 def _unknown(name: str, values: t.Mapping[str, t.Any]) -> list[str]:

@@ -22,7 +22,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from silo.tenant.schema import PREFIX, TenantError, defaults, options, role
 
 BLOCK = "x-silo"
-KEYS = frozenset({"memory", "image", "address", "port", "variables", "environment"})
+KEYS = frozenset({"memory", "burst", "image", "address", "port", "variables", "environment"})
 # A block and the lines below it with a larger indentation.
 BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
 PREFIXED = re.compile(PREFIX)
@@ -46,6 +46,7 @@ class Service:
     """One container of every tenant. `section` is Compose's, without the block.
 
     `memory_setting` is the tenant's setting with its limit, or None where all have the same, `fixed_memory` in bytes.
+    `burst_setting` is the setting with what it may borrow, or None where it never borrows.
     `image_setting` is the setting with an image of this tenant's own, in place of that of the policy.
     `address` is the number of the host in the subnet; `port` is 0 where it listens nowhere. `variables` are its own
     lines of .env: name to a setting, to a part of the memory such as memory/4, or to a text. `environment` is variable
@@ -61,6 +62,7 @@ class Service:
     variables: Mapping[str, str] = dataclasses.field(hash=False)
     environment: Mapping[str, str] = dataclasses.field(hash=False)
     image_setting: str | None = None
+    burst_setting: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -91,6 +93,10 @@ class Service:
     def memory(self, settings: Mapping[str, t.Any]) -> int:
         """Return its limit in bytes; raises ValueError if the setting is not a size."""
         return self.fixed_memory if self.memory_setting is None else int(human_to_bytes(settings[self.memory_setting]))
+
+    def burst(self, settings: Mapping[str, t.Any]) -> int:
+        """Return how much more it may borrow, in bytes; raises ValueError if the setting is not a size."""
+        return 0 if self.burst_setting is None else int(human_to_bytes(settings[self.burst_setting]))
 
     def image(self, settings: Mapping[str, t.Any]) -> str:
         """Return its image: the tenant's own, that of the policy, or that of the Compose file."""
@@ -142,9 +148,19 @@ def memory_settings() -> tuple[str, ...]:
     return tuple(service.memory_setting for service in services().values() if service.memory_setting)
 
 
+def burst_settings() -> tuple[str, ...]:
+    """Return the settings with what services may borrow."""
+    return tuple(service.burst_setting for service in services().values() if service.burst_setting)
+
+
 def default_memory() -> int:
     """Return the sum of the default limits of all services, in bytes."""
     return sum(service.memory(defaults()) for service in services().values())
+
+
+def default_burst() -> int:
+    """Return the sum of what all services may borrow by default, in bytes."""
+    return sum(service.burst(defaults()) for service in services().values())
 
 
 def folders() -> tuple[str, ...]:
@@ -160,6 +176,11 @@ def secret_files() -> tuple[str, ...]:
 def configuration_files() -> tuple[str, ...]:
     """Return the other files of a tenant's directory that a service mounts."""
     return tuple(dict.fromkeys(file for service in services().values() for file in service.files))
+
+
+def after() -> dict[str, list[str]]:
+    """Return service to those that it depends on, of those that depend on any."""
+    return {one.name: list(one.section["depends_on"]) for one in services().values() if one.section.get("depends_on")}
 
 
 def mounts() -> dict[str, list[str]]:
@@ -197,8 +218,8 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
         raise ServiceError(f"{name}: {BLOCK} has {', '.join(unknown)}; the keys are {', '.join(sorted(KEYS))}")
     environment, variables = block.get("environment", {}), block.get("variables", {})
     settings = [block["memory"]] if "memory" in block else []
-    images = [block["image"]] if "image" in block else []
-    named = [*settings, *images, *environment.values(), *filter(PREFIXED.match, variables.values())]
+    images, bursts = ([block[key]] if key in block else [] for key in ("image", "burst"))
+    named = [*settings, *images, *bursts, *environment.values(), *filter(PREFIXED.match, variables.values())]
     if missing := [setting for setting in named if setting not in options()]:
         raise ServiceError(f"{name}: {BLOCK} names {', '.join(missing)}; name a setting of argument_specs.yml")
     try:
@@ -207,5 +228,5 @@ def _service(name: str, section: Mapping[str, t.Any], block: Mapping[str, t.Any]
     except (KeyError, TypeError, ValueError) as error:
         right = "it must have a number as address and port, and a setting as memory or a size as mem_limit"
         raise ServiceError(f"{name}: {BLOCK} cannot be read ({error}); {right}") from error
-    memory, image = settings[0] if settings else None, images[0] if images else None
-    return Service(name, section, memory, fixed, address, port, variables, environment, image)
+    memory, image, burst = (found[0] if found else None for found in (settings, images, bursts))
+    return Service(name, section, memory, fixed, address, port, variables, environment, image, burst)

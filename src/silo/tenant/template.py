@@ -90,6 +90,7 @@ def _throw_away(tenant: Tenant) -> Tenant:
         index=0,
         uid=UID,
         memory=_memory(tenant),
+        burst=dict.fromkeys(services(), 0),
         environments={},
         host_name=f"{template.PROJECT}.invalid",
         # Its uploads lie on the server.

@@ -1,9 +1,13 @@
 """What the real photo server costs, within a tenant's limits: the stand-in at STAND_IN_COSTS=real."""
 
 import mmap
+import os
 
 import pytest
 
+from silo.reports import usage
+
+from ..cloud import picture
 from ..waiting import wait_for
 
 MIB = 1024**2
@@ -13,7 +17,7 @@ SERVER = f"silo-{NAME}-server-1"
 STATE = "FROM system_metadata WHERE key = 'reverse-geocoding-state'"
 
 pytestmark = [
-    pytest.mark.slow("three starts as slow as the real ones, and an import of half a minute"),
+    pytest.mark.slow("starts as slow as the real ones, an import of half a minute, and the first day of two customers"),
     pytest.mark.needs_property("costs"),
 ]
 
@@ -41,6 +45,63 @@ def memory(lab):
 def restart(lab):
     lab.run("docker", "restart", SERVER)
     wait_for(lambda: lab.inspect(SERVER)["State"]["Health"]["Status"] == "healthy", 300)
+
+
+def at_rest(cloud):
+    """Whether the photo server has worked on all that it got."""
+    counts = [queue["statistics"] for queue in cloud.get("/api/queues").json]
+    return not any(count["active"] or count["waiting"] for count in counts)
+
+
+def photos(cloud, count):
+    for _ in range(count):
+        assert cloud.upload(picture(1024)).status == 201
+
+
+def film(cloud):
+    assert cloud.upload(os.urandom(4 * MIB), "film.mp4").status == 201
+
+
+def check_day(lab, operator, name):
+    """Nothing of a tenant was killed or ended; its dump is whole."""
+    (tenant,) = [one for one in usage.read(operator.inventory).tenants if one.name == name]
+    assert (tenant.oom_kills, tenant.restarts) == (0, 0)
+    assert not lab.inspect(f"silo-{name}-server-1")["State"]["OOMKilled"]
+    (dump,) = lab.shell(f"ls /srv/silo/tenants/{name}/backups/*.sql.gz").split()
+    assert lab.shell(f"zcat {dump} | grep -c '^COPY public'").strip() != "0"
+    return tenant
+
+
+def test_a_customers_first_day_ends_without_a_kill_in_what_was_promised(lab, operator, newcomer, customer):
+    name = newcomer("firstday", environment={"STAND_IN_COSTS": "real"}, server_burst="0")
+    operator.apply("--limit", name)
+    cloud = customer(name)
+    photos(cloud, 12)
+    assert cloud.post("/api/jobs", {"name": "backup-database"}).status == 204
+    photos(cloud, 12)
+    wait_for(lambda: at_rest(cloud), 900)
+    film(cloud)
+    wait_for(lambda: at_rest(cloud), 900)
+    assert check_day(lab, operator, name).memory_limit_bytes == 5 * 1024 * MIB // 2
+
+
+def test_photos_and_films_at_once_end_without_a_kill_by_what_is_lent(lab, operator, newcomer, customer):
+    name = newcomer("busyday", environment={"STAND_IN_COSTS": "real"})
+    operator.apply("--limit", name)
+    cloud = customer(name)
+
+    def lent():
+        photos(cloud, 4)
+        lab.run("systemctl", "start", "silo-accounting.service")
+        return lab.inspect(f"silo-{name}-server-1")["HostConfig"]["Memory"] == 1536 * MIB
+
+    wait_for(lent, 300)
+    assert cloud.post("/api/jobs", {"name": "backup-database"}).status == 204
+    for _ in range(4):
+        film(cloud)
+        photos(cloud, 6)
+    wait_for(lambda: at_rest(cloud), 900)
+    assert check_day(lab, operator, name).memory_burst_bytes == 512 * MIB
 
 
 def test_it_idles_imports_begins_anew_and_ends_as_the_real_one(lab, costly):

@@ -102,7 +102,11 @@ def test_a_server_that_is_well(operator, tmp_path):
 
 def test_nothing_is_changed_by_looking(lab, check):
     def state():
-        return lab.files(), lab.run("nft", "--stateless", "list", "ruleset"), lab.run("docker", "ps", "--quiet")
+        return (
+            lab.files(),
+            lab.run("nft", "--stateless", "--terse", "list", "ruleset"),
+            lab.run("docker", "ps", "--quiet"),
+        )
 
     before = state()
     assert check() == {}

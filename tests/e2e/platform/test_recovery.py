@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from silo.diagnostics import verify
+
 from ..cloud import Cloud, picture
 from ..operator import ROOT
 from ..waiting import seconds_until, wait_for
@@ -123,7 +125,7 @@ def visitors(lab, name):
         visitor.join()
 
 
-# First, as a reboot follows: Docker forgets by a restart that containers are well, and probes them minutes later.
+# First, as a reboot follows: Docker forgets by a restart that containers work, and probes them minutes later.
 @pytest.mark.fault(2)
 def test_a_daemon_that_is_killed_takes_no_container_with_it(lab, seen):
     before = lab.running()
@@ -137,6 +139,53 @@ def test_a_daemon_that_is_killed_takes_no_container_with_it(lab, seen):
     assert counted[0] > 10
     assert failures == []
     seen(f"{len(before)} containers as before; {counted[0]} looks at a cloud all answered; dockerd back in {took} s")
+
+
+def forgotten(lab, service):
+    """Whether the engine does not know yet that a service of maria's works."""
+    return lab.inspect(f"silo-maria-{service}-1")["State"]["Health"]["Status"] == "starting"
+
+
+@pytest.fixture
+def forget(lab):
+    """Has the engine forget that containers work; it probes them again in four minutes."""
+    ages = (
+        "docker inspect --format '{{.State.StartedAt}}' $(docker ps -q --filter label=ch.swissphoto.silo.tenant=maria)"
+    )
+
+    def old():
+        """Whether their start period is over, in which the engine probes them each moment."""
+        now, *started = lab.shell(f"date +%s; {ages} | xargs -n 1 date +%s --date").split()
+        return all(int(now) - int(begin) > 300 for begin in started)
+
+    wait_for(old, 330)
+    lab.run("systemctl", "restart", "docker")
+    wait_for(lambda: all(forgotten(lab, service) for service in SERVICES), 30)
+
+
+@pytest.mark.fault(2)
+def test_after_a_restart_of_the_daemon_list_and_verify_tell_the_truth_at_once(lab, operator, silo, forget):
+    tenants = {tenant["name"]: tenant["observed"] for tenant in silo.json("list")["tenants"]}
+    assert (tenants["hans"], tenants["maria"]) == ("running", "running")
+    assert [check for check in verify.verify(operator.inventory, ["maria"]) if not check.ok] == []
+    assert all(forgotten(lab, service) for service in SERVICES), "the engine has probed meanwhile, so nothing was seen"
+
+
+@pytest.mark.fault(2)
+def test_after_a_restart_of_the_daemon_a_change_waits_for_no_probe(lab, operator, forget):
+    before = lab.containers("maria")
+    operator.edit("maria", log_level="debug")
+    try:
+        operator.apply("--limit", "maria")
+        # The photo server needs the database, which the engine has not probed to this moment.
+        assert forgotten(lab, "database")
+        assert forgotten(lab, "cache")
+        after = lab.containers("maria")
+        assert {name for name in before if after[name] != before[name]} == {"silo-maria-server-1"}
+        assert Cloud(lab, "maria").works()
+    finally:
+        operator.edit("maria", log_level=None)
+        operator.apply("--limit", "maria")
 
 
 @pytest.mark.fault(1, 6, 7)

@@ -49,7 +49,8 @@ def memory(lab, container):
 def test_memory_is_what_the_control_groups_say(lab, stats):
     hans = stats()["hans"]
     used, limits = zip(*(memory(lab, f"silo-hans-{service}-1") for service in SERVICES), strict=True)
-    assert hans.memory_limit_bytes == sum(limits) == 2.5 * 1024 * MEBIBYTE
+    # A test that had it killed may have had something lent to it.
+    assert hans.memory_limit_bytes == sum(limits) == 2.5 * 1024 * MEBIBYTE + hans.memory_burst_bytes
     # The numbers are of two moments.
     assert hans.memory_bytes == pytest.approx(sum(used), rel=0.15)
 

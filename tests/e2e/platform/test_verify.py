@@ -35,7 +35,7 @@ rm /run/more.yaml
 PAGES = "nsenter --mount --target $(docker inspect --format '{{.State.Pid}}' silo-pages-pages-1)"
 SHARED = f"docker update --pids-limit 65 silo-pages-pages-1; {PAGES} mount -t tmpfs none /mnt"
 UNSHARED = f"docker update --pids-limit 64 silo-pages-pages-1; {PAGES} umount /mnt"
-UPDATE = "docker update --memory {} --memory-swap {} silo-maria-server-1"
+UPDATE = "docker update --memory {} --memory-swap {} silo-maria-database-1"
 
 
 def failed(checks):
@@ -51,7 +51,7 @@ def whole(operator):
 @pytest.fixture(scope="module")
 def broken(lab, operator, whole):
     """What was seen of a server on which somebody broke eight things; all of it holds again by now."""
-    memory = lab.inspect("silo-maria-server-1")["HostConfig"]["Memory"]
+    memory = lab.inspect("silo-maria-database-1")["HostConfig"]["Memory"]
     index = operator.settings("maria")["tenant_index"]
     limit, secret = lab.quota(index), "/srv/silo/tenants/hans/secrets/cache_password"
     try:
@@ -86,7 +86,7 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
         by_subject.setdefault(check.subject, set()).add(check.id)
     every = {"state", "user", "capabilities", "no_new_privileges", "seccomp", "seccomp_profile", "root_file_system"}
     every |= {"writable_paths", "memory", "swap", "processes", "image", "rights", "mounts", "secrets_hidden"}
-    every |= {"core_dumps", "memory_order", "isolation", "own_network", "default_route"}
+    every |= {"core_dumps", "memory_order", "open_files", "isolation", "own_network", "default_route"}
     for name in TENANTS:
         assert {f"{name}/{service}" for service in SERVICES} <= set(by_subject)
         for service in SERVICES:
@@ -94,6 +94,8 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
         assert by_subject[name] == {"data", "secret_files", "quota"}
         assert "setup_closed" in by_subject[f"{name}/server"]
     assert {"firewall", "nas", "tenants", "published_ports", "open_ports", "ssh", "live_restore"} <= by_subject["silo1"]
+    edge = {"connection_limits", "connection_table", "root_ports", "header_limit", "requests", "status_codes"}
+    assert edge <= by_subject["silo1"]
     every -= {"mounts", "seccomp_profile", "secrets_hidden", "default_route"}
     for name in ("machine learning", "pages"):
         assert by_subject[name] == every
@@ -116,7 +118,7 @@ def test_no_secret_is_told(operator, whole):
 
 def test_nothing_is_changed_by_looking(lab, operator):
     def state():
-        return lab.files(), lab.run("nft", "--stateless", "list", "ruleset"), lab.containers(*TENANTS)
+        return lab.files(), lab.run("nft", "--stateless", "--terse", "list", "ruleset"), lab.containers(*TENANTS)
 
     before = state()
     assert failed(verify.verify(operator.inventory, ["hans"])) == {}
@@ -125,6 +127,7 @@ def test_nothing_is_changed_by_looking(lab, operator):
 
 def test_a_firewall_that_is_gone(broken):
     assert "its table inet silo_firewall is not loaded" in broken["firewall", "silo1"]
+    assert {("connection_limits", "silo1"), ("connection_table", "silo1"), ("root_ports", "silo1")} <= set(broken)
     for name in TENANTS:
         for service in SERVICES:
             assert ":22 (this server at im-" in broken["isolation", f"{name}/{service}"]
@@ -135,7 +138,7 @@ def test_a_secret_that_others_can_read(broken):
 
 
 def test_a_limit_that_was_changed_by_hand(broken):
-    assert ("memory", "maria/server") in broken
+    assert ("memory", "maria/database") in broken
 
 
 def test_a_quota_that_was_lifted(broken):

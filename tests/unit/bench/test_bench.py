@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ import yaml
 from silo.tenant import services
 from silo.tenants import TenantService
 from tests.bench import __main__ as command
-from tests.bench import adding, counting, learning, living, many, place, routing, stubs, table
+from tests.bench import adding, born, by_hand, counting, learning, living, many, place, routing, stubs, table
 from tests.bench.line import BenchError, Line, fastest, interleaved
 
 ROOT = Path(__file__).parents[3]
@@ -175,9 +176,121 @@ def test_the_interval_is_that_of_the_projects_own_stack():
     assert intervals == {f"{living.interval():.0f}s"}
 
 
+class Server:
+    """A place that writes down what is run on it, and takes one second for each script."""
+
+    def __init__(self):
+        self.lab, self.ran = LAB, []
+
+    def shell(self, script, *arguments):
+        self.ran.append((script, *arguments))
+        return ""
+
+    def timed(self, script, *arguments):
+        self.ran.append((script, *arguments))
+        return 1.0
+
+
+def test_what_a_person_writes_is_of_the_official_images_and_nothing_of_ours():
+    text = by_hand.FILE.read_text()
+    made = yaml.safe_load(text)["services"]
+    assert set(made) == {"immich-server", "redis", "database"}
+    assert "silo" not in text
+    assert made["immich-server"]["healthcheck"]["test"] == ["CMD", "immich-healthcheck"]
+    project = services.project()["services"]
+    starts = {one["healthcheck"]["start_interval"] for one in (*made.values(), *project.values())}
+    assert starts == {"200ms"}, "else one of them waits longer for the same health"
+
+
+def test_each_stack_by_hand_has_fresh_data_and_every_variable_with_a_password_of_its_own():
+    server = Server()
+    by_hand.ByHand(server).make("one", "two")
+    removed, made, removed_too, made_too = server.ran
+    assert removed == (by_hand.REMOVE, "one")
+    assert removed_too == (by_hand.REMOVE, "two")
+    values = [dict(line.split("=", 1) for line in run[2].splitlines()) for run in (made, made_too)]
+    assert set(services.VARIABLE.findall(by_hand.FILE.read_text())) == set(values[0])
+    assert values[0]["SERVER_IMAGE"] == LAB["images"]["immich_server"]
+    assert values[0].pop("DB_PASSWORD") != values[1].pop("DB_PASSWORD")
+    assert values[0] == values[1]
+
+
+def test_the_scripts_by_hand_do_what_they_say(tmp_path, monkeypatch):
+    """On this machine, with a Compose that says where and how it was called."""
+    (tmp_path / "bin").mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$PWD $*" >>{tmp_path}/called; echo 1\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:/usr/bin:/bin")
+
+    def run(script, *arguments):
+        command = ["bash", "-euc", script.replace(by_hand.HOME, str(tmp_path / "home")), "bash", *arguments]
+        subprocess.run(command, check=True, timeout=60)
+
+    run(by_hand.MAKE, "services: {}", "A=1\n", "one")
+    assert (tmp_path / "home" / "one" / "compose.yaml").read_text() == "services: {}"
+    assert (tmp_path / "home" / "one" / ".env").read_text() == "A=1\n"
+    run(by_hand.UP, "one")
+    run(by_hand.LOOP, "2", "one")
+    run(by_hand.REST, "one")
+    run(by_hand.PLACES, "one", by_hand.STATE)
+    run(by_hand.REMOVE, "one", "none")
+    assert not (tmp_path / "home" / "one").exists()
+    called = (tmp_path / "called").read_text().replace(f"{tmp_path}/home/one ", "").splitlines()
+    up = "compose up --detach --wait"
+    psql = f"compose exec -T database psql -U postgres -d immich -XAtc {by_hand.STATE}"
+    assert called == [up, up, "compose stop", up, psql, "compose down --timeout 60"]
+
+
+def test_lines_1_measure_both_sides_in_each_round(monkeypatch):
+    server = Server()
+    run = place.Run(8.0, "")
+    server.inventory = lambda *_given: Path("inventory")
+    server.bury = server.clean = lambda *_given: None
+    server.silo = server.ansible = lambda *_given: run
+    found = {line.number: line for line in adding.one(server, 2)}
+    assert {number: (one.value, one.base, one.aim) for number, one in found.items()} == {
+        "1": (8.0, 1.0, 1.25),
+        "1b": (8.0, 1.0, 1.0),
+        "1c": (8.0, 2.0, 0.4),
+        "1d": (8.0, 2.0, 0.4),
+    }
+    assert {len(one.ours) for one in found.values()} == {2}
+
+
+@pytest.mark.parametrize(
+    ("counts", "busy"), [({"active": 0, "waiting": 0}, False), ({"active": 1, "waiting": 0}, True)]
+)
+def test_a_first_day_lasts_until_the_last_photo_is_worked_on(counts, busy):
+    answer = SimpleNamespace(json={"thumbnailGeneration": {"jobCounts": counts}})
+    assert born._busy(SimpleNamespace(get=lambda _path: answer)) is busy
+
+
+def test_a_first_day_on_which_uploads_are_refused_is_no_measurement(monkeypatch):
+    monkeypatch.setattr(born, "picture", lambda _pixels: b"")
+    refused = SimpleNamespace(status=507)
+    cloud = SimpleNamespace(
+        host="day0", login=lambda *_given: SimpleNamespace(status=201), upload=lambda *_given: refused
+    )
+    with pytest.raises(BenchError, match="day0 answers an upload with 507; it must be 201"):
+        born._upload(cloud, "day0@example.ch", "x")
+
+
+def test_the_lab_has_stand_ins_that_cost_what_the_official_images_do(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        place.subprocess, "run", lambda _command, **how: made.append(how) or SimpleNamespace(returncode=0)
+    )
+    monkeypatch.delenv("IMAGES", raising=False)
+    place.remove_lab()
+    monkeypatch.setenv("IMAGES", "official")
+    place.remove_lab()
+    assert [how["env"]["IMAGES"] for how in made] == ["costly", "official"]
+
+
 def test_each_line_of_the_issue_is_measured_once():
-    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 17)]
-    every = [adding, living, counting, learning, many, routing]
+    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 19)]
+    every = [adding, living, born, counting, learning, many, routing]
     assert sorted(itertools.chain(*(module.NUMBERS for module in every))) == sorted(command.NUMBERS)
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Usage
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lent
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import held
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector as usage_collector
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history
@@ -16,7 +18,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition i
 from prometheus_client.parser import text_string_to_metric_families
 
 from silo_accounting import __main__ as program
-from silo_accounting import collector, exposition
+from silo_accounting import collector, exposition, memory
 from silo_accounting.settings import SettingsError, load
 
 STARTED = "process_start_time_seconds 1.79e+09\n"
@@ -165,7 +167,9 @@ def test_metrics_without_their_beginning_are_refused():
 
 def test_prometheus_reads_every_number_under_a_known_name(host):
     found = collector.collect(host.settings())
-    text = exposition.text(found, {"hans": dict.fromkeys(COUNTERS, 3_000_000), "": dict.fromkeys(COUNTERS, 9)}, 0.5)
+    text = exposition.text(
+        found, {"hans": dict.fromkeys(COUNTERS, 3_000_000), "": dict.fromkeys(COUNTERS, 9)}, 0.5, memory.Step(7)
+    )
     samples = {}
     for family in text_string_to_metric_families(text):
         assert METRICS[family.name + ("_total" if family.type == "counter" else "")].kind == family.type
@@ -232,3 +236,41 @@ def test_the_unit_reads_with_few_rights(render):
     for word in ("NoNewPrivileges=true", "MemoryMax=", "RestrictNamespaces=true", "CapabilityBoundingSet=CAP_"):
         assert word in text
     assert "OnUnitInactiveSec=1min" in render("accounting", "silo-accounting.timer.j2")
+
+
+class Lender:
+    """Lends nothing; `outcome` is what a step brings, or how it fails."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def settle(self):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step"),
+    [
+        (Lent(pool=7), memory.Step(7)),
+        (Lent(pool=7, problem="no such container"), memory.Step(7, ("no such container",))),
+        (StackError("memory.json cannot be read"), memory.Step(problems=("memory.json cannot be read",))),
+    ],
+)
+def test_each_run_lends_once(host, tmp_path, outcome, step):
+    (tmp_path / "memory.json").touch()
+    assert memory.lend(host.settings(), Lender(outcome), tmp_path / "lock") == step
+
+
+def test_an_apply_lends_itself_and_is_not_waited_for(host, tmp_path):
+    (tmp_path / "memory.json").touch()
+    with held(tmp_path / "lock", 0):
+        assert memory.lend(host.settings(), Lender(AssertionError()), tmp_path / "lock") == memory.Step()
+
+
+@pytest.mark.parametrize("server", [True, False])
+def test_a_host_without_a_policy_or_tenants_lends_nothing(host, tmp_path, server):
+    settings = host.settings() if server else host.settings(server=None)
+    assert memory.lend(settings, Lender(AssertionError()), tmp_path / "lock") == memory.Step()
+    assert not (tmp_path / "lock").exists()

@@ -1,15 +1,18 @@
 """Who lost something at the machine learning is found, told once it is back, and not told for ever."""
 
 import hashlib
-import subprocess
+import time
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.metrics import MetricsError
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 from silo_catch_up import __main__ as program
+from silo_catch_up import photo_server
 from silo_catch_up.memory import LAST_SECONDS, Backlog, Memory
 from silo_catch_up.photo_server import QUEUES, PhotoServer
+from tests.unit.hostile_servers import HOSTILE, serving
 
 URL = "http://10.82.0.2:3003"
 LINE = 'traefik_router_requests_total{{code="{}",method="POST",router="tenant-{}{}@file",service="x@file"}} {}\n'
@@ -202,7 +205,7 @@ class Tenant:
     def feed(self, command, text):
         value = dict(part.split("=", 1) for part in command if "=" in part and part[0].islower())
         self.done.append(("grant" if "INSERT" in text else "forget", value["digest"]))
-        return subprocess.CompletedProcess(command, self.code, f"{self.count}\n", "no such table")
+        return Completed(self.code, f"{self.count}\n", "no such table")
 
     def put(self, _address, queue, key):
         self.done.append((queue, hashlib.sha256(key.encode()).hexdigest()))
@@ -242,3 +245,47 @@ def test_without_an_admin_nothing_is_started():
 def test_a_database_that_refuses_is_told():
     with pytest.raises(StackError, match=r"silo-hans-database-1 ends with code 1: no such table"):
         Tenant(code=1).catch_up()
+
+
+def test_each_tenant_is_kept_before_the_next_and_one_that_cuts_a_run_off_is_not_first_again(server):
+    server.counts |= {("hans", 502): 1, ("maria", 502): 1}
+    whole = server.catch_up
+
+    def cut_off(name, address):
+        server.told.append(name)
+        raise KeyboardInterrupt
+
+    server.catch_up = cut_off
+    with pytest.raises(KeyboardInterrupt):
+        server.look()
+    assert server.told == ["hans"]
+    server.catch_up = whole
+    # The others have their turn before the one at which the run was cut off.
+    assert server.look() == ["maria"]
+    assert server.look(120) == ["hans"]
+
+
+def test_what_was_done_before_a_run_is_cut_off_is_not_done_again(server):
+    server.counts |= {("hans", 502): 1, ("maria", 502): 1}
+    whole = server.catch_up
+
+    def cut_off(name, address):
+        if name == "maria":
+            raise KeyboardInterrupt
+        return whole(name, address)
+
+    server.catch_up = cut_off
+    with pytest.raises(KeyboardInterrupt):
+        server.look()
+    assert not Memory.read(server.root / "known.json").backlogs["hans"].missed
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_photo_server_that_does_not_come_to_an_end_is_told_in_time(name, monkeypatch):
+    monkeypatch.setattr(photo_server, "SECONDS", 0.5)
+    with serving(HOSTILE[name]) as (port, _asked):
+        monkeypatch.setattr(photo_server, "PORT", port)
+        begin = time.monotonic()
+        with pytest.raises(StackError, match="its photo server does not answer: "):
+            photo_server._put("127.0.0.1", "ocr", "key")
+        assert time.monotonic() - begin < 5

@@ -47,7 +47,8 @@ def test_each_is_bounded(services):
         assert service["mem_limit"] == service["memswap_limit"], name
         assert 0 < service["pids_limit"] <= 1024, name
         assert service["ulimits"]["core"] == 0, name
-        assert service["ulimits"]["nofile"] == 16384, name
+        # A request of a customer takes two connections of the proxy.
+        assert service["ulimits"]["nofile"] == (65536 if name == "traefik" else 16384), name
         assert service["logging"] == {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}}, name
         assert service["restart"] == "unless-stopped", name
 
@@ -67,6 +68,8 @@ def test_what_is_verified_of_the_shared_is_what_their_files_have(services):
         assert item["writable"] == [*own, *in_memory], item["name"]
         assert item["uid"].endswith(f"| default({service['user'].split(':')[0]}) }}}}"), item["name"]
         assert (item["processes"], item["memory_order"]) == (service["pids_limit"], service["oom_score_adj"])
+        is_policy = item["open_files"] == "{{ traefik_open_files }}"
+        assert is_policy or item["open_files"] == service["ulimits"]["nofile"], item["name"]
         assert bool(item["port"]) == ("network_mode" not in service), item["name"]
 
 

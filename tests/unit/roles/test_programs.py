@@ -1,6 +1,7 @@
 """The programs of the server: what each role packs is all that its program needs, on a server's bare Python."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -36,3 +37,10 @@ def test_the_role_brings_all_that_the_program_needs(role, tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert says in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("role", "unit"), [("access", "silo-access"), ("catch_up", "silo-catch-up")])
+def test_a_program_reaches_the_tenants_and_no_nas(render, role, unit):
+    text = render(role, f"{unit}.service.j2", **{f"{role}_networks": ["10.83.0.0/16"]})
+    reached = ["IPAddressDeny=any", "IPAddressAllow=127.0.0.0/8 10.83.0.0/16"]
+    assert re.findall(r"^IPAddress.*$", text, re.MULTILINE) == reached

@@ -1,10 +1,10 @@
 """The program that starts what should run: who is started, who is not, what is said, and how often."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 
 import silo_recovery as recovery
 from silo.tenant.services import compose_file
@@ -51,14 +51,14 @@ class Server:
     def run(self, command, environment):
         self.done.append(" ".join(command))
         if command[0] == "systemd-escape":
-            return subprocess.CompletedProcess(command, 0, "nas.mount\n", "")
+            return Completed(0, "nas.mount\n", "")
         code, text = self.fail.get(command[0], (0, ""))
         if command[0] == "systemctl" and not code:
             self.mount()
-        return subprocess.CompletedProcess(command, code, "", text)
+        return Completed(code, "", text)
 
     def ask(self, command, environment):
-        return subprocess.CompletedProcess(command, 0, "", self.says)
+        return Completed(0, "", self.says)
 
     def main(self):
         tools = recovery.RecoveryTools(self.containers, self.look, self.mounted, self.run, self.run, self.ask)
@@ -148,7 +148,7 @@ def test_a_mount_that_takes_too_long_is_told(server, capsys):
     server.add("hans")
     server.mounts.write_text("")
     tools = recovery.RecoveryTools(server.containers, server.look, server.mounted, run, server.run, server.ask)
-    report = recovery.recover(server.tenants, server.nas / ".silo-nas", tools)
+    report = recovery.recover(server.tenants, server.nas / ".silo-nas", tools, recovery.Turns(server.root / "turns"))
     assert report.started == ()
     assert "'sleep 60' did not end within 0.2 s" in report.problems[0]
 
@@ -212,3 +212,36 @@ def test_the_units_name_what_the_role_installs(render):
     command = "/usr/bin/python3 /usr/local/lib/silo/recovery.pyz"
     assert f"ExecStart={command} /srv/silo/tenants /instances/.silo-nas /run/silo-recovery/said \\\n" in service
     assert "OnBootSec=15s\nOnUnitInactiveSec=30s\n" in timer
+
+
+def test_one_at_which_a_run_is_cut_off_waits_behind_the_others(server, monkeypatch):
+    monkeypatch.setattr(recovery.os, "cpu_count", lambda: 1)
+    for name in ("anna", "bert", "carl"):
+        server.add(name)
+    anna, bert, _carl = recovery.wanted(server.tenants)
+    # A run that is cut off at bert has begun with these.
+    turns = recovery.Turns(server.root / "said.turns")
+    turns.begin(anna)
+    turns.begin(bert)
+    server.main()
+    assert server.started() == ["carl", "anna", "bert"]
+    server.done.clear()
+    server.main()
+    assert server.started() == ["carl", "anna", "bert"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"hans": "x"}', "[" * 100_000])
+def test_turns_that_cannot_be_read_are_none(server, text):
+    server.add("hans")
+    (server.root / "said.turns").write_text(text)
+    server.main()
+    assert server.started() == ["hans"]
+
+
+def test_problems_come_in_an_order_that_stays(server, capsys):
+    for name in ("hans", "maria", "anna"):
+        server.add(name)
+        (server.nas / name / "uploads").rmdir()
+    for _run in range(3):
+        server.main()
+    assert capsys.readouterr().out.count("<4>anna: ") == 1

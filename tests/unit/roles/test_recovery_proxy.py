@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 
 from silo_proxy import Proxy, care
 
@@ -41,7 +41,7 @@ class Traefik:
     def run(self, command, _environment):
         self.done.append(command[1])
         out = {"logs": "\n".join(self.log), "inspect": self.started, "restart": ""}[command[1]]
-        return subprocess.CompletedProcess(command, 0, out, "")
+        return Completed(0, out, "")
 
     def care(self):
         return care(Proxy("traefik", self.routes, self.store, self.run, self.read))
@@ -148,3 +148,62 @@ def test_what_cannot_be_done_is_told(traefik):
     traefik.store.with_name(".acme.json.kept.tmp").mkdir()
     (told,) = traefik.care()
     assert told.startswith("Traefik's files cannot be examined: ")
+
+
+SECRET = json.dumps({"password": "root's own"})
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large", "of root", "hard link"])
+def test_nothing_but_a_file_of_traefiks_own_is_read(traefik, tmp_path, monkeypatch, kind):
+    secret = tmp_path / "secret.json"
+    secret.write_text(SECRET)
+    os.chown(traefik.store.parent, 4711, 4711)
+    if kind == "link":
+        traefik.store.symlink_to(secret)
+    elif kind == "pipe":
+        os.mkfifo(traefik.store)
+    elif kind == "folder":
+        traefik.store.mkdir()
+    elif kind == "large":
+        traefik.store.touch()
+        os.truncate(traefik.store, 10**12)
+    elif kind == "of root":
+        traefik.store.write_text(SECRET)
+    else:
+        traefik.store.hardlink_to(secret)
+    if kind != "of root" and kind != "hard link":
+        os.chown(traefik.store, 4711, 4711, follow_symlinks=False)
+    (told,) = traefik.care()
+    assert told.startswith("Traefik's files cannot be examined: ")
+    assert "own" not in told.replace("owner", "")
+    assert not traefik.store.with_name("acme.json.kept").exists()
+
+
+def test_a_copy_that_is_a_link_changes_nothing_at_its_end(traefik, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("other")
+    os.utime(other, (1, 1))
+    traefik.store.write_text(WHOLE)
+    traefik.store.with_name("acme.json.kept").symlink_to(other)
+    assert traefik.care() == ()
+    assert (other.read_text(), other.stat().st_mtime) == ("other", 1)
+    kept = traefik.store.with_name("acme.json.kept")
+    assert (kept.is_symlink(), kept.read_text()) == (False, WHOLE)
+
+
+def test_certificates_that_are_nested_without_end_are_damaged(traefik):
+    traefik.store.write_text(WHOLE)
+    traefik.care()
+    traefik.store.write_text('{"a":' * 100_000)
+    (told,) = traefik.care()
+    assert told.endswith("the last good copy was restored")
+
+
+def test_what_traefik_says_is_told_in_one_line_without_control_characters(traefik):
+    traefik.write("tenant-bad.yml", "{")
+    error = '"/etc/traefik/routes/tenant-bad.yml: \x1b[2Jyaml' + "x" * 5000 + '"'
+    traefik.log = [f"1970-01-01T00:16:40.9Z ERR x error={error}"]
+    traefik.read = lambda _seconds=0.0: traefik.log.clear()
+    (told,) = traefik.care()
+    assert told.isprintable()
+    assert len(told) < 1000

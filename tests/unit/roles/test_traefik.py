@@ -2,10 +2,12 @@
 
 import pytest
 import yaml
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_info
 
+from silo.billing.service import MOST_AT_ONCE
 from silo.billing.stripe.events import PATH
-from silo.billing.webhook_server import LARGEST_BYTES
+from tests import templates
 
 MODES = ["acme", "wildcard"]
 VARIABLES = {
@@ -96,7 +98,7 @@ def test_a_photo_server_that_starts_has_a_page_and_an_answer_in_every_language(r
         for suffix, path in (("", "/"), ("-api", "/api")):
             errors = middlewares[f"pages-starting-{language}{suffix}"]["errors"]
             assert errors["query"] == f"/starting/{language}{path}"
-            assert errors["statusRewrites"] == dict.fromkeys(errors["status"], 503)
+            assert {status: errors["statusRewrites"][status] for status in ("502", "504")} == {"502": 503, "504": 503}
 
 
 @pytest.mark.parametrize(("name", "burst"), [("login", 10), ("link", 100)])
@@ -104,6 +106,57 @@ def test_a_source_is_who_is_connected_and_of_ipv6_a_whole_line(rendered, name, b
     limit = rendered("_base.yml.j2")["http"]["middlewares"][f"{name}-rate"]["rateLimit"]
     assert limit["sourceCriterion"] == {"ipStrategy": {"ipv6Subnet": 64}}
     assert (limit["average"], limit["period"], limit["burst"]) == (1, "60s", burst)
+
+
+def ranges(statuses):
+    return {code for one in statuses for code in range(int(one.split("-")[0]), int(one.split("-")[-1]) + 1)}
+
+
+# What photo servers answer with, and Traefik itself.
+KEPT = {200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 409, 410, 411, 412}
+KEPT |= {413, 415, 416, 422, 426, 429, 431, 499, 500, 501, 502, 503, 504, 507}
+
+
+def test_a_status_that_no_client_understands_is_no_number_of_its_own(rendered):
+    middlewares = rendered("_base.yml.j2")["http"]["middlewares"]
+    for name in ("statuses", *(f"pages-starting-{language}{api}" for language in ("de", "en") for api in ("", "-api"))):
+        errors = middlewares[name]["errors"]
+        assert set(range(200, 1000)) - ranges(errors["status"]) == KEPT - ({502, 504} if name != "statuses" else set())
+        assert set(errors["statusRewrites"]) == set(errors["status"])
+        assert set(errors["statusRewrites"].values()) <= {502, 503}
+    # As many numbers as the accounting keeps of each tenant.
+    assert len(KEPT) < metrics.CODES
+
+
+def test_requests_under_way_are_bounded_by_source_and_in_all(rendered):
+    http = rendered("_base.yml.j2")["http"]
+    limits = http["middlewares"]
+    assert limits["requests"]["chain"]["middlewares"] == ["requests-of-source", "requests-uncounted", "requests-of-all"]
+    source, everybody = (limits[f"requests-of-{whom}"]["inFlightReq"] for whom in ("source", "all"))
+    assert source == {"amount": 400, "sourceCriterion": {"ipStrategy": {"ipv6Subnet": 64}}}
+    # A client cannot choose for whom it counts: what it says is removed first.
+    header = everybody["sourceCriterion"]["requestHeaderName"]
+    assert limits["requests-uncounted"]["headers"]["customRequestHeaders"] == {header: ""}
+    assert source["amount"] < everybody["amount"] == 1000
+    assert "requests" in http["routers"]["unknown"]["middlewares"]
+
+
+@pytest.mark.parametrize("entry_point", ["web", "websecure", "machinelearning", "local"])
+def test_a_header_has_an_end(static, entry_point):
+    assert static()["entryPoints"][entry_point]["http"]["maxHeaderBytes"] == 16384
+
+
+def test_one_connection_is_not_many(static):
+    assert static()["entryPoints"]["websecure"]["http2"] == {"maxConcurrentStreams": 100}
+
+
+def test_connections_and_memory_have_a_margin(rendered):
+    defaults = yaml.safe_load((templates.ROLES / "host" / "defaults" / "main.yml").read_text())
+    service = rendered("compose.yaml.j2")["services"]["traefik"]
+    assert service["ulimits"]["nofile"] >= 4 * defaults["host_firewall_connections"]
+    assert int(service["environment"]["GOMEMLIMIT"]) == 384 * 1024**2
+    # A connection whose header is not complete costs 80 KiB.
+    assert defaults["host_firewall_connections"] * 80 * 1024 < int(service["environment"]["GOMEMLIMIT"])
 
 
 @pytest.mark.parametrize("entry_point", ["web", "websecure", "machinelearning"])
@@ -151,9 +204,14 @@ def test_of_billing_only_the_webhook_is_on_the_internet(rendered, mode, tls):
     assert http["services"]["billing"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:8085"}]
 
 
-def test_what_is_too_large_for_the_intake_does_not_reach_it(rendered):
+def test_an_event_is_in_no_buffer_and_one_source_holds_few(rendered):
+    """The intake bounds the body itself, which its own tests show."""
     http = rendered("_billing.yml.j2", **BILLING)["http"]
-    assert http["middlewares"]["billing-size"]["buffering"]["maxRequestBodyBytes"] == LARGEST_BYTES
+    assert {kind for one in http["middlewares"].values() for kind in one} == {"rateLimit", "inFlightReq"}
+    limit = http["middlewares"]["billing-requests"]["inFlightReq"]
+    assert limit["sourceCriterion"] == {"ipStrategy": {"ipv6Subnet": 64}}
+    # Several sources have room in what the intake takes at once.
+    assert limit["amount"] * 4 <= MOST_AT_ONCE
     assert set(http["routers"]["billing"]["middlewares"]) == set(http["middlewares"])
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import ssl
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 import stripe
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import Route
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import ENDED, Invoice, Subscription
@@ -15,11 +19,81 @@ from silo.billing.model import ENDED, Invoice, Subscription
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = 20
 RETRIES = 2
+# A page of a hundred subscriptions has some hundred kilobytes.
+LARGEST = 32 * 1024**2
 PAGE = 100
+# Stripe's own limits: of an id and an address, and of a link.
+LONGEST_TEXT, LONGEST_LINK = 512, 2000
 # As long as Stripe keeps events.
 EVENT_DAYS = 30
 
 Object = Mapping[str, t.Any]
+
+
+class BoundedClient(stripe.HTTPClient):
+    """How the library asks: each request has a time as a whole, and its answer a size."""
+
+    name = "silo"
+
+    def __init__(self) -> None:
+        """Trust the authorities that the library knows."""
+        super().__init__()
+        self._route = Route(tls=ssl.create_default_context(cafile=stripe.ca_bundle_path), proxies=True)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: t.Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """Return body, status and headers; raises the library's APIConnectionError."""
+        body = post_data.encode() if isinstance(post_data, str) else post_data
+        try:
+            answer = http_client.ask(
+                url,
+                method=method.upper(),
+                body=body,
+                headers=headers or {},
+                seconds=TIMEOUT_SECONDS,
+                largest=LARGEST,
+                route=self._route,
+            )
+        except http_client.HttpError as error:
+            is_certificate = isinstance(error.__cause__, ssl.SSLError)
+            raise _unanswered(str(error), should_retry=not is_certificate) from error
+        if not answer.whole:
+            raise _unanswered(f"the answer has more than {LARGEST} bytes", should_retry=False)
+        return answer.text, answer.status, CaseInsensitiveHeaders(answer.headers)
+
+    def close(self) -> None:
+        """Do nothing: each request closes its connection."""
+
+
+def _unanswered(reason: str, *, should_retry: bool) -> stripe.APIConnectionError:
+    return stripe.APIConnectionError(reason, should_retry=should_retry)  # type: ignore[no-untyped-call]
+
+
+class CaseInsensitiveHeaders(dict[str, str]):
+    """Headers by names in whatever letters, as the library looks for them."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """Take headers whose names have small letters."""
+        super().__init__(headers)
+
+    def __getitem__(self, name: str) -> str:
+        """Return a header."""
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a header."""
+        return super().__contains__(name.lower() if isinstance(name, str) else name)
+
+    def get(self, name: str, default: t.Any = None) -> t.Any:
+        """Return a header, or `default`."""
+        return super().get(name.lower(), default)
 
 
 def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> stripe.StripeClient:
@@ -28,7 +102,7 @@ def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> s
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": api} if api else {},
-        http_client=http or stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        http_client=http or BoundedClient(),
         max_network_retries=RETRIES,
     )
 
@@ -101,18 +175,18 @@ def _subscription(found: Object) -> Subscription:
     customer = found["customer"]
     known: Object = customer if isinstance(customer, dict) else {"id": customer}
     metadata = found.get("metadata") or {}
-    status = str(found["status"])
+    status = _text(found["status"])
     # Where it never began, only the day of the cancellation is known.
     ended = _time(found.get("ended_at") or found.get("canceled_at"))
     return Subscription(
-        id=str(found["id"]),
-        customer=str(known["id"]),
+        id=_text(found["id"]),
+        customer=_text(known["id"]),
         status=status,
-        prices=tuple(str(item["price"]["id"]) for item in found["items"]["data"]),
+        prices=tuple(_text(item["price"]["id"]) for item in found["items"]["data"]),
         created=_sure(found["created"]),
-        name=str(metadata.get("tenant") or "").strip(),
-        language=str(metadata.get("language") or "").strip(),
-        email=str(known.get("email") or ""),
+        name=_text(metadata.get("tenant")),
+        language=_text(metadata.get("language")),
+        email=_text(known.get("email")),
         ended=ended if status in ENDED else None,
         ends=_ends(found),
     )
@@ -132,13 +206,13 @@ def _invoice(found: Object) -> Invoice:
     moved = found.get("status_transitions") or {}
     by_post = found.get("collection_method") == "send_invoice"
     return Invoice(
-        id=str(found["id"]),
-        status=str(found["status"]),
+        id=_text(found["id"]),
+        status=_text(found["status"]),
         attempted=bool(found.get("attempted")),
         created=_sure(found["created"]),
         finalized=_time(moved.get("finalized_at")),
         due=_time(found.get("due_date")) if by_post else None,
-        link=str(found.get("hosted_invoice_url") or ""),
+        link=_text(found.get("hosted_invoice_url"), LONGEST_LINK),
     )
 
 
@@ -146,7 +220,12 @@ def _of(invoice: Object) -> str:
     """Return of which subscription an invoice is, empty for none."""
     details = (invoice.get("parent") or {}).get("subscription_details") or {}
     found = details.get("subscription")
-    return str(found["id"] if isinstance(found, dict) else found or "")
+    return _text(found["id"] if isinstance(found, dict) else found)
+
+
+def _text(value: t.Any, limit: int = LONGEST_TEXT) -> str:
+    """Return a text of Stripe's or of a customer's on one line, empty for none."""
+    return printable(str(value or "").strip(), limit)
 
 
 def _time(seconds: t.Any) -> datetime.datetime | None:

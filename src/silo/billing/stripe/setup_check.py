@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import http.client
 import ssl
 import typing as t
-import urllib.parse
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 import stripe
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import Route
 
 from silo.billing.stripe.client import API_VERSION, failures
 from silo.billing.stripe.credentials import CredentialError
@@ -249,22 +249,16 @@ def _one_endpoint(one: Object, setup: Setup, where: str) -> Iterator[Finding]:
 
 def way(url: str, ca_file: str = "") -> Finding:
     """Return whether who posts to `url` comes to the intake; `ca_file` is trusted beside the system's authorities."""
-    place = urllib.parse.urlsplit(url)
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(ca_file)
     try:
-        with contextlib.closing(
-            http.client.HTTPSConnection(str(place.hostname), place.port, timeout=SECONDS, context=context)
-        ) as connection:
-            connection.request("POST", place.path, b"{}")
-            answer = connection.getresponse()
-            text = answer.read(1000).decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
+        answer = http_client.ask(url, method="POST", body=b"{}", seconds=SECONDS, route=Route(tls=context))
+    except http_client.HttpError as error:
         fix = "The name is to lead to the server of billing_server, and its ports are to be open; 'silo check' looks"
         return Finding("intake", url, "wrong", f"it does not answer: {error}", fix)
     # It refuses what is not signed; who else would say so.
-    if answer.status == 400 and "Stripe-Signature" in text:
+    if answer.status == 400 and "Stripe-Signature" in answer.text:
         return Finding("intake", url, "ok", "it answers, and refuses what is not signed")
     fix = "billing_enabled is to be true, site.yml writes the route, and controller.yml starts the intake"
     return Finding("intake", url, "wrong", f"it is not the intake that answers ({answer.status})", fix)

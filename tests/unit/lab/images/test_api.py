@@ -100,7 +100,7 @@ class Cloud:
                 for method, path, body, token in calls:
                     headers = {"Authorization": f"Bearer {token}"} if token else {}
                     async with client.request(method, f"/api{path}", json=body, headers=headers) as answer:
-                        answers.append((answer.status, await answer.json()))
+                        answers.append((answer.status, None if answer.status == 204 else await answer.json()))
             return answers
 
         return asyncio.run(run())
@@ -216,6 +216,16 @@ def test_only_active_jobs_are_a_reason_not_to_start(cloud):
 def test_a_queue_that_does_not_exist_is_another_400_than_a_busy_one(cloud):
     status, answer = cloud.call("PUT", "/jobs/smart", {"command": "start"}, cloud.log_in())
     assert (status, answer["message"]) == (400, "Validation failed")
+
+
+def test_a_dump_is_a_job_of_the_admin(cloud):
+    token = cloud.log_in()
+    assert cloud.call("POST", "/jobs", {"name": "backup-database"}, token) == (204, None)
+    assert cloud.queues["backupDatabase"].waiting == 1
+    assert cloud.call("POST", "/jobs", {"name": "user-cleanup"}, token) == (204, None)
+    status, answer = cloud.call("POST", "/jobs", {"name": "backup"}, token)
+    assert (status, answer["message"]) == (400, "Validation failed")
+    assert cloud.call("POST", "/jobs", {"name": "backup-database"})[0] == 401
 
 
 def test_what_a_queue_takes_is_what_the_real_one_takes(cloud):

@@ -19,6 +19,7 @@ def test_a_partial_file_lies_over_the_defaults(tmp_path):
     assert config.from_file
     assert config.concurrency("smartSearch") == 1
     assert config.concurrency("thumbnailGeneration") == 3
+    assert config.concurrency("backupDatabase") == 1
     assert unknown == []
 
 

@@ -48,6 +48,19 @@ def test_one_job_at_a_time_fits_into_a_gigabyte_and_three_do_not(at_work):
     assert server.level() == REAL.memory.idle
 
 
+def test_a_photo_and_a_dump_fit_into_a_gigabyte_and_a_film_beside_them_does_not(at_work):
+    server = at_work()
+    with server.job(), server.upload(), server.dump():
+        assert server.level() < 1024
+        with server.video():
+            assert 1024 < server.level() < 1536
+    with server.video(), server.upload():
+        assert server.level() < 1024
+    assert server.level() == REAL.memory.idle
+    with server.importing(), server.video():
+        assert server.level() > 1024
+
+
 def test_an_allocator_that_keeps_what_is_freed_does_not_stay_in_a_gigabyte(at_work):
     server = at_work(purges=False)
     highest = 0
@@ -59,7 +72,7 @@ def test_an_allocator_that_keeps_what_is_freed_does_not_stay_in_a_gigabyte(at_wo
 
 def test_without_costs_it_has_what_it_needs_itself(at_work):
     server = at_work(NONE)
-    with server.importing(), server.job(), server.upload():
+    with server.importing(), server.job(), server.upload(), server.video(), server.dump():
         assert server.level() == 0
 
 

@@ -109,3 +109,13 @@ def test_the_table_has_a_line_for_what_failed():
     assert [line.split()[-3:] for line in table[1:2]] == [["failed", "no", "image"]]
     assert table[2].split()[-2:] == ["server", "recreate"]
     assert table[3].split() == ["failed", "no", "room"]
+
+
+def test_what_a_container_said_does_nothing_to_a_terminal():
+    table = tenant_report.tenant_table({"hans": stack(error="\x1b[2J\u202e" + "x" * 5000, observed="a\x0bb")})
+    assert [line for line in table.split("\n") if not line.isprintable()] == []
+    assert "\\x1b[2J\\u202exxx" in table
+    assert max(map(len, table.split("\n"))) < 1200
+    hostile = {"tenants": {}, "orphans": ["\x1b[2J"]}
+    hostvars = speaker("hans", "silo1", [], __tenant_stacks=hostile) | speaker("otto", "silo2", [])
+    assert tenant_report.tenant_orphans(hostvars, GROUPS) == ["Running on silo1, but in no inventory: \\x1b[2J"]

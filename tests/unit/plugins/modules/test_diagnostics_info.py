@@ -19,6 +19,7 @@ SHARED = {
     "uid": "65532",
     "processes": 512,
     "memory_order": 0,
+    "open_files": 65536,
     "writable": ["/tmp"],
     "port": 0,
 }

@@ -1,12 +1,15 @@
 """The module's answer: what differs, and nothing of what it was called with."""
 
+import dataclasses
 import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine, health
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_stacks
 
+OLD = [Container("1", f"silo-{name}-server-1", name, "server", "s", "running", "healthy") for name in ("hans", "maria")]
 SECRETS = {"database_password": "Dsecret-of-hans", "cache_password": "Csecret-of-hans", "valkey.conf": "Vsecret\n"}
 HANS = {
     "name": "hans",
@@ -55,3 +58,18 @@ def test_files_are_shown_only_to_who_asks_for_them(answer):
     told = answer(_ansible_diff=True)
     assert "TENANT_NAME=hans\n" in {diff["after"] for diff in told["diff"]}
     assert not [secret for secret in (*SECRETS.values(), HANS["admin_password"]) if secret in json.dumps(told)]
+
+
+def test_only_the_tenants_that_are_named_are_asked_how_they_are(answer, monkeypatch):
+    asked = []
+
+    def ask(containers):
+        asked.extend(container.tenant for container in containers)
+        return [dataclasses.replace(container, health="not answering") for container in containers]
+
+    monkeypatch.setattr(tenant_stacks, "_containers", lambda _check_mode: OLD)
+    monkeypatch.setattr(health, "asked", ask)
+    told = answer()
+    assert asked == ["hans"]
+    assert told["tenants"]["hans"]["observed"] == "server not healthy"
+    assert told["orphans"] == ["maria"]

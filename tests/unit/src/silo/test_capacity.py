@@ -18,6 +18,12 @@ def test_what_is_left_of_128_gb_takes_22_more():
     assert ledger.room_for(TENANT) == 22
 
 
+def test_fifteen_bursts_are_a_small_part_of_what_is_left():
+    ledger = MemoryBudget(Server(), (TENANT,) * 15, bursts=(GIB // 2,) * 15)
+    assert (ledger.burst, sum(ledger.bursts)) == (56 * GIB, 7.5 * GIB)
+    assert (ledger.promised, ledger.room_for(TENANT)) == (72 * GIB, 22)
+
+
 def test_a_server_that_promised_too_much_has_room_for_nobody():
     ledger = MemoryBudget(Server(total=64 * GIB), (TENANT,) * 15)
     assert ledger.free < 0

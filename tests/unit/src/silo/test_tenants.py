@@ -184,11 +184,49 @@ def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
     assert [entry["name"] for entry in runs.seen[-1][2]["trash_uploads"]["silo1"]] == ["anna"]
 
 
+def test_the_name_of_a_deleted_tenant_is_reserved_until_it_is_freed(path, runs):
+    service = TenantService(path)
+    service.delete("anna")
+    purged = service.purge(service.kept())
+    assert [one.name for one in purged] == ["anna"]
+    with pytest.raises(InventoryError, match=r"a deleted tenant had this name.* it is reserved until 20.*--free anna'"):
+        TenantService(path).create("anna", email=MAIL, quota="1G")
+    with pytest.raises(InventoryError, match="name 'hans': it is not reserved"):
+        TenantService(path).free("hans")
+    shown = TenantService(path).free("anna", dry_run=True)
+    assert "+freed: " in shown.diff_text
+    assert "anna" in TenantService(path).reserved()
+    TenantService(path).free("anna")
+    assert TenantService(path).reserved() == {}
+    TenantService(path).create("anna", email=MAIL, quota="1G")
+    assert "example" not in (path / purged[0].path).read_text(), "the record has no address"
+
+
+def test_a_name_is_reserved_for_the_years_of_the_policy(path, runs):
+    TenantService(path).delete("anna")
+    files = TenantService(path).files
+    day = datetime.datetime.fromisoformat(files.deletion_records()[0].when).date()
+    assert "anna" in files.reserved(10, day + datetime.timedelta(days=3651))
+    assert files.reserved(10, day + datetime.timedelta(days=3653)) == {}
+    assert files.reserved(0) == {}
+
+
+def test_a_name_that_looks_like_another_is_refused_to_strangers_and_told_to_the_operator(path, runs):
+    told = []
+    service = TenantService(path, notify=told.append)
+    service.create("maria", email=MAIL, quota="1G")
+    with pytest.raises(InventoryError, match="tenant 'rnaria': in many fonts it looks like 'maria'; choose another"):
+        service.create("rnaria", email=MAIL, quota="1G", ordered=True)
+    assert told == []
+    service.create("rnaria", email=MAIL, quota="1G")
+    assert told == ["In many fonts rnaria looks like maria, for which people may take it."]
+
+
 def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
     TenantService(path).delete("anna")
     runs.fails = "trash.yml"
     service = TenantService(path)
-    with pytest.raises(runner.RunError, match="the cable is out"):
+    with pytest.raises(runner.RunError, match="anna is still in the trash: .*the cable is out"):
         service.purge(service.kept())
     (deletion,) = TenantService(path).files.deletion_records()
     assert not deletion.purged
@@ -233,3 +271,22 @@ def test_a_play_that_edits_reads_no_machine_and_applies_nothing(runs, path):
     TenantService(path, apply=False).set_state("hans", "suspended")
     assert runs.seen == []
     assert queued(path) == [("hans", "created"), ("hans", "suspended")]
+
+
+def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monkeypatch):
+    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_purges": 1}))
+    TenantService(path).create("hans", email=MAIL, quota="1G")
+    for name in ("anna", "hans"):
+        TenantService(path).delete(name)
+    service = TenantService(path)
+    trash = service._trash
+
+    def broken(state, deletions):
+        if deletions[0].name == "anna":
+            raise runner.RunError("it is a mount")
+        return trash(state, deletions)
+
+    monkeypatch.setattr(service, "_trash", broken)
+    with pytest.raises(runner.RunError, match=r"anna is still in the trash: it is a mount\nRemoved for good: hans\."):
+        service.purge(service.kept())
+    assert [deletion.name for deletion in TenantService(path).kept()] == ["anna"]

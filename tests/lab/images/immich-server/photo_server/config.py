@@ -43,8 +43,8 @@ class SystemConfig:
         return value
 
     def concurrency(self, queue: str) -> int:
-        """How many jobs of a queue may run at once."""
-        return int(self.at(f"job.{queue}.concurrency"))
+        """How many jobs of a queue may run at once; one, where the configuration has no such queue."""
+        return int(self.at("job").get(queue, {"concurrency": 1})["concurrency"])
 
     def machine_learning(self) -> MachineLearning:
         """The machine learning settings for smart search."""

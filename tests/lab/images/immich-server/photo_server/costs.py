@@ -14,7 +14,7 @@ class Costs:
     """Seconds are of one processor but for `pause`. Memory is in MiB of all processes together.
 
     `before_database`, `pause` and `after_database` make up a start; `importing` is what the import of the places needs
-    of the processor beside what the database needs.
+    of the processor beside what the database needs, `video` what a film of a few seconds needs to become a smaller one.
     """
 
     before_database: float
@@ -23,6 +23,7 @@ class Costs:
     importing: float
     places: int
     memory: "MemoryCosts | None"
+    video: float = 0
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class MemoryCosts:
     """How much memory the server has while it does nothing, and what is added by what it does.
 
     A job uses again what the import left behind. What an allocator does not give back grows by one MiB a job up to
-    `kept`. Without a tight limit the import takes `import_unlimited`.
+    `kept`. Without a tight limit the import takes `import_unlimited`. `video` and `dump` are programs beside the
+    server, which count against the same limit.
     """
 
     idle: int = 630
@@ -40,10 +42,14 @@ class MemoryCosts:
     job: int = 260
     upload: int = 80
     kept: int = 175
+    video: int = 116
+    dump: int = 16
 
 
 NONE = Costs(before_database=0, pause=0, after_database=0, importing=0, places=20, memory=None)
-REAL = Costs(before_database=2.5, pause=1, after_database=4.5, importing=14, places=196_578, memory=MemoryCosts())
+REAL = Costs(
+    before_database=2.5, pause=1, after_database=4.5, importing=14, places=196_578, memory=MemoryCosts(), video=5
+)
 CHOICES = {"none": NONE, "real": REAL}
 
 _TIGHT = 1280

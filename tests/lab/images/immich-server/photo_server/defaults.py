@@ -22,6 +22,7 @@ _CONCURRENCY = {
 
 DEFAULTS: dict[str, Any] = {
     "backup": {"database": {"enabled": True, "cronExpression": "0 02 * * *", "keepLastAmount": 14}},
+    "ffmpeg": {"threads": 0},
     "job": {queue: {"concurrency": number} for queue, number in _CONCURRENCY.items()},
     "logging": {"enabled": True, "level": "log"},
     "machineLearning": {

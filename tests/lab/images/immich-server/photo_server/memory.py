@@ -4,8 +4,9 @@ A container whose limit is too low for it is killed here as there.
 """
 
 import mmap
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from photo_server.costs import MemoryCosts
@@ -24,7 +25,8 @@ class Memory:
         self._costs, self._purges, self._tight = costs, purges, tight
         self._importing = False
         self._left = 0
-        self._jobs = self._uploads = self._done = 0
+        self._jobs = self._done = 0
+        self._beside = Counter[str]()
         self._blocks: list[mmap.mmap] = []
 
     @contextmanager
@@ -51,15 +53,26 @@ class Memory:
             self._done += 1
             self.settle()
 
-    @contextmanager
-    def upload(self) -> Iterator[None]:
+    def upload(self) -> AbstractContextManager[None]:
         """While a file is received."""
-        self._uploads += 1
+        return self._during("upload")
+
+    def video(self) -> AbstractContextManager[None]:
+        """While a film is converted."""
+        return self._during("video")
+
+    def dump(self) -> AbstractContextManager[None]:
+        """While the database is dumped."""
+        return self._during("dump")
+
+    @contextmanager
+    def _during(self, work: str) -> Iterator[None]:
+        self._beside[work] += 1
         self.settle()
         try:
             yield
         finally:
-            self._uploads -= 1
+            self._beside[work] -= 1
             self.settle()
 
     def level(self) -> int:
@@ -67,11 +80,13 @@ class Memory:
         costs = self._costs
         if costs is None:
             return 0
-        at_work = max(self._left, self._jobs * costs.job) + self._uploads * costs.upload
+        beside = self._beside["upload"] * costs.upload
+        beside += self._beside["video"] * costs.video + self._beside["dump"] * costs.dump
+        at_work = max(self._left, self._jobs * costs.job) + beside
         kept = 0 if self._purges else min(self._done, costs.kept)
         if self._importing:
             size = costs.import_limited if self._tight else costs.import_unlimited
-            return size + self._uploads * costs.upload
+            return size + beside
         return costs.idle + at_work + kept
 
     def settle(self) -> None:

@@ -18,7 +18,7 @@ NAMES = (
     "duplicateDetection backgroundTask storageTemplateMigration migration search sidecar library notifications "
     "backupDatabase ocr workflow integrityCheck editor"
 ).split()
-WORKED = ("thumbnailGeneration", "smartSearch")
+WORKED = ("thumbnailGeneration", "smartSearch", "videoConversion", "backupDatabase")
 """The queues that this server works on; the others of Immich are there, and always empty."""
 
 

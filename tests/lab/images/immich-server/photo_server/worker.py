@@ -1,4 +1,7 @@
-"""The worker: makes the small pictures of each upload, then asks machine learning for its vector."""
+"""The worker: makes the small pictures of each upload, then asks machine learning for its vector.
+
+Of a film it makes nothing, and takes as long and as much memory as if it did. It dumps the database.
+"""
 
 import asyncio
 import logging
@@ -7,6 +10,8 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from photo_server.costs import burn
+from photo_server.dumps import dump
 from photo_server.media import nested, remove
 from photo_server.pictures import make_small_pictures
 from photo_server.queues import WORKED, Job, Queue
@@ -26,6 +31,7 @@ class Worker:
         self._learning = server.learning
         self._location = server.environment.media_location
         self._memory = server.memory
+        self._costs = server.environment.costs
 
     async def run(self) -> None:
         """Works until it is cancelled. What is active then, is put back by the next start."""
@@ -53,6 +59,12 @@ class Worker:
         try:
             if queue.name == "thumbnailGeneration":
                 await self._make_thumbnails(UUID(job.asset_id))
+            elif queue.name == "videoConversion":
+                with self._memory.video():
+                    await asyncio.to_thread(burn, self._costs.video)
+            elif queue.name == "backupDatabase":
+                with self._memory.dump():
+                    await dump(self._store.pool, self._location / "backups")
             else:
                 await self._make_embedding(UUID(job.asset_id))
         except RedisError:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.access import issue as module
@@ -147,3 +148,28 @@ def test_killed_anywhere_the_next_run_completes_it(link, tmp_path, monkeypatch):
 def test_a_server_without_the_page_is_told(link, tmp_path):
     with pytest.raises(StackError, match=r"gone does not exist; run site.yml, whose role access creates it"):
         issue(dataclasses.replace(link(), directory=tmp_path / "gone"), Admin(), NOW)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[" * 100_000, '{"host_name": 1}', "x" * 100_000, '{"expires_at": 1e999}', "null"]
+)
+def test_a_ticket_that_is_none_is_no_link_that_is_open(link, tmp_path, text):
+    (tmp_path / "hans-digest0.json").write_text(text)
+    assert open_until(link(1), Admin(), NOW) == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "of another"])
+def test_nothing_but_a_file_of_the_services_own_is_read(link, tmp_path, kind):
+    issue(link(1), Admin(), NOW)
+    ticket = tmp_path / "hans-digest1.json"
+    assert open_until(link(2), Admin(), NOW) > 0
+    if kind == "of another":
+        os.chown(ticket, 4711, 4711)
+    else:
+        ticket.rename(tmp_path / "away")
+        {
+            "link": lambda: ticket.symlink_to(tmp_path / "away"),
+            "pipe": lambda: os.mkfifo(ticket),
+            "folder": ticket.mkdir,
+        }[kind]()
+    assert open_until(link(2), Admin(), NOW) == 0

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.access import pty_session
@@ -46,3 +47,19 @@ def test_one_that_never_asks_is_told():
 def test_one_that_does_not_end_is_ended():
     with pytest.raises(StackError, match="did not end in time; run again"):
         pty_session.hold(tool("import time; time.sleep(60)"), "new password", "Asecret", ENDS, 0.5)
+
+
+def test_a_flood_is_cut_off_with_all_that_it_started(tmp_path):
+    begin = time.monotonic()
+    file = tmp_path / "pid"
+    flood = f"import subprocess; child = subprocess.Popen(['sleep', '60']); open({str(file)!r}, 'w').write("
+    flood += "str(child.pid))\nwhile True: print('x' * 1000)"
+    with pytest.raises(StackError, match="says more than 65536 bytes, which no dialogue needs"):
+        pty_session.hold(tool(flood), "new password", "Asecret", ENDS, 60)
+    assert time.monotonic() - begin < 30
+    status = Path(f"/proc/{file.read_text()}/stat")
+    for _ in range(100):
+        if not status.exists() or status.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("the child goes on")

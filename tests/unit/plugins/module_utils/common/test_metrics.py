@@ -15,12 +15,24 @@ OTHERS = [
     HANS.replace("router_", "service_"),
     *[REQUESTS % f"{router}@file" for router in ("unknown", "tenant-hans-ml", "tenant-hans-api", "tenant-Hans")],
 ]
+# Of these, the sums by counter, route and status.
 KEPT = [
     "process_start_time_seconds 1.79e+09\n",
     HANS,
     HANS.replace("requests_total", "requests_bytes_total"),
     HANS.replace("requests_total", "responses_bytes_total"),
 ]
+SUMS = [
+    KEPT[0],
+    *[
+        f'{counter}{{code="200",router="tenant-hans@file"}} 7\n'
+        for counter in (metrics.REQUESTS, metrics.RECEIVED, metrics.SENT)
+    ],
+]
+
+
+def answered(code, method="GET"):
+    return HANS.replace("200", str(code)).replace("GET", method)
 
 
 @pytest.fixture
@@ -50,14 +62,29 @@ def traefik():
 
 def test_only_what_was_served_for_tenants_is_kept(traefik):
     mixed = [line for pair in zip(OTHERS, [*KEPT, *[""] * len(OTHERS)], strict=False) for line in pair]
-    assert metrics.read(traefik("".join(mixed))) == "".join(KEPT)
+    assert metrics.read(traefik("".join(mixed))) == "".join(SUMS)
 
 
-def test_what_is_kept_has_a_bound(traefik):
-    port = traefik(HANS * 100)
-    assert len(metrics.read(port, limit=100 * len(HANS))) == 100 * len(HANS)
-    with pytest.raises(metrics.MetricsError, match=rf"{100 * len(HANS)} bytes; at most 1000 are taken"):
-        metrics.read(port, limit=1000)
+def test_what_a_client_chooses_is_one_sum(traefik):
+    """Methods and protocols; of statuses, what a tenant's server chooses, the first ones and the rest."""
+    ways = [HANS, HANS.replace("GET", "PUT"), HANS.replace('"http"', '"sse"').replace(" 7", " 1.2e+02")]
+    assert metrics.read(traefik("".join(ways))) == SUMS[1].replace(" 7", " 134")
+    started, counts = metrics.parse(metrics.read(traefik(KEPT[0] + "".join(map(answered, range(100, 1000))))))
+    assert (started, len(counts)) == (1.79e9, metrics.CODES + 1)
+    assert {one.code: one.value for one in counts}[metrics.OTHER] == 7 * (900 - metrics.CODES)
+    assert sum(one.value for one in counts) == 7 * 900
+
+
+def test_one_tenant_at_its_worst_costs_the_others_nothing(traefik):
+    worst = "".join(answered(code, method) for code in range(100, 1000) for method in ("GET", "PUT", "HEAD"))
+    text = metrics.read(traefik(KEPT[0] + worst + HANS.replace("hans", "maria")))
+    assert text.endswith(SUMS[1].replace("hans", "maria"))
+    assert len(text) < 100 * (metrics.CODES + 3)
+
+
+def test_a_count_that_is_none_is_told(traefik):
+    with pytest.raises(metrics.MetricsError, match="which is no count"):
+        metrics.read(traefik(HANS.replace(" 7", " 1e+999")))
 
 
 def test_what_is_read_has_a_bound(traefik, monkeypatch):

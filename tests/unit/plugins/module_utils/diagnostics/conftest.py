@@ -10,6 +10,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.limits
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.process import CAPABILITIES, Process
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.subjects import Container, Server, Tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.health import Questions
 
 GIB = 1024**3
 DIGEST = "sha256:" + "ab" * 32
@@ -23,6 +24,7 @@ class Given:
         self.root = root
         self.seccomp = root / "seccomp.json"
         self.seccomp.write_text(json.dumps(RULES))
+        self.questions = Questions(lambda _address: True)
         self.logs = {"7f3a": b"\1\0\0\0\0\0\0\6ready\n"}
         self.parameters = {
             "server": "silo1",
@@ -37,6 +39,12 @@ class Given:
             "ports": [2283, 5432, 6379],
             "ssh_keys_only": True,
             "patience": 1.0,
+            "source_connections": 400,
+            "connections": 4000,
+            "bridge_connections": 100,
+            "limited_ports": [80, 443],
+            "tenant_interfaces": ["im-*"],
+            "root_ports": [2049],
         }
 
     def shared_item(self, name, port):
@@ -48,6 +56,7 @@ class Given:
             "uid": 200001,
             "processes": 64,
             "memory_order": 100,
+            "open_files": 16384,
             "writable": ["/data", "/tmp", "/var/run/postgresql"],
             "port": port,
         }
@@ -72,6 +81,7 @@ class Given:
                     "memory": GIB,
                     "processes": 64,
                     "memory_order": 100,
+                    "open_files": 16384,
                     "writable": ["/data", "/tmp", "/var/run/postgresql"],
                     "address": f"10.83.0.{16 * index + place}",
                     "port": port,
@@ -87,7 +97,9 @@ class Given:
         return parse(self.parameters)
 
     def server(self, runner=None, ask=None):
-        return Server(self.expected, runner, ask, read_log=lambda identity: self.logs[identity])
+        return Server(
+            self.expected, runner, ask, read_log=lambda identity: self.logs[identity], questions=self.questions
+        )
 
     def container(self, **changes):
         """That of hans' photo server, of which some differs."""
@@ -118,6 +130,7 @@ class Given:
             "seccomp": 2,
             "memory_order": 100,
             "dumps": False,
+            "open_files": 16384,
             "arguments": b"node\0server.js\0",
             "environment": b"IMMICH_ALLOW_SETUP=false\0HOME=/\0",
         }

@@ -1,6 +1,7 @@
 """All together, by an engine that answers as Docker does; and what is away."""
 
 import json
+from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
@@ -11,6 +12,9 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe impor
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
 ACCESS = {"open_ports", "ssh", "live_restore"}
+LIMITS = {"connection_limits", "connection_table", "root_ports"}
+# As nft lists what the template of the firewall has.
+EDGE = Path(__file__).with_name("edge.nft").read_text()
 LABEL = "ch.swissphoto.silo.tenant"
 
 
@@ -72,8 +76,8 @@ def docker(given, monkeypatch):
 
 
 def runner(argv):
-    assert argv[0] == "ip"
-    return Completed(0, json.dumps([]))
+    assert argv[0] in ("ip", "nft")
+    return Completed(0, json.dumps([]) if argv[0] == "ip" else EDGE)
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_each_container_is_looked_at_in_every_way(run):
     assert "setup_closed" in found["hans/server"]
     assert "setup_closed" not in found["hans/cache"]
     assert set(found["hans"]) >= {"secret_files", "data"}
-    assert set(found["silo1"]) == {"firewall", "nas", "tenants", "published_ports", "engine_socket"} | ACCESS
+    assert set(found["silo1"]) == {"firewall", "nas", "tenants", "published_ports", "engine_socket"} | ACCESS | LIMITS
     assert {"state", "memory", "image"} < set(found["traefik"])
     # Who is on a network of its own is kept there; what is promised to a tenant alone is not asked of the shared.
     assert {"isolation", "own_network", "user", "processes", "writable_paths", "memory_order"} < set(found["pages"])

@@ -1,5 +1,7 @@
 """What bounds a container; each check fails where its one thing is broken, and no other does."""
 
+import dataclasses
+
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import hardening
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.limits import Limits
@@ -19,6 +21,7 @@ CHECKS = [
     hardening.swap,
     hardening.processes,
     hardening.memory_order,
+    hardening.open_files,
 ]
 NONE = dict.fromkeys(CAPABILITIES, 0)
 
@@ -50,6 +53,8 @@ def test_all_hold_where_all_is_right(failed):
         ("seccomp", {"seccomp": 0}, "no filter in process 42 (node)"),
         ("core_dumps", {"dumps": True}, "written in process 42 (node)"),
         ("memory_order", {"memory_order": 0}, "0, 100"),
+        ("open_files", {"open_files": 1048576}, "1048576, 16384"),
+        ("open_files", {"open_files": None}, "16384, no limit"),
         ("seccomp", {"seccomp": 1}, "no filter in process 42 (node)"),
     ],
 )
@@ -94,6 +99,17 @@ def test_a_limit_that_is_another(failed, monkeypatch, check, limits, seen):
     monkeypatch.setattr(hardening, "has_swap", lambda: True)
     found = failed(limits=limits)
     assert {name: one.seen for name, one in found.items()} == {check: seen}
+
+
+def test_a_limit_may_be_above_its_promise_by_what_is_lent_and_no_more(given, failed):
+    def borrower(**changes):
+        return dataclasses.replace(given.container(**changes), service=service)
+
+    service = dataclasses.replace(given.service, burst=GIB // 2)
+    for memory, seen in ((GIB, {}), (GIB + GIB // 2, {}), (GIB - 4096, "1024.0M"), (2 * GIB, "2G")):
+        found = failed(borrower, limits=Limits(memory, 0, 64))
+        assert {name: one.seen for name, one in found.items()} == ({"memory": seen} if seen else {})
+    assert failed(borrower, limits=Limits(2 * GIB, 0, 64))["memory"].expected == "1G to 1.5G"
 
 
 def test_a_kernel_that_counts_no_swap_on_a_server_that_has_none(failed, monkeypatch):

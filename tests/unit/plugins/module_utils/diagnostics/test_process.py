@@ -24,6 +24,7 @@ Seccomp_filters:\t1
 
 LIMITS = """Limit                     Soft Limit           Hard Limit           Units
 Max core file size        {core}                    {core}                    bytes
+Max open files            {files}                {files}                files
 """
 
 
@@ -36,12 +37,14 @@ def host(tmp_path):
     class Host:
         proc, cgroup = tmp_path / "proc", tmp_path / "cgroup"
 
-        def write(self, number, name="node", uid=200001, groups="", caps="0" * 16, environ=b"A=1\0", core=0):
+        def write(
+            self, number, name="node", uid=200001, groups="", caps="0" * 16, environ=b"A=1\0", core=0, files=16384
+        ):
             folder = self.proc / str(number)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "status").write_text(STATUS.format(name=name, uid=uid, groups=groups, caps=caps))
             (folder / "oom_score_adj").write_text("100\n")
-            (folder / "limits").write_text(LIMITS.format(core=core))
+            (folder / "limits").write_text(LIMITS.format(core=core, files=files))
             (folder / "environ").write_bytes(environ)
             (folder / "cmdline").write_bytes(b"node\0main.js\0")
             (folder / "cgroup").write_text("0::/docker-1.scope\n")
@@ -64,7 +67,7 @@ def test_all_processes_of_a_container(host):
     assert second.users == second.groups == {200001}
     assert set(second.capabilities.values()) == {0}
     assert (second.no_new_privileges, second.seccomp) == (True, 2)
-    assert (second.memory_order, second.dumps) == (100, False)
+    assert (second.memory_order, second.dumps, second.open_files) == (100, False, 16384)
     assert (second.arguments, second.environment) == (b"node\0main.js\0", b"A=1\0")
     assert "A=1" not in repr(second)
     assert "main.js" not in repr(second)

@@ -2,12 +2,18 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import state
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.subjects import Tenant
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.health import Questions
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage
+
+from tests.unit.hostile_servers import DEEP, HOSTILE, serving
+
+OLD = {"State": {"StartedAt": "2026-01-01T00:00:00Z"}, "Config": {"Healthcheck": {"StartPeriod": 300 * 10**9}}}
 
 
 @pytest.fixture
@@ -19,7 +25,7 @@ def items(given):
         for service in ("server", "database", "cache"):
             if changes.get(service, {}) is not None:
                 name = f"silo-hans-{service}-1"
-                found[name] = given.item(name=name, **changes.get(service, {}))
+                found[name] = given.item(identity=service, name=name, **changes.get(service, {}))
         return found
 
     return of
@@ -55,12 +61,28 @@ def test_one_that_runs(items, failed):
         (None, "no container"),
         ({"state": "exited", "status": "Exited (137)"}, "exited"),
         ({"status": "Up 3 minutes (unhealthy)"}, "running, unhealthy"),
-        ({"status": "Up 3 seconds (health: starting)"}, "running, starting"),
+        ({"status": "Up 3 hours (health: starting)"}, "running, not answering"),
         ({"state": "restarting", "status": "Restarting (1)"}, "restarting"),
     ],
 )
-def test_a_service_that_does_not_run(items, failed, changes, seen):
+def test_a_service_that_does_not_run(given, items, failed, changes, seen):
+    given.questions = Questions(lambda _address: True, lambda _container: OLD, lambda *_asked: False)
     assert failed(items(cache=changes)) == {"hans/cache": seen}
+
+
+def test_a_service_that_works_though_the_engine_has_not_seen_it_yet(given, items, failed):
+    """As after a restart of the engine, until its next probe."""
+    given.questions = Questions(lambda _address: True, lambda _container: OLD, lambda *_asked: True)
+    starting = {"status": "Up 3 hours (health: starting)"}
+    assert failed(items(server=starting, database=starting, cache=starting)) == {}
+
+
+def test_a_photo_server_without_its_database(given, items, failed):
+    """The engine calls both healthy until its next probe."""
+    stopped = {"state": "exited", "status": "Exited (0)"}
+    given.questions = Questions(lambda _address: False, lambda _container: OLD, lambda *_asked: True)
+    seen = {"hans/server": "running, not answering", "hans/database": "exited"}
+    assert failed(items(database=stopped)) == seen
 
 
 @pytest.mark.parametrize("wanted", ["stopped", "suspended"])
@@ -143,6 +165,28 @@ def test_an_instance_without_an_admin(closed, photo_server, body):
 def test_a_photo_server_that_says_nothing_of_use(closed, photo_server):
     photo_server["body"] = b"<html>"
     assert not closed().ok
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_photo_server_that_does_not_come_to_an_end_is_a_finding_in_time(closed, given, monkeypatch, name):
+    monkeypatch.setattr(state, "SECONDS", 0.5)
+    with serving(HOSTILE[name]) as (port, _asked):
+        given.parameters["tenants"][0]["services"][0]["port"] = port
+        begin = time.monotonic()
+        found = closed()
+        assert time.monotonic() - begin < 5
+    assert not found.ok
+    assert found.seen.startswith("closed, and the photo server does not answer: ")
+    assert found.seen.isprintable()
+
+
+def test_json_that_would_end_the_audit_is_a_finding(closed, photo_server):
+    photo_server["body"] = DEEP
+    assert "it is nested too deeply" in closed().seen
+
+
+def test_what_a_process_has_set_is_shown_without_what_does_something(closed):
+    assert closed(environment=b"IMMICH_ALLOW_SETUP=\x1b[2J\n" + b"x" * 5000 + b"\0").seen.isprintable()
 
 
 def test_one_that_was_made_at_rest_has_no_data_yet(given):

@@ -245,7 +245,7 @@ def test_output_that_cannot_be_read_is_shown_with_its_command(backend: Btrfs, sh
         [row("1/x", used=1)],
         [row("0/256", 5)],
         [row(5, "hans")],
-        [row("0/256", "hans") | {"max_referenced": float("inf")}],
+        [row("0/256", "hans") | {"max_referenced": "inf"}],
         [row("0/256", "hans") | {"parents": "1/1"}],
         [row("0/256", "hans") | {"children": [1]}],
     ],

@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major, materialise
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lending, LendingTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.materialise import Steps
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import look
@@ -30,6 +31,7 @@ SERVICES = {
         "immich.json": ["server"],
     },
     "folders": ["backups", "database", "queue"],
+    "after": {"server": ["database", "cache"]},
 }
 
 
@@ -38,7 +40,8 @@ class Server:
 
     def __init__(self, root):
         self.root = root
-        self.done = []
+        self.done, self.services = [], []
+        self.unwell = {}
         self.fail = {}
         self.looks = []
         self.mounts = root / "mountinfo"
@@ -48,6 +51,8 @@ class Server:
         (root / "nas" / ".silo-nas").touch()
         (root / "nas" / ".templates").mkdir()
         self.admins, self.anew = "1", []
+        # Nobody has said how much memory this server has, so it lends none.
+        self.lending = Lending(root / "tenants", LendingTools(set_limit=self.set_limit))
 
     def stack(self, name="hans", state="running", **changes):
         (self.root / "nas" / name / "uploads").mkdir(parents=True, exist_ok=True)
@@ -79,10 +84,22 @@ class Server:
         if command[1] == "compose":
             name, verb = command[3].rsplit("/", 1)[1], "create" if "--no-start" in command else command[4]
             self.done.append(f"{verb} {name}")
+            options = [word for word in command[5:] if word.startswith("--")]
+            self.services.append((self.done[-1], [word for word in command[5:] if word not in options]))
+            if verb == "up" and "--no-start" not in command:
+                assert "--no-deps" in options, "Compose itself would wait for what it depends on"
         else:
             self.done.append(" ".join(command[1:]))
         code = self.fail.get(self.done[-1], 0)
-        return subprocess.CompletedProcess(command, code, "", "no such image\n")
+        return Completed(code, "", "no such image\n")
+
+    def well(self, tenant, _seconds, services):
+        """Why some services do not work; `unwell` is service to the reason."""
+        self.services.append((f"wait {tenant}", list(services)))
+        return next((reason for service, reason in self.unwell.items() if service in services), "")
+
+    def set_limit(self, container, limit):
+        self.done.append(f"limit {container} {limit}")
 
     def look(self, directories):
         self.looks.append(directories)
@@ -130,7 +147,7 @@ class Server:
     @property
     def tools(self):
         def compose(path):
-            return Compose(path, 10, self.run, lambda _tenant, _seconds, _services: True)
+            return Compose(path, 10, self.run, self.well)
 
         def systemctl(*arguments):
             self.done.append(" ".join(arguments))
@@ -139,6 +156,7 @@ class Server:
             compose,
             self.look,
             self.stock,
+            self.lending,
             Steps(flush=lambda _directory: None, ask=self.ask),
             set_app_quota=self.set_app_quota,
             wait_for_addresses=self.wait_for_addresses,

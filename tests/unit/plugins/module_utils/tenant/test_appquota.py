@@ -1,9 +1,8 @@
 """The photo server's own quota: one statement to the tenant's own database, and a sentence where it does not take."""
 
-import subprocess
-
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import appquota
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
@@ -13,7 +12,7 @@ def database(code=0, out="1\n", err=""):
 
     def feed(command, text):
         fed.append((command, text))
-        return subprocess.CompletedProcess(command, code, out, err)
+        return Completed(code, out, err)
 
     return feed, fed
 

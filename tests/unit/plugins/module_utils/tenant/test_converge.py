@@ -2,16 +2,17 @@
 
 import dataclasses
 import shutil
-import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import converge as converging
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import payload
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge, rehearse, sweep
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lent
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
-from .conftest import KEY
+from .conftest import DIGESTS, KEY
 
 GIB = 1024**3
 
@@ -26,6 +27,7 @@ def hans(server):
     outcomes = converge([plan(server.stack(), [])], server.tools)
     assert [outcome.error for outcome in outcomes] == [""]
     server.done.clear()
+    server.services.clear()
     return server.stack()
 
 
@@ -120,7 +122,8 @@ def test_a_database_that_somebody_put_in_place_is_taken_where_it_has_an_admin(se
     todo = plan(hans, containers())
     assert ("database", "take what is there, where it has an admin") in actions(todo)
     (outcome,) = converge([todo], server.tools)
-    assert (outcome.error, server.done) == ("", ["up hans", "admins hans", "address hans.swissphoto.ch"])
+    assert (outcome.error, server.done) == ("", ["admins hans", "address hans.swissphoto.ch"])
+    assert server.services == [("wait hans", ["database", "cache"]), ("wait hans", ["server"])]
     assert hans.marker.path.exists()
 
 
@@ -234,15 +237,42 @@ def test_a_plan_changes_nothing(server):
         ({"digest": "old"}, "recreate"),
         ({"state": "exited", "health": ""}, "start"),
         ({"health": "unhealthy"}, "restart"),
+        ({"state": "restarting", "health": ""}, "restart"),
         ({"health": "starting"}, "wait for it"),
+        ({"health": "not answering"}, "wait for it"),
     ],
 )
 def test_a_container_that_is_not_well_is_brought_back(server, hans, containers, found, action):
     todo = plan(hans, containers(server=found))
     assert actions(todo) == [("server", action)]
     converge([todo], server.tools)
-    assert server.done[-1] == "up hans"
-    assert ("restart hans" in server.done) == (action == "restart")
+    assert server.done == {"restart": ["restart hans"], "wait for it": []}.get(action, ["up hans"])
+    work = [(command, ["server"]) for command in server.done]
+    assert server.services == [("wait hans", ["database", "cache"]), *work, ("wait hans", ["server"])]
+
+
+def test_nobodys_container_goes_before_what_its_successor_needs_works(server, hans, containers):
+    server.unwell["database"] = "silo-hans-database-1 did not work within 300 s"
+    (outcome,) = converge([plan(hans, containers(server={"digest": "old"}))], server.tools)
+    assert outcome.error.startswith("silo-hans-database-1 did not work within 300 s; see more by")
+    assert server.done == []
+
+
+def test_a_service_is_made_after_those_that_it_needs(server, hans, containers):
+    changed = dict.fromkeys(("server", "database"), {"digest": "old"})
+    converge([plan(hans, containers(**changed))], server.tools)
+    assert server.services == [
+        ("up hans", ["database"]),
+        ("wait hans", ["database", "cache"]),
+        ("up hans", ["server"]),
+        ("wait hans", ["server"]),
+    ]
+
+
+def test_services_that_wait_for_each_other_are_left_to_compose(server, hans, containers):
+    """It refuses them."""
+    both = dataclasses.replace(hans, after={"server": ["cache"], "cache": ["server"]})
+    assert [layer.services for layer in plan(both, containers()).layers] == [("database",), ("server", "cache")]
 
 
 def test_a_mounted_file_that_was_changed_on_the_server_is_mended_and_its_services_restarted(server, hans, containers):
@@ -252,7 +282,7 @@ def test_a_mounted_file_that_was_changed_on_the_server_is_mended_and_its_service
     assert actions(todo) == [("immich.json", "write"), ("server", "restart")]
     converge([todo], server.tools)
     assert (hans.directory / "immich.json").read_text() == "{}\n"
-    assert server.done == ["restart hans", "up hans"]
+    assert server.done == ["restart hans"]
 
 
 def test_a_file_with_the_wrong_mode_is_mended(server, hans, containers):
@@ -341,7 +371,7 @@ def test_one_tenant_that_fails_does_not_keep_the_others_from_their_state(server)
 
 def test_a_route_that_stands_is_closed_while_nobody_knows_whose_it_is(server, hans, containers):
     hans.marker.path.unlink()
-    server.fail["up hans"] = 1
+    server.unwell["server"] = "it does not work"
     converge([plan(hans, containers())], server.tools)
     assert server.routes() == {}
 
@@ -370,7 +400,7 @@ def test_who_has_been_absent_is_announced(server, hans):
     run = server.run
     server.run = lambda command, environment: seen.append(server.routes()) or run(command, environment)
     converge([plan(hans, [])], server.tools)
-    assert (seen, server.done[-1]) == ([STARTING], "address hans.swissphoto.ch")
+    assert (seen, server.done[-1]) == ([STARTING] * 2, "address hans.swissphoto.ch")
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 
@@ -497,7 +527,7 @@ def test_the_slice_goes_with_the_containers(server, units, containers):
 
 
 def test_a_systemd_that_refuses_is_told(monkeypatch):
-    failed = subprocess.CompletedProcess([], 1, "", "Access denied\n")
+    failed = Completed(1, "", "Access denied\n")
     monkeypatch.setattr(converging, "run_command", lambda *_arguments, **_options: failed)
     with pytest.raises(StackError, match="systemctl daemon-reload failed: Access denied"):
         converging.systemctl("daemon-reload")
@@ -542,9 +572,10 @@ def test_the_next_run_tries_it_on_the_same_tenant_again(server, three, container
     server.fail["up hans"] = 1
     update(server, containers)
     server.done.clear()
+    server.unwell["server"] = "silo-hans-server-1 ended with code 1"
     errors = update(server, containers, hans={"state": "restarting", "health": ""})
     assert [name for name, error in errors.items() if "does not run with them" in error] == ["maria", "peter"]
-    assert server.done == ["up hans"]
+    assert server.done == ["restart hans"]
 
 
 def test_an_image_that_works_is_brought_to_all_after_one(server, three, containers):
@@ -571,3 +602,85 @@ def test_the_way_back_is_open_and_touches_nobody_else(server, three, containers)
     plans += [plan(server.stack(name, env=OLD), containers(name)) for name in ("maria", "peter")]
     assert [outcome.error for outcome in converge(plans, server.tools)] == ["", "", ""]
     assert server.done == ["up hans"]
+
+
+LENDING = "SERVER_MEMORY=1000\nSERVER_BURST=500\nSERVER_DIGEST=s\nCACHE_MEMORY=70\nCACHE_DIGEST=c\n"
+BEFORE, AFTER = OLD + LENDING, NEW + LENDING
+RUNS = {"image": "immich:1"}
+
+
+class Lender:
+    """Lends all that is asked for, and writes it down; or is `short`."""
+
+    def __init__(self, done, short=0, growing=()):
+        self.done, self.asked = done, []
+        self.lent = Lent(lent={("hans", "server"): 500}, short=short, growing=frozenset(growing))
+
+    def make_room(self, coming, wanting):
+        self.asked.append((sorted(coming), list(wanting)))
+        return self.lent
+
+    def give(self, name, services):
+        self.done.append(f"give {name} {' '.join(services)}")
+
+
+@pytest.fixture
+def lender(server):
+    server.lending = Lender(server.done)
+    return server.lending
+
+
+@pytest.fixture
+def runs(server, hans):
+    """A tenant that runs with the old images, and may borrow."""
+    converge([plan(server.stack(env=BEFORE), [])], server.tools)
+    server.done.clear()
+    return server.stack(env=BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("there", "moved"),
+    [
+        ({"digest": "old", "image": "immich:0"}, ("server",)),
+        ({"digest": "old", "image": "immich:1"}, ()),  # another limit, or another variable
+        ({"image": "immich:1", "state": "created", "health": ""}, ("server",)),  # a run that was cut off made it
+        ({"image": "immich:1", "state": "exited", "health": ""}, ()),
+        ({"image": "sha256:12", "health": "unhealthy"}, ()),
+        (RUNS, ()),
+        (None, ()),
+    ],
+)
+def test_other_images_start_with_burst_and_nothing_else_does(server, runs, containers, there, moved):
+    assert plan(runs, containers(server=there)).moved == moved
+
+
+def test_a_container_that_is_missing_starts_with_burst_where_its_image_was_another(server, runs, containers):
+    assert plan(server.stack(env=AFTER), containers(server=None)).moved == ("server",)
+
+
+def test_who_is_born_needs_no_burst_because_its_template_has_the_places(server, hans, containers):
+    (hans.directory / "database" / "PG_VERSION").unlink()
+    todo = plan(server.stack(env=AFTER), containers())
+    assert (todo.birth, todo.moved) == (True, ())
+
+
+def test_burst_is_there_before_the_first_start_of_other_images(server, runs, containers, lender):
+    todo = plan(server.stack(env=AFTER, digests={**DIGESTS, "server": "s2"}), containers(server=RUNS))
+    assert [outcome.error for outcome in converge([todo], server.tools)] == [""]
+    assert server.done == ["create hans", "give hans server", "up hans"]
+    assert lender.asked == [(["hans"], [("hans", "server")])]
+
+
+def test_what_starts_nothing_asks_for_no_room(server, runs, containers, lender):
+    resting = plan(server.stack(env=BEFORE, state="stopped"), containers(server=RUNS))
+    converge([resting, plan(runs, containers(server=RUNS))], server.tools)
+    assert lender.asked == []
+
+
+def test_a_tenant_that_has_no_room_yet_does_not_start_and_others_do(server, runs, containers):
+    server.lending = Lender(server.done, short=100 * 1024**2, growing=["maria"])
+    plans = [plan(server.stack("maria"), []), plan(runs, containers(server={"state": "exited", "image": "immich:1"}))]
+    maria, hans = converge(plans, server.tools)
+    assert maria.error.startswith("100 MiB of its promised memory is still in use as burst by hans, so nothing was")
+    assert (hans.error, "create maria" in server.done, "up hans" in server.done) == ("", False, True)
+    assert "starting-maria.yml" not in server.routes()

@@ -48,6 +48,20 @@ def test_the_version_is_what_the_image_says_of_itself():
     assert container.version == "v3.2.2"
 
 
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({"Networks": {"default": {"IPAddress": "10.83.0.18"}}}, "10.83.0.18"),
+        ({"Networks": {"default": {"IPAddress": ""}}}, ""),
+        ({"Networks": None}, ""),
+        (None, ""),
+    ],
+)
+def test_the_address_is_that_on_its_network(settings, address):
+    (container,) = engine.parse([{**item(), "NetworkSettings": settings}])
+    assert container.address == address
+
+
 class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """An engine that gives one answer and counts the questions."""
 
@@ -68,6 +82,14 @@ def answers(tmp_path):
 
             def do_GET(self):
                 asked.append(self.path)
+                self.answer()
+
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                asked.append((self.path, self.headers["Content-Type"], json.loads(self.rfile.read(length))))
+                self.answer()
+
+            def answer(self):
                 self.send_response(code)
                 self.end_headers()
                 self.wfile.write(body.encode())
@@ -102,6 +124,18 @@ def test_the_end_of_a_log_is_read_as_it_is_and_no_more_of_it_than_has_a_bound(an
     path, asked = answers(200, "ready, and much more")
     assert engine.log("7f3a", path) == b"ready, a"
     assert asked == ["/containers/7f3a/logs?stdout=1&stderr=1&tail=1000"]
+
+
+def test_what_is_sent_is_json(answers):
+    path, asked = answers(200, '{"Warnings": []}')
+    engine.post("/containers/7f3a/update", {"Memory": 4096}, path)
+    assert asked == [("/containers/7f3a/update", "application/json", {"Memory": 4096})]
+
+
+def test_what_is_sent_and_refused_is_told(answers):
+    path, _asked = answers(409, '{"message": "device or resource busy"}')
+    with pytest.raises(StackError, match="answers /containers/7f3a/update with 409: .*device or resource busy"):
+        engine.post("/containers/7f3a/update", {"Memory": 4096}, path)
 
 
 def test_a_refusal_is_told(answers):

@@ -1,10 +1,13 @@
 """What is asked of a photo server: in which order, with whose session, and what is told where it refuses."""
 
 import json
+import time
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import immich
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Admin, StackError
+
+from tests.unit.hostile_servers import HOSTILE, endless, serving, whole
 
 PLACEHOLDER = Admin("http://10.83.0.18:2283", "placeholder@silo.invalid", "Psecret")
 ADMIN = Admin("http://10.83.0.18:2283", "hans@example.ch", "Asecret")
@@ -80,3 +83,40 @@ def test_a_server_that_does_not_answer_is_told():
     away = Admin("http://127.0.0.1:9", "hans@example.ch", "Asecret")
     with pytest.raises(StackError, match=r"the photo server does not answer at http://127.0.0.1:9/api/auth/login"):
         immich.hand_over(PLACEHOLDER, away)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_server_that_does_not_come_to_an_end_is_told_in_time(name, monkeypatch):
+    monkeypatch.setattr(immich, "TIMEOUT_SECONDS", 0.5)
+    with serving(HOSTILE[name]) as (port, _asked):
+        begin = time.monotonic()
+        with pytest.raises(StackError, match="the photo server does not answer at ") as raised:
+            immich.ask(f"http://127.0.0.1:{port}/api", {})
+        assert time.monotonic() - begin < 5
+    assert str(raised.value).isprintable()
+
+
+def test_an_answer_without_end_is_read_to_its_limit():
+    with serving(endless) as (port, _asked):
+        status, answer = immich.ask(f"http://127.0.0.1:{port}/api", {})
+    assert (status, len(answer)) == (200, 65536)
+
+
+def test_nobody_is_sent_elsewhere():
+    moved = b"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:%d/\r\n"
+    with serving(lambda: whole(b"")) as (inner, asked), serving(lambda: whole(b"", moved % inner)) as (port, _):
+        assert immich.ask(f"http://127.0.0.1:{port}/api", {})[0] == 307
+    assert asked == []
+
+
+def test_what_it_says_is_quoted_without_what_does_something():
+    server = PhotoServer(admin_sign_up=(500, "\x1b[2J\u202e" + "x\n" * 500))
+    with pytest.raises(StackError) as raised:
+        immich.sign_up(PLACEHOLDER, server.ask)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("token", ['"a\\r\\nX: y"', "1", "[]", '""', '"' + "x" * 5000 + '"', "[" * 9999])
+def test_a_token_that_no_header_can_take_is_none(token):
+    assert immich.token_of(f'{{"accessToken": {token}}}') == ""

@@ -1,9 +1,9 @@
 """No tenant gets an image of another major version of Postgres than its database is of."""
 
 import os
-import subprocess
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.files import make_directory, write_file
@@ -126,7 +126,7 @@ def test_an_image_whose_name_says_nothing_is_fetched_first(engine, monkeypatch):
     def run(command, _environment, seconds):
         calls.append((command, seconds))
         engine[image] = ["PG_MAJOR=17"]
-        return subprocess.CompletedProcess(command, 0, "", "")
+        return Completed(0, "", "")
 
     monkeypatch.setattr(major, "run_command", run)
     assert (major.of_pulled_image(image), major.of_pulled_image(NEW)) == ("17", "17")
@@ -134,7 +134,7 @@ def test_an_image_whose_name_says_nothing_is_fetched_first(engine, monkeypatch):
 
 
 def test_an_image_that_cannot_be_fetched_is_told(server, tenant, monkeypatch):
-    ended = subprocess.CompletedProcess((), 1, "", "no such\nhost\n")
+    ended = Completed(1, "", "no such\nhost\n")
     monkeypatch.setattr(major, "run_command", lambda *_arguments, **_more: ended)
     found = major.refusals([tenant(image="a/b@sha256:" + "0" * 64)], major.of_pulled_image)
     assert found == {"hans": f"a/b@sha256:{'0' * 64} cannot be fetched: no such host"}

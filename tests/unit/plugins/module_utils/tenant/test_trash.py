@@ -7,6 +7,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import moun
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import trash as module
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.trash import Deleted, Trash, fingerprint_matches
+from ansible_collections.swissphoto.silo.plugins.modules import tenant_trash
 
 UID = os.getuid()
 WHEN = "2026-11-23T16:55:02+00:00"
@@ -101,7 +102,7 @@ def test_a_live_tenant_is_never_purged(trash, tenant):
 
 def test_a_purge_that_was_cut_off_is_completed_and_never_restored(trash, tenant, monkeypatch):
     trash.put(HANS, ())
-    monkeypatch.setattr(module.shutil, "rmtree", lambda _path: (_ for _ in ()).throw(OSError("the power went")))
+    monkeypatch.setattr(module.tree, "remove", lambda _path: (_ for _ in ()).throw(OSError("the power went")))
     with pytest.raises(OSError, match="the power went"):
         trash.purge(HANS)
     monkeypatch.undo()
@@ -153,3 +154,35 @@ def test_a_mount_is_refused(trash, tenant, tmp_path, monkeypatch):
 def test_what_must_not_become_a_path_is_refused(values, problem):
     with pytest.raises(StackError, match=problem):
         Deleted(*values)
+
+
+def dig(folder, levels):
+    """Make a directory so deep that no path leads to its end."""
+    here = os.open(folder, os.O_RDONLY)
+    for _level in range(levels):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_no_depth_stops_a_purge(trash, tenant):
+    dig(tenant / "database", 3000)
+    trash.put(HANS, ())
+    assert trash.purge(HANS)
+    assert list(trash.folder.iterdir()) == []
+
+
+def test_who_cannot_be_purged_stops_nobody_else(trash, tenant, tmp_path):
+    others = [Deleted(name, number, UID, WHEN) for number, name in enumerate(("anna", "maria"), 2)]
+    for one in (HANS, *others):
+        folder = trash.directory / one.name / "database"
+        folder.mkdir(parents=True, exist_ok=True)
+        trash.put(one, ())
+    (trash.folder / others[0].entry).rename(tmp_path / "away")
+    (trash.folder / others[0].entry).symlink_to(tmp_path / "away")
+    done, problems = tenant_trash._work(trash, "purged", [others[0], HANS, others[1]])
+    assert done == {"hans": True, "maria": True}
+    assert list(problems) == ["anna"]
+    assert "is not a real directory; nothing was changed" in problems["anna"]

@@ -1,5 +1,6 @@
 """All tenants of a server: who runs, who hangs, who vanishes, and an engine that answers nonsense."""
 
+import dataclasses
 import itertools
 import time
 
@@ -36,6 +37,9 @@ def server(monkeypatch, tmp_path):
     monkeypatch.setattr(collector.cgroup, "network", lambda _pid: Network(3, 4))
     monkeypatch.setattr(collector.cgroup, "CGROUP", tmp_path / "cgroup")
     monkeypatch.setattr(engine, "get", lambda _path, _query: INSPECTED)
+    monkeypatch.setattr(
+        collector.health, "asked", lambda found: [dataclasses.replace(one, **have.now) for one in found]
+    )
     monkeypatch.setattr(collector.database, "read", lambda _name, _seconds: Database(5))
     monkeypatch.setattr(collector.disk, "read", lambda _folder, _seconds: DISK)
 
@@ -45,7 +49,7 @@ def server(monkeypatch, tmp_path):
             (tmp_path / "tenants" / name).mkdir(parents=True)
         return collector.read(tmp_path / "tenants", have.interval, 5, databases=have.databases)
 
-    have.interval, have.databases = 0.1, True
+    have.interval, have.databases, have.now = 0.1, True, {}
     return have
 
 
@@ -59,6 +63,22 @@ def test_who_runs_is_measured(server):
     # 0.1 seconds of CPU in 0.1 seconds and what the machine takes on top.
     assert 0.1 < service.cpu_cores <= 1
     assert (found.database, found.disk) == (Database(5), DISK)
+
+
+def test_who_is_called_healthy_is_asked_all_the_same(server):
+    server.now = {"health": "not answering"}
+    found = server(container("hans", "database"))["hans"]
+    assert found.services["database"].health == "not answering"
+
+
+@pytest.mark.parametrize(("promised", "burst"), [(600, 400), (1000, 0), (2000, 0)])
+def test_what_is_lent_is_what_a_limit_is_above_its_promise(server, tmp_path, promised, burst):
+    (tmp_path / "tenants" / "hans").mkdir(parents=True)
+    record = f"SERVER_MEMORY={promised}\nSERVER_BURST=500\nSERVER_DIGEST=s\nDATABASE_MEMORY=1\nDATABASE_DIGEST=d\n"
+    (tmp_path / "tenants" / "hans" / ".env").write_text(record)
+    # A database never borrows.
+    found = server(container("hans", "server"), container("hans", "database"))["hans"]
+    assert found.burst_bytes == burst
 
 
 def test_who_is_stopped_uses_disk_alone(server):

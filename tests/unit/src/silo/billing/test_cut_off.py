@@ -22,7 +22,7 @@ POINTS = {
     Folder: ("make", "finish"),
     Client: ("subscription", "subscriptions", "invoices"),
     StateStore: ("begin", "end", "wait", "made", "spare"),
-    Outbox: ("queue_notification", "forget", "enqueue", "enqueue_rendered", "withdraw"),
+    Outbox: ("queue_notification", "forget", "enqueue", "enqueue_for_operator", "withdraw"),
     Relay: ("send",),
 }
 MOST = 200

@@ -50,6 +50,19 @@ def day(days):
     return (NOW + datetime.timedelta(days=days)).date().isoformat()
 
 
+def test_dunning_shows_who_has_a_larger_plan_than_they_pay_for(silo, company):
+    name = company.order("hans", "price_large")
+    company.work()
+    assert json.loads(silo("dunning", "--json").stdout)["plans"] == []
+    company.machines.used["hans"] = 300 * 1024**3
+    company.account.change(name, "price_small")
+    company.work()
+    assert json.loads(silo("dunning", "--json").stdout)["plans"] == [
+        {"tenant": "hans", "has": "large", "pays": "small"}
+    ]
+    assert "hans has the plan large and pays for small; if more is stored" in silo("dunning").output
+
+
 def test_dunning_shows_what_comes(silo, unpaid, company):
     found = json.loads(silo("dunning", "--json").stdout)
     assert [one["what"] for one in found["coming"]] == ["suspend", *["deletion_announced"] * 3, "delete"]

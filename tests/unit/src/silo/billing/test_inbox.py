@@ -1,5 +1,6 @@
 """The inbox: once, in order, on disk; by processes of two users."""
 
+import os
 import sqlite3
 import stat
 
@@ -103,16 +104,20 @@ def test_what_is_done_later_is_done_for_those_of_its_line_that_waited_for_the_op
     }
 
 
-def test_what_is_done_is_forgotten_in_time_and_nothing_else_is(inbox, clock):
+def test_what_is_done_is_forgotten_in_time_and_later_what_nobody_attended_to(inbox, clock):
     inbox.keep([event(1), event(2, "sub_2"), event(3, "sub_3")])
     inbox.end("evt_1", "done", "")
     inbox.end("evt_2", "needs_attention", "")
     clock.now += 89 * 86400
-    assert inbox.forget(90) == 0
+    assert inbox.forget(90, 365) == 0
     assert inbox.keep([event(1)]) == [False]
     clock.now += 2 * 86400
-    assert inbox.forget(90) == 1
+    assert inbox.forget(90, 365) == 0
     assert ids(inbox.rows()) == ["evt_3", "evt_2"]
+    clock.now += 275 * 86400
+    assert inbox.forget(90, 365) == 1
+    assert ids(inbox.rows()) == ["evt_3"], "what is new waits for Stripe or a machine, and is never given up"
+    assert b"evt_2" not in inbox.path.read_bytes()
 
 
 def test_it_counts_what_waits_and_since_when(inbox, clock):
@@ -145,3 +150,52 @@ def test_a_write_that_fails_keeps_none_of_its_events(inbox):
         inbox.keep([event(1), bad])
     assert inbox.rows() == []
     inbox.probe()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("subscription", "/etc/nologin"),
+        ("subscription", "../x"),
+        ("subscription", b"sub_1"),
+        ("id", "evt_1\nBcc: x@example.ch"),
+        ("id", "x" * 10**6),
+        ("type", "\x1b[2J"),
+        ("received", 1e300),
+        ("received", "then"),
+        ("attempts", -5),
+        ("body", "text"),
+        ("body", b"x" * 2 * 10**6),
+        ("message", b"\xff"),
+    ],
+)
+def test_a_row_that_the_webhook_server_does_not_write_fails_and_holds_nobody(inbox, column, value):
+    inbox.keep([event(1), event(2, "sub_2")])
+    with inbox._database() as database:
+        database.execute(f"UPDATE event SET {column} = ? WHERE id = 'evt_1'", (value,))
+    assert ids(inbox.due(9)) == ["evt_2"]
+    assert ids(inbox.due(9)) == ["evt_2"]
+    (failed,) = inbox.rows(["failed"])
+    for text in (failed.id, failed.type, failed.subscription, failed.message):
+        assert text.isprintable()
+
+
+def test_a_text_that_is_none_hides_no_other(inbox):
+    inbox.keep([event(1), event(2, "sub_2")])
+    with inbox._database() as database:
+        database.execute("UPDATE event SET type = CAST(X'ff41' AS TEXT) WHERE id = 'evt_1'")
+    assert ids(inbox.due(9)) == ["evt_2"]
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "hard link"])
+def test_nothing_is_written_through_a_file_that_is_another(inbox, tmp_path, suffix, kind):
+    other, place = tmp_path / "other", inbox.path.with_name(f"inbox.db{suffix}")
+    other.write_text("root's own")
+    place.unlink(missing_ok=True)
+    {"link": place.symlink_to, "hard link": place.hardlink_to, "pipe": lambda _other: os.mkfifo(place)}[kind](other)
+    with pytest.raises(OSError, match=f"inbox.db{suffix} must be a regular file with one name"):
+        inbox.due(9)
+    with pytest.raises(OSError, match="."):
+        Inbox(inbox.path)
+    assert other.read_text() == "root's own"

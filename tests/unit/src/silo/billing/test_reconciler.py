@@ -8,9 +8,11 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.billing.errors import NeedsAttention, TryLater
+from silo.billing.operator_mail import notify_operator
 from silo.billing.rate_limits import RateLimits
 from silo.billing.reconciler import Reconciler
 from silo.billing.state_store import StateStore
+from silo.billing.worker import Trouble
 from silo.diagnostics import Finding
 from silo.tenants import TenantService
 
@@ -237,6 +239,75 @@ def test_a_name_that_cannot_be_needs_attention(company, hans, wished, words):
     with pytest.raises(NeedsAttention, match=words):
         company.reconciler().settle(other)
     assert list(company.machines.running) == ["hans"]
+
+
+@pytest.mark.parametrize("wished", ["login", "rnaria", "l0gin"])
+def test_a_name_by_which_a_stranger_could_pass_for_another_needs_attention(company, hans, wished):
+    company.order("maria")
+    company.work()
+    company.account.order(wished, "other@example.ch", "price_small")
+    company.work()
+    assert sorted(company.machines.running) == ["hans", "maria"]
+
+
+def purged(company, name):
+    """Have a tenant deleted and purged, as a timer does in time."""
+    service = TenantService(company.path)
+    service.delete(name)
+    service.purge(service.kept())
+
+
+def test_the_name_of_a_purged_tenant_is_no_strangers(company, hans):
+    company.account.cancel(hans)
+    company.work()
+    purged(company, "hans")
+    other = company.account.order("hans", "other@example.ch", "price_small")
+    with pytest.raises(NeedsAttention, match="a deleted tenant had this name"):
+        company.reconciler().settle(other)
+    assert company.machines.running == {}
+
+
+def test_the_same_customer_gets_the_name_of_their_purged_tenant_back(company, hans):
+    company.account.cancel(hans)
+    company.work()
+    purged(company, "hans")
+    customer = company.account.subscriptions[hans]["customer"]
+    company.account.subscribe(customer, "price_small", {"tenant": "hans", "language": "de"})
+    company.work()
+    assert company.machines.running == {"hans": "running"}
+
+
+HOSTILE = ["evil.example/login?for=", "[/x]", "\x1b[2J", "a\nSubject: x", "\u202ehans", "../../etc"]
+
+
+@pytest.mark.parametrize("wished", HOSTILE)
+def test_a_wished_name_that_is_none_waits_in_no_queue_and_stands_in_no_link(company, wished):
+    company.machines.pool = 1024**3
+    company.order("anna")
+    company.account.order(wished, "hans@example.ch", "price_small")
+    company.work()
+    assert [order.tenant for order in StateStore(TenantService(company.path).state.folder).waiting()] == ["anna"]
+    assert company.post.to("hans@example.ch") == []
+    for letter in company.post.letters:
+        assert "https://evil" not in str(letter)
+        assert letter["Subject"].isprintable()
+
+
+def test_a_parked_event_whose_reason_has_several_lines_is_a_letter_with_a_subject_of_one(company):
+    trouble = Trouble("billing/needs_attention/1", "An event needs you: a\nBcc: x@example.ch", "a\n\x1b[2J\u202eb")
+    assert notify_operator(TenantService(company.path), trouble.key, trouble.subject, trouble.text)
+    TenantService(company.path).outbox.deliver()
+    (letter,) = company.post.to(OPERATOR)
+    assert letter["Subject"] == "An event needs you: a Bcc: x@example.ch"
+    assert letter["Bcc"] is None
+    text = letter.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    assert text == "a\n\\x1b[2J\\u202eb\n"
+
+
+@pytest.mark.parametrize("subscription", ["/etc/nologin", "../x", "sub_1/../..", ""])
+def test_what_is_no_subscription_becomes_no_file(company, subscription, tmp_path):
+    with pytest.raises(NeedsAttention, match="is no subscription of Stripe"):
+        company.reconciler().settle(subscription)
 
 
 def test_a_price_that_is_nobodys_needs_attention(company):

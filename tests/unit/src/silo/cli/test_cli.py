@@ -63,6 +63,13 @@ def test_capacity_of_the_mission(silo):
     output = silo("capacity", "--tenants", "15").output
     assert "72 GiB of 128 GiB" in output
     assert "15 with 37.5 GiB" in output
+    (burst,) = [line.split()[-2:] for line in output.splitlines() if line.lstrip().startswith("burst of all tenants")]
+    assert burst == ["7.5", "GiB"]
+
+
+def test_capacity_says_where_not_all_can_have_their_burst_at_once(silo):
+    # 34.5 GiB are set aside, and 37 tenants have 92.5 GiB: one GiB is left.
+    assert "18.5 GiB, not all at once" in silo("capacity", "--tenants", "37").output
 
 
 def test_a_negative_number_of_tenants_is_refused(silo):

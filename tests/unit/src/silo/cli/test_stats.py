@@ -67,6 +67,12 @@ def test_each_against_its_limit_and_all_together(silo):
     assert "1.5 GiB, 30% of 5 GiB" in output
 
 
+def test_what_is_lent_is_shown_beside_the_promised_limit(silo, monkeypatch):
+    lent = tenant("anna", memory_bytes=GIB, memory_limit_bytes=5 * GIB // 2, memory_burst_bytes=GIB // 2)
+    monkeypatch.setattr(usage, "of", lambda _results: usage.Usage((lent,), TOTALS, ()))
+    assert "1 GiB, 50% of 2 GiB, 512 MiB burst" in silo("stats").output
+
+
 def test_one_run_reads_what_is_now_and_the_last_day(silo):
     output = silo("stats").output
     ((playbook, tags, given),) = silo.asked
@@ -150,4 +156,4 @@ def test_top_has_the_busiest_first(silo, monkeypatch):
     monkeypatch.setattr(stats, "follow", lambda look, seconds: shown.append((look(), seconds)))
     assert silo("top", "2").exit_code == 0
     ((table, seconds),) = shown
-    assert (list(table.columns[0].cells)[0], seconds) == ("beat", 2.0)
+    assert (str(list(table.columns[0].cells)[0]), seconds) == ("beat", 2.0)

@@ -14,6 +14,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,11 +27,12 @@ from silo.diagnostics import vault
 def forked_vault(ansible):
     """Which vaults open is asked of a fork, in place of a process that reads its modules first."""
 
-    def run(_command, input, **_how):  # noqa: A002  # as subprocess has it
-        return ansible.run(["vault"], input)
+    def run(_command, text, **_how):
+        done = ansible.run(["vault"], text)
+        return Completed(done.returncode, done.stdout, done.stderr)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vault, "subprocess", types.SimpleNamespace(run=run, TimeoutExpired=subprocess.TimeoutExpired))
+        patch.setattr(vault, "process", types.SimpleNamespace(run=run))
         yield
 
 

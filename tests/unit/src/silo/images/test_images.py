@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -11,6 +12,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from silo.images import ImageError, Pins, Reference, Registry, RegistryError, Running, document, newer, survey
 from silo.images import registry as asking
 from silo.repository import root
+from tests.unit.hostile_servers import DEEP, HOSTILE, serving, whole
 
 DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 PINS = f"""---
@@ -207,7 +209,7 @@ def test_without_a_registry_nobody_is_asked():
 
 
 def test_the_list_of_what_runs_is_cyclonedx_and_whole():
-    text = document(RUNNING)
+    text = json.dumps(document(RUNNING))
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     components = {(one["type"], one["name"], one.get("version")): one for one in json.loads(text)["components"]}
     names = {name for _type, name, _version in components}
@@ -216,3 +218,33 @@ def test_the_list_of_what_runs_is_cyclonedx_and_whole():
     assert image["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     assert image["properties"] == [{"name": "silo:container", "value": "silo1/silo-traefik-traefik-1"}]
     assert image["purl"].startswith(f"pkg:oci/traefik@{DIGEST}?")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_registry_that_does_not_come_to_an_end_is_a_sentence_in_time(name, monkeypatch):
+    monkeypatch.setattr(asking, "SECONDS", 0.5)
+    with serving(HOSTILE[name]) as (port, _asked):
+        begin = time.monotonic()
+        with pytest.raises(RegistryError, match=f"^127.0.0.1:{port} cannot be reached: ") as raised:
+            Registry().digest(Reference.parse(f"127.0.0.1:{port}/app:v1"))
+        assert time.monotonic() - begin < 5
+    assert str(raised.value).isprintable()
+
+
+def test_tags_that_are_nested_without_end_are_a_sentence():
+    with serving(lambda: whole(DEEP)) as (port, _asked), pytest.raises(RegistryError, match="returned no list of tags"):
+        Registry().tags(Reference.parse(f"127.0.0.1:{port}/app:v1"))
+
+
+def test_a_page_of_tags_at_another_host_is_not_asked_for():
+    more = b'HTTP/1.1 200 OK\r\nLink: <http://127.0.0.1:1/v2/a/tags/list>; rel="next"\r\n'
+    with serving(lambda: whole(b'{"tags": ["v1"]}', more)) as (port, asked):
+        with pytest.raises(RegistryError, match="names a page of tags that is at another host"):
+            Registry().tags(Reference.parse(f"127.0.0.1:{port}/app:v1"))
+        assert len(asked) == 1
+
+
+def test_authorities_that_are_not_there_are_a_sentence(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    with pytest.raises(RegistryError, match="REQUESTS_CA_BUNDLE names /nowhere, which holds no certificates"):
+        Registry()

@@ -229,6 +229,20 @@ def test_a_plan_of_the_inventory_counts_as_one_of_the_policy(inventory, write):
     assert fleet.ledgers["silo1"].tenants == (3.5 * GIB, 2 * GIB)
 
 
+def test_a_burst_is_counted_beside_the_limits_and_is_no_part_of_them(inventory):
+    inventory.create("hans", email=MAIL, plan="small")
+    inventory.change("hans", server_burst="1G")
+    ledger = inventory.fleet().ledgers["silo1"]
+    assert (ledger.tenants, ledger.bursts) == ((3.5 * GIB, 2.5 * GIB), (GIB // 2, GIB))
+    left = inventory.fleet().without("hans").ledgers["silo1"]
+    assert (left.tenants, left.bursts) == ((3.5 * GIB,), (GIB // 2,))
+    inventory.set_state("hans", "stopped")
+    assert inventory.fleet().ledgers["silo1"].bursts == (GIB // 2,)
+    inventory.change("hans", server_burst="0")
+    with pytest.raises(InventoryError, match="tenant_server_burst is '2T'; it must be 0, or a size of up to 1T"):
+        inventory.change("hans", server_burst="2T")
+
+
 def test_the_demo_is_edited_where_its_lab_is_there(tmp_path, monkeypatch):
     path = tmp_path / "demo"
     shutil.copytree(ROOT / "inventory" / "demo", path, ignore=shutil.ignore_patterns("vault.yml"))
@@ -268,6 +282,11 @@ def test_a_deleted_tenant_leaves_its_index_to_nobody(path, inventory, write, rea
         100 * GIB,
     )
     assert "anna" not in read_by_ansible()
+    assert "a deleted tenant had this name" in refused(
+        inventory, lambda: inventory.create("anna", email=MAIL, plan="small")
+    )
+    inventory.free("anna")
+    (deletion,) = inventory.deletion_records()
     assert inventory.create("anna", email=MAIL, plan="small").after["tenant_index"] == 2
     kept = path / "retired" / "1-anna"
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == files
@@ -296,6 +315,7 @@ def test_the_lowest_index_that_is_free_and_whose_network_is_free_is_given(invent
     write("host_vars/beat/overrides.yml", "tenant_index: 4\n")
     write("retired/5-emil.yml", "index: 5\nname: emil\n")
     assert inventory.create("hans", email=MAIL, plan="small").after["tenant_index"] == 6
+    assert set(inventory.reserved(10)) == {"emil"}, "a record without a time reserves its name without end"
 
 
 def test_two_at_the_same_moment_get_different_indexes(path, git):
@@ -678,7 +698,7 @@ def test_a_folder_that_is_no_inventory_is_told(tmp_path):
 @given(st.one_of(st.text(max_size=40), LONG))
 def test_no_name_of_any_letters_harms(path, unmerged, name):
     inventory = Editor(path)
-    if validation.name_problem(name) is None:
+    if validation.new_name_problem(name) is None:
         with pytest.raises(AssertionError, match="Ansible was asked"):
             inventory.create(name, email=MAIL, plan="small")
     else:

@@ -111,7 +111,7 @@ def test_where_a_hook_refuses_the_index_is_as_it_was(folder, git, tmp_path, edit
 def test_a_hook_that_hangs_is_ended(folder, git, tmp_path, monkeypatch):
     hook(tmp_path, "pre-commit", "sleep 60")
     monkeypatch.setattr(history, "LIMIT_SECONDS", 1)
-    with pytest.raises(InventoryError, match="git refused, so nothing is changed: it took longer than 1 seconds"):
+    with pytest.raises(InventoryError, match="git refused, so nothing is changed: it did not end within 1 s"):
         commit(folder, CREATE)
     folder.take_back(CREATE)
     assert not (tmp_path / ".git" / "index.lock").exists()

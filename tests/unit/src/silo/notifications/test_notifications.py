@@ -1,24 +1,28 @@
 """Letters say everything, in each language, and reach a real SMTP server once."""
 
+import contextlib
+import dataclasses
 import socket
+import sqlite3
 from datetime import UTC, date, datetime
 from xml.etree import ElementTree
 
 import pytest
 from aiosmtpd.controller import Controller
-from hypothesis import given
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from silo.notifications import TRUE_WHEN, of_state, with_link
 from silo.notifications import letter as kinds
 from silo.notifications.errors import LetterError
 from silo.notifications.letter import render
-from silo.notifications.message import mailbox
+from silo.notifications.message import compose, mailbox
 from silo.notifications.outbox import Outbox
 from silo.notifications.settings import MailSettings
 
 WHEN = datetime(2026, 7, 4, 12, 30, tzinfo=UTC)
-WHO = ("Hans", "https://hans.example.ch")
+WHO = ("hans", "https://hans.example.ch")
 LINK = "https://hans.example.ch/in?a=1&b=2"
 LETTERS = (
     kinds.Created(*WHO, LINK, WHEN),
@@ -42,18 +46,108 @@ def test_each_letter_says_all_it_knows(letter, language):
     tree = ElementTree.fromstring(rendered.html.partition("\n")[2])  # noqa: S314 (our own page)
     assert tree.get("lang") == language
     for body in (rendered.text, "".join(tree.itertext())):
-        assert "{{" not in body and "ß" not in body and "Hans" in body and letter.address in body
+        assert "{{" not in body and "ß" not in body and "hans" in body and letter.address in body
         for value in kinds._words(letter, language).values():
             assert isinstance(value, bool) or str(value) in body
     assert "\n" not in rendered.subject
 
 
-@given(st.text(max_size=50), st.sampled_from(list(kinds.LOCALES)))
-def test_what_a_customer_wrote_is_inert(name, language):
-    hostile = name + "<script>{{ 7 * 7 }}\r\nBcc: x@y.ch"
-    rendered = render(kinds.Restored(hostile, WHO[1]), language)
-    assert "<script>" not in rendered.html and "{{ 7 * 7 }} Bcc" in rendered.text
-    assert len(rendered.subject.splitlines()) == 1
+HOSTILE = [
+    "evil.example/login?for=",
+    "<script>{{ 7 * 7 }}",
+    "x\r\nBcc: x@y.ch",
+    "\u202ehans",
+    "\x1b]8;;https://evil.example\x1b\\",
+    "https://hans.example.ch@evil.example",
+    "https://hans.example.ch.\u2066",
+    "\ud800",
+    "x" * 5000,
+]
+hostile = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=50))
+
+
+@pytest.mark.parametrize("letter", LETTERS, ids=lambda letter: letter.kind)
+@given(hostile, st.sampled_from(list(kinds.LOCALES)))
+@settings(max_examples=30)
+def test_a_name_and_an_address_that_others_chose_are_in_no_letter(letter, text, language):
+    for field in {"name", "address", "link"} & {one.name for one in dataclasses.fields(letter)}:
+        try:
+            rendered = render(dataclasses.replace(letter, **{field: text}), language)
+        except LetterError as error:
+            assert str(error) == printable(str(error), 1000)
+            continue
+        # What is left is plain, and can end neither an attribute nor a line.
+        assert text.isascii() and not set(text) & set("<>\"'\\ \r\n")
+        assert rendered.subject == printable(rendered.subject, kinds.LONGEST_SUBJECT)
+
+
+@given(hostile, st.lists(hostile))
+def test_a_letter_to_the_operator_quotes_what_others_wrote_and_nothing_acts(subject, lines):
+    rendered = kinds.render_for_operator(subject, "\n".join(lines))
+    message = compose("e", "ops@example.ch", rendered, "en", mailbox("sender", "silo@example.ch"))
+    (found,) = message.get_all("Subject")
+    assert "\n" not in found and len(found) <= kinds.LONGEST_SUBJECT
+    assert {name for name in message if name.lower() in ("bcc", "to", "cc")} == {"To"}
+    for line in rendered.text.split("\n"):
+        assert line == printable(line, kinds.LONGEST_LINE)
+    assert "<" not in rendered.html.removeprefix("<pre>").removesuffix("</pre>\n")
+
+
+def test_a_letter_to_the_operator_has_an_end():
+    rendered = kinds.render_for_operator("x", "line\n" * 10_000)
+    assert len(rendered.text.splitlines()) == kinds.MOST_LINES + 1
+    assert rendered.text.splitlines()[-1] == "... and 9501 more lines"
+
+
+def test_what_was_sent_keeps_no_address_and_is_forgotten_in_time(post):
+    _, given = post("250 ok", "554 no", "451 later")
+    now = [0.0]
+    outbox = Outbox(given, lambda: now[0])
+    for event in ("e1", "e2", "e3"):
+        outbox.enqueue(event, "hans@example.ch", LETTERS[3], "de")
+    outbox.deliver()
+    assert {event: state for event, (state, _error) in outbox.states().items()} == {
+        "e1": "sent",
+        "e2": "failed",
+        "e3": "pending",
+    }
+    with outbox._database() as database:
+        kept = database.execute("SELECT event_id FROM letter WHERE recipient <> ''").fetchall()
+    assert kept == [("e3",)]
+    now[0] = 399 * 86400
+    with outbox._database() as database:
+        outbox._forget(database)
+    assert set(outbox.states()) == {"e1", "e2", "e3"}
+    now[0] = 401 * 86400
+    with outbox._database() as database:
+        outbox._forget(database)
+    assert set(outbox.states()) == {"e3"}, "what waits is never forgotten"
+
+
+def test_an_outbox_of_an_older_version_forgets_from_now_on(tmp_path):
+    path = tmp_path / "outbox.db"
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "CREATE TABLE letter (event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,"
+            " state TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0,"
+            " error TEXT NOT NULL DEFAULT '')"
+        )
+        database.execute("INSERT INTO letter (event_id, digest, recipient, state) VALUES ('e', 'd', 'a@b.ch', 'sent')")
+    now = [1e9]
+    given = MailSettings("127.0.0.1", 25, "silo@example.ch", path, security="none")
+    outbox = Outbox(given, lambda: now[0])
+    outbox.deliver()
+    assert set(outbox.states()) == {"e"}
+    assert b"a@b.ch" not in path.read_bytes()
+    now[0] += 401 * 86400
+    Outbox(given, lambda: now[0]).deliver()
+    assert outbox.states() == {}
+
+
+@pytest.mark.parametrize("days", ["0", "many", "89"])
+def test_letters_are_remembered_for_longer_than_a_debt_runs(tmp_path, days):
+    with pytest.raises(LetterError, match="^keep_days: "):
+        MailSettings.of({**VARIABLES, "letters_keep_days": days}, tmp_path / "outbox.db")
 
 
 @pytest.mark.parametrize("address", ["a@b.ch\r\nBcc: c@d.ch", "ab.ch", "@b.ch", "a b@c.ch", "a@", "a@-b.ch"])

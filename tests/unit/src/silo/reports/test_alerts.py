@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from silo import cli
 from silo.ansible import runner
 from silo.ansible.contract import TaskId
+from silo.notifications.letter import render_for_operator
 from silo.reports import alerts
 from silo.reports.alerts import Alert
 
@@ -128,7 +129,7 @@ def test_no_more_letters_than_changes(steps):
 
 def test_one_letter_tells_all(hosts):
     hosts.alerts["silo1"] = [firing("TraefikDown"), firing("TenantNotHealthy", tenant="hans", severity="critical")]
-    rendered = alerts.letter(look(hosts))
+    rendered = render_for_operator(*alerts.letter(look(hosts)))
     assert rendered.subject == "TenantNotHealthy of hans. And 1 more."
     for words in ("critical, silo1: TenantNotHealthy of hans.", "warning, silo1: TraefikDown of all.", "Look there."):
         assert words in rendered.text
@@ -137,7 +138,7 @@ def test_one_letter_tells_all(hosts):
 
 def test_what_prometheus_says_breaks_no_line_and_no_page(hosts):
     hosts.alerts["silo1"] = [firing("A\r\nBcc: x@example.ch", tenant="<script>")]
-    rendered = alerts.letter(look(hosts))
+    rendered = render_for_operator(*alerts.letter(look(hosts)))
     assert "\n" not in rendered.subject
     assert "\r" not in rendered.text
     assert "<script>" not in rendered.html

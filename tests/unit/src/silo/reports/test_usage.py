@@ -39,7 +39,11 @@ def found(service=RUNNING, size=5000, photos=12):
     """What the module returns of a tenant."""
     services = dict.fromkeys(("server", "database", "cache"), service)
     return as_facts(
-        {"hans": TenantSample(services, Database(size, photos, 1, 2), {"database_bytes": 70, "backups_bytes": 20})}
+        {
+            "hans": TenantSample(
+                services, Database(size, photos, 1, 2), {"database_bytes": 70, "backups_bytes": 20}, burst_bytes=400
+            )
+        }
     )["hans"]
 
 
@@ -57,7 +61,7 @@ def test_who_runs():
     (hans,) = result.tenants
     assert (hans.name, hans.server, hans.desired, hans.observed) == ("hans", "silo1", "running", "running")
     assert not hans.orphan
-    assert (hans.memory_bytes, hans.memory_limit_bytes) == (300, 3000)
+    assert (hans.memory_bytes, hans.memory_limit_bytes, hans.memory_burst_bytes) == (300, 3000, 400)
     assert (hans.anonymous_bytes, hans.processes) == (240, 15)
     assert (hans.cpu_seconds, hans.cpu_cores) == (4.5, 0.75)
     assert (hans.disk_read_bytes, hans.disk_written_bytes) == (90, 120)
@@ -76,6 +80,7 @@ def test_who_is_stopped_uses_no_memory_and_no_cpu():
     (hans,) = usage.usage({"hans": {**FACT, "desired": "stopped"}}, {"silo1": server(hans=stopped)}, {}).tenants
     assert (hans.desired, hans.observed) == ("stopped", "stopped")
     assert (hans.memory_bytes, hans.cpu_seconds, hans.cpu_cores, hans.requests) == (0, 0, 0, 0)
+    assert hans.memory_burst_bytes == 0
     assert hans.database_bytes is hans.storage_bytes is None
     assert hans.local_bytes == 90
 

@@ -24,6 +24,7 @@ def test_the_tenant_of_the_mission(tenant):
     assert hans.quota == 100 * 1024**3
     assert hans.app_quota == 85 * 1024**3
     assert hans.memory_bytes == 2.5 * 1024**3
+    assert (hans.burst, hans.burst_bytes) == ({"server": 1024**3 // 2, "database": 0, "cache": 0}, 1024**3 // 2)
     assert hans.uid == 200002
     assert hans.network == model.Network(
         subnet="10.83.0.32/28",
@@ -53,6 +54,17 @@ def test_a_quota_that_is_no_size_is_refused(tenant, quota):
         TenantError, match=f"hans: tenant_quota is '{quota}'; it must be a size such as 512M, 100G or 1T"
     ):
         tenant(tenant_quota=quota)
+
+
+def test_a_burst_may_be_nothing(tenant):
+    assert (tenant(tenant_server_burst="0").burst_bytes, tenant(tenant_server_burst=0).burst_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("burst", ["lots", "-1G", ""])
+def test_a_burst_that_is_no_size_is_refused(tenant, burst):
+    right = f"hans: tenant_server_burst is '{burst}'; it must be 0, or a size such as 512M"
+    with pytest.raises(TenantError, match=right):
+        tenant(tenant_server_burst=burst)
 
 
 @pytest.mark.parametrize("subnet", ["10.83.0.0/24", "10.83.0.5/28", "fd00::/28", "near"])

@@ -13,6 +13,12 @@ from silo.tenant.services import VARIABLE, compose_file
 
 SECRETS = {"database_password": "Dsecret", "cache_password": "Csecret", "admin_password": "Asecret"}
 
+# As Immich 3.2.2 has them.
+QUEUES = (
+    "backgroundTask smartSearch metadataExtraction faceDetection search sidecar library migration thumbnailGeneration "
+    "videoConversion notifications ocr workflow integrityCheck editor"
+).split()
+
 
 @pytest.fixture
 def stack(tenant_values):
@@ -47,8 +53,17 @@ def test_a_slice_bounds_the_sum_of_its_containers(stack):
     rendered = stack(tenant_slice=True)
     values = env(rendered)
     limits = sum(int(values[f"{service}_MEMORY"]) for service in ("SERVER", "DATABASE", "CACHE"))
+    # What is lent to the photo server has room in it, too.
+    limits += int(values["SERVER_BURST"])
     assert values["TENANT_SLICE"] == "silo-hans.slice"
     assert f"\nMemoryMax={limits}\n" in rendered.slice
+
+
+def test_what_may_be_lent_recreates_no_container(stack):
+    more = stack(tenant_server_burst="1G")
+    assert env(more)["SERVER_BURST"] == str(1024**3)
+    assert more.digests == stack().digests
+    assert [key for key in env(more) if key.endswith("_BURST")] == ["SERVER_BURST"]
 
 
 def test_without_a_slice_there_is_no_unit(stack):
@@ -111,6 +126,16 @@ def test_the_operator_settings_are_merged_over_the_computed_ones(stack):
     configuration = json.loads(rendered.configuration)
     assert configuration["machineLearning"] == {"urls": ["http://10.83.0.17:3003"], "clip": {"enabled": False}}
     assert configuration["trash"] == {"days": 7}
+
+
+def test_each_queue_works_on_one_job_at_a_time(stack):
+    """Those that the photo server lets one set; it warns of a name that it does not know."""
+    jobs = json.loads(stack().configuration)["job"]
+    assert jobs == {queue: {"concurrency": 1} for queue in QUEUES}
+
+
+def test_a_film_takes_no_more_memory_on_a_server_with_many_cores(stack):
+    assert json.loads(stack().configuration)["ffmpeg"] == {"threads": 2}
 
 
 def test_job_concurrency_stays_below_the_limit_at_the_shared_service(stack):
@@ -232,6 +257,15 @@ def test_the_entry_point_of_the_world_has_one_rule_for_each_tenant(stack):
     routers = yaml.safe_load(stack().route)["http"]["routers"]
     assert [name for name, router in routers.items() if router.get("entryPoints") == ["websecure"]] == ["tenant-hans"]
     assert "service" not in routers["tenant-hans"]
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "suspended"])
+def test_requests_are_bounded_in_every_state(stack, state):
+    made = stack(tenant_state=state)
+    for text in (made.route, made.starting):
+        routers = yaml.safe_load(text)["http"]["routers"].values()
+        of_world = [router for router in routers if router.get("entryPoints") == ["websecure"]]
+        assert [router["middlewares"][:2] for router in of_world] == [["hsts@file", "requests@file"]]
 
 
 @pytest.mark.parametrize("state", ["stopped", "suspended"])

@@ -108,6 +108,12 @@ def test_where_files_lie_and_who_mounts_them():
     }
 
 
+def test_what_a_service_needs_is_what_it_depends_on(edited):
+    assert services.after() == {"server": ["database", "cache"]}
+    edited("      database: {condition: service_healthy}\n", "")
+    assert services.after() == {"server": ["cache"]}
+
+
 def test_every_file_that_a_service_mounts_is_rendered():
     files = render(derive("hans", templates.HANS), SECRETS)
     assert set(services.secret_files()) == set(files.secrets)
@@ -129,6 +135,8 @@ def test_a_tenant_may_keep_a_database_of_its_own_image():
 
 def test_the_defaults_are_those_of_the_mission():
     assert services.default_memory() == 2.5 * GIB
+    assert services.default_burst() == GIB // 2
+    assert services.burst_settings() == ("tenant_server_burst",)
     assert services.memory_settings() == ("tenant_server_memory", "tenant_database_memory", "tenant_cache_memory")
 
 
@@ -141,7 +149,7 @@ def test_a_fourth_container_is_rendered(fourth):
     assert "THUMBS_POOL=32MB" in lines
     assert f"THUMBS_DIGEST={files.digests['thumbs']}" in lines
     assert set(services.VARIABLE.findall(services.compose_file())) <= {line.partition("=")[0] for line in lines}
-    assert f"MemoryMax={fourth.memory_bytes}" in files.slice
+    assert f"MemoryMax={fourth.memory_bytes + fourth.burst_bytes}" in files.slice
     assert {name: files.digests[name] for name in ("server", "database", "cache")} == RENDERED["tenants"]["plain"][
         "files"
     ]["digests"]
@@ -158,6 +166,7 @@ def test_a_fourth_container_is_made_by_the_module(fourth, tmp_path):
     }
     places = {"directory": tmp_path, "routes_directory": tmp_path, "anew": []}
     told = {"compose": services.compose_file(), "mounts": services.mounts(), "folders": services.folders()}
+    told |= {"after": services.after()}
     made = stack(item, {**places, **told})
     assert tmp_path / "hans" / "thumbs" in [directory.path for directory in made.directories]
     (password,) = [file for file in made.files if file.path.name == "cache_password"]
@@ -206,6 +215,7 @@ def test_a_fourth_container_is_counted(fourth):
     one |= {"started": "2026-11-23T16:57:05Z", "identity": "1"}
     database = {"size_bytes": 1, "photos": 1, "videos": 1, "users": 1, "last_login": None}
     found = {"services": dict.fromkeys(services.services(), one), "database": database, "slice": None}
+    found["burst_bytes"] = 0
     found["disk"] = {"database_bytes": 5, "thumbs_bytes": 70}
     facts = {"hans": {"server": "silo1", "nas": "silo1", "desired": "running"}}
     servers = {"silo1": {"tenants": {"hans": found}, "metrics": None, "metrics_problem": "none"}}
@@ -231,7 +241,7 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
         (
             "address: 3",
             "adress: 3",
-            "x-silo has adress; the keys are address, environment, image, memory, port, variables",
+            "x-silo has adress; the keys are address, burst, environment, image, memory, port, variables",
         ),
         ("port: 5432", "port: many", "x-silo cannot be read"),
         ("memory: tenant_cache_memory", "memory: tenant_cash_memory", "names tenant_cash_memory; name a setting of"),

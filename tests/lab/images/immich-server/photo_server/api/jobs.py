@@ -9,6 +9,7 @@ from photo_server.api.bodies import Body, reply
 from photo_server.errors import ApiError, invalid
 from photo_server.queues import Counts, Queue
 
+_BY_HAND = ("person-cleanup", "tag-cleanup", "user-cleanup", "memory-cleanup", "memory-create", "backup-database")
 _NOT_STARTED = ("backgroundTask", "search", "notifications", "workflow", "integrityCheck", "editor")
 """Queues that are filled by what happens, and by no command."""
 
@@ -56,6 +57,16 @@ async def legacy_command(call: Call) -> web.Response:
     else:
         raise invalid("command", "Invalid option: expected one of start, pause, resume, empty, clear-failed")
     return reply(await _legacy(queue))
+
+
+async def create(call: Call) -> web.Response:
+    """204 for a job that is not about an asset; the dump of the database is the one that does something here."""
+    name = (await Body.of(call.request)).text("name")
+    if name not in _BY_HAND:
+        raise invalid("name", f"Invalid option: expected one of {', '.join(_BY_HAND)}")
+    if name == "backup-database":
+        await call.server.queues["backupDatabase"].add([name])
+    return web.Response(status=204)
 
 
 async def _start(call: Call, queue: Queue, force: bool) -> None:
@@ -108,6 +119,7 @@ def _named(call: Call) -> Queue:
 
 ROUTES = (
     Route("GET", "/api/jobs", legacy_list, "job.read", admin=True),
+    Route("POST", "/api/jobs", create, "job.create", admin=True),
     Route("PUT", "/api/jobs/{name}", legacy_command, "job.create", admin=True),
     Route("GET", "/api/queues", list_all, "queue.read", admin=True),
     Route("GET", "/api/queues/{name}", get, "queue.read", admin=True),

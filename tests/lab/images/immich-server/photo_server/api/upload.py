@@ -114,8 +114,8 @@ async def _keep(call: Call, form: _Form) -> web.Response:
         await remove(*form.paths())
         known = await call.store.assets_by_checksum(user.id, [asset.checksum])
         return _answer(known[asset.checksum], "duplicate")
-    if asset.type == "IMAGE":
-        await call.server.queues["thumbnailGeneration"].add([str(asset.id)])
+    queue = "thumbnailGeneration" if asset.type == "IMAGE" else "videoConversion"
+    await call.server.queues[queue].add([str(asset.id)])
     return _answer(asset, "created")
 
 

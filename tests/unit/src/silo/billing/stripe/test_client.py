@@ -1,13 +1,16 @@
 """Stripe is read as it is, page by page, and what fails is a sentence without the key."""
 
 import datetime
+import time
 
 import pytest
 
 from silo.billing.errors import NeedsAttention, TryLater
+from silo.billing.stripe import client as stripe_client
 from silo.billing.stripe.client import Client
 from tests.stripe_api import DAY, Account, Server
 from tests.stripe_api.server import KEY
+from tests.unit.hostile_servers import HOSTILE, endless, serving
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +109,25 @@ def test_nothing_is_ever_written(client, account, server):
     name = account.order("hans", "hans@example.ch", "price_small")
     client.subscription(name), client.invoices(name), client.subscriptions(), client.unpaid()
     assert {one.split()[0] for one in server.asked} == {"GET"}
+
+
+@pytest.mark.parametrize("name", ["drip of a head", "drip of a body", "flood of headers", "compressed bomb", "no HTTP"])
+def test_an_answer_that_does_not_come_to_an_end_is_tried_later(name, monkeypatch):
+    monkeypatch.setattr(stripe_client, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(stripe_client, "RETRIES", 0)
+    with serving(HOSTILE[name]) as (port, _asked):
+        begin = time.monotonic()
+        with pytest.raises(TryLater, match="Stripe does not tell subscription sub_1 now: APIConnectionError"):
+            Client(KEY, api=f"http://127.0.0.1:{port}").subscription("sub_1")
+        assert time.monotonic() - begin < 5
+
+
+def test_an_answer_that_is_too_large_is_tried_later(monkeypatch):
+    monkeypatch.setattr(stripe_client, "LARGEST", 1000)
+    with serving(endless) as (port, _asked), pytest.raises(TryLater, match="APIConnectionError"):
+        Client(KEY, api=f"http://127.0.0.1:{port}").subscription("sub_1")
+
+
+def test_headers_are_found_in_whatever_letters():
+    headers = stripe_client.CaseInsensitiveHeaders({"request-id": "req_1"})
+    assert ("Request-Id" in headers, headers["Request-Id"], headers.get("REQUEST-ID")) == (True, "req_1", "req_1")

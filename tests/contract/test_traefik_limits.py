@@ -1,0 +1,225 @@
+"""Traefik itself, with what is written for it, bounds what a stranger and a tenant's server take from others."""
+
+import contextlib
+import http.server
+import json
+import re
+import socket
+import ssl
+import threading
+import urllib.request
+
+import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
+
+from silo.tenant import secrets
+from silo.tenant.model import derive
+from silo.tenant.render import render
+from tests import templates
+from tests.lab.command import LabError
+
+from . import traefik
+from .test_traefik import VARIABLES
+
+HOST = "hans.swissphoto.ch"
+BILLING = "billing.swissphoto.ch"
+STARTING = "/starting"
+
+
+class Behind(http.server.BaseHTTPRequestHandler):
+    """What is behind Traefik: answers with the status in the path, and at /hold when it is told to."""
+
+    protocol_version = "HTTP/1.1"
+    asked: list[tuple[str, str | None]] = []
+    go_on = threading.Event()
+
+    def log_message(self, *_arguments):
+        pass
+
+    def _answer(self):
+        self.asked.append((self.path, self.headers.get("X-Silo-Count")))
+        if "/hold" in self.path:
+            self.go_on.wait(20)
+        status = re.search(r"(\d{3})$", self.path)
+        body = b"{}" if self.path.startswith(STARTING) else b"photo"
+        self.wfile.write(b"HTTP/1.1 %s OK\r\nContent-Length: %d\r\n" % ((status or ["", "200"])[1].encode(), len(body)))
+        self.wfile.write(b"Connection: close\r\n\r\n" + body)
+        self.close_connection = True
+
+    do_GET = do_POST = _answer
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Takes many at once, and ends with the test; who goes away before the answer is none of its trouble."""
+
+    request_queue_size = 100
+    daemon_threads = True
+
+    def handle_error(self, *_request):
+        pass
+
+
+@pytest.fixture(scope="module")
+def behind():
+    """The address of everything that is behind Traefik."""
+    server = Server(("127.0.0.1", 0), Behind)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    Behind.go_on.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def running(behind, tmp_path):
+    """Gives a function: a Traefik with hans' route and that of billing; without its program nothing can be told."""
+    Behind.asked.clear()
+    Behind.go_on.clear()
+    with contextlib.ExitStack() as stack:
+
+        def start(**changes):
+            values = VARIABLES | {"traefik_pages_url": behind, "traefik_billing_url": behind} | changes
+            tenant = derive("hans", templates.HANS | {"tenant_state": "running", "tenant_certificate_resolver": ""})
+            route = render(tenant, secrets.make()).route.replace(tenant.photo_server, behind)
+            files = {
+                name: templates.render("traefik", f"{name}.j2", **values) for name in ("_base.yml", "_billing.yml")
+            }
+            static = templates.render("traefik", "traefik.yml.j2", **values)
+            try:
+                one = stack.enter_context(traefik.running(static, files | {"tenant-hans.yml": route}, tmp_path))
+            except LabError as error:
+                pytest.skip(str(error))
+            assert one.errors == []
+            return Client(one)
+
+        yield start
+        Behind.go_on.set()
+
+
+class Client:
+    """Strangers on the internet, from several addresses."""
+
+    def __init__(self, one):
+        self.one, self.context = one, ssl.create_default_context()
+        # No authority has signed the certificate that Traefik makes for itself.
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE
+
+    def open(self, source="127.0.0.1"):
+        place = ("127.0.0.1", self.one.ports["websecure"])
+        return self.context.wrap_socket(socket.create_connection(place, 10, (source, 0)), server_hostname=HOST)
+
+    def begin(self, path, *headers, source="127.0.0.1", host=HOST):
+        """Send a request; it is under way until its answer is read."""
+        opened = self.open(source)
+        lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers, "", ""]
+        opened.sendall("\r\n".join(lines).encode())
+        return opened
+
+    def status(self, path, *headers, source="127.0.0.1", host=HOST):
+        with self.begin(path, *headers, source=source, host=host) as opened:
+            return status_of(opened)
+
+    def codes(self):
+        """The statuses that count in Traefik's metrics, of hans' routes."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.one.ports['local']}/metrics", timeout=10) as answer:
+            found = answer.read().decode()
+        return set(re.findall(r'code="(\d+)"[^\n]*router="tenant-hans', found))
+
+
+def status_of(opened):
+    return int(opened.recv(64).split()[1])
+
+
+def wait_until_asked(count):
+    for _time in range(200):
+        if len(Behind.asked) >= count:
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError(Behind.asked)
+
+
+def test_a_header_is_refused_before_it_ends(running):
+    client = running()
+    assert client.status("/200", f"X-Long: {'a' * 10_000}") == 200
+    with client.open() as opened:
+        opened.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nX-Long: {'a' * 24_000}".encode())
+        assert status_of(opened) == 431
+
+
+@pytest.mark.parametrize("path", ["/", "/api/", "/api/auth/login/"])
+def test_a_status_that_nobody_understands_is_one_of_ours(running, path):
+    client = running(traefik_login_burst=100)
+    assert [client.status(f"{path}{code}") for code in (201, 207, 404, 418, 502, 777, 999)] == [
+        *(201, 502, 404, 502, 503, 502, 502)
+    ]
+
+
+def test_a_tenant_does_not_multiply_traefik_s_numbers(running):
+    client = running()
+    for code in range(200, 1000, 7):
+        client.status(f"/{code}")
+    assert {"200", "502"} < client.codes()
+    assert not {code for code in client.codes() if code[0] in "6789"}
+    assert len(client.codes()) < metrics.CODES
+    # The accounting reads it, whatever the tenant has done.
+    _started, counts = metrics.parse(metrics.read(client.one.ports["local"]))
+    assert sum(one.value for one in counts if one.counter == metrics.REQUESTS) == len(range(200, 1000, 7))
+
+
+def test_the_machine_learning_does_not_either(running):
+    client = running(traefik_machine_learning_url="http://127.0.0.1:1")
+    (learning,) = (one for name, one in client.one.objects("routers").items() if name == "tenant-hans-ml@file")
+    assert "statuses@file" in learning["middlewares"]
+    assert learning["status"] == "enabled"
+
+
+def test_one_source_holds_few_requests_and_all_together_a_few_more(running):
+    client = running(traefik_requests_of_source=3, traefik_requests_of_route=5)
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(client.begin("/hold")) for _number in range(3)]
+        wait_until_asked(3)
+        # What a client says of itself is nothing, neither a host name in capitals nor a header.
+        assert client.status("/200") == 429
+        assert client.status("/200", "X-Silo-Count: another", "X-Forwarded-For: 192.0.2.7") == 429
+        assert client.status("/200", host="HANS.swissphoto.ch") == 429
+        held += [stack.enter_context(client.begin("/hold", source="127.0.0.2")) for _number in range(2)]
+        wait_until_asked(5)
+        assert client.status("/200", "X-Silo-Count: another", source="127.0.0.3") == 429
+        # Another address of this server is not concerned.
+        assert client.status("/", host="nobody.swissphoto.ch") == 200
+        Behind.go_on.set()
+        assert [status_of(opened) for opened in held] == [200] * 5
+    assert client.status("/200") == 200
+    assert {count for _path, count in Behind.asked} == {None}
+
+
+def test_an_event_of_stripe_is_not_kept_here_until_it_is_complete(running):
+    """The intake has it although the body has only begun; what it answers then, such as 413, reaches the sender."""
+    client = running(traefik_billing_path="/stripe/413")
+    with client.begin("/stripe/413", "Content-Length: 1048577", host=BILLING) as opened:
+        opened.sendall(b"{" + b"x" * 1000)
+        assert status_of(opened) == 413
+    # Not even a byte of the body is needed.
+    with client.begin("/stripe/413", "Content-Length: 1048577", host=BILLING) as opened:
+        assert status_of(opened) == 413
+
+
+def test_one_source_sends_few_events_at_once(running):
+    client = running(traefik_billing_requests_of_source=2, traefik_billing_path="/stripe/hold")
+    with contextlib.ExitStack() as stack:
+        for _number in range(2):
+            stack.enter_context(client.begin("/stripe/hold", "Content-Length: 0", host=BILLING))
+        wait_until_asked(2)
+        assert client.status("/stripe/hold", "Content-Length: 0", host=BILLING) == 429
+        Behind.go_on.set()
+
+
+def test_all_of_it_is_what_servers_have(running):
+    """Each of these is in the static configuration as Traefik itself has read it."""
+    points = running().one.static["entryPoints"]
+    assert {name: point["http"]["maxHeaderBytes"] for name, point in points.items() if name != traefik.API} == (
+        dict.fromkeys(("web", "websecure", "machinelearning", "local"), 16384)
+    )
+    assert points["websecure"]["http2"]["maxConcurrentStreams"] == 100
+    assert json.dumps(points["websecure"]["transport"]["respondingTimeouts"])
