@@ -34,8 +34,10 @@ SECONDS = 10
 AT_ONCE = 32
 # The engine probes a starting container each 200 ms, so more frequent polls would only cost CPU.
 POLL_SECONDS = 0.15
-# A container in one of these states does not become healthy by itself, or not soon.
-ENDED = ("exited", "dead", "restarting")
+# A container in one of these states does not become healthy by itself.
+ENDED = ("exited", "dead")
+# A service may end once or twice, as where a server is busy and its database is slow; then it is broken.
+RESTARTS = 3
 
 Look = Callable[[str], Sequence[Container]]
 
@@ -119,6 +121,18 @@ def asked(containers: Sequence[Container], questions: Questions | None = None) -
     return list(found.values())
 
 
+def _end(container: Container, questions: Questions) -> str:
+    """Return how a container ended for good, empty if the engine started it again, or will; raises StackError."""
+    if container.state not in (*ENDED, "restarting"):
+        return ""
+    details = questions.inspect(container)
+    state, restarts = details["State"], int(details.get("RestartCount") or 0)
+    # Since the look it may run again, and its code is that of its next end.
+    if state["Status"] in ENDED or (state["Status"] == "restarting" and restarts >= RESTARTS):
+        return f"{container.name} ended with code {state['ExitCode']}"
+    return ""
+
+
 def _of_engine(tenant: str) -> Sequence[Container]:
     return engine.containers(tenant=tenant)
 
@@ -133,7 +147,7 @@ def wait(
 ) -> str:
     """Wait until all containers of `tenant` work, or those of some services; return why they do not, empty if they do.
 
-    Returns as soon as one of them has ended or is unhealthy, or when the time is over. Raises StackError.
+    Returns as soon as one of them has ended for good or is unhealthy, or when the time is over. Raises StackError.
     """
     by, deadline = questions or Questions(), time.monotonic() + seconds
     while True:
@@ -144,8 +158,8 @@ def wait(
         if found and not waiting:
             return ""
         for one in waiting:
-            if one.state in ENDED:
-                return f"{one.name} ended with code {by.inspect(one)['State']['ExitCode']}"
+            if end := _end(one, by):
+                return end
             if one.health == UNHEALTHY:
                 return f"{one.name} runs, and does not work"
         if time.monotonic() >= deadline:

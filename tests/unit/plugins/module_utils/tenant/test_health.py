@@ -19,11 +19,12 @@ STALE = {"health": "starting"}
 PERIOD = 300 * 10**9
 
 
-def details(seconds=3600.0, code=1):
+def details(seconds=3600.0, code=1, status="running", restarts=0):
     """What the engine says of a container that started so many seconds ago."""
     started = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
     return {
-        "State": {"StartedAt": started.strftime("%Y-%m-%dT%H:%M:%S.123456789Z"), "ExitCode": code},
+        "State": {"StartedAt": started.strftime("%Y-%m-%dT%H:%M:%S.123456789Z"), "ExitCode": code, "Status": status},
+        "RestartCount": restarts,
         "Config": {"Healthcheck": {"Test": ["CMD", "x"], "StartPeriod": PERIOD}},
     }
 
@@ -233,8 +234,9 @@ def test_a_health_check_that_fails_or_does_not_end_is_a_no(monkeypatch, containe
 class Engine:
     """An engine that answers one look after the other, the last one again and again; its word is the truth."""
 
-    def __init__(self, *looks, age=1.0):
+    def __init__(self, *looks, age=1.0, now="", restarts=3):
         self.looks, self.asked, self.slept, self.age = list(looks), [], 0, age
+        self.now, self.restarts = now, restarts
         self.last = []
 
     def look(self, tenant):
@@ -250,7 +252,10 @@ class Engine:
         def works(_address):
             return all(one.health == "healthy" for one in self.last if one.service == "server" and not one.stray)
 
-        return Questions(works, lambda _container: details(self.age, 137), lambda *_asked: False)
+        def inspect(container):
+            return details(self.age, 137, self.now or container.state, self.restarts)
+
+        return Questions(works, inspect, lambda *_asked: False)
 
 
 def wait(found, seconds=5.0, services=()):
@@ -281,6 +286,15 @@ def test_it_is_asked_until_all_are_well(containers):
 def test_who_has_ended_or_is_ill_is_not_waited_for(containers, server, told):
     found = Engine(containers(server=STALE), containers(server=server))
     assert wait(found) == told
+    assert found.slept == 1
+
+
+@pytest.mark.parametrize("changes", [{"restarts": 2}, {"now": "running"}])
+def test_who_ended_once_or_runs_again_is_waited_for(containers, changes):
+    """The engine starts it again; an exit code would be that of an end that is yet to come."""
+    restarting = {"state": "restarting", "health": ""}
+    found = Engine(containers(server=restarting), containers(), **changes)
+    assert wait(found) == ""
     assert found.slept == 1
 
 
