@@ -1,5 +1,6 @@
 """One lab and one inventory for all tests here; tests/molecule/lab makes both."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -98,9 +99,9 @@ if [ -d /instances/{name} ]; then btrfs --quiet subvolume delete --commit-after 
 """
 
 
-@pytest.fixture
-def newcomer(lab, operator, indexes):
-    """Adds a tenant of the test's own; it is gone afterwards."""
+@contextlib.contextmanager
+def newcomers(lab, operator, indexes):
+    """Gives what adds a tenant of a test's own; they are gone afterwards."""
     names = []
 
     def add(name, **settings):
@@ -109,7 +110,16 @@ def newcomer(lab, operator, indexes):
         names.append(name)
         return name
 
-    yield add
-    for name in names:
-        operator.forget(name)
-        lab.shell(CLEAN.format(name=name))
+    try:
+        yield add
+    finally:
+        for name in names:
+            operator.forget(name)
+            lab.shell(CLEAN.format(name=name))
+
+
+@pytest.fixture
+def newcomer(lab, operator, indexes):
+    """Adds a tenant of the test's own; it is gone afterwards."""
+    with newcomers(lab, operator, indexes) as add:
+        yield add

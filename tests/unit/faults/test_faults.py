@@ -70,7 +70,7 @@ def test_each_fault_of_this_version_has_a_test_and_no_test_is_of_none():
         for file in (ROOT / "tests").rglob("test_*.py")
         for number in marked(ast.parse(file.read_text(encoding="utf-8")))
     }
-    assert set(catalogue()) == set(range(1, 33))
+    assert list(catalogue()) == list(range(1, len(catalogue()) + 1))
     assert {number for number, fault in catalogue().items() if fault.absent} == ABSENT
     assert found == set(catalogue()) - ABSENT
 
