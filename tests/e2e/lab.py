@@ -55,6 +55,15 @@ class Lab:
     def shell(self, script: str) -> str:
         return self.run("sh", "-euc", script)
 
+    def neighbour(self) -> list[str]:
+        """The words before a command that make it one of another machine in the server's network.
+
+        That machine is there already: a new one would be a new interface of this machine, and a browser that another
+        test has open ends its connections when it sees one.
+        """
+        name = ("docker", "inspect", "--format", "{{.State.Pid}}", f"{self.container}-internet")
+        return ["nsenter", f"--net=/proc/{subprocess.check_output(name, text=True).strip()}/ns/net"]
+
     def inspect(self, container: str) -> dict[str, t.Any]:
         return dict(json.loads(self.run("docker", "inspect", container))[0])
 

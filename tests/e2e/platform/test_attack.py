@@ -11,6 +11,7 @@ import json
 import re
 import statistics
 import subprocess
+import sys
 import threading
 import time
 
@@ -104,10 +105,7 @@ TRIES = 7
 @pytest.fixture
 def attacker(lab):
     """Gives a context: another machine that attacks; the context has what became of its connections."""
-    (server,) = json.loads(subprocess.check_output(["docker", "inspect", lab.container]))
-    (network,) = server["NetworkSettings"]["Networks"]
-    command = ["docker", "run", "--rm", "-i", "--network", network, "--ulimit", "nofile=4096"]
-    command += ["--entrypoint", "python3", server["Image"], "-c", ATTACK]
+    command = [*lab.neighbour(), "prlimit", "--nofile=4096", sys.executable, "-c", ATTACK]
 
     @contextlib.contextmanager
     def attack(count, *, text="", repeat=1, answer=False, settle=3.0, port=443):
