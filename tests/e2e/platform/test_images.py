@@ -55,10 +55,11 @@ def test_a_registry_tells_tags_and_digests(known, registry):
         registry.digest(Reference(known["registry"], "traefik", "nothing"))
 
 
-def test_a_registry_with_another_certificate_is_not_believed(known, registry, monkeypatch):
+@pytest.mark.usefixtures("registry")
+def test_a_registry_with_another_certificate_is_not_believed(known, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", known["ca_file"])
     with pytest.raises(RegistryError, match=r"cannot be reached: .*certificate"):
-        registry.tags(Reference(known["registry"], "traefik", "1"))
+        Registry().tags(Reference(known["registry"], "traefik", "1"))
 
 
 def test_what_runs_is_what_is_pinned(known, silo):
