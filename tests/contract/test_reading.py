@@ -150,7 +150,7 @@ def test_what_is_left_on_another_server_is_no_state_of_the_tenant(inventory):
     tenants = TenantService(inventory).tenants()
     found = compare.of_machines(runner.read(inventory, ReadTag.LIST), tenants)
     assert [(one.text, one.fix) for one in found] == [
-        ("anna: it is stopped on silo2, and its server in the inventory is silo1; it is left as it is", "operator")
+        ("anna: it is stopped on silo2, but its server in the inventory is silo1; silo does not change it", "operator")
     ]
 
 

@@ -1,1 +1,1 @@
-"""Who pays has a photo cloud: events of Stripe, what they mean for a tenant, and the service that sees to it."""
+"""Billing: receives events of Stripe, decides what they mean for a tenant, and carries that out."""

@@ -1,4 +1,4 @@
-"""Stripe, the inventory and the machines side by side: what does not agree, and what a settlement would do about it."""
+"""Compare Stripe, the inventory and the machines, and correct the differences that silo can correct."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from silo.billing.decision import decide, today
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import TRASHED, Case, Claim, Decision, Holder, Invoice, Step, Subscription
 from silo.billing.policy import BillingPolicy
-from silo.billing.reconciler import Reconciler, sentences
+from silo.billing.reconciler import Reconciler, billing_errors
 from silo.billing.reconciler import clock as silo_clock
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.client import EVENT_DAYS, Client
@@ -30,10 +30,11 @@ from silo.tenants import TenantService
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """Something that does not agree. `fix` is what settles it: "settle" and "apply" are done by --fix.
+    """A difference between Stripe, the inventory and the machines.
 
-    "needs_attention" is for the operator; --fix settles it again, for its letter and its place in the queue.
-    `subscription` and `tenant` are empty where there is none.
+    `fix` says who resolves it: --fix does "settle" and "apply", the operator does the others. --fix also settles
+    "needs_attention", which sends the letter to the operator and takes the order out of the queue for room.
+    `subscription` and `tenant` are empty if the difference concerns none.
     """
 
     text: str
@@ -43,9 +44,9 @@ class Difference:
 
 
 def cases(known: tenant_lookup.TenantLookup, client: Client) -> list[Case]:
-    """Return every subscription with its unpaid invoices and its tenant, the oldest first; three requests or more.
+    """Return each subscription with its unpaid invoices and its tenant, the oldest first; makes three or more requests.
 
-    Those whose tenant is not clear are left out.
+    Subscriptions in `known.problems` are left out.
     """
     unpaid = client.unpaid()
     account = {one.id: one for one in sorted(client.subscriptions(), key=lambda one: (one.created, one.id))}
@@ -77,7 +78,7 @@ def differences(
     policy: BillingPolicy,
     now: datetime.datetime,
 ) -> list[Difference]:
-    """Compare Stripe and the inventory, the oldest subscription first; with what was begun and is not at its end."""
+    """Return the differences between Stripe and the inventory, with interrupted changes; oldest subscription first."""
     begun = StateStore(service.state.folder).begun()
     result = []
     for case in found:
@@ -85,23 +86,23 @@ def differences(
         if one := _of(case, made, service):
             result.append(one)
         elif name := begun.get(case.subscription.id):
-            result.append(Difference(f"{name}: a change was cut off", "settle", case.subscription.id, name))
+            result.append(Difference(f"{name}: a change was interrupted", "settle", case.subscription.id, name))
     asked = {one.subscription for one in result}
     for deletion in service.unfinished():
         if deletion.subscription and deletion.subscription not in asked:
-            text = f"{deletion.name}: its deletion was cut off"
+            text = f"{deletion.name}: its deletion was interrupted"
             result.append(Difference(text, "settle", deletion.subscription, deletion.name))
     result += [Difference(text, "operator", subscription) for subscription, text in known.problems.items()]
     clear = {case.subscription.id for case in found} | known.problems.keys()
     for subscription, name in sorted(known.alive.items(), key=lambda pair: pair[1]):
         if subscription not in clear:
-            text = f"{name} is of {subscription}, which Stripe does not know; it is left as it is"
+            text = f"{name} belongs to {subscription}, which Stripe does not know; silo does not change it"
             result.append(Difference(text, "operator", subscription, name))
     return result
 
 
 def _of(case: Case, made: Decision, service: TenantService) -> Difference | None:
-    """Return what a subscription asks for that is not so."""
+    """Return what the tenant of a subscription lacks, or None."""
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
     if made.step is Step.NEEDS_ATTENTION:
         again = made.contest or case.holder
@@ -111,42 +112,42 @@ def _of(case: Case, made: Decision, service: TenantService) -> Difference | None
     if made.step is Step.NOTHING and case.tenant and case.tenant.state in ("stopped", "absent") and made.clock is None:
         return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
     if made.step is not Step.NOTHING:
-        return Difference(f"{name}: to {made.step.value}, as {made.because}", "settle", case.subscription.id, name)
+        return Difference(f"{name}: {made.step.value} is due: {made.because}", "settle", case.subscription.id, name)
     if case.tenant is None or case.tenant.state == TRASHED or service.outbox is None:
         return None
     letter = made.notice and made.notice.event(name) or made.pay_by and f"payment_failed/{name}/{made.pay_by}"
     if letter and letter not in service.outbox.states():
-        return Difference(f"{name}: to write to, as {made.because}", "settle", case.subscription.id, name)
+        return Difference(f"{name}: a letter is due: {made.because}", "settle", case.subscription.id, name)
     return None
 
 
 def of_machines(runs: Results, tenants: Mapping[str, Tenant]) -> list[Difference]:
-    """Compare what runs, by the tag list of read.yml, with what should: each tenant on its own server alone."""
+    """Compare the results of read.yml, tag list, with the inventory: each tenant runs on its own server only."""
     seen = {place: fleet.observed(services) for place, services in fleet.stacks(runs).items()}
     result = []
     for name, tenant in sorted(tenants.items()):
         now = seen.pop((name, tenant.server), "absent")
         right = {"running": ("running",), "absent": ("absent",)}.get(tenant.state, ("stopped", "absent"))
         if now not in right:
-            result.append(Difference(f"{name}: it is to be {tenant.state}, and is {now}", "apply", "", name))
+            result.append(Difference(f"{name}: it must be {tenant.state}, but is {now}", "apply", "", name))
     strangers = [(name, server, state) for (name, server), state in sorted(seen.items()) if state != "absent"]
     return [_stranger(name, server, state, tenants.get(name)) for name, server, state in strangers] + result
 
 
 def _stranger(name: str, server: str, state: str, tenant: Tenant | None) -> Difference:
-    wanted = f"its server in the inventory is {tenant.server}" if tenant else "it is in no inventory"
-    return Difference(f"{name}: it is {state} on {server}, and {wanted}; it is left as it is", "operator", "", name)
+    wanted = f"its server in the inventory is {tenant.server}" if tenant else "the inventory does not have it"
+    return Difference(f"{name}: it is {state} on {server}, but {wanted}; silo does not change it", "operator", "", name)
 
 
 def missed(client: Client, now: datetime.datetime, days: int = EVENT_DAYS) -> list[Event]:
-    """Return the events of the account of the last days, for the inbox, which knows those that it has by their id."""
+    """Return the account's events of the last `days` days; the inbox ignores those that it already has."""
     since = now - datetime.timedelta(days=days)
     return [parse(json.dumps(event).encode()) for event in client.events(sorted(WANTED), since)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Repair:
-    """What was done about differences, a sentence each; `left` needs the operator, `later` may go better later."""
+    """The result of a correction, one sentence each: `done`, `left` to the operator, and to be retried `later`."""
 
     done: tuple[str, ...]
     left: tuple[str, ...]
@@ -154,38 +155,38 @@ class Repair:
 
 
 class Comparison:
-    """Looks at all three, and settles what can be settled by the same rules as an event."""
+    """Compares Stripe, the inventory and the machines, and corrects differences by the same rules as an event."""
 
     def __init__(
         self, service: TenantService, client: Client, clock: Callable[[], datetime.datetime] = silo_clock
     ) -> None:
-        """Change tenants by `service`; `clock` gives the time with a zone."""
+        """Change tenants through `service`; `clock` returns the time with a zone."""
         self._service, self._client, self._clock = service, client, clock
 
     def _reconciler(self) -> Reconciler:
         return Reconciler(self._service, self._client, clock=self._clock)
 
     def compare(self) -> list[Difference]:
-        """Return what does not agree between Stripe and the inventory; raises TryLater, NeedsAttention."""
+        """Return the differences between Stripe and the inventory; raises TryLater, NeedsAttention."""
         service = self._service
-        with sentences():
+        with billing_errors():
             known = tenant_lookup.read(service)
             found = cases(known, self._client)
             return differences(found, known, service, self._reconciler().policy, self._clock())
 
     def look(self) -> list[Difference]:
-        """Return all that does not agree, on the machines too; raises TryLater, NeedsAttention."""
+        """Return all differences, including those of the machines; raises TryLater, NeedsAttention."""
         found = self.compare()
-        with sentences():
+        with billing_errors():
             service = self._service
             return found + of_machines(runner.read(service.path, ReadTag.LIST), service.tenants())
 
     def sweep(self) -> Repair:
-        """Settle what Stripe and the inventory ask for, without a look at any machine."""
+        """Correct the differences between Stripe and the inventory; reads no machine."""
         return self.fix(self.compare())
 
     def fix(self, found: Sequence[Difference]) -> Repair:
-        """Do what can be done about these differences; the operator gets a letter on the rest, where it is new."""
+        """Correct what silo can correct; notify the operator of the rest, once a month for the same differences."""
         done, left, later = [], [one.text for one in found if one.fix == "operator"], []
         for one in found:
             if one.fix in ("settle", "needs_attention"):
@@ -197,7 +198,7 @@ class Comparison:
                     later.append(str(error))
         if names := [one.tenant for one in found if one.fix == "apply"]:
             try:
-                with sentences():
+                with billing_errors():
                     self._service.apply(names)
                 done.append(f"applied: {', '.join(names)}")
             except TryLater as error:
@@ -207,9 +208,9 @@ class Comparison:
         return Repair(tuple(done), tuple(left), tuple(later))
 
     def _notify(self, left: Sequence[str]) -> None:
-        text = "\n".join(left) + "\n\n'silo reconcile' shows all of it at any time."
-        # What stays as it is, such as a tenant that is paid and stopped by choice, is reported once a month.
+        text = "\n".join(left) + "\n\n'silo reconcile' lists the differences at any time."
+        # A lasting difference, such as a paid tenant that the operator stopped, is reported once a month.
         what = hashlib.sha256("\n".join(sorted(left)).encode()).hexdigest()[:16]
         event = f"billing/operator/reconciliation/{today(self._clock()):%Y-%m}/{what}"
-        with sentences():
+        with billing_errors():
             CustomerMail(self._service).operator(event, "Stripe, inventory and machines differ", text)

@@ -1,4 +1,4 @@
-"""The letters that billing writes by itself; the run of an edit writes those that the edit queued."""
+"""Queues the letters of billing itself; a change of a tenant queues its own letters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DEFAULT_LANGUAGE = "de"
 
 
 class CustomerMail:
-    """Writes for one inventory; each letter once, under an event that is the same each time. Raises LetterError."""
+    """Queues letters for one inventory; a fixed event id makes each be sent only once. Raises LetterError."""
 
     def __init__(self, service: TenantService) -> None:
-        """Write into the outbox of `service`; nothing where no relay is set."""
+        """Use the outbox of `service`; without a relay there is none, and no letter is queued."""
         self._service = service
 
     def customer(self, name: str, made: Decision, now: datetime.datetime) -> list[str]:
-        """Write what a decision has to say to a tenant's customer, and take back what is true no more; return kinds."""
+        """Queue the letters that a decision requires, and withdraw outdated ones; return the kinds that were queued."""
         outbox = self._service.outbox
         if outbox is None:
             return []
@@ -53,7 +53,7 @@ class CustomerMail:
         return [letter.kind]
 
     def take_back(self, name: str, made: Decision | None = None) -> None:
-        """Take back what waits for the relay and is not so by a decision: another day, or it is paid, or deleted."""
+        """Withdraw pending letters that a decision contradicts: by another day, a payment or a deletion."""
         outbox = self._service.outbox
         day, pay_by = (made.deletes, made.pay_by) if made else (None, None)
         for event, (state, _error) in outbox.states().items() if outbox else ():
@@ -71,13 +71,13 @@ class CustomerMail:
             address = f"https://{order.tenant}.{self._service.policy.domain}"
             outbox.enqueue(event, email, notifications.OrderWaits(order.tenant, address), language(subscription))
         text = (
-            f"{order.tenant} has paid ({subscription.id}), and there is no room to {order.step}: {why}\n\n"
-            "It is made by itself as soon as there is room; 'silo dunning' lists what waits."
+            f"{order.tenant} is paid ({subscription.id}), but there is no room to {order.step} it: {why}\n\n"
+            "Silo does so when there is room; 'silo dunning' lists the orders that wait."
         )
         self.operator(f"billing/operator/{event}", f"An order waits for room: {order.tenant}", text)
 
     def contested(self, contest: Contest) -> None:
-        """Notify the operator that others pay for a tenant whose own subscription is not paid."""
+        """Notify the operator that others pay for a tenant whose own subscription is unpaid."""
         name, own, payers = contest.tenant, contest.own, contest.payers
         suspended = (
             " It is suspended although somebody pays for it. It is not started automatically, because a stranger may "
@@ -86,19 +86,20 @@ class CustomerMail:
         text = "\n".join(
             [
                 f"{name} belongs to subscription {own.id} (customer {own.customer}, {own.status}), which is not paid. "
-                "Its name is paid for by another one:",
+                "Its name is paid for by:",
                 "",
                 *(f"- {one.id} (customer {one.customer}, {one.status})" for one in payers),
                 "",
-                f"{name} is {contest.state} and stays so: while this lasts it is neither suspended nor deleted, and "
-                f"its customer gets no letter about either.{suspended if contest.state == 'suspended' else ''}",
+                f"{name} is {contest.state} and stays so: as long as this lasts, silo neither suspends nor deletes it, "
+                f"and sends its customer no letter about either.{suspended if contest.state == 'suspended' else ''}",
                 "",
                 "Compare the customers in Stripe's dashboard.",
                 "",
                 f"- The same person: 'silo set {name} --subscription {payers[0].id}' moves {name} to the subscription "
-                f"that is paid; the next event or night then starts it. Cancel {own.id} unless it has ended.",
+                "that is paid; the next event or nightly comparison then starts it. "
+                f"Cancel {own.id} unless it has ended.",
                 "- A stranger: change 'tenant' in the metadata of that subscription, or cancel it and refund the "
-                f"payment. {own.id} then counts again, and a deletion is announced again by all of its letters.",
+                f"payment. {own.id} then counts again, and silo sends all letters again before a deletion.",
             ]
         )
         ids = "+".join(payer.id for payer in payers)
@@ -106,13 +107,13 @@ class CustomerMail:
         self.operator(event, f"Another subscription pays for {name}", text)
 
     def operator(self, event: str, subject: str, text: str) -> None:
-        """Notify the operator, once under this event; then deliver everything that is pending."""
+        """Notify the operator, once for each event id; then deliver all pending letters."""
         notify_operator(self._service, event, subject, text)
         if self._service.outbox:
             self._service.outbox.deliver()
 
 
 def language(subscription: Subscription) -> notifications.Language:
-    """Return the language that a customer wished; German where there is none of it."""
+    """Return the language that the customer ordered; German if silo has no letters in it."""
     wished = subscription.language
     return t.cast("notifications.Language", wished if wished in LOCALES else DEFAULT_LANGUAGE)

@@ -1,17 +1,17 @@
-"""What goes wrong on the way from an event of Stripe to a tenant, in one tree."""
+"""The errors of billing."""
 
 
 class BillingError(Exception):
-    """Something of billing that cannot be; the text is a sentence for the operator, without secrets."""
+    """The base class; the text is a message for the operator, and contains no secret."""
 
 
 class TryLater(BillingError):
-    """Stripe, Ansible or another run is in the way, and may not be later; the event is tried again."""
+    """A retry may succeed, for example when Stripe answers again or another run has ended."""
 
 
 class NeedsAttention(BillingError):
-    """Nothing can be done without guessing, as for an unknown price; the operator gets the sentence by mail."""
+    """Silo would have to guess, for example the plan of an unknown price; the operator gets the text by mail."""
 
 
 class NeedsAttentionReported(NeedsAttention):
-    """As NeedsAttention, where the operator already has a letter of its own on it."""
+    """Like NeedsAttention, but the operator has already got a more detailed letter."""

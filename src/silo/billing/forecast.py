@@ -1,4 +1,4 @@
-"""What will happen to whom on which day, by the same function that decides; nobody pays meanwhile. Pure."""
+"""Forecasts what happens to tenants if nobody pays, with the same function that decides. Pure: no I/O, no state."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from silo.billing.model import TRASHED, BillingTenant, Case, Claim, Decision, St
 from silo.billing.policy import BillingPolicy
 
 DAYS = 45
-# More in a row on one day would be a circle.
+# The most steps for one tenant on one day; more would be a loop.
 STEPS = 4
 WAITS = (Step.NOTHING, Step.NEEDS_ATTENTION)
 
 
 @dataclasses.dataclass(frozen=True)
 class Coming:
-    """What happens to a tenant on a day: a step, or a letter (`deletion_announced`, `payment_failed`).
+    """A step for a tenant, or a letter (`deletion_announced`, `payment_failed`), on a day.
 
-    What needs attention appears on the day on which that begins.
-    `asked` says that it is more of its kind than one day allows, so that the operator is asked before.
+    NEEDS_ATTENTION appears only on the day on which it begins. `asked` is true for steps above the daily limit, which
+    wait for the operator.
     """
 
     day: datetime.date
@@ -35,7 +35,7 @@ class Coming:
 def forecast(
     cases: Iterable[Case], policy: BillingPolicy, now: datetime.datetime, days: int = DAYS
 ) -> tuple[Coming, ...]:
-    """Return what happens from today on, for as many days, by day and tenant."""
+    """Return what happens in the next `days` days, today included, sorted by day and tenant."""
     coming = [one for case in cases for one in _of(case, policy, now, days)]
     coming.sort(key=lambda one: (one.day, one.tenant, one.subscription))
     return tuple(_limited(coming, policy))
@@ -70,7 +70,7 @@ def _events(made: Decision, reminded: set[datetime.date]) -> Iterator[tuple[str,
 
 
 def after(made: Decision, case: Case, day: datetime.date) -> BillingTenant | None:
-    """Return the tenant as it is once a decision is carried out on a day."""
+    """Return the tenant after a decision was carried out on a day."""
     tenant = case.tenant
     if made.step is Step.CREATE:
         return BillingTenant(case.subscription.name, "running", made.plan)
@@ -88,7 +88,7 @@ def after(made: Decision, case: Case, day: datetime.date) -> BillingTenant | Non
 
 
 def _then(case: Case, at: datetime.datetime) -> Case:
-    """Return a case as it will be: each subscription ended, where its end is known."""
+    """Return a case as it will be at a time: with each subscription ended whose scheduled end has passed."""
     holder = case.holder
     if holder and holder.subscription:
         holder = dataclasses.replace(holder, subscription=_ended(holder.subscription, at))

@@ -1,6 +1,6 @@
-"""The inbox: each event of Stripe once, on disk before Stripe hears that it came, until it is done.
+"""The inbox stores each event of Stripe once, on disk before Stripe gets its answer.
 
-It is the one record of what is to do. Who takes an event in writes a row; who works takes the oldest of each queue key.
+It is the only queue: the webhook server adds rows, and the worker takes the oldest row of each queue key.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from silo.identifiers import SUBSCRIPTION
 
 State = t.Literal["new", "done", "needs_attention", "failed"]
 STATES: tuple[State, ...] = t.get_args(State)
-# Seconds since 1970, as Stripe and this clock have them.
+# Numbers in a row are less than this; times are seconds since 1970.
 LATEST = 2**40
-MODE = 0o660  # of its owner, who takes in, and of its group, who works
-NOTHING_ASKED = "events of this type ask for nothing"
+MODE = 0o660  # the owner is the webhook server, and the worker is in the group
+IGNORED = "silo does not process events of this type"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, queue_key TEXT NOT NULL,
@@ -34,9 +34,9 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS waiting ON event (queue_key, seq) WHERE state = 'new';
 CREATE INDEX IF NOT EXISTS asking ON event (queue_key) WHERE state IN ('needs_attention', 'failed');
 """
-# What takes events in is on the internet, and owns the file; nothing of a row is more than what it could write itself.
+# The webhook server faces the internet and owns the file, so the worker reads no value larger than these limits.
 LARGEST_BODY, LARGEST_TEXT = 1024**2, 4096
-NOT_OURS = "its row is not one that the webhook server writes; look at Stripe what became of it, and at that server"
+NOT_OURS = "the webhook server does not write such a row; look up the event at Stripe, and examine that server"
 _COLUMNS = ", ".join(
     [
         *(f"CASE WHEN length({name}) <= {LARGEST_TEXT} THEN {name} END" for name in ("id", "type", "subscription")),
@@ -48,7 +48,7 @@ _COLUMNS = ", ".join(
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An event as it lies in the inbox. `received` and `due` are seconds since 1970; `message` is what became of it."""
+    """An event in the inbox. `received` and `due` are seconds since 1970; `message` is the last result or error."""
 
     id: str
     type: str
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def is_ours(self) -> bool:
-        """Whether each value is one that the webhook server writes: some become names of files, letters, and times."""
+        """Whether the webhook server could have written it. Values end up in file names, letters and times."""
         texts = ((ID, self.id), (TYPE, self.type), (SUBSCRIPTION, self.subscription or "sub_none"))
         numbers = (self.received, self.attempts, self.due)
         return (
@@ -74,7 +74,7 @@ class Row:
 
     @property
     def shown(self) -> Row:
-        """The row itself, or what can be shown of one that is not ours."""
+        """The row itself, or a printable replacement if it is not ours."""
         if self.is_ours:
             return self
         name, kind, subscription = (printable(str(text)) for text in (self.id, self.type, self.subscription))
@@ -85,35 +85,35 @@ class Row:
 
     @property
     def queue_key(self) -> str:
-        """What waits for each other, as Event.queue_key."""
+        """Events with the same key are processed in order, as Event.queue_key."""
         return self.subscription or self.id
 
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """How many events are in each state, and since when (seconds since 1970) the oldest that is new waits."""
+    """The number of events by state; `oldest` is when the oldest new one was received, in seconds since 1970."""
 
     counts: dict[State, int]
     oldest: float | None
 
 
 class Inbox:
-    """The events in a file. Any number of processes may open it; each call is whole, and on disk when it returns."""
+    """The events in an SQLite file. Several processes may use it; each call is atomic, and on disk when it returns."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Make the file where it is missing; clock gives seconds since 1970. Raises OSError, sqlite3.Error."""
+        """Create the file if it is missing; `clock` returns seconds since 1970. Raises OSError, sqlite3.Error."""
         self.path, self._clock = path, clock
-        # SQLite gives its own files beside it the same mode.
+        # SQLite gives its journal files the same mode.
         sqlite.connect(path, lambda database: sqlite.run_script(database, _SCHEMA), mode=MODE).close()
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        # A file that is away is an error, and not an empty inbox.
+        # A missing file is an error, not an empty inbox.
         with contextlib.closing(sqlite.connect(self.path)) as database:
-            # Neither a trigger nor a view in the file calls anything but plain functions.
+            # Triggers and views in the file can call only harmless functions.
             database.execute("PRAGMA trusted_schema=OFF")
             database.text_factory = lambda raw: raw.decode(errors="replace")
-            database.execute("PRAGMA secure_delete=ON")  # overwrites the addresses in what is removed
+            database.execute("PRAGMA secure_delete=ON")  # overwrites removed rows, which contain addresses
             yield database
 
     @contextlib.contextmanager
@@ -122,11 +122,11 @@ class Inbox:
             yield database
 
     def keep(self, events: Iterable[Event]) -> list[bool]:
-        """Keep events, all of them in one write to the disk; which of them were not there yet, in their order."""
+        """Store events in one transaction; return for each of them, in their order, whether it is new."""
         now, fresh = self._clock(), []
         with self._transaction() as database:
             for event in events:
-                state, message = ("new", "") if event.type in WANTED else ("done", NOTHING_ASKED)
+                state, message = ("new", "") if event.type in WANTED else ("done", IGNORED)
                 added = database.execute(
                     "INSERT INTO event (id, type, queue_key, subscription, created, received, body, state, message)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -139,9 +139,9 @@ class Inbox:
         return fresh
 
     def due(self, limit: int) -> list[Row]:
-        """Return the first new event of each queue key that need not wait, the oldest first, at most `limit`.
+        """Return the first new event of each queue key, if it is due; the oldest first, at most `limit`.
 
-        A row that is not ours has failed, and nobody waits for it.
+        A row that is not ours becomes failed, so that it blocks no other event.
         """
         with self._database() as database:
             rows = database.execute(
@@ -161,12 +161,12 @@ class Inbox:
         return [row for seq, row in found.items() if seq not in others]
 
     def begin(self, event_id: str) -> None:
-        """Count an attempt, from before it: also one that takes us with it has been made."""
+        """Count an attempt before it starts, so that one that kills the process counts as well."""
         with self._transaction() as database:
             database.execute("UPDATE event SET attempts = attempts + 1 WHERE id = ?", (event_id,))
 
     def postpone(self, event_id: str, seconds: float, message: str) -> None:
-        """Leave an event new, and retry it after so many seconds; later ones of its queue key wait with it."""
+        """Leave an event new, and retry it after `seconds`; later events of its queue key wait for it."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE event SET due = ?, message = ? WHERE id = ? AND state = 'new'",
@@ -174,10 +174,10 @@ class Inbox:
             )
 
     def end(self, event_id: str, state: t.Literal["done", "needs_attention", "failed"], message: str) -> bool:
-        """Say what became of an event; False where that is said already.
+        """Record the result of a new event; return False if the event is not new.
 
-        What is done is done for earlier events of its queue key that wait for the operator too: its subscription was
-        brought to what it should be.
+        If it is done, earlier events of its queue key that need attention or failed become done too, because the
+        subscription is settled.
         """
         with self._transaction() as database:
             ended = database.execute(
@@ -194,7 +194,7 @@ class Inbox:
         return bool(ended)
 
     def again(self, event_id: str) -> bool:
-        """Make an event new that needs attention or failed; False where it does neither."""
+        """Make an event new again if it needs attention or failed; return False if it does neither."""
         with self._transaction() as database:
             return bool(
                 database.execute(
@@ -205,9 +205,10 @@ class Inbox:
             )
 
     def forget(self, days: float, parked_days: float) -> int:
-        """Remove what came more than so many days ago and is done, or needs the operator; return how many of these.
+        """Remove events that are done after `days`, and those that need attention or failed after `parked_days`.
 
-        Addresses of customers stand in an event. Stripe sends nothing again that is older than 30 days.
+        Return the number of the latter. Events contain addresses of customers. Stripe does not repeat an event that is
+        older than 30 days.
         """
         with self._transaction() as database:
             now = self._clock()
@@ -218,7 +219,7 @@ class Inbox:
             ).rowcount
 
     def rows(self, states: Iterable[State] = STATES, limit: int = 1000) -> list[Row]:
-        """Return the events in these states, the youngest first."""
+        """Return at most `limit` events in these states, the newest first."""
         wanted = list(states)
         marks = ", ".join("?" * len(wanted))
         with self._database() as database:
@@ -229,12 +230,12 @@ class Inbox:
         return [Row(*row).shown for row in rows]
 
     def probe(self) -> None:
-        """Raise sqlite3.Error or OSError where nothing can be kept now."""
+        """Raise sqlite3.Error or OSError if the inbox cannot be written now."""
         with self._transaction() as database:
             database.execute("UPDATE event SET due = due WHERE seq = 0")
 
     def tally(self) -> Tally:
-        """Count the events; raises sqlite3.Error where the file cannot be read."""
+        """Count the events; raises sqlite3.Error if the file cannot be read."""
         with self._database() as database:
             counts = dict(database.execute("SELECT state, count(*) FROM event GROUP BY state").fetchall())
             (oldest,) = database.execute("SELECT min(received) FROM event WHERE state = 'new'").fetchone()

@@ -1,6 +1,6 @@
-"""What Stripe says of a customer, what the inventory says of their tenant, and what follows. No type of Stripe's own.
+"""The data of billing, without types of Stripe: subscriptions, invoices, tenants, and the decision about them.
 
-All times have a zone; a day is one of Switzerland, by which customers read their letters.
+Each time has a zone. Each date is a day in Switzerland, as customers read it in their letters.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import enum
 ZONE_NAME = "Europe/Zurich"
 PAID = frozenset(("active", "trialing"))
 ENDED = frozenset(("canceled", "incomplete_expired"))
-# What a tenant is after it was deleted, beside the states that an inventory knows.
+# The states of a deleted tenant, in addition to those of the inventory.
 TRASHED, PURGED = "trashed", "purged"
 
 
 @dataclasses.dataclass(frozen=True)
 class Subscription:
-    """A subscription as it is now; `status` is in Stripe's words, `prices` are those of its items.
+    """The current state of a subscription. `status` is Stripe's, `prices` are the price ids of its items.
 
-    `name` and `language` are what the customer wished (empty where nothing was), `email` is the customer's. `ended` is
-    when it ended, `ends` when it will.
+    `name` and `language` are the tenant name and the language that the customer ordered, or empty. `email` is the
+    customer's. `ended` is when it ended, `ends` when it is scheduled to end.
     """
 
     id: str
@@ -38,7 +38,10 @@ class Subscription:
 
 @dataclasses.dataclass(frozen=True)
 class Invoice:
-    """An invoice of a subscription; `attempted` says that a payment was tried, `link` where it can be paid."""
+    """An invoice of a subscription. `status` is Stripe's; `attempted` tells whether Stripe has tried to charge it.
+
+    `due` is set only if the customer pays by a due date. `link` is the payment page, or empty.
+    """
 
     id: str
     status: str
@@ -49,7 +52,7 @@ class Invoice:
     link: str = ""
 
     def unpaid_since(self, now: datetime.datetime) -> datetime.datetime | None:
-        """Return since when it should be paid, None where it is, or need not be yet; no retry changes that."""
+        """Return since when it is overdue; None if it is paid, void or not due yet. Retries do not change the time."""
         if self.status not in ("open", "uncollectible"):
             return None
         if self.due is not None:
@@ -59,24 +62,24 @@ class Invoice:
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """A letter that announces the deletion on a day, `days` before it; `sent` once the relay has it."""
+    """A letter that announces the deletion on day `on`, `days` days before; `sent` once the relay has accepted it."""
 
     on: datetime.date
     days: int
     sent: bool = False
 
     def event(self, tenant: str) -> str:
-        """Return the id under which this letter is sent once."""
+        """Return the outbox id of this letter, which makes it be sent only once."""
         return f"deletion_announced/{tenant}/{self.on.isoformat()}@{self.days}"
 
 
 @dataclasses.dataclass(frozen=True)
 class BillingTenant:
-    """The tenant of a subscription: `state` is the inventory's, TRASHED or PURGED once it is deleted.
+    """The tenant of a subscription; `state` is that of the inventory, or TRASHED or PURGED after a deletion.
 
-    `plan` is empty where the operator gave it a quota of its own. `notices` are the announcements that were written,
-    `reminded` the days that letters on failed payments have named. `spared_until` is the day after the last one on
-    which another subscription was seen to pay for the name.
+    `plan` is empty if the operator gave it its own quota. `notices` are the announcements in the outbox, `reminded` the
+    deadlines that letters about failed payments named. `spared_until` is the day after the last day on which another
+    subscription paid for the name.
     """
 
     name: str
@@ -90,7 +93,7 @@ class BillingTenant:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A subscription that names a tenant and has none itself, with its unpaid invoices."""
+    """A subscription that names an existing tenant but has none itself, with its invoices (at least the unpaid)."""
 
     subscription: Subscription
     invoices: tuple[Invoice, ...] = ()
@@ -98,9 +101,10 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """The tenant, living or in the trash, that already has the name of an order.
+    """The tenant, in the inventory or in the trash, that already has the name of an order.
 
-    `linked` is the id of its subscription, empty for none; `subscription` is None where Stripe does not know that one.
+    `linked` is the id of its subscription, or empty. `subscription` is None if there is none, or Stripe does not know
+    it.
     """
 
     name: str
@@ -111,9 +115,10 @@ class Holder:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A subscription with its invoices and its tenant as they are now, and the others that want the same name.
+    """All that a decision depends on: a subscription, its invoices and its tenant, and others with the same name.
 
-    `tenant` is None for a customer who never had one: `holder` may have its name. `claims` are on the tenant's name.
+    `tenant` is None if the subscription never had one; `holder` is then the tenant that has the name, if any. `claims`
+    are other subscriptions that name the tenant.
     """
 
     subscription: Subscription
@@ -125,7 +130,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Contest:
-    """A tenant whose own subscription is not paid while others name it and are; only the operator knows whose it is."""
+    """A tenant whose own subscription is unpaid, while paid ones name it. The operator must decide whose it is."""
 
     tenant: str
     state: str
@@ -134,7 +139,7 @@ class Contest:
 
 
 class Step(enum.Enum):
-    """What is to be done with a tenant next; NOTHING also where it waits for a day."""
+    """The next step for a tenant; NOTHING also if a later day is set."""
 
     NOTHING = "nothing"
     CREATE = "create"
@@ -148,11 +153,11 @@ class Step(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What is to be done now, and why, in half a sentence; with the days on which more will be.
+    """The next step, the reason as a clause for messages, and the days of later steps.
 
-    `clock` is the day since which nothing is paid; `suspends` and `deletes` follow from it. `notice` is a letter that
-    is due, `pay_by` the day that a letter on a failed payment names, `link` where the customer can pay. `contest` is
-    why it needs attention, where several subscriptions want one tenant.
+    `plan` is the plan that was bought, or empty. `clock` is the first unpaid day; `suspends` and `deletes` follow from
+    it. `notice` is a letter that is due, `pay_by` the deadline for a letter about a failed payment, `link` the payment
+    page. `contest` is set if several subscriptions want the tenant.
     """
 
     step: Step
@@ -168,5 +173,5 @@ class Decision:
 
     @property
     def takes_away(self) -> bool:
-        """Whether a tenant loses something by it, now or on a day that it names."""
+        """Whether the tenant loses something, now or on the day of its deletion."""
         return self.step in (Step.SUSPEND, Step.DELETE) or self.deletes is not None

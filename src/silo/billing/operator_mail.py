@@ -1,4 +1,4 @@
-"""Letters of billing to the operator; those to customers stand in silo.notifications."""
+"""Letters of billing to the operator; silo.notifications has those to customers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from silo.tenants import TenantService
 
 
 def notify_operator(service: TenantService, event: str, subject: str, text: str) -> bool:
-    """Queue a letter to the operator; False where one is kept under `event`, or no operator is set.
+    """Queue a letter to the operator; return False if `event` already has one, or no operator or relay is set.
 
-    `event` is the same each time for the same thing, such as billing/needs_attention/evt_1: a retry sends
-    no second letter.
+    `event` identifies the cause, such as billing/needs_attention/evt_1, so that a retry sends no second letter.
     Raises LetterError.
     """
     operator = service.policy.letters.get(OPERATOR)

@@ -1,4 +1,4 @@
-"""What holds for billing: the `billing_*` variables of the inventory that are rules, checked."""
+"""The rules of billing: reads and checks the `billing_*` variables of the inventory that define them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from silo.billing.errors import BillingError
 
 PLANS = "billing_plans"
 NOTICES = "billing_notices"
-# Variable of the inventory, by the field that it gives, with the least that is right.
+# By field of BillingPolicy: the variable of the inventory and its smallest valid value.
 NUMBERS: Mapping[str, tuple[str, int]] = {
     "grace_days": ("billing_grace_days", 0),
     "deletion_days": ("billing_deletion_days", 1),
     "suspensions_per_day": ("billing_suspensions_per_day", 1),
     "deletions_per_day": ("billing_deletions_per_day", 1),
 }
-# What the services need to know of the platform.
+# Variables of the platform that the services need.
 HOST, CA_FILE = "billing_host", "silo_ca_file"
 VARIABLES = (PLANS, NOTICES, HOST, CA_FILE, *(variable for variable, _least in NUMBERS.values()))
 
 
 @dataclasses.dataclass(frozen=True)
 class BillingPolicy:
-    """The rules: `plans` is price (price_...) to plan; days count from the day since which nothing is paid.
+    """The rules. `plans` maps prices (price_...) to plans; days count from the first unpaid day.
 
-    `notices` are the days before a deletion on which it is announced, the most first.
+    `notices` are the numbers of days before a deletion at which silo announces it, the largest first.
     """
 
     plans: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -39,20 +39,20 @@ class BillingPolicy:
 
     @classmethod
     def of(cls, variables: Mapping[str, t.Any]) -> BillingPolicy:
-        """Read the variables of an inventory; raises BillingError with a sentence on the first that is wrong."""
+        """Read the variables of an inventory; raises BillingError for the first one that is invalid."""
         plans = variables.get(PLANS)
         if not isinstance(plans, dict) or not all(isinstance(part, str) for pair in plans.items() for part in pair):
-            raise BillingError(f"{PLANS} is {plans!r}; it must be prices with a plan each, such as price_1Qx: small")
+            raise BillingError(f"{PLANS} is {plans!r}; it must map prices to plans, such as price_1Qx: small")
         numbers = {field: _number(variables, *known) for field, known in NUMBERS.items()}
         notices = variables.get(NOTICES)
         if not isinstance(notices, list) or not notices or not all(type(one) is int and one > 0 for one in notices):
-            raise BillingError(f"{NOTICES} is {notices!r}; it must be days before a deletion, such as [14, 7, 1]")
+            raise BillingError(f"{NOTICES} is {notices!r}; it must list days before a deletion, such as [14, 7, 1]")
         policy = cls(MappingProxyType(plans), notices=tuple(sorted(set(notices), reverse=True)), **numbers)
         least = policy.grace_days + policy.notices[-1]
         if policy.deletion_days <= least:
             raise BillingError(
                 f"billing_deletion_days is {policy.deletion_days}; it must be more than {least}, "
-                "as a deletion is announced after the grace"
+                "because silo announces a deletion after the grace days"
             )
         return policy
 
@@ -60,5 +60,5 @@ class BillingPolicy:
 def _number(variables: Mapping[str, t.Any], variable: str, least: int) -> int:
     value = variables.get(variable)
     if type(value) is not int or value < least:
-        raise BillingError(f"{variable} is {value!r}; it must be a whole number from {least} up")
+        raise BillingError(f"{variable} is {value!r}; it must be a whole number, {least} or more")
     return value

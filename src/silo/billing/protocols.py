@@ -1,4 +1,4 @@
-"""What the worker asks of those who know the rules. It knows events, an id and an order; they know all of the rest."""
+"""The interface between the worker, which knows only the order of events, and the rules, which know what they mean."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class EventOutcome:
-    """What an event came to. `message` is a sentence for the log, such as "hans is suspended"; it names no secret."""
+    """The result of an event. `message` is a sentence for the log, such as "hans is suspended", without secrets."""
 
     message: str
 
 
 class Rules(t.Protocol):
-    """Both may be called again after they were cut off anywhere, late, twice and out of order.
+    """The rules. The worker may call both methods late, twice, out of order, and again after an interruption.
 
-    They raise TryLater where it may go better later, and NeedsAttention where nothing can be done without the operator.
+    They raise TryLater if a retry may succeed, and NeedsAttention if only the operator can go on.
     """
 
     def settle(self, subscription: str) -> EventOutcome:
-        """Bring the tenant of a subscription (sub_...) to what Stripe says of it now."""
+        """Bring the tenant of a subscription (sub_...) to the state that Stripe requires now."""
 
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
-        """See what an event without a subscription asks for, such as a dispute."""
+        """Process an event without a subscription, such as a dispute."""

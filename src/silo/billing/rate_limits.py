@@ -1,4 +1,4 @@
-"""Rate limits: a wrong clock, price or rule suspends or deletes a few tenants, not all of them."""
+"""Daily limits, so that a wrong clock, price or rule suspends or deletes only a few tenants."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ LIMITED = (Step.SUSPEND, Step.DELETE)
 
 
 def most(policy: BillingPolicy) -> Mapping[Step, int]:
-    """Return how many of each step one day allows."""
+    """Return the daily limit of each step."""
     return {Step.SUSPEND: policy.suspensions_per_day, Step.DELETE: policy.deletions_per_day}
 
 
 class RateLimits:
-    """Counts by day; one more than a day allows stops that step, until the operator releases it."""
+    """Counts steps by day. A step above the daily limit stops all further ones, until the operator releases them."""
 
     def __init__(self, store: StateStore, policy: BillingPolicy) -> None:
         """Keep the counts in `store`."""
         self._store, self._most = store, most(policy)
 
     def admit(self, step: Step, tenant: str, day: datetime.date) -> bool:
-        """Tell whether a step may be made with a tenant; what is tried again on the same day counts once."""
+        """Count a step, and return whether it is allowed; retries for a tenant on the same day count once."""
         with self._store.open() as kept:
             count = kept.setdefault(KEY, {}).setdefault(step.value, {"day": "", "tenants": [], "reached": ""})
             if count["day"] == day.isoformat() and tenant in count["tenants"]:
@@ -42,12 +42,12 @@ class RateLimits:
             return True
 
     def reached(self) -> Mapping[Step, str]:
-        """Return the steps that wait for the operator, each with the day (ISO 8601) since which it does."""
+        """Return the steps that wait for the operator, each with the day (ISO 8601) on which it reached the limit."""
         with self._store.open() as kept:
             since = {step: kept.get(KEY, {}).get(step.value, {}).get("reached", "") for step in LIMITED}
         return {step: day for step, day in since.items() if day}
 
     def release(self) -> None:
-        """Start the day's counts anew: the operator has reviewed what waits."""
+        """Reset the counts, after the operator has reviewed what waits."""
         with self._store.open() as kept:
             kept.pop(KEY, None)

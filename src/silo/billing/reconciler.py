@@ -1,7 +1,7 @@
-"""One subscription and its tenant, brought to what they should be: read, decide, check the rate limits, act, notify.
+"""Settles one subscription: reads its current state, decides, checks the rate limits, acts and notifies.
 
-It looks at what Stripe says now, not at what an event said, so it may be called late, twice, and in any order; what was
-cut off is brought to its end by the next call.
+It uses what Stripe says now, not what an event said, so it may be called late, twice and in any order. The next call
+completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from silo.state import BusyError
 from silo.tenants import ApplyIncomplete, TenantService
 
 BY = "billing, as nothing was paid"
-# Paid, found in the trash, brought back, given another plan: more in a row would be a circle.
+# The most steps in one call, such as a restore and then another plan; more would be a loop.
 STEPS = 5
 DONE = {
     Step.CREATE: "runs",
@@ -59,17 +59,17 @@ DONE = {
 
 
 def clock() -> datetime.datetime:
-    """Return the time."""
+    """Return the current time in UTC."""
     return datetime.datetime.now(datetime.UTC)
 
 
 class Held(BillingError):
-    """Something that is right and not done now: it waits for room, or for the operator; the text is a sentence."""
+    """A step must wait, for room or for the operator; the text is a sentence."""
 
 
 @contextlib.contextmanager
-def sentences() -> Iterator[None]:
-    """Sort what the library raises into what may go better later, and what needs the operator."""
+def billing_errors() -> Iterator[None]:
+    """Convert errors of silo: those of the inventory into NeedsAttention, those that a retry may fix into TryLater."""
     try:
         yield
     except InventoryError as error:
@@ -79,53 +79,54 @@ def sentences() -> Iterator[None]:
 
 
 class Reconciler:
-    """The rules over one inventory and one account at Stripe; opened anew for each event, as policies change."""
+    """The rules for one inventory and one Stripe account. Make one for each event, because settings change."""
 
     def __init__(
         self, service: TenantService, client: Client, *, clock: Callable[[], datetime.datetime] = clock
     ) -> None:
-        """Change tenants by `service`, as the command line does; `clock` gives the time with a zone."""
+        """Change tenants through `service`, as the command line does; `clock` returns the time with a zone."""
         self._service, self._client, self._clock = service, client, clock
         self._store = StateStore(self._service.state.folder)
         self._writer = CustomerMail(self._service)
 
     @functools.cached_property
     def policy(self) -> BillingPolicy:
-        """The rules of this inventory; raises TryLater where they are wrong."""
+        """The settings of this inventory; raises TryLater if they are invalid."""
         try:
             return BillingPolicy.of(self._service.policy.billing)
         except BillingError as error:
             raise TryLater(str(error)) from error
 
     def settle(self, subscription: str) -> EventOutcome:
-        """Bring the tenant of a subscription to what Stripe says now; raises TryLater, NeedsAttention."""
-        with sentences(), self._store.locked(subscription):
+        """Bring the tenant of a subscription to the state that Stripe requires now; raises TryLater, NeedsAttention."""
+        with billing_errors(), self._store.locked(subscription):
             try:
                 outcome = EventOutcome(self._settle(subscription))
             except (InventoryError, NeedsAttention):
-                # Who waits for the operator holds up nobody who waits for room.
-                self._store.made(subscription)
+                # An order that needs attention must not block others in the queue for room.
+                self._store.unqueue(subscription)
                 raise
             self._notify_broken(subscription)
             return outcome
 
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
-        """Notify the operator of a dispute or a refund; no tenant is changed."""
+        """Notify the operator of a dispute or a refund; changes no tenant."""
         kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
         if kind not in ("charge.dispute.created", "charge.refunded"):
-            return EventOutcome(f"{kind} asks for nothing")
-        what = "disputes a payment at their bank" if kind == "charge.dispute.created" else "was given a payment back"
+            return EventOutcome(f"silo does not process {kind}")
+        what = "disputes a payment at the bank" if kind == "charge.dispute.created" else "got a refund"
         charge = str(about.get("charge") or about.get("id", ""))
         text = (
-            f"A customer {what} (charge {charge}). Nothing is changed: the tenant follows its subscription and its "
-            "invoices alone. Look at it in Stripe's dashboard, and end the subscription there where it is over."
+            f"A customer {what} (charge {charge}). Silo changed nothing, because a tenant depends only on its "
+            "subscription and its invoices. Examine the charge in Stripe's dashboard; to end the tenant, cancel its "
+            "subscription there."
         )
-        with sentences():
+        with billing_errors():
             self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
         return EventOutcome(f"the operator was notified that a customer {what}")
 
     def _notify_broken(self, subscription: str) -> None:
-        """Notify the operator of failed checks of a tenant that was changed."""
+        """Notify the operator if verification of the changed tenant failed."""
         if not self._service.broken:
             return
         broken = [f"- {one.id} of {one.subject}: {one.message}" for one in self._service.broken]
@@ -138,14 +139,14 @@ class Reconciler:
         self._complete(name)
         messages: list[str] = []
         for _again in range(STEPS):
-            case, made = self._look(name)
+            case, made = self._read_and_decide(name)
             tenant, called = case.tenant, tenant_lookup.name_of(case.tenant, case.subscription.name)
             try:
                 self._do(case, made)
             except Held as error:
                 return "; ".join([*messages, str(error)])
             if made.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
-                self._store.made(name)
+                self._store.unqueue(name)
             if tenant and tenant.state not in (TRASHED, PURGED) and made.step is not Step.DELETE:
                 messages += self._writer.customer(tenant.name, made, self._clock())
             if made.step is Step.NOTHING:
@@ -153,15 +154,15 @@ class Reconciler:
             messages.append(f"{called} {DONE[made.step]}: {made.because}")
         return "; ".join(messages)
 
-    def _look(self, name: str) -> tuple[Case, Decision]:
-        """Read all of it at this moment, and decide."""
+    def _read_and_decide(self, name: str) -> tuple[Case, Decision]:
+        """Read the current state of a subscription and its tenant, and decide."""
         subscription = self._client.subscription(name)
         invoices = self._client.invoices(name)
-        # One look at the inventory, which takes a second, serves for its tenants and its rules.
+        # Reading the inventory takes a second, so it is read once, for its tenants and its settings.
         known = tenant_lookup.read(self._service)
         case = Case(subscription, invoices, known.of(name))
         made = decide(case, self.policy, self._clock())
-        # Both are asked last and only where they count: a list of all subscriptions is a request for each hundred.
+        # Each needs more requests (one for each hundred subscriptions), so they are read only if they matter.
         if case.tenant and made.takes_away:
             case = dataclasses.replace(case, claims=self._claims(case.tenant.name, known))
         elif made.step is Step.CREATE and (holder := known.holders.get(subscription.name)):
@@ -173,7 +174,7 @@ class Reconciler:
     def _claims(self, tenant: str, known: tenant_lookup.TenantLookup) -> tuple[Claim, ...]:
         """Return the other subscriptions that pay for a name.
 
-        They are listed, because Stripe's search index lags behind the account and does not exist in all regions.
+        This lists all subscriptions, because Stripe's search index is delayed and does not exist in all regions.
         """
         named = known.claims(tenant, self._client.subscriptions(ended=False))
         return tuple(Claim(one, self._client.invoices(one.id)) for one in named if one.status in PAID)
@@ -184,7 +185,7 @@ class Reconciler:
         return dataclasses.replace(holder, subscription=self._client.subscription(holder.linked))
 
     def _complete(self, name: str) -> None:
-        """Bring to its end what an earlier call began and did not."""
+        """Complete a change that an earlier call began and did not finish."""
         for deletion in self._service.unfinished():
             if deletion.subscription == name:
                 self._service.delete(deletion.name, by=BY)
@@ -193,12 +194,12 @@ class Reconciler:
         self._store.end(name)
 
     def _do(self, case: Case, made: Decision) -> None:
-        """Do one step; raises Held, NeedsAttention, and what an operator's command raises."""
+        """Carry out one step; raises Held, NeedsAttention, and the errors of TenantService."""
         if made.step is Step.NOTHING:
             return
         subscription, called = case.subscription, tenant_lookup.name_of(case.tenant, case.subscription.name)
         if made.step is Step.DELETE:
-            case, again = self._look(subscription.id)
+            case, again = self._read_and_decide(subscription.id)
             if again.step is Step.NEEDS_ATTENTION:
                 made = again
             elif again.step is not Step.DELETE:
@@ -209,7 +210,7 @@ class Reconciler:
             self._check_rate_limit(made, called)
         work = functools.partial(self._work, case, made)
         try:
-            self._marked(subscription.id, called, work)
+            self._recorded(subscription.id, called, work)
         except AdmissionError as error:
             self._store.end(subscription.id)
             self._queue(subscription, called, made, str(error))
@@ -221,22 +222,23 @@ class Reconciler:
         raise NeedsAttentionReported(text)
 
     def _spare(self, contest: Contest) -> None:
-        """Leave a tenant as it is while others pay for it: withdraw letters that say otherwise, notify the operator."""
+        """Leave a tenant unchanged while others pay for it: withdraw letters that threaten it, notify the operator."""
         until = today(self._clock()) + datetime.timedelta(days=1)
         self._store.spare(contest.own.id, until)
         self._writer.take_back(contest.tenant)
         self._writer.contested(contest)
 
-    def _marked(self, subscription: str, called: str, work: Callable[[], object]) -> None:
+    def _recorded(self, subscription: str, called: str, work: Callable[[], object]) -> None:
+        """Do `work`, recorded as a change in progress, so that the next call completes it after an interruption."""
         self._store.begin(subscription, called)
         try:
             work()
         except (InventoryError, BillingError):
-            # Nothing was changed, so nothing is to be brought to its end.
+            # Nothing was changed, so there is nothing to complete.
             self._store.end(subscription)
             raise
         self._store.end(subscription)
-        self._store.made(subscription)
+        self._store.unqueue(subscription)
 
     def _work(self, case: Case, made: Decision) -> None:
         subscription, tenant = case.subscription, case.tenant
@@ -247,7 +249,7 @@ class Reconciler:
         elif made.step is Step.RESTORE:
             if self._service.files.last_deleted(tenant.name).subscription != subscription.id:
                 raise NeedsAttention(
-                    f"{tenant.name}: another one of this name was deleted since; 'silo undelete' needs you"
+                    f"{tenant.name}: another tenant of this name was deleted later, so billing restores neither"
                 )
             self._service.undelete(tenant.name)
         elif made.step is Step.START:
@@ -262,47 +264,49 @@ class Reconciler:
     def _create(self, subscription: Subscription, made: Decision) -> None:
         name = subscription.name
         if not subscription.email:
-            raise NeedsAttention(f"{name} ({subscription.id}): its customer at Stripe has no e-mail address")
+            raise NeedsAttention(f"{name} ({subscription.id}): its customer has no e-mail address; add one at Stripe")
         wished = subscription.language if subscription.language in LOCALES else None
         given: dict[str, t.Any] = {"plan": made.plan, "language": wished, "subscription": subscription.id}
         former = self._former(subscription)
         before = [one for one in self._store.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
         if before and before[0].subscription != subscription.id:
-            # A name that cannot be would wait as well, and stand in a letter.
+            # Refuse an invalid name now: otherwise it would wait for room, and appear in a letter.
             self._service.check_new(name, email=subscription.email, ordered=True, former=former, **given)
-            raise AdmissionError(f"{before[0].tenant} waits for a {made.plan} since {before[0].since}, and comes first")
+            raise AdmissionError(
+                f"{before[0].tenant} comes first: it has waited for plan {made.plan} since {before[0].since}"
+            )
         self._service.create(name, email=subscription.email, ordered=True, former=former, **given)
 
     def _former(self, subscription: Subscription) -> str:
-        """Return the subscription of the deleted tenant of the wished name, if the same customer had it; or ""."""
+        """Return the subscription of the deleted tenant with the ordered name, or "" if another customer had it."""
         record = self._service.reserved().get(subscription.name)
         if record is None or not record.subscription:
             return ""
         try:
             customer = self._client.subscription(record.subscription).customer
-        except NeedsAttention:  # of another account, so of a stranger
+        except NeedsAttention:  # of another account, so of another customer
             return ""
         return record.subscription if customer == subscription.customer else ""
 
     def _take_over(self, holder: Holder, subscription: Subscription) -> None:
-        """Give the tenant of a subscription that ended to the next one of the same customer."""
+        """Link the tenant of an ended subscription to the new subscription of the same customer."""
         if holder.state == TRASHED:
             self._service.undelete(holder.name)
         self._service.change(holder.name, subscription=subscription.id)
 
     def _change(self, tenant: BillingTenant, made: Decision) -> None:
-        """Give another plan; one that is smaller than what is stored is reported, not forced."""
+        """Change the plan; if the data exceeds the new quota, notify the operator and raise Held."""
         offer = self._service.inventory.offers().get(made.plan)
         if offer is None:
             raise NeedsAttention(
-                f"{tenant.name}: billing_plans names the plan {made.plan}, and there is no plan_{made.plan}.yml"
+                f"{tenant.name}: billing_plans names the plan {made.plan}, but group_vars has no plan_{made.plan}.yml"
             )
         if offer.quota < self._service.tenants()[tenant.name].quota:
             used = self._service.used(tenant.name)
             if used > offer.quota:
                 text = (
-                    f"{tenant.name} bought {made.plan} ({size(offer.quota)}) in place of {tenant.plan}, and stores "
-                    f"{size(used)}. It keeps {tenant.plan} until less is stored; nothing was changed."
+                    f"{tenant.name} changed from {tenant.plan} to {made.plan} ({size(offer.quota)}), but stores "
+                    f"{size(used)}. Silo changed nothing: the tenant keeps {tenant.plan} until it stores less."
                 )
                 event = f"billing/operator/downgrade/{tenant.name}/{made.plan}@{today(self._clock()):%Y-%m}"
                 self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
@@ -313,9 +317,9 @@ class Reconciler:
         deletion = self._service.delete(tenant.name, by=BY)
         self._writer.take_back(tenant.name)
         text = (
-            f"{tenant.name} is deleted, as {made.because}: {deletion.files} files, {size(deletion.used)}. "
-            f"'silo undelete {tenant.name}' brings it back within {self._service.policy.trash_days} days, and a "
-            "payment does so too.\n\n"
+            f"{tenant.name} is deleted, because {made.because}. Its {deletion.files} files "
+            f"({size(deletion.used)}) are in the trash for {self._service.policy.trash_days} days; until then, "
+            f"'silo undelete {tenant.name}' or a payment restores them.\n\n"
             f"Its subscription {subscription.id} is {subscription.status} at Stripe."
         )
         self._writer.operator(
@@ -330,12 +334,12 @@ class Reconciler:
         variable = "billing_suspensions_per_day" if made.step is Step.SUSPEND else "billing_deletions_per_day"
         what = "suspended" if made.step is Step.SUSPEND else "deleted"
         text = (
-            f"More tenants are to be {what} on one day than {variable} allows, {called} among them, as {made.because}. "
-            "No more are until you agree: look at 'silo dunning' whether none of them has paid, then "
-            "'silo dunning --release' lets the next ones go."
+            f"{called} must be {what}, because {made.because}, but {variable} allows no more on this day. No further "
+            f"tenant is {what} until you agree. 'silo dunning' lists them: if none of them has paid, "
+            "'silo dunning --release' lets the next ones pass."
         )
         self._writer.operator(
-            f"billing/operator/rate_limit/{made.step.value}@{since}", "Billing has stopped and asks", text
+            f"billing/operator/rate_limit/{made.step.value}@{since}", "Billing reached a daily limit", text
         )
         raise Held(f"{called}: the rate limit {variable} is reached; {made.because}")
 

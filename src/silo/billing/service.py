@@ -1,4 +1,4 @@
-"""The two services: the webhook server, which is on the internet, and the worker, which has the keys."""
+"""Runs the two services: the webhook server, which faces the internet, and the worker, which has the keys."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from silo.billing.webhook_server import WebhookServer
 from silo.billing.worker import KEEP_PARKED_DAYS, Trouble, Worker, alone
 
 BEAT_SECONDS = 10.0
-# Stripe sends a few at once; what is more than this is not Stripe, and gets 503.
+# Stripe sends a few requests in parallel; more than this cannot be Stripe, and get 503.
 MOST_AT_ONCE = 200
 HEADERS_BYTES = 16384
-IDLE_SECONDS = 75  # longer than the reverse proxy keeps a connection that it may use again
+IDLE_SECONDS = 75  # longer than the reverse proxy keeps an idle connection, so that it never uses a closed one
 GRACE_SECONDS = 20
 
 
 def webhook_server(inbox: Inbox, verifier: Verifier, address: str, port: int) -> None:
-    """Take events in at an address until SIGTERM; what is under way gets its answer."""
+    """Receive events at an address until SIGTERM; running requests are still answered."""
     asyncio.run(_serve(WebhookServer(inbox, verifier), address, port))
 
 
@@ -39,7 +39,7 @@ async def _serve(service: WebhookServer, address: str, port: int) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
-            # Who asks is nobody's concern here: a signature is.
+            # Only the signature counts, not the address of the sender.
             proxy_headers=False,
             limit_concurrency=MOST_AT_ONCE,
             h11_max_incomplete_event_size=HEADERS_BYTES,
@@ -70,7 +70,7 @@ def worker(
     lanes: int,
     parked_days: int = KEEP_PARKED_DAYS,
 ) -> None:
-    """Work until SIGTERM or SIGINT; what is under way is brought to its end. Raises TakenError."""
+    """Process events until SIGTERM or SIGINT, then finish the running ones. Raises TakenError."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

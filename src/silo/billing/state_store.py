@@ -1,7 +1,7 @@
-"""What billing keeps beside an inventory: what it has begun, which orders wait for room, and the day's rate limits.
+"""The file in which billing stores changes in progress, orders that wait for room, and the counts for rate limits.
 
-Nothing in it says what should be; that is Stripe's and the inventory's. Lost, at most a customer waits for a sweep. The
-sweep also notes anew who is spared, and a day that a letter has named holds without this file.
+The desired state comes from Stripe and the inventory only. If the file is lost, a customer waits for the next nightly
+comparison at most; it also stores again which tenants are spared. The days that letters named are in the outbox.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FILE, LOCKS = "billing.json", "billing"
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """What is paid and waits for room, since a time (ISO 8601): `step` is what waits, `plan` what it needs."""
+    """A paid order that waits for room since `since` (ISO 8601): `step` is what waits, `plan` the plan it needs."""
 
     subscription: str
     tenant: str
@@ -36,44 +36,44 @@ class Order:
 
 
 class StateStore:
-    """The file `.silo/billing.json` of an inventory; each call is whole, and on disk when it returns.
+    """The file `.silo/billing.json` of an inventory; each call is atomic, and on disk when it returns.
 
-    All of them raise TryLater where the file cannot be read: without its rate limits nothing is to be done.
+    Each call raises TryLater if the file cannot be read, because billing must do nothing without rate limits.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Keep them in this folder, which is for its owner alone."""
+        """Use this folder, which only its owner can access."""
         self._folder, self._path = folder, folder / FILE
 
     @contextlib.contextmanager
     def locked(self, subscription: str) -> Iterator[None]:
-        """Hold a subscription, so that an event and a sweep do not settle it at the same moment.
+        """Lock a subscription, so that an event and the nightly comparison do not settle it at the same time.
 
-        Raises NeedsAttention for what is no subscription: its name becomes that of a file.
+        Raises NeedsAttention for an invalid id, because the id becomes a file name.
         """
         if not SUBSCRIPTION.fullmatch(subscription):
-            raise NeedsAttention(f"{printable(subscription)!r} is no subscription of Stripe; it must be such as sub_1")
+            raise NeedsAttention(f"{printable(subscription)!r} is not the id of a subscription, such as sub_1")
         folder = self._folder / LOCKS
         folder.mkdir(mode=0o700, exist_ok=True)
         with locks.held(folder / subscription, wait_seconds=None):
             yield
 
     def begin(self, subscription: str, tenant: str) -> None:
-        """Remember what is about to be changed: cut off from here on, it is brought to its end later."""
+        """Record a change before it starts, so that a later call completes it after an interruption."""
         with self.open() as kept:
             kept.setdefault("begun", {})[subscription] = tenant
 
     def begun(self) -> dict[str, str]:
-        """Return the changes that were not brought to their end: subscription to tenant."""
+        """Return the changes that were not completed: subscription id to tenant."""
         return dict(self._read().get("begun", {}))
 
     def end(self, subscription: str) -> None:
-        """Forget a change that is made."""
+        """Remove the record of a completed change."""
         with self.open() as kept:
             kept.get("begun", {}).pop(subscription, None)
 
     def wait(self, subscription: str, tenant: str, step: str, plan: str, now: datetime.datetime) -> Order:
-        """Have an order wait for room; one that waits already keeps its place."""
+        """Add an order to the queue for room; an order that already waits keeps its place."""
         with self.open() as kept:
             orders = kept.setdefault("orders", {})
             since = orders.get(subscription, {}).get("since", now.isoformat(timespec="seconds"))
@@ -82,27 +82,27 @@ class StateStore:
             return order
 
     def waiting(self) -> tuple[Order, ...]:
-        """Return the orders that wait, the oldest first."""
+        """Return the orders that wait for room, the oldest first."""
         orders = [Order(**one) for one in self._read().get("orders", {}).values()]
         return tuple(sorted(orders, key=lambda one: (one.since, one.subscription)))
 
-    def made(self, subscription: str) -> None:
-        """Take an order out of the queue: it is made, or not wanted any more."""
+    def unqueue(self, subscription: str) -> None:
+        """Take an order out of the queue for room: it is done, or no longer wanted."""
         with self.open() as kept:
             kept.get("orders", {}).pop(subscription, None)
 
     def spare(self, subscription: str, until: datetime.date) -> None:
-        """Remember that another subscription pays for the tenant's name; its own counts again from this day on."""
+        """Record that another subscription pays for the tenant's name; its own counts again from the day `until`."""
         with self.open() as kept:
             kept.setdefault("spared", {})[subscription] = until.isoformat()
 
     def spared(self) -> dict[str, datetime.date]:
-        """Return the subscriptions whose tenant another one paid for, each with the day after the last such look."""
+        """Return the days of `spare`, by the id of the tenant's own subscription."""
         return {one: datetime.date.fromisoformat(day) for one, day in self._read().get("spared", {}).items()}
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Kept]:
-        """Give what is kept, for changes; written where it differs after the block."""
+        """Yield the contents under a lock; write them after the block if they changed."""
         with locks.held(self._path.with_suffix(".lock"), wait_seconds=None):
             kept = self._read()
             before = json.dumps(kept)
@@ -111,15 +111,15 @@ class StateStore:
                 self._write(kept)
 
     def _read(self) -> Kept:
-        """Read what was written last; needs no lock, as a file is whole or not there."""
+        """Read the file; needs no lock, because each write replaces the whole file."""
         try:
             return dict(json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError) as error:
             raise TryLater(
-                f"{self._path} cannot be read: {type(error).__name__}; it holds the rate limits of billing, so nothing "
-                "is done. Remove it: what waits or was begun is found again from Stripe and the inventory"
+                f"{self._path} cannot be read: {type(error).__name__}; it holds the rate limits, so billing does "
+                "nothing. Remove it: billing rebuilds the rest from Stripe and the inventory"
             ) from error
 
     def _write(self, kept: Kept) -> None:

@@ -1,4 +1,4 @@
-"""What the inventory and the outbox say of the tenant of a subscription."""
+"""Finds the tenant of a subscription in the inventory, and the letters to its customer in the outbox."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ REMINDER = re.compile(r"payment_failed/([^/]+)/(\d{4}-\d{2}-\d{2})")
 
 @dataclasses.dataclass(frozen=True)
 class Letters:
-    """What was written to the customers of all tenants, by tenant."""
+    """The announcements and the deadlines in letters to customers, by tenant."""
 
     notices: Mapping[str, Sequence[Notice]]
     reminded: Mapping[str, Sequence[datetime.date]]
 
     @classmethod
     def of(cls, events: Mapping[str, tuple[str, str]]) -> Letters:
-        """Read the ids of all letters once: there are many more of them than of tenants."""
+        """Parse the ids of all letters in one pass, because there are many more letters than tenants."""
         notices: dict[str, list[Notice]] = {}
         reminded: dict[str, list[datetime.date]] = {}
         for event, (state, _error) in events.items():
@@ -42,10 +42,10 @@ class Letters:
 
 @dataclasses.dataclass(frozen=True)
 class TenantLookup:
-    """Every tenant that has, or had, a subscription, by it. `problems` are sentences on those that are left alone.
+    """The tenants by subscription id, including deleted ones.
 
-    `alive` is the name of the tenant that has it now. `holders` are all tenants by name, of the deleted ones those that
-    can come back.
+    `problems` says, by subscription id, why billing leaves a tenant unchanged. `alive` maps a subscription id to the
+    name of the tenant in the inventory. `holders` are, by name, the tenants in the inventory and in the trash.
     """
 
     tenants: Mapping[str, BillingTenant]
@@ -54,18 +54,18 @@ class TenantLookup:
     holders: Mapping[str, Holder]
 
     def of(self, subscription: str) -> BillingTenant | None:
-        """Return the tenant of a subscription, None for none; raises NeedsAttention where it is not clear."""
+        """Return the tenant of a subscription, or None; raises NeedsAttention if the subscription has a problem."""
         if problem := self.problems.get(subscription):
             raise NeedsAttention(problem)
         return self.tenants.get(subscription)
 
     def claims(self, name: str, subscriptions: Iterable[Subscription]) -> list[Subscription]:
-        """Return the subscriptions that name a tenant, in large letters too, and are no living tenant's."""
+        """Return the subscriptions that name a tenant, in upper or lower case, and have no tenant in the inventory."""
         return [one for one in subscriptions if one.name.lower() == name and one.id not in self.alive]
 
 
 def read(service: TenantService) -> TenantLookup:
-    """Read the inventory, which takes a second, and the outbox; raises InventoryError, LetterError."""
+    """Read the inventory, which takes about a second, and the outbox; raises InventoryError, LetterError."""
     known = service.tenants()
     letters = Letters.of(service.outbox.states() if service.outbox else {})
     spared = StateStore(service.state.folder).spared()
@@ -84,11 +84,12 @@ def read(service: TenantService) -> TenantLookup:
         if not subscription:
             continue
         if subscription in alive:
-            problems[subscription] = f"{alive[subscription]} and {name} both have {subscription}; keep one of them"
+            both = f"{alive[subscription]} and {name} both have {subscription}"
+            problems[subscription] = f"{both}; remove it from one of them"
         elif name not in known:
-            # Taken for nobody's, its customer would get a second one.
-            why = f"'silo plan {name}' says what is wrong"
-            problems[subscription] = f"{name}: its settings are not right, so its bill is left alone; {why}"
+            # Without this problem, billing would create a second tenant for the customer.
+            fix = f"'silo plan {name}' shows the error"
+            problems[subscription] = f"{name}: its settings are invalid, so billing does not change it; {fix}"
         else:
             found[subscription] = _alive(known[name], letters, spared.get(subscription))
         alive[subscription] = name
@@ -114,5 +115,5 @@ def _deleted(deletion: DeletionRecord, letters: Letters) -> BillingTenant:
 
 
 def name_of(tenant: BillingTenant | None, wished: str) -> str:
-    """Return how a customer's tenant is called, or would be."""
+    """Return the name of the tenant, or the name that was ordered."""
     return tenant.name if tenant else wished or "nobody"

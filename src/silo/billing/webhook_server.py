@@ -1,7 +1,7 @@
-"""The webhook server: what Stripe posts is verified, and on disk before it is answered. It decides nothing.
+"""The webhook server verifies what Stripe posts, and stores it on disk before it answers. It decides nothing.
 
-It alone is on the internet; it has no key of Stripe, no inventory and no Ansible, and knows the inbox and the secrets
-by which Stripe signs.
+It is the only part that faces the internet. It has no Stripe key, no inventory and no Ansible, only the inbox and the
+webhook secrets.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from silo.billing.stripe.signature import Refused, Verifier
 HEADER = "stripe-signature"
 LARGEST_BYTES = 1024 * 1024
 BODY_SECONDS = 10.0
-# How many events one write to the disk may take along.
+# The most events in one transaction.
 TOGETHER = 64
 
 _log = logging.getLogger(__name__)
 
 
 class InboxWriter:
-    """Writes events to the inbox, those that come together in one write to the disk."""
+    """Writes events to the inbox; events that arrive together share one transaction."""
 
     def __init__(self, inbox: Inbox) -> None:
         """Write to `inbox`."""
@@ -44,7 +44,7 @@ class InboxWriter:
         self._waiting: asyncio.Queue[tuple[Event, asyncio.Future[bool]]] = asyncio.Queue()
 
     async def keep(self, event: Event) -> bool:
-        """Return when the event is on disk, and whether it was not before; raises sqlite3.Error, OSError."""
+        """Wait until the event is on disk, and return whether it is new; raises sqlite3.Error, OSError."""
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((event, kept))
         return await kept
@@ -62,7 +62,7 @@ class InboxWriter:
             else:
                 outcomes = list(fresh)
             for (_event, kept), outcome in zip(batch, outcomes, strict=True):
-                if kept.done():  # its sender is gone
+                if kept.done():  # the sender has disconnected
                     continue
                 if isinstance(outcome, Exception):
                     kept.set_exception(outcome)
@@ -71,40 +71,40 @@ class InboxWriter:
 
 
 class Waiting(Collector):
-    """What lies in the inbox, for Prometheus."""
+    """The metrics of the inbox, for Prometheus."""
 
     def __init__(self, inbox: Inbox) -> None:
-        """Count what is in `inbox`, at each look."""
+        """Read `inbox` at each scrape."""
         self._inbox = inbox
 
     def collect(self) -> t.Iterator[GaugeMetricFamily]:
-        """Yield the numbers; raises sqlite3.Error."""
+        """Yield the metrics; raises sqlite3.Error."""
         tally = self._inbox.tally()
         events = GaugeMetricFamily("silo_billing_events", "Events in the inbox by state.", labels=["state"])
         for state, count in tally.counts.items():
             events.add_metric([state], count)
         yield events
         waits = 0.0 if tally.oldest is None else max(0.0, time.time() - tally.oldest)
-        yield GaugeMetricFamily("silo_billing_oldest_wait_seconds", "How long the oldest new event waits.", value=waits)
+        yield GaugeMetricFamily("silo_billing_oldest_wait_seconds", "Age of the oldest new event.", value=waits)
 
 
 class WebhookServer:
-    """The service over one inbox."""
+    """The HTTP service for one inbox."""
 
     def __init__(self, inbox: Inbox, verifier: Verifier, *, largest_bytes: int = LARGEST_BYTES) -> None:
-        """Take in what `verifier` lets pass."""
+        """Store the events that `verifier` accepts; a body may have at most `largest_bytes`."""
         self._inbox, self._verifier, self._largest = inbox, verifier, largest_bytes
         self._writer = InboxWriter(inbox)
         self._registry = CollectorRegistry()
         self._registry.register(Waiting(inbox))
         self._answers = Counter(
             "silo_billing_requests",
-            "Requests to the webhook by what became of them.",
+            "Requests to the webhook by outcome.",
             ["outcome"],
             registry=self._registry,
         )
         self._seconds = Histogram(
-            "silo_billing_request_seconds", "From a request of Stripe to its answer.", registry=self._registry
+            "silo_billing_request_seconds", "Time from a request to its answer.", registry=self._registry
         )
 
     def application(self) -> Starlette:
@@ -137,17 +137,17 @@ class WebhookServer:
             except TimeoutError:
                 return self._refuse(Refused(408, "slow", f"the body took longer than {BODY_SECONDS:.0f} s"))
             except ClientDisconnect:
-                return self._refuse(Refused(400, "gone", "the sender went away"))
+                return self._refuse(Refused(400, "gone", "the sender disconnected"))
             except (sqlite3.Error, OSError) as error:
-                _log.error("the inbox cannot be written: %s", error)
-                return self._refuse(Refused(503, "inbox", "it cannot be kept now; send it again"))
+                _log.error("cannot write the inbox: %s", error)
+                return self._refuse(Refused(503, "inbox", "the event cannot be stored now; send it again"))
         self._answers.labels("kept" if fresh else "known").inc()
         return PlainTextResponse("kept\n")
 
     def _refuse(self, error: Refused) -> Response:
         self._answers.labels(error.reason).inc()
         _log.warning("refused with %d: %s", error.status, error)
-        # What is left of a body that is not wanted is not read.
+        # The rest of a refused body is not read, so the connection cannot be used again.
         return PlainTextResponse(f"{error}\n", error.status, {"Connection": "close"})
 
     async def _body(self, request: Request) -> bytes:

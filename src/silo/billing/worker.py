@@ -1,7 +1,7 @@
-"""The worker: one job for each event of the inbox, in order within a queue key, several keys at once.
+"""The worker processes the events of the inbox: in order within a queue key, several keys in parallel.
 
-What is to do lies in the inbox alone. A job that is cut off anywhere is there still, and is done again by whoever
-works next; the rules are made for that. So there is no second list that could disagree with it.
+The inbox is the only queue. An interrupted event stays in it, and the next worker processes it again; the rules allow
+repetition.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from silo.inventory.errors import shown
 
 FIRST_WAIT_SECONDS = 30.0
 LONGEST_WAIT_SECONDS = 3600.0
-# Of errors that nobody has foreseen: with the waits above, about four hours.
+# The most attempts that end in an unexpected error; with the waits above, about four hours.
 ATTEMPTS = 12
-# After so many attempts that had to be put off, an hour, the operator hears of it.
+# After so many postponed attempts, about an hour, the operator gets a letter.
 WORTH_A_LETTER = 8
 POLL_SECONDS = 0.5
-# How long events are kept: those that are done, and those that need the operator.
+# Days for which events are kept: done ones, and those that need attention or failed.
 KEEP_DAYS, KEEP_PARKED_DAYS = 90, 365
 FORGET_SECONDS = 3600
 
@@ -39,12 +39,12 @@ _log = logging.getLogger(__name__)
 
 
 class TakenError(BillingError):
-    """Another worker works on this inbox."""
+    """Another worker already processes this inbox."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """What the operator hears. `key` is the same for the same trouble, so that it is reported once."""
+    """A problem to report to the operator. The same problem has the same `key`, so that it is reported once."""
 
     key: str
     subject: str
@@ -52,27 +52,27 @@ class Trouble:
 
 
 def wait_seconds(attempts: int) -> float:
-    """Return how long an event waits after so many attempts, 1 or more."""
+    """Return how long an event waits after its attempts, of which there are 1 or more."""
     return min(FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT_SECONDS)
 
 
 @contextlib.contextmanager
 def alone(inbox: Inbox) -> Iterator[None]:
-    """Be the one worker of an inbox, until the block or the process ends; raises TakenError."""
+    """Hold the lock of the only worker of an inbox, until the block or the process ends; raises TakenError."""
     path = inbox.path.with_name(f"{inbox.path.name}.worker")
 
     def busy() -> TakenError:
-        return TakenError(f"another worker works on {inbox.path}; one is enough, and two would lose the order")
+        return TakenError(f"another worker already processes {inbox.path}; stop it first, as only one keeps the order")
 
     with locks.held(path, busy=busy, mode=0o660):
         yield
 
 
 class Worker:
-    """Works on the events of an inbox.
+    """Processes the events of an inbox.
 
-    `rules` is asked anew for each event, in its thread: what the policy says now holds. `notify` brings trouble to the
-    operator; what it raises is logged, and the event is what it is all the same.
+    `rules` is called for each event, in the thread of that event, so that a new policy applies at once. `notify`
+    reports a problem to the operator; its errors are logged and do not change the event.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Worker:
         lanes: int = 4,
         parked_days: int = KEEP_PARKED_DAYS,
     ) -> None:
-        """Work on at most `lanes` events at once, and forget after so many days what needs the operator."""
+        """Process `lanes` events in parallel; remove those that need attention or failed after `parked_days`."""
         self._inbox, self._rules, self._notify, self._lanes = inbox, rules, notify, lanes
         self._parked_days = parked_days
         self._busy: set[str] = set()
@@ -93,7 +93,7 @@ class Worker:
         self._forget_at = 0.0
 
     def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
-        """Work until `stop` is set, and what is under way is done; `alive` is called at each look."""
+        """Work until `stop` is set, then finish the running events; `alive` is called at each poll."""
         with ThreadPoolExecutor(self._lanes, thread_name_prefix="lane") as lanes:
             while not stop.is_set():
                 alive()
@@ -108,15 +108,15 @@ class Worker:
             self._forget_at = time.monotonic() + FORGET_SECONDS
             with contextlib.suppress(sqlite3.Error):
                 if gone := self._inbox.forget(KEEP_DAYS, self._parked_days):
-                    _log.warning("removed %d events that needed attention for %d days", gone, self._parked_days)
+                    _log.warning("removed %d unresolved events older than %d days", gone, self._parked_days)
 
     def _take(self) -> list[Row]:
-        """Return what can be begun now, and mark its queue keys as busy."""
+        """Return the events that can start now, and mark their queue keys as busy."""
         with self._lock:
             try:
                 due = self._inbox.due(self._lanes + len(self._busy)) if len(self._busy) < self._lanes else []
             except sqlite3.Error as error:
-                _log.error("the inbox cannot be read now: %s", error)
+                _log.error("cannot read the inbox; the next poll tries again: %s", error)
                 return []
             taken = [row for row in due if row.queue_key not in self._busy][: self._lanes - len(self._busy)]
             self._busy.update(row.queue_key for row in taken)
@@ -127,8 +127,8 @@ class Worker:
         try:
             self.work(row)
         except sqlite3.Error as error:
-            # It is new still, and comes again with the next look, not at once.
-            _log.error("%s: the inbox cannot be written now: %s", row.id, error)
+            # The event is still new. Wait for the next poll, because an immediate retry would spin.
+            _log.error("%s: cannot write the inbox; the next poll tries again: %s", row.id, error)
             at_once = False
         finally:
             with self._lock:
@@ -137,7 +137,7 @@ class Worker:
                 self._moved.set()
 
     def work(self, row: Row) -> None:
-        """Do the job of one event, to an end or until later."""
+        """Process one event, and record the result or postpone it."""
         self._inbox.begin(row.id)
         attempts = row.attempts + 1
         try:
@@ -151,15 +151,15 @@ class Worker:
             self._inbox.end(row.id, "needs_attention", str(error))
             _log.warning("%s (%s): needs attention: %s", row.id, row.type, error)
             if not isinstance(error, NeedsAttentionReported):
-                self._trouble(row, "needs_attention", f"An event of Stripe needs you: {error}", str(error))
-        except Exception as error:  # a mistake of ours; the event outlives it
+                self._trouble(row, "needs_attention", f"An event of Stripe needs attention: {error}", str(error))
+        except Exception as error:  # a bug must not lose the event
             message = f"{type(error).__name__}: {shown(str(error))}"
             _log.exception("%s (%s): attempt %d failed", row.id, row.type, attempts)
             if attempts < ATTEMPTS:
                 self._postpone(row, attempts, message)
                 return
             self._inbox.end(row.id, "failed", message)
-            self._trouble(row, "failed", f"An event of Stripe failed {attempts} times and is given up", message)
+            self._trouble(row, "failed", f"An event of Stripe failed {attempts} times; silo gave up", message)
         else:
             self._inbox.end(row.id, "done", outcome.message)
             _log.info("%s (%s): %s", row.id, row.type, outcome.message)
@@ -167,21 +167,21 @@ class Worker:
     def _postpone(self, row: Row, attempts: int, message: str) -> None:
         seconds = wait_seconds(attempts)
         self._inbox.postpone(row.id, seconds, message)
-        _log.warning("%s (%s): again in %.0f s: %s", row.id, row.type, seconds, message)
+        _log.warning("%s (%s): retry in %.0f s: %s", row.id, row.type, seconds, message)
         if attempts >= WORTH_A_LETTER:
-            self._trouble(row, "waiting", f"An event of Stripe waits since {attempts} attempts", message)
+            self._trouble(row, "waiting", f"An event of Stripe still waits after {attempts} attempts", message)
 
     def _trouble(self, row: Row, kind: str, subject: str, message: str) -> None:
-        # A subscription that asks for the operator does so with each of its events: once a day is enough.
+        # Each event of a subscription reports the same problem; one letter a day is enough.
         day = datetime.datetime.fromtimestamp(row.received, datetime.UTC).date()
         digest = hashlib.sha256(message.encode()).hexdigest()[:8]
         about = f"{row.queue_key}/{day}/{digest}" if kind == "needs_attention" else row.id
         whose = f", subscription {row.subscription}" if row.subscription else ""
         text = (
-            f"{message}\n\nIt is event {row.id}, {row.type}{whose}. 'silo billing events' lists what waits for you; "
-            f"'silo billing retry {row.id}' retries it."
+            f"{message}\n\nThis is event {row.id}, {row.type}{whose}. 'silo billing events' lists all events that are "
+            f"not done; 'silo billing retry {row.id}' retries this one after you fixed the cause."
         )
         try:
             self._notify(Trouble(f"billing/{kind}/{about}", subject, text))
-        except Exception:  # a relay that is set wrongly must not stop who works
-            _log.exception("%s: the operator cannot be notified", row.id)
+        except Exception:  # a wrong setting of the relay must not stop the worker
+            _log.exception("%s: cannot notify the operator", row.id)

@@ -166,9 +166,9 @@ def check(context: Context, as_json: bool) -> None:
     plans = BillingPolicy.of(variables).plans
     setup = setup_check.Setup(f"https://{variables[HOST]}{PATH}", plans, service.inventory.offers())
     found = [
-        setup_check.lies("stripe-key", credentials.key),
-        setup_check.lies("stripe-webhook-secrets", credentials.secrets),
-        setup_check.way(setup.url, variables[CA_FILE] or ""),
+        setup_check.check_credential("stripe-key", credentials.key),
+        setup_check.check_credential("stripe-webhook-secrets", credentials.secrets),
+        setup_check.check_route(setup.url, variables[CA_FILE] or ""),
     ]
     if found[0].state == "ok":
         key = credentials.key()

@@ -208,7 +208,7 @@ def test_a_signed_event_comes_through_the_proxy_and_is_worked_on(running, intern
     wait_for(lambda: events(running)["evt_1"]["message"], 90)
     found = events(running)["evt_1"]
     assert (found["state"], found["subscription"]) == ("new", "sub_1")
-    assert found["message"] == "Stripe does not tell subscription sub_1 now: APIConnectionError"
+    assert found["message"] == "Stripe did not return subscription sub_1: APIConnectionError"
     assert running.run("stat", "-c", "%U:%G %a", f"{STATE}/inbox.db").strip() == "silo-billing:silo-billing 660"
 
 

@@ -1,1 +1,1 @@
-"""All that knows Stripe: its events, its API, its keys."""
+"""Everything that depends on Stripe: its events, its API and its keys."""

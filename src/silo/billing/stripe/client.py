@@ -1,4 +1,4 @@
-"""Stripe, read and never written: the one place that knows its library and the shapes of its API."""
+"""Reads Stripe, and never writes to it. Converts the objects of its API into those of silo.billing.model."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from silo.billing.model import ENDED, Invoice, Subscription
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = 20
 RETRIES = 2
-# A page of a hundred subscriptions has some hundred kilobytes.
+# Bytes of an answer; a page of a hundred subscriptions has a few hundred kilobytes.
 LARGEST = 32 * 1024**2
 PAGE = 100
-# Stripe's own limits: of an id and an address, and of a link.
+# Characters, by Stripe's own limits: of ids and addresses, and of links.
 LONGEST_TEXT, LONGEST_LINK = 512, 2000
-# As long as Stripe keeps events.
+# Days for which Stripe keeps events.
 EVENT_DAYS = 30
 
 Object = Mapping[str, t.Any]
 
 
 class BoundedClient(stripe.HTTPClient):
-    """How the library asks: each request has a time as a whole, and its answer a size."""
+    """The HTTP client of the library, with a time limit for each whole request and a size limit for each answer."""
 
     name = "silo"
 
     def __init__(self) -> None:
-        """Trust the authorities that the library knows."""
+        """Trust the certificate authorities of the library."""
         super().__init__()
         self._route = Route(tls=ssl.create_default_context(cafile=stripe.ca_bundle_path), proxies=True)
 
@@ -69,7 +69,7 @@ class BoundedClient(stripe.HTTPClient):
         return answer.text, answer.status, CaseInsensitiveHeaders(answer.headers)
 
     def close(self) -> None:
-        """Do nothing: each request closes its connection."""
+        """Do nothing, because each request closes its own connection."""
 
 
 def _unanswered(reason: str, *, should_retry: bool) -> stripe.APIConnectionError:
@@ -77,10 +77,10 @@ def _unanswered(reason: str, *, should_retry: bool) -> stripe.APIConnectionError
 
 
 class CaseInsensitiveHeaders(dict[str, str]):
-    """Headers by names in whatever letters, as the library looks for them."""
+    """Response headers whose names ignore case, as the library requires."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        """Take headers whose names have small letters."""
+        """Take headers with names in lower case."""
         super().__init__(headers)
 
     def __getitem__(self, name: str) -> str:
@@ -97,7 +97,7 @@ class CaseInsensitiveHeaders(dict[str, str]):
 
 
 def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> stripe.StripeClient:
-    """Return a client with this key; `api` is another address than Stripe's own and `http` another way, for tests."""
+    """Return a client with this key; tests replace Stripe's address by `api`, and the HTTP client by `http`."""
     return stripe.StripeClient(
         key,
         stripe_version=API_VERSION,
@@ -108,33 +108,33 @@ def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> s
 
 
 class Client:
-    """Reads one account. What fails raises TryLater; what Stripe does not know raises NeedsAttention."""
+    """Reads one account. A failure raises TryLater; an object that Stripe does not know raises NeedsAttention."""
 
     def __init__(self, key: str, *, api: str = "", http: stripe.HTTPClient | None = None) -> None:
-        """Ask with a restricted key; `api` and `http` are those of `connect`."""
+        """Use a restricted key; `api` and `http` are those of `connect`."""
         self._client = connect(key, api, http)
 
     def subscription(self, name: str) -> Subscription:
-        """Return the subscription sub_... as it is at this moment."""
+        """Return the current state of the subscription `name` (sub_...)."""
         with failures(f"subscription {name}"):
             found = self._client.v1.subscriptions.retrieve(name, {"expand": ["customer"]})
         return _subscription(found.to_dict())
 
     def invoices(self, subscription: str) -> tuple[Invoice, ...]:
-        """Return all invoices of a subscription."""
+        """Return all invoices of a subscription, in any status."""
         with failures(f"invoices of {subscription}"):
             listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
             return tuple(_invoice(one.to_dict()) for one in listed.auto_paging_iter())
 
     def subscriptions(self, *, ended: bool = True) -> tuple[Subscription, ...]:
-        """Return all subscriptions of the account; those that were canceled only where `ended` asks for them."""
+        """Return all subscriptions of the account; without canceled ones if `ended` is false."""
         asked: dict[str, t.Any] = {"limit": PAGE, "expand": ["data.customer"]} | ({"status": "all"} if ended else {})
         with failures("subscriptions"):
             listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
             return tuple(_subscription(one.to_dict()) for one in listed.auto_paging_iter())
 
     def unpaid(self) -> dict[str, tuple[Invoice, ...]]:
-        """Return the invoices of the account that are not paid, by subscription."""
+        """Return the open and uncollectible invoices of the account, by subscription id."""
         found: dict[str, list[Invoice]] = {}
         with failures("invoices"):
             for status in ("open", "uncollectible"):
@@ -146,7 +146,7 @@ class Client:
         return {subscription: tuple(some) for subscription, some in found.items()}
 
     def events(self, types: Sequence[str], since: datetime.datetime) -> Iterator[Object]:
-        """Yield the account's events of these types since a time, the oldest first; Stripe keeps them 30 days."""
+        """Yield the account's events of these types since a time, the oldest first; Stripe keeps them for 30 days."""
         with failures("events"):
             asked: dict[str, t.Any] = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
             asked["types"] = list(types)
@@ -157,18 +157,19 @@ class Client:
 
 @contextlib.contextmanager
 def failures(what: str) -> Iterator[None]:
-    """Turn what the library raises into sentences; none of them holds the key."""
+    """Convert errors of the library into TryLater and NeedsAttention; no message contains the key."""
     try:
         yield
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
-            raise NeedsAttention(f"Stripe knows no {what}; it may be of another account, or of its test mode") from None
-        raise TryLater(f"Stripe refuses to tell {what}: {error.user_message or error.code}") from None
+            hint = "it may belong to another account, or to test mode"
+            raise NeedsAttention(f"Stripe does not know {what}; {hint}") from None
+        raise TryLater(f"Stripe refused to return {what}: {error.user_message or error.code}") from None
     except (stripe.AuthenticationError, stripe.PermissionError):
-        hint = "the key is not valid, or may not read this; 'silo billing check' says which rights it needs"
-        raise TryLater(f"Stripe refuses to tell {what}: {hint}") from None
+        hint = "the key is invalid or lacks the right to read this; 'silo billing check' lists the missing rights"
+        raise TryLater(f"Stripe refused to return {what}: {hint}") from None
     except stripe.StripeError as error:
-        raise TryLater(f"Stripe does not tell {what} now: {type(error).__name__}") from None
+        raise TryLater(f"Stripe did not return {what}: {type(error).__name__}") from None
 
 
 def _subscription(found: Object) -> Subscription:
@@ -176,7 +177,7 @@ def _subscription(found: Object) -> Subscription:
     known: Object = customer if isinstance(customer, dict) else {"id": customer}
     metadata = found.get("metadata") or {}
     status = _text(found["status"])
-    # Where it never began, only the day of the cancellation is known.
+    # A subscription that never became active has only the time of its cancellation.
     ended = _time(found.get("ended_at") or found.get("canceled_at"))
     return Subscription(
         id=_text(found["id"]),
@@ -193,12 +194,12 @@ def _subscription(found: Object) -> Subscription:
 
 
 def _ends(found: Object) -> datetime.datetime | None:
-    """Return when a subscription will end, where that is said."""
+    """Return when a subscription is scheduled to end, or None."""
     if at := _time(found.get("cancel_at")):
         return at
     if not found.get("cancel_at_period_end"):
         return None
-    # Since 2025 a period is one of an item.
+    # Since 2025, each item has its own period.
     return max(filter(None, (_time(item.get("current_period_end")) for item in found["items"]["data"])), default=None)
 
 
@@ -217,14 +218,14 @@ def _invoice(found: Object) -> Invoice:
 
 
 def _of(invoice: Object) -> str:
-    """Return of which subscription an invoice is, empty for none."""
+    """Return the id of the subscription of an invoice, empty for none."""
     details = (invoice.get("parent") or {}).get("subscription_details") or {}
     found = details.get("subscription")
     return _text(found["id"] if isinstance(found, dict) else found)
 
 
 def _text(value: t.Any, limit: int = LONGEST_TEXT) -> str:
-    """Return a text of Stripe's or of a customer's on one line, empty for none."""
+    """Return a text from Stripe or a customer as one printable line, empty for none."""
     return printable(str(value or "").strip(), limit)
 
 

@@ -1,4 +1,4 @@
-"""What an event of Stripe is about, by its own words. It says no more than where to look: what holds is read anew."""
+"""Parses events of Stripe. Only the id of the subscription is used; the worker reads the current state from the API."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from silo.identifiers import SUBSCRIPTION
 
-# Where Stripe posts them.
+# The path to which Stripe posts events.
 PATH = "/stripe/webhook"
-# The types that the endpoint subscribes to; others that come are kept, and ask for nothing.
+# The types to which the endpoint subscribes; events of other types are stored and not processed.
 WANTED = frozenset(
     {
         "charge.dispute.created",
@@ -36,14 +36,14 @@ TYPE = re.compile(r"[a-z0-9_.]{1,255}")
 
 
 class MalformedError(ValueError):
-    """A body that is no event; the text is a sentence, without anything of the body."""
+    """A body that is not an event; the text quotes nothing of the body."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """An event as it came: `body` are its bytes, `created` seconds since 1970 by Stripe's clock.
+    """A received event. `created` is in seconds since 1970 by Stripe's clock, 0 if the body has no valid time.
 
-    `subscription` is whose it is (sub_...), empty where it is none's.
+    `subscription` is the id of its subscription (sub_...), or empty.
     """
 
     id: str
@@ -54,22 +54,22 @@ class Event:
 
     @property
     def queue_key(self) -> str:
-        """Events with the same key are processed in order: those of a subscription; any other has its own."""
+        """Events with the same key are processed in order: its subscription, or its own id without one."""
         return self.subscription or self.id
 
 
 def parse(body: bytes) -> Event:
-    """Return the event of a body; raises MalformedError."""
+    """Parse a body (JSON in UTF-8); raises MalformedError."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
-        raise MalformedError("the body is no JSON in UTF-8") from None
+        raise MalformedError("the body is not JSON in UTF-8") from None
     if not isinstance(found, dict):
-        raise MalformedError("the body is no object of JSON")
+        raise MalformedError("the body is not a JSON object")
     for key, pattern in (("id", ID), ("type", TYPE)):
         value = found.get(key)
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise MalformedError(f"the body is no event of Stripe: its {key} is missing, or not as Stripe's are")
+            raise MalformedError(f"the body is not an event of Stripe: its {key} is missing or malformed")
     created = found.get("created")
     seconds = float(created) if isinstance(created, int) and 0 <= created < 2**40 else 0.0
     return Event(found["id"], found["type"], seconds, _subscription(found), body)
@@ -83,11 +83,11 @@ def _subscription(event: Mapping[str, t.Any]) -> str:
     elif kind.startswith("checkout.session."):
         found = _within(about, "subscription")
     elif kind.startswith("invoice."):
-        # An endpoint made for an older version of the API sends the older shape.
+        # An endpoint with an older API version sends the older shape.
         found = _within(about, "parent", "subscription_details", "subscription") or _within(about, "subscription")
     else:
         return ""
-    # Stripe sends an id, or in its place the whole object.
+    # Stripe sends the id or the whole object.
     name = found.get("id") if isinstance(found, dict) else found
     return name if isinstance(name, str) and SUBSCRIPTION.fullmatch(name) else ""
 

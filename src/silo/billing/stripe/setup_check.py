@@ -1,6 +1,6 @@
-"""Whether all is set up for the first order: key, prices, portal and endpoint at Stripe, and the way from it to here.
+"""Checks the set-up for orders: key, prices, portal and endpoint at Stripe, and the route to the webhook server.
 
-It reads, but for three writes to things that do not exist: their refusals tell whether the key could write.
+It only reads, apart from three writes to objects that do not exist: the error shows whether the key can write.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from silo.billing.stripe.events import WANTED
 from silo.diagnostics import Finding
 
 Object = Mapping[str, t.Any]
-# Which rights of a restricted key are needed, as Stripe's dashboard calls them; what needs each.
+# The rights to read that a restricted key needs, as Stripe's dashboard names them, and what needs each.
 SERVICE, CHECK = "the service", "this check"
 RIGHTS: Mapping[str, str] = {
     "Subscriptions": SERVICE,
@@ -33,7 +33,7 @@ RIGHTS: Mapping[str, str] = {
     "Customer portal": CHECK,
     "Webhook Endpoints": CHECK,
 }
-# Of a customer of ours nothing has this name, so a write to it changes nothing.
+# No object has this id, so a write to it changes nothing.
 NOBODY = "silo_check_of_rights"
 SECONDS = 10
 PAGE = 100
@@ -41,7 +41,7 @@ PAGE = 100
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """What should be: `url` is where Stripe posts, `plans` price to plan, `offers` the plans of the inventory."""
+    """The desired set-up. `url` is the endpoint, `plans` maps prices to plans, `offers` are the plans in group_vars."""
 
     url: str
     plans: Mapping[str, str]
@@ -49,7 +49,7 @@ class Setup:
 
 
 def check(client: stripe.StripeClient, key: str, setup: Setup) -> list[Finding]:
-    """Return what is right and what is wrong at Stripe; raises TryLater where it does not answer."""
+    """Return the findings about the account; raises TryLater if Stripe does not answer."""
     found = [*_kind(key), *_rights(client)]
     for part in (_prices, _portal, _endpoint):
         with contextlib.suppress(stripe.PermissionError):  # reported above
@@ -59,7 +59,7 @@ def check(client: stripe.StripeClient, key: str, setup: Setup) -> list[Finding]:
 
 @contextlib.contextmanager
 def _asking(what: str) -> Iterator[None]:
-    """As the client's failures; but a right and a thing that are missing are findings."""
+    """Convert errors like `failures`, except those of a missing right or object: they become findings."""
     try:
         yield
     except stripe.PermissionError:
@@ -72,16 +72,15 @@ def _asking(what: str) -> Iterator[None]:
 
 
 def _kind(key: str) -> Iterator[Finding]:
-    made = "Make a restricted key (Developers, API keys) and revoke the other; docs/operate/billing.md lists its rights"
+    fix = "Create a restricted key (Developers, API keys) and revoke this one; docs/operate/billing.md lists its rights"
     if key.startswith("rk_"):
-        yield Finding("key", "stripe", "ok", "it is a restricted one")
+        yield Finding("key", "stripe", "ok", "it is a restricted key")
     else:
-        yield Finding(
-            "key", "stripe", "warning", "it may do everything in the account, as it is no restricted one", made
-        )
+        text = "it has full access to the account, because it is not a restricted key"
+        yield Finding("key", "stripe", "warning", text, fix)
     if "_test_" in key[:8]:
-        fix = "It is right for a trial; take one that begins with rk_live_ when customers are to pay"
-        yield Finding("key", "stripe", "warning", "it is of Stripe's test mode, in which nobody pays", fix)
+        fix = "Use it for tests only; real payments need a key that begins with rk_live_"
+        yield Finding("key", "stripe", "warning", "it belongs to Stripe's test mode, in which nobody pays", fix)
 
 
 def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
@@ -104,9 +103,9 @@ def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
         except stripe.PermissionError:
             missing.append(name)
             fix = f"Give it the right to read {name}: Developers, API keys, Edit"
-            yield Finding("key", "stripe", "wrong", f"it may not read {name}, which {RIGHTS[name]} needs", fix)
+            yield Finding("key", "stripe", "wrong", f"it cannot read {name}, which {RIGHTS[name]} needs", fix)
     if not missing:
-        yield Finding("key", "stripe", "ok", "it may read all that is needed")
+        yield Finding("key", "stripe", "ok", "it can read everything that silo needs")
     writes: Mapping[str, Callable[[], object]] = {
         "Customers": lambda: v1.customers.update(NOBODY, {"description": ""}),
         "Subscriptions": lambda: v1.subscriptions.update(NOBODY, {"description": ""}),
@@ -114,10 +113,10 @@ def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
     }
     may = [name for name, ask in writes.items() if _may_write(name, ask)]
     if may:
-        fix = "Take those rights from it: nothing here writes to Stripe"
-        yield Finding("key", "stripe", "warning", f"it may write {', '.join(may)}", fix)
+        fix = "Remove these rights: silo never writes to Stripe"
+        yield Finding("key", "stripe", "warning", f"it can write {', '.join(may)}", fix)
     else:
-        yield Finding("key", "stripe", "ok", "it may write nothing of a customer")
+        yield Finding("key", "stripe", "ok", f"it cannot write {', '.join(writes)}")
 
 
 def _may_write(name: str, ask: Callable[[], object]) -> bool:
@@ -127,7 +126,7 @@ def _may_write(name: str, ask: Callable[[], object]) -> bool:
     except stripe.PermissionError:
         return False
     except stripe.InvalidRequestError:
-        return True  # it was let in, and found nothing
+        return True  # permitted, but there is no such object
     return True
 
 
@@ -140,8 +139,8 @@ def _prices(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
             "prices",
             "billing_plans",
             "wrong",
-            "it names no price, so nothing can be bought",
-            "Write the id of each price and the plan that it buys into billing_plans",
+            "it names no price, so nobody can order",
+            "Add the id of each price, with its plan, to billing_plans",
         )
     for price, plan in setup.plans.items():
         yield _price(client, price, plan, setup)
@@ -150,33 +149,33 @@ def _prices(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
             "prices",
             price,
             "warning",
-            "it is on sale at Stripe, and no plan of ours: an order for it would need attention",
-            "Name its plan in billing_plans, or archive it at Stripe where it is not ours to sell",
+            "it is on sale at Stripe, but billing_plans does not name it: an order for it needs attention",
+            "Name its plan in billing_plans, or archive it at Stripe",
         )
 
 
 def _price(client: stripe.StripeClient, price: str, plan: str, setup: Setup) -> Finding:
     if plan not in setup.offers:
         plans = ", ".join(sorted(setup.offers)) or "none"
-        fix = f"Make group_vars/plan_{plan}.yml, or name one of the plans that there are: {plans}"
-        return Finding("prices", price, "wrong", f"billing_plans gives it the plan {plan}, which there is not", fix)
+        fix = f"Create group_vars/plan_{plan}.yml, or name an existing plan: {plans}"
+        return Finding("prices", price, "wrong", f"billing_plans gives it the plan {plan}, which does not exist", fix)
     try:
         with _asking(f"price {price}"):
             found: Object = client.v1.prices.retrieve(price, {"expand": ["product"]}).to_dict()
     except stripe.InvalidRequestError:
-        fix = "Copy its id from Product catalog; prices of the test mode are not those that customers pay"
-        return Finding("prices", price, "wrong", "Stripe knows no such price", fix)
+        fix = "Copy its id from Product catalog; test mode and live mode have different ids"
+        return Finding("prices", price, "wrong", "Stripe does not know this price", fix)
     product = found["product"] if isinstance(found["product"], dict) else {}
     if found.get("type") != "recurring":
-        fix = "Make a recurring price, and name that in billing_plans"
-        return Finding("prices", price, "wrong", "it is paid once, and a photo cloud is paid again and again", fix)
+        fix = "Create a recurring price, and name it in billing_plans"
+        return Finding("prices", price, "wrong", "it is a one-time price, which has no subscription", fix)
     if not found.get("active") or product.get("active") is False:
-        fix = "Customers who pay it go on to; for new ones make it active, or name another in billing_plans"
-        return Finding("prices", price, "warning", "it is archived at Stripe, so nobody new can buy it", fix)
+        fix = "Existing subscriptions continue; for new ones, activate it, or name another price in billing_plans"
+        return Finding("prices", price, "warning", "it is archived at Stripe, so new customers cannot buy it", fix)
     every = found["recurring"]
     amount = f"{found.get('unit_amount') or 0:d}"
     money = f"{amount[:-2] or '0'}.{amount[-2:]:0>2} {str(found.get('currency', '')).upper()}"
-    return Finding("prices", price, "ok", f"plan {plan}: {money} each {every['interval_count']} {every['interval']}")
+    return Finding("prices", price, "ok", f"plan {plan}: {money} every {every['interval_count']} {every['interval']}")
 
 
 def _portal(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
@@ -192,7 +191,7 @@ def _portal(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
     features: Object = default.get("features") or {}
     wrong = []
     for name, why in (
-        ("payment_method_update", "customers cannot give another card, and a failed payment stays one"),
+        ("payment_method_update", "customers cannot change their card after a failed payment"),
         ("invoice_history", "customers do not see their invoices"),
         ("subscription_cancel", "customers cannot end their subscription themselves"),
     ):
@@ -201,8 +200,8 @@ def _portal(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
     update: Object = features.get("subscription_update") or {}
     sold = {price for one in update.get("products") or () for price in one.get("prices") or ()}
     if update.get("enabled") and (strange := sorted(sold - setup.plans.keys())):
-        fix = f"Name them in billing_plans, or take them out: {where}, Subscriptions"
-        text = f"customers can change to prices that are no plan of ours: {', '.join(strange)}"
+        fix = f"Name them in billing_plans, or remove them from the portal: {where}, Subscriptions"
+        text = f"customers can change to prices that billing_plans does not name: {', '.join(strange)}"
         wrong.append(Finding("portal", "stripe", "wrong", text, fix))
     yield from wrong or [
         Finding("portal", "stripe", "ok", "customers can change their card and end their subscription")
@@ -216,11 +215,11 @@ def _endpoint(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:
     where = "Developers, Webhooks"
     if not found:
         page = "docs/operate/billing.md"
-        told = f"Add an endpoint with this address, version {API_VERSION} and the events of {page}: {where}"
-        yield Finding("endpoint", setup.url, "wrong", "Stripe has no endpoint with this address", told)
+        fix = f"Add an endpoint with this address, version {API_VERSION} and the events that {page} lists: {where}"
+        yield Finding("endpoint", setup.url, "wrong", "Stripe has no endpoint with this address", fix)
         return
     if len(found) > 1:
-        text = f"Stripe has {len(found)} endpoints with this address, so each event comes as often"
+        text = f"Stripe has {len(found)} endpoints with this address, and sends each event to all of them"
         yield Finding("endpoint", setup.url, "warning", text, f"Remove all but one: {where}")
     for one in found:
         yield from _one_endpoint(one, setup, where)
@@ -230,44 +229,45 @@ def _one_endpoint(one: Object, setup: Setup, where: str) -> Iterator[Finding]:
     problems = []
     if one.get("status") != "enabled":
         problems.append(
-            ("wrong", "it is disabled: nothing is sent, and nothing is tried again later", f"Enable it: {where}")
+            ("wrong", "it is disabled: Stripe sends no events, and will not repeat them", f"Enable it: {where}")
         )
     if one.get("api_version") != API_VERSION:
-        text = f"its events have the shape of version {one.get('api_version') or 'of the account'}, not {API_VERSION}"
-        problems.append(("warning", text, f"Make it anew with that version; it cannot be changed: {where}"))
+        text = f"its API version is {one.get('api_version') or 'the default of the account'}, not {API_VERSION}"
+        fix = f"Add an endpoint with that version and remove this one; its version cannot be changed: {where}"
+        problems.append(("warning", text, fix))
     events = set(one.get("enabled_events") or ())
     if missing := sorted(WANTED - events) if "*" not in events else []:
-        problems.append(("wrong", f"these events are not sent: {', '.join(missing)}", f"Add them: {where}"))
+        problems.append(("wrong", f"it does not send these events: {', '.join(missing)}", f"Add them: {where}"))
     if more := sorted(events - WANTED):
-        shown = "all there are" if "*" in events else ", ".join(more)
-        problems.append(("warning", f"events are sent that nobody needs: {shown}", f"Take them out: {where}"))
+        shown = "all types" if "*" in events else ", ".join(more)
+        problems.append(("warning", f"it sends events that silo does not need: {shown}", f"Remove them: {where}"))
     for state, text, fix in problems:
         yield Finding("endpoint", setup.url, t.cast("t.Any", state), text, fix)
     if not problems:
-        yield Finding("endpoint", setup.url, "ok", f"it sends the {len(WANTED)} types that are needed, and no other")
+        yield Finding("endpoint", setup.url, "ok", f"it sends exactly the {len(WANTED)} types that silo needs")
 
 
-def way(url: str, ca_file: str = "") -> Finding:
-    """Return whether who posts to `url` comes to the intake; `ca_file` is trusted beside the system's authorities."""
+def check_route(url: str, ca_file: str = "") -> Finding:
+    """Check that a POST to `url` reaches the webhook server; `ca_file` is trusted in addition to the system's CAs."""
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(ca_file)
     try:
         answer = http_client.ask(url, method="POST", body=b"{}", seconds=SECONDS, route=Route(tls=context))
     except http_client.HttpError as error:
-        fix = "The name is to lead to the server of billing_server, and its ports are to be open; 'silo check' looks"
+        fix = "The name must resolve to the server of billing_server, and its ports must be open; run 'silo check'"
         return Finding("intake", url, "wrong", f"it does not answer: {error}", fix)
-    # It refuses what is not signed; who else would say so.
+    # Only the webhook server answers an unsigned request with this text.
     if answer.status == 400 and "Stripe-Signature" in answer.text:
-        return Finding("intake", url, "ok", "it answers, and refuses what is not signed")
-    fix = "billing_enabled is to be true, site.yml writes the route, and controller.yml starts the intake"
-    return Finding("intake", url, "wrong", f"it is not the intake that answers ({answer.status})", fix)
+        return Finding("intake", url, "ok", "it answers, and refuses an unsigned request")
+    fix = "Set billing_enabled to true, then run site.yml for the route and controller.yml for the webhook server"
+    return Finding("intake", url, "wrong", f"another program than the webhook server answers ({answer.status})", fix)
 
 
-def lies(name: str, read: Callable[[], object]) -> Finding:
-    """Return whether a credential is where it should be; `read` raises CredentialError where not."""
+def check_credential(name: str, read: Callable[[], object]) -> Finding:
+    """Check a credential; `read` raises CredentialError if it is missing or wrong."""
     try:
         read()
     except CredentialError as error:
-        return Finding("keys", name, "wrong", str(error), "docs/operate/billing.md tells where each lies")
-    return Finding("keys", name, "ok", "it is there, and for its owner alone")
+        return Finding("keys", name, "wrong", str(error), "docs/operate/billing.md describes the files of the keys")
+    return Finding("keys", name, "ok", "it is valid, and only its owner can read it")

@@ -33,8 +33,8 @@ def test_paid_without_a_cloud_and_a_cloud_without_a_payment_though_no_event_ever
     company.account.cancel(hans)
     both = company.reconciliation()
     assert texts(both.look()) == [
-        ("hans: to suspend, as its subscription ended on 2026-01-01", "settle"),
-        ("maria: to create, as it is paid", "settle"),
+        ("hans: suspend is due: its subscription ended on 2026-01-01", "settle"),
+        ("maria: create is due: it is paid", "settle"),
     ]
     repair = both.fix(both.look())
     assert (len(repair.done), repair.left, repair.later) == (2, (), ())
@@ -46,7 +46,7 @@ def test_what_runs_and_is_unknown_is_told_and_left_alone(company, hans):
     company.machines.running["ghost"] = "running"
     both = company.reconciliation()
     found = both.look()
-    text = "ghost: it is running on silo1, and it is in no inventory; it is left as it is"
+    text = "ghost: it is running on silo1, but the inventory does not have it; silo does not change it"
     assert texts(found) == [(text, "operator")]
     assert both.fix(found).left == (found[0].text,)
     assert company.machines.running["ghost"] == "running"
@@ -62,8 +62,8 @@ def test_what_runs_and_is_unknown_is_told_and_left_alone(company, hans):
 @pytest.mark.parametrize(
     ("state", "runs", "text"),
     [
-        ("running", "gone", "hans: it is to be running, and is absent"),
-        ("suspended", "running", "hans: it is to be suspended, and is running"),
+        ("running", "gone", "hans: it must be running, but is absent"),
+        ("suspended", "running", "hans: it must be suspended, but is running"),
     ],
 )
 def test_what_is_not_as_the_inventory_says_is_applied(company, hans, state, runs, text):
@@ -82,14 +82,14 @@ def test_what_is_not_as_the_inventory_says_is_applied(company, hans, state, runs
 def test_a_subscription_that_stripe_does_not_know_is_told(company, hans):
     TenantService(company.path).create("peter", email="p@example.ch", quota="10G", subscription="sub_other")
     assert texts(company.reconciliation().look()) == [
-        ("peter is of sub_other, which Stripe does not know; it is left as it is", "operator")
+        ("peter belongs to sub_other, which Stripe does not know; silo does not change it", "operator")
     ]
 
 
 def test_paid_and_stopped_by_choice_is_told_and_left(company, hans):
     TenantService(company.path).set_state("hans", "stopped")
     assert texts(company.reconciliation().look()) == [
-        ("hans: it is paid, and stopped by the operator's choice", "operator")
+        ("hans: it is paid, but stopped by the operator's choice", "operator")
     ]
 
 
@@ -103,7 +103,7 @@ def test_a_tenant_made_by_hand_without_a_subscription_is_nobodys_business(compan
 def test_a_change_that_was_cut_off_is_found(company, hans):
     StateStore(TenantService(company.path).state.folder).begin(hans, "hans")
     both = company.reconciliation()
-    assert texts(both.look()) == [("hans: a change was cut off", "settle")]
+    assert texts(both.look()) == [("hans: a change was interrupted", "settle")]
     both.fix(both.look())
     assert both.look() == []
 

@@ -88,7 +88,7 @@ def test_who_is_suspended_and_orders_again_is_neither_started_nor_given_away_nor
     company.days(20)
     written = len(company.post.to(HANS))
     new = anew(company)
-    with pytest.raises(NeedsAttentionReported, match="is suspended, though this one pays for it"):
+    with pytest.raises(NeedsAttentionReported, match="is suspended, although this order pays for it"):
         company.reconciler().settle(new)
     (body,) = bodies(company)
     assert "hans is suspended and stays so" in body
@@ -196,7 +196,7 @@ def test_paid_by_another_at_the_very_moment_of_the_deletion_it_is_not_deleted(co
 
     company.account.advance(1)
     stripe.before = orders
-    with pytest.raises(NeedsAttentionReported, match="it stays suspended until you say whose it is"):
+    with pytest.raises(NeedsAttentionReported, match="it stays suspended until you decide whose it is"):
         company.reconciler().settle(suspended)
     assert company.state("hans") == "suspended"
     assert "Ihre Foto-Cloud wurde gelöscht" not in company.post.subjects(HANS)
@@ -219,7 +219,7 @@ def test_where_stripe_does_not_tell_who_else_pays_nothing_is_done(company, unpai
         stripe.away = path == "subscriptions" if asked == "subscriptions" else listed and path == "invoices"
 
     stripe.before = fails
-    with pytest.raises(TryLater, match="Stripe does not tell"):
+    with pytest.raises(TryLater, match="Stripe did not return"):
         company.reconciler().settle(unpaid)
     assert (company.state("hans"), len(company.post.to(HANS))) == (before, written)
 
@@ -249,7 +249,7 @@ def test_what_needs_attention_counts_on_no_rate_limit(company):
     anew(company)
     company.work()
     assert company.machines.running == {"hans": "running", "maria": "suspended"}
-    assert "Billing has stopped and asks" not in company.post.subjects(OPERATOR)
+    assert "Billing reached a daily limit" not in company.post.subjects(OPERATOR)
 
 
 def test_others_are_asked_for_only_where_something_would_be_taken_away(company, hans, stripe):
@@ -293,7 +293,7 @@ def test_the_nightly_look_finds_it_though_no_event_ever_came(company, unpaid):
 
 def test_an_order_of_a_name_in_use_changes_nothing_where_that_is_paid(company, hans):
     new = anew(company)
-    with pytest.raises(NeedsAttention, match="its name is another tenant's already") as raised:
+    with pytest.raises(NeedsAttention, match="another tenant has its name") as raised:
         company.reconciler().settle(new)
     assert not isinstance(raised.value, NeedsAttentionReported)
     assert bodies(company) == []

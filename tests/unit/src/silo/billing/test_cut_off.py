@@ -21,7 +21,7 @@ POINTS = {
     TenantService: ("record_trashed",),
     Folder: ("make", "finish"),
     Client: ("subscription", "subscriptions", "invoices"),
-    StateStore: ("begin", "end", "wait", "made", "spare"),
+    StateStore: ("begin", "end", "wait", "unqueue", "spare"),
     Outbox: ("queue_notification", "forget", "enqueue", "enqueue_for_operator", "withdraw"),
     Relay: ("send",),
 }

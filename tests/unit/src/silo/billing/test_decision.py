@@ -57,9 +57,9 @@ def test_who_owes_an_invoice_gets_none_though_stripe_says_active(hans):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"prices": ("price_other",)}, "it is for price_other, and billing_plans names no plan"),
-        ({"prices": ()}, "it is for no price"),
-        ({"prices": ("price_small", "price_large")}, "or several"),
+        ({"prices": ("price_other",)}, "exactly one plan for its prices (price_other)"),
+        ({"prices": ()}, "exactly one plan for its prices (none)"),
+        ({"prices": ("price_small", "price_large")}, "(price_small, price_large)"),
         ({"name": ""}, "its metadata has no 'tenant'"),
     ],
 )
@@ -336,7 +336,7 @@ def test_while_another_pays_for_the_name_nothing_is_taken_away_and_no_letter_say
             assert found.step is Step.NOTHING
             continue
         assert (found.step, found.notice, found.pay_by, found.deletes) == (Step.NEEDS_ATTENTION, None, None, None)
-        assert f"its name is paid for by sub_9 of cus_9; it stays {state} until you say whose it is" in found.because
+        assert f"its name is paid for by sub_9 of cus_9; it stays {state} until you decide whose it is" in found.because
         assert (found.contest.own.id, found.contest.state) == ("sub_hans", state)
         assert [payer.id for payer in found.contest.payers] == ["sub_9"]
 
@@ -433,13 +433,13 @@ def test_what_cannot_take_over_by_itself_is_for_the_operator(hans, own, other):
 @pytest.mark.parametrize(
     ("holder", "words", "contested"),
     [
-        (Holder("hans", "running", "sub_1", OTHER), "another tenant's already, of sub_1 (active); refund it", False),
-        (Holder("hans", "suspended", "sub_1", OTHER), "another tenant's already, of sub_1 (active); refund it", False),
-        (Holder("hans", "running", "sub_1", ENDED), "another tenant's already, of sub_1 (canceled); refund it", False),
-        (Holder("hans", "suspended", "sub_1", ENDED), "is suspended, though this one pays for it", True),
-        (Holder("hans", TRASHED, "sub_1", ENDED), "in the trash already, of sub_1 (canceled); refund it", False),
-        (Holder("hans", "running", "sub_1"), "of sub_1 (not known to Stripe)", False),
-        (Holder("hans", "suspended"), "'silo set hans --subscription sub_hans' gives it to it", False),
+        (Holder("hans", "running", "sub_1", OTHER), "has its name and belongs to sub_1 (active)", False),
+        (Holder("hans", "suspended", "sub_1", OTHER), "has its name and belongs to sub_1 (active)", False),
+        (Holder("hans", "running", "sub_1", ENDED), "has its name and belongs to sub_1 (canceled)", False),
+        (Holder("hans", "suspended", "sub_1", ENDED), "is suspended, although this order pays for it", True),
+        (Holder("hans", TRASHED, "sub_1", ENDED), "in the trash has its name and belongs to sub_1", False),
+        (Holder("hans", "running", "sub_1"), "belongs to sub_1 (not known to Stripe)", False),
+        (Holder("hans", "suspended"), "'silo set hans --subscription sub_hans' links them", False),
     ],
 )
 def test_an_order_of_a_name_that_somebody_has_needs_attention(hans, holder, words, contested):

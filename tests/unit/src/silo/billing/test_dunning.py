@@ -88,7 +88,7 @@ def test_dunning_and_reconcile_show_who_is_spared_and_which_subscription_pays(si
     assert "--fix" not in result.output
     fixed = silo("reconcile", "--fix")
     assert (fixed.exit_code, company.state("hans")) == (0, "running")
-    assert f"left: hans ({unpaid}): nothing is paid since" in fixed.output
+    assert f"left: hans ({unpaid}): it has been unpaid since" in fixed.output
 
 
 def test_dunning_names_what_waits_and_which_rate_limit_is_reached_and_releases_it(silo, company):
@@ -149,14 +149,14 @@ def test_an_extension_that_cannot_be_is_refused(silo, unpaid, company, arguments
 def test_reconcile_tells_and_fix_does(silo, unpaid, company, tmp_path):
     result = silo("reconcile")
     assert result.exit_code == 1
-    assert "hans: to suspend, as nothing is paid since" in result.output
+    assert "hans: suspend is due: it has been unpaid since" in result.output
     assert " --fix does it.\n" in result.output
     assert company.state("hans") == "running"
     assert json.loads(silo("reconcile", "--json").stdout)["differences"][0]["fix"] == "settle"
     inbox = Inbox(tmp_path / "inbox.db")
     fixed = silo("reconcile", "--fix")
     assert fixed.exit_code == 0, fixed.output
-    assert "hans is suspended: nothing is paid since" in fixed.output
+    assert "hans is suspended: it has been unpaid since" in fixed.output
     # Those of the last thirty days, as Stripe keeps no others: the payment that failed, and what it made of hans.
     assert "2 events that never arrived are in the inbox" in fixed.output
     assert {row.type for row in inbox.rows()} == {"invoice.payment_failed", "customer.subscription.updated"}
@@ -191,7 +191,7 @@ def test_stripe_that_is_away_is_a_sentence(silo, stripe):
     stripe.away = True
     result = silo("reconcile")
     assert result.exit_code == 1
-    assert "Stripe does not tell" in result.output
+    assert "Stripe did not return" in result.output
     assert KEY not in result.output
 
 

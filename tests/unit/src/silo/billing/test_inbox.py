@@ -48,7 +48,7 @@ def test_a_type_that_asks_for_nothing_is_kept_and_waits_for_nobody(inbox):
     (row,) = inbox.rows()
     assert (row.state, row.message, row.body) == (
         "done",
-        "events of this type ask for nothing",
+        "silo does not process events of this type",
         b'{"id": "as it came"}',
     )
 

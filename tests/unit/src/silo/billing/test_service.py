@@ -237,7 +237,7 @@ def test_two_workers_are_one_too_many(start, tmp_path):
         start("worker", NOTIFY_SOCKET=str(address))
         systemd.recv(100)
         assert start("worker").wait(60) == 1
-    assert "another worker works on" in (tmp_path / "worker.said").read_text()
+    assert "another worker already processes" in (tmp_path / "worker.said").read_text()
 
 
 def test_a_body_that_does_not_end_is_not_waited_for(start, port, tmp_path):

@@ -8,7 +8,7 @@ from silo.billing.state_store import StateStore
 
 @pytest.mark.parametrize("name", ["/etc/nologin", "../x", "sub_1/../../x", "", "sub_", "sub_1\n", "."])
 def test_what_is_no_subscription_locks_nothing_and_makes_no_file(tmp_path, name):
-    with pytest.raises(NeedsAttention, match="is no subscription of Stripe"), StateStore(tmp_path).locked(name):
+    with pytest.raises(NeedsAttention, match="is not the id of a subscription"), StateStore(tmp_path).locked(name):
         raise AssertionError("it is held")
     assert list(tmp_path.rglob("*")) == []
 

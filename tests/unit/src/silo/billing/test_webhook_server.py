@@ -162,7 +162,7 @@ def test_nothing_is_promised_that_cannot_be_kept(post, inbox, client, monkeypatc
 
     monkeypatch.setattr(inbox, "keep", full)
     answer = post(written(an_event()))
-    assert (answer.status_code, answer.text) == (503, "it cannot be kept now; send it again\n")
+    assert (answer.status_code, answer.text) == (503, "the event cannot be stored now; send it again\n")
     monkeypatch.undo()
     assert post(written(an_event())).status_code == 200
     assert numbers(client)["silo_billing_requests_total", "inbox"] == 1

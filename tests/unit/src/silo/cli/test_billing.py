@@ -153,7 +153,7 @@ def test_an_event_comes_in_and_what_it_asks_for_is_told(path, tmp_path, keys):
                 one.terminate()
                 one.wait(60)
     (row,) = inbox.rows()
-    assert (row.state, "Stripe knows no subscription sub_of_nobody" in row.message) == ("needs_attention", True)
+    assert (row.state, "Stripe does not know subscription sub_of_nobody" in row.message) == ("needs_attention", True)
     (letter,) = TenantService(path).outbox.states()
     assert letter.startswith("billing/needs_attention/sub_of_nobody/")
     text = (tmp_path / "said").read_text()

@@ -46,9 +46,9 @@ def test_what_systemd_gives_comes_first(given, tmp_path, monkeypatch):
 
 
 def test_none_is_a_sentence():
-    with pytest.raises(CredentialError, match="SILO_STRIPE_KEY_FILE is to name the file"):
+    with pytest.raises(CredentialError, match="SILO_STRIPE_KEY_FILE must name the file"):
         credentials.key()
-    with pytest.raises(CredentialError, match="SILO_STRIPE_WEBHOOK_SECRETS_FILE is to name the file"):
+    with pytest.raises(CredentialError, match="SILO_STRIPE_WEBHOOK_SECRETS_FILE must name the file"):
         credentials.secrets()
 
 

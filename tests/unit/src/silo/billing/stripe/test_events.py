@@ -50,9 +50,9 @@ def test_a_subscription_that_an_event_may_name_is_one_that_a_tenant_may_have(nam
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("{", "no JSON"),
-        ("[" * 100_000, "no JSON"),
-        ("[]", "no object"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "not a JSON object"),
         ("{}", "its id"),
         (event("x", {}, id=None), "its id"),
         (event("x", {}, id="evt_1; drop"), "its id"),

@@ -9,7 +9,7 @@ from silo.billing.errors import TryLater
 from silo.billing.stripe.client import API_VERSION, connect
 from silo.billing.stripe.credentials import CredentialError
 from silo.billing.stripe.events import WANTED
-from silo.billing.stripe.setup_check import Setup, check, lies, way
+from silo.billing.stripe.setup_check import Setup, check, check_credential, check_route
 from tests.stripe_api import Account, Server
 from tests.stripe_api.server import KEY
 
@@ -72,8 +72,10 @@ def look(server, account):
 def test_all_is_right_and_a_key_of_the_test_mode_is_named(look, server, account):
     assert look() == []
     found = check(connect(KEY, server.url), KEY, SETUP)
-    assert [one.message for one in found if one.state != "ok"] == ["it is of Stripe's test mode, in which nobody pays"]
-    assert "plan small: 10.00 CHF each 1 month" in [one.message for one in found]
+    assert [one.message for one in found if one.state != "ok"] == [
+        "it belongs to Stripe's test mode, in which nobody pays"
+    ]
+    assert "plan small: 10.00 CHF every 1 month" in [one.message for one in found]
 
 
 def test_nothing_is_written(look, server):
@@ -86,14 +88,14 @@ def test_nothing_is_written(look, server):
 def test_a_key_that_may_write_is_a_danger(look, server):
     server.writes = True
     (found,) = look()
-    assert found == ("warning", "stripe", "it may write Customers, Subscriptions, Invoices")
+    assert found == ("warning", "stripe", "it can write Customers, Subscriptions, Invoices")
 
 
 def test_a_key_without_limits_is_a_danger(look, server):
     server.key = KEY.replace("rk_", "sk_")
     try:
         assert [text for _state, _place, text in look(key=server.key)] == [
-            "it may do everything in the account, as it is no restricted one"
+            "it has full access to the account, because it is not a restricted key"
         ]
     finally:
         server.key = KEY
@@ -104,18 +106,18 @@ def test_each_right_that_is_missing_is_named(look, server, kind):
     server.rights = set(KINDS) - {kind}
     (found,) = look()
     assert found[0] == "wrong"
-    assert found[2].startswith("it may not read ")
+    assert found[2].startswith("it cannot read ")
 
 
 def test_another_key_is_a_sentence_without_it(server, account):
-    with pytest.raises(TryLater, match="the key is not valid") as caught:
+    with pytest.raises(TryLater, match="the key is invalid") as caught:
         check(connect("rk_live_anotherOne12", server.url), "rk_live_anotherOne12", SETUP)
     assert "anotherOne" not in str(caught.value)
 
 
 def test_stripe_that_is_away_is_a_sentence(server, account):
     server.away = True
-    with pytest.raises(TryLater, match="does not tell"):
+    with pytest.raises(TryLater, match="did not return"):
         check(connect(KEY, server.url), KEY, SETUP)
 
 
@@ -125,11 +127,11 @@ def _no_product(account):
 
 
 CHANGES = {
-    "a price that is not there": (lambda one: one.prices.clear(), "wrong", "Stripe knows no such price"),
+    "a price that is not there": (lambda one: one.prices.clear(), "wrong", "Stripe does not know this price"),
     "a price that is archived": (lambda one: one.prices["price_small"].update(active=False), "warning", "is archived"),
     "a product that is archived": (_no_product, "warning", "is archived"),
-    "a price to pay once": (lambda one: one.prices["price_small"].update(type="one_time"), "wrong", "paid once"),
-    "a price of no plan": (lambda one: one.sell("price_gift", "Gift"), "warning", "would need attention"),
+    "a price to pay once": (lambda one: one.prices["price_small"].update(type="one_time"), "wrong", "one-time price"),
+    "a price of no plan": (lambda one: one.sell("price_gift", "Gift"), "warning", "needs attention"),
     "no portal": (lambda one: one.portals.clear(), "wrong", "not set up"),
     "a portal of nobody": (lambda one: one.portals["bpc_1"].update(is_default=False), "wrong", "not set up"),
     "no other card": (
@@ -150,14 +152,14 @@ CHANGES = {
     "a missing event": (
         lambda one: one.endpoints["we_1"]["enabled_events"].remove("invoice.paid"),
         "wrong",
-        "not sent: invoice.paid",
+        "does not send these events: invoice.paid",
     ),
     "an event too many": (
         lambda one: one.endpoints["we_1"]["enabled_events"].append("customer.created"),
         "warning",
-        "nobody needs: customer.created",
+        "silo does not need: customer.created",
     ),
-    "all events": (lambda one: one.endpoints["we_1"].update(enabled_events=["*"]), "warning", "all there are"),
+    "all events": (lambda one: one.endpoints["we_1"].update(enabled_events=["*"]), "warning", "all types"),
     "two endpoints": (
         lambda one: one.endpoints.update(we_2=dict(one.endpoints["we_1"])),
         "warning",
@@ -176,18 +178,18 @@ def test_what_is_not_as_it_should_be_is_told(look, account, change, state, text)
 
 def test_a_plan_that_is_not_there(look):
     (found,) = look(Setup(URL, {"price_small": "tiny"}, ["small"]))
-    assert found == ("wrong", "price_small", "billing_plans gives it the plan tiny, which there is not")
+    assert found == ("wrong", "price_small", "billing_plans gives it the plan tiny, which does not exist")
 
 
 def test_nothing_is_sold(look, account):
     account.prices.clear()
     account.portals["bpc_1"]["features"]["subscription_update"]["products"] = []
     (found,) = look(Setup(URL, {}, ["small"]))
-    assert found == ("wrong", "billing_plans", "it names no price, so nothing can be bought")
+    assert found == ("wrong", "billing_plans", "it names no price, so nobody can order")
 
 
 def test_a_way_that_leads_nowhere():
-    found = way("https://127.0.0.1:1/stripe/webhook")
+    found = check_route("https://127.0.0.1:1/stripe/webhook")
     assert found.state == "wrong"
     assert "does not answer" in found.message
 
@@ -195,12 +197,12 @@ def test_a_way_that_leads_nowhere():
 def test_a_way_without_tls_is_none():
     with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as plain:
         threading.Thread(target=plain.handle_request, daemon=True).start()
-        assert way(f"https://127.0.0.1:{plain.server_port}/stripe/webhook").state == "wrong"
+        assert check_route(f"https://127.0.0.1:{plain.server_port}/stripe/webhook").state == "wrong"
 
 
 def test_where_a_key_lies():
     def missing():
-        raise CredentialError("stripe-key: there is none")
+        raise CredentialError("stripe-key: it is not set")
 
-    assert lies("stripe-key", missing).message == "stripe-key: there is none"
-    assert lies("stripe-key", str).state == "ok"
+    assert check_credential("stripe-key", missing).message == "stripe-key: it is not set"
+    assert check_credential("stripe-key", str).state == "ok"
