@@ -82,8 +82,8 @@ def differences(
     begun = StateStore(service.state.folder).begun()
     result = []
     for case in found:
-        made = decide(case, policy, now)
-        if one := _of(case, made, service):
+        decision = decide(case, policy, now)
+        if one := _of(case, decision, service):
             result.append(one)
         elif name := begun.get(case.subscription.id):
             result.append(Difference(f"{name}: a change was interrupted", "settle", case.subscription.id, name))
@@ -101,23 +101,25 @@ def differences(
     return result
 
 
-def _of(case: Case, made: Decision, service: TenantService) -> Difference | None:
+def _of(case: Case, decision: Decision, service: TenantService) -> Difference | None:
     """Return what the tenant of a subscription lacks, or None."""
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
-    if made.step is Step.NEEDS_ATTENTION:
-        again = made.contest or case.holder
+    if decision.step is Step.NEEDS_ATTENTION:
+        again = decision.contest or case.holder
         return Difference(
-            f"{name}: {made.because}", "needs_attention" if again else "operator", case.subscription.id, name
+            f"{name}: {decision.because}", "needs_attention" if again else "operator", case.subscription.id, name
         )
-    if made.step is Step.NOTHING and case.tenant and case.tenant.state in ("stopped", "absent") and made.clock is None:
-        return Difference(f"{name}: {made.because}", "operator", case.subscription.id, name)
-    if made.step is not Step.NOTHING:
-        return Difference(f"{name}: {made.step.value} is due: {made.because}", "settle", case.subscription.id, name)
+    if decision.step is not Step.NOTHING:
+        text = f"{name}: {decision.step.value} is due: {decision.because}"
+        return Difference(text, "settle", case.subscription.id, name)
+    if case.tenant and case.tenant.state in ("stopped", "absent") and decision.clock is None:
+        return Difference(f"{name}: {decision.because}", "operator", case.subscription.id, name)
     if case.tenant is None or case.tenant.state == TRASHED or service.outbox is None:
         return None
-    letter = made.notice and made.notice.event(name) or made.pay_by and f"payment_failed/{name}/{made.pay_by}"
+    notice, pay_by = decision.notice, decision.pay_by
+    letter = notice and notice.event(name) or pay_by and f"payment_failed/{name}/{pay_by}"
     if letter and letter not in service.outbox.states():
-        return Difference(f"{name}: a letter is due: {made.because}", "settle", case.subscription.id, name)
+        return Difference(f"{name}: a letter is due: {decision.because}", "settle", case.subscription.id, name)
     return None
 
 

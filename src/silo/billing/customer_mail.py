@@ -23,22 +23,22 @@ class CustomerMail:
         """Use the outbox of `service`; without a relay there is none, and no letter is queued."""
         self._service = service
 
-    def customer(self, name: str, made: Decision, now: datetime.datetime) -> list[str]:
+    def customer(self, name: str, decision: Decision, now: datetime.datetime) -> list[str]:
         """Queue the letters that a decision requires, and withdraw outdated ones; return the kinds that were queued."""
         outbox = self._service.outbox
         if outbox is None:
             return []
-        self.take_back(name, made)
+        self.take_back(name, decision)
         address = f"https://{name}.{self._service.policy.domain}"
-        link = made.link or self._service.policy.payment_url
+        link = decision.link or self._service.policy.payment_url
         wrote = []
-        if made.notice and made.deletes:
-            days = (made.deletes - today(now)).days
-            announced = notifications.DeletionAnnounced(name, address, made.deletes, days, link)
-            wrote += self._write(name, made.notice.event(name), announced)
-        if made.pay_by:
-            failed = notifications.PaymentFailed(name, address, made.pay_by, link)
-            wrote += self._write(name, f"payment_failed/{name}/{made.pay_by}", failed)
+        if decision.notice and decision.deletes:
+            days = (decision.deletes - today(now)).days
+            announced = notifications.DeletionAnnounced(name, address, decision.deletes, days, link)
+            wrote += self._write(name, decision.notice.event(name), announced)
+        if decision.pay_by:
+            failed = notifications.PaymentFailed(name, address, decision.pay_by, link)
+            wrote += self._write(name, f"payment_failed/{name}/{decision.pay_by}", failed)
         return wrote
 
     def _write(self, name: str, event: str, letter: notifications.Letter) -> list[str]:
@@ -52,10 +52,10 @@ class CustomerMail:
         outbox.deliver()
         return [letter.kind]
 
-    def take_back(self, name: str, made: Decision | None = None) -> None:
+    def take_back(self, name: str, decision: Decision | None = None) -> None:
         """Withdraw pending letters that a decision contradicts: by another day, a payment or a deletion."""
         outbox = self._service.outbox
-        day, pay_by = (made.deletes, made.pay_by) if made else (None, None)
+        day, pay_by = (decision.deletes, decision.pay_by) if decision else (None, None)
         for event, (state, _error) in outbox.states().items() if outbox else ():
             kind, _, rest = event.partition("/")
             true = {"deletion_announced": f"{name}/{day}@", "payment_failed": f"{name}/{pay_by}"}.get(kind)

@@ -42,8 +42,8 @@ def decide(case: Case, policy: BillingPolicy, now: datetime.datetime) -> Decisio
         return _paid(case, policy)
     extended = tenant and tenant.extended_until and today(now) < tenant.extended_until
     if subscription.status == "paused" and tenant and tenant.state == "running" and not extended:
-        made = Decision(Step.SUSPEND, "its trial ended without a payment method")
-        return _contested(case, tenant, made, policy, now) or made
+        decision = Decision(Step.SUSPEND, "its trial ended without a payment method")
+        return _contested(case, tenant, decision, policy, now) or decision
     return Decision(Step.NOTHING, f"its subscription is {subscription.status}, and no invoice is overdue")
 
 
@@ -126,7 +126,7 @@ def _taken(subscription: Subscription, holder: Holder) -> Decision:
 
 
 def _contested(
-    case: Case, tenant: BillingTenant, made: Decision, policy: BillingPolicy, now: datetime.datetime
+    case: Case, tenant: BillingTenant, decision: Decision, policy: BillingPolicy, now: datetime.datetime
 ) -> Decision | None:
     """Return the decision to make instead while others pay for the name, or None if nobody does."""
     claimed = (claim.subscription for claim in case.claims if _clock(claim.subscription, claim.invoices, now) is None)
@@ -135,15 +135,15 @@ def _contested(
         return None
     for payer in payers:
         if plan_of(payer, policy) and _succeeds(payer, tenant.name, case.subscription):
-            because = f"{made.because}, and {payer.id} of the same customer takes it over"
-            return Decision(Step.NOTHING, because, clock=made.clock)
+            because = f"{decision.because}, and {payer.id} of the same customer takes it over"
+            return Decision(Step.NOTHING, because, clock=decision.clock)
     names = " and ".join(f"{payer.id} of {payer.customer}" for payer in payers)
     because = (
-        f"{made.because}, but its name is paid for by {names}; it stays {tenant.state} until you decide whose it is: "
-        f"'silo set {tenant.name} --subscription {payers[0].id}' links it to that one"
+        f"{decision.because}, but its name is paid for by {names}; it stays {tenant.state} until you decide whose it "
+        f"is: 'silo set {tenant.name} --subscription {payers[0].id}' links it to that one"
     )
     contest = Contest(tenant.name, tenant.state, case.subscription, payers)
-    return Decision(Step.NEEDS_ATTENTION, because, clock=made.clock, contest=contest)
+    return Decision(Step.NEEDS_ATTENTION, because, clock=decision.clock, contest=contest)
 
 
 def _unpaid(case: Case, policy: BillingPolicy, clock: datetime.datetime, now: datetime.datetime) -> Decision:
@@ -170,18 +170,18 @@ def _unpaid(case: Case, policy: BillingPolicy, clock: datetime.datetime, now: da
     deletes = max([deletes, *(notice.on for notice in tenant.notices)])
     if day >= deletes and not (tenant.state != "running" and _announced(tenant, deletes)):
         deletes = day + _days(policy.notices[0])
-    made = Decision(Step.NOTHING, because, "", start, suspends, deletes, link=_link(case.invoices, now))
+    decision = Decision(Step.NOTHING, because, "", start, suspends, deletes, link=_link(case.invoices, now))
     if extended is not None and day < extended:
         step = Step.START if tenant.state == "suspended" else Step.NOTHING
-        return dataclasses.replace(made, step=step, because=f"{because}, but it has time until {extended}")
-    if contested := _contested(case, tenant, made, policy, now):
+        return dataclasses.replace(decision, step=step, because=f"{because}, but it has time until {extended}")
+    if contested := _contested(case, tenant, decision, policy, now):
         return contested
-    made = dataclasses.replace(made, notice=_due(tenant, policy, deletes, day))
+    decision = dataclasses.replace(decision, notice=_due(tenant, policy, deletes, day))
     if tenant.state == "running":
         if day < suspends:
-            return dataclasses.replace(made, pay_by=suspends)
-        return dataclasses.replace(made, step=Step.SUSPEND)
-    return dataclasses.replace(made, step=Step.DELETE) if day >= deletes else made
+            return dataclasses.replace(decision, pay_by=suspends)
+        return dataclasses.replace(decision, step=Step.SUSPEND)
+    return dataclasses.replace(decision, step=Step.DELETE) if day >= deletes else decision
 
 
 def _announced(tenant: BillingTenant, on: datetime.date) -> bool:

@@ -48,43 +48,43 @@ def _of(case: Case, policy: BillingPolicy, now: datetime.datetime, days: int) ->
         at = _end_of_day(today(now) + datetime.timedelta(days=offset)) if offset else now
         for _again in range(STEPS):
             then = _then(case, at)
-            made = decide(then, policy, at)
+            decision = decide(then, policy, at)
             name = case.tenant.name if case.tenant else case.subscription.name
-            if made.step is not Step.NEEDS_ATTENTION or not waits_for_operator:
-                for what, because in _events(made, reminded):
+            if decision.step is not Step.NEEDS_ATTENTION or not waits_for_operator:
+                for what, because in _events(decision, reminded):
                     yield Coming(today(at), name, case.subscription.id, what, because)
-            waits_for_operator = made.step is Step.NEEDS_ATTENTION
-            case = dataclasses.replace(case, tenant=after(made, then, today(at)))
-            if made.step in WAITS:
+            waits_for_operator = decision.step is Step.NEEDS_ATTENTION
+            case = dataclasses.replace(case, tenant=after(decision, then, today(at)))
+            if decision.step in WAITS:
                 break
 
 
-def _events(made: Decision, reminded: set[datetime.date]) -> Iterator[tuple[str, str]]:
-    if made.notice:
-        yield "deletion_announced", f"for {made.notice.on}"
-    if made.pay_by and made.pay_by not in reminded:
-        reminded.add(made.pay_by)
-        yield "payment_failed", f"to be paid before {made.pay_by}"
-    if made.step is not Step.NOTHING:
-        yield made.step.value, made.because
+def _events(decision: Decision, reminded: set[datetime.date]) -> Iterator[tuple[str, str]]:
+    if decision.notice:
+        yield "deletion_announced", f"for {decision.notice.on}"
+    if decision.pay_by and decision.pay_by not in reminded:
+        reminded.add(decision.pay_by)
+        yield "payment_failed", f"to be paid before {decision.pay_by}"
+    if decision.step is not Step.NOTHING:
+        yield decision.step.value, decision.because
 
 
-def after(made: Decision, case: Case, day: datetime.date) -> BillingTenant | None:
+def after(decision: Decision, case: Case, day: datetime.date) -> BillingTenant | None:
     """Return the tenant after a decision was carried out on a day."""
     tenant = case.tenant
-    if made.step is Step.CREATE:
-        return BillingTenant(case.subscription.name, "running", made.plan)
+    if decision.step is Step.CREATE:
+        return BillingTenant(case.subscription.name, "running", decision.plan)
     if tenant is None:
         return None
-    if made.contest:
+    if decision.contest:
         return dataclasses.replace(tenant, spared_until=day + datetime.timedelta(days=1))
-    if made.notice:
-        notice = dataclasses.replace(made.notice, sent=True)
+    if decision.notice:
+        notice = dataclasses.replace(decision.notice, sent=True)
         tenant = dataclasses.replace(tenant, notices=(*tenant.notices, notice))
-    if made.step is Step.CHANGE:
-        return dataclasses.replace(tenant, plan=made.plan)
+    if decision.step is Step.CHANGE:
+        return dataclasses.replace(tenant, plan=decision.plan)
     states = {Step.START: "running", Step.RESTORE: "running", Step.SUSPEND: "suspended", Step.DELETE: TRASHED}
-    return dataclasses.replace(tenant, state=states.get(made.step, tenant.state))
+    return dataclasses.replace(tenant, state=states.get(decision.step, tenant.state))
 
 
 def _then(case: Case, at: datetime.datetime) -> Case:

@@ -139,19 +139,19 @@ class Reconciler:
         self._complete(name)
         messages: list[str] = []
         for _again in range(STEPS):
-            case, made = self._read_and_decide(name)
+            case, decision = self._read_and_decide(name)
             tenant, called = case.tenant, tenant_lookup.name_of(case.tenant, case.subscription.name)
             try:
-                self._do(case, made)
+                self._do(case, decision)
             except Held as error:
                 return "; ".join([*messages, str(error)])
-            if made.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
+            if decision.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
                 self._store.unqueue(name)
-            if tenant and tenant.state not in (TRASHED, PURGED) and made.step is not Step.DELETE:
-                messages += self._writer.customer(tenant.name, made, self._clock())
-            if made.step is Step.NOTHING:
-                return "; ".join([*messages, f"{called}: {made.because}"])
-            messages.append(f"{called} {DONE[made.step]}: {made.because}")
+            if tenant and tenant.state not in (TRASHED, PURGED) and decision.step is not Step.DELETE:
+                messages += self._writer.customer(tenant.name, decision, self._clock())
+            if decision.step is Step.NOTHING:
+                return "; ".join([*messages, f"{called}: {decision.because}"])
+            messages.append(f"{called} {DONE[decision.step]}: {decision.because}")
         return "; ".join(messages)
 
     def _read_and_decide(self, name: str) -> tuple[Case, Decision]:
@@ -161,14 +161,14 @@ class Reconciler:
         # Reading the inventory takes a second, so it is read once, for its tenants and its settings.
         known = tenant_lookup.read(self._service)
         case = Case(subscription, invoices, known.of(name))
-        made = decide(case, self.policy, self._clock())
+        decision = decide(case, self.policy, self._clock())
         # Each needs more requests (one for each hundred subscriptions), so they are read only if they matter.
-        if case.tenant and made.takes_away:
+        if case.tenant and decision.takes_away:
             case = dataclasses.replace(case, claims=self._claims(case.tenant.name, known))
-        elif made.step is Step.CREATE and (holder := known.holders.get(subscription.name)):
+        elif decision.step is Step.CREATE and (holder := known.holders.get(subscription.name)):
             case = dataclasses.replace(case, holder=self._with_subscription(holder))
         else:
-            return case, made
+            return case, decision
         return case, decide(case, self.policy, self._clock())
 
     def _claims(self, tenant: str, known: tenant_lookup.TenantLookup) -> tuple[Claim, ...]:
@@ -193,32 +193,32 @@ class Reconciler:
             self._service.apply([begun])
         self._store.end(name)
 
-    def _do(self, case: Case, made: Decision) -> None:
+    def _do(self, case: Case, decision: Decision) -> None:
         """Carry out one step; raises Held, NeedsAttention, and the errors of TenantService."""
-        if made.step is Step.NOTHING:
+        if decision.step is Step.NOTHING:
             return
         subscription, called = case.subscription, tenant_lookup.name_of(case.tenant, case.subscription.name)
-        if made.step is Step.DELETE:
+        if decision.step is Step.DELETE:
             case, again = self._read_and_decide(subscription.id)
             if again.step is Step.NEEDS_ATTENTION:
-                made = again
+                decision = again
             elif again.step is not Step.DELETE:
                 raise Held(f"{called} is not deleted: {again.because}")
-        if made.step is Step.NEEDS_ATTENTION:
-            self._refer_to_operator(f"{called} ({subscription.id}): {made.because}", made)
-        if made.step in (Step.SUSPEND, Step.DELETE):
-            self._check_rate_limit(made, called)
-        work = functools.partial(self._work, case, made)
+        if decision.step is Step.NEEDS_ATTENTION:
+            self._refer_to_operator(f"{called} ({subscription.id}): {decision.because}", decision)
+        if decision.step in (Step.SUSPEND, Step.DELETE):
+            self._check_rate_limit(decision, called)
+        work = functools.partial(self._work, case, decision)
         try:
             self._recorded(subscription.id, called, work)
         except AdmissionError as error:
             self._store.end(subscription.id)
-            self._queue(subscription, called, made, str(error))
+            self._queue(subscription, called, decision, str(error))
 
-    def _refer_to_operator(self, text: str, made: Decision) -> t.NoReturn:
-        if made.contest is None:
+    def _refer_to_operator(self, text: str, decision: Decision) -> t.NoReturn:
+        if decision.contest is None:
             raise NeedsAttention(text)
-        self._spare(made.contest)
+        self._spare(decision.contest)
         raise NeedsAttentionReported(text)
 
     def _spare(self, contest: Contest) -> None:
@@ -240,40 +240,40 @@ class Reconciler:
         self._store.end(subscription)
         self._store.unqueue(subscription)
 
-    def _work(self, case: Case, made: Decision) -> None:
+    def _work(self, case: Case, decision: Decision) -> None:
         subscription, tenant = case.subscription, case.tenant
         if case.holder:
             self._take_over(case.holder, subscription)
         elif tenant is None:
-            self._create(subscription, made)
-        elif made.step is Step.RESTORE:
+            self._create(subscription, decision)
+        elif decision.step is Step.RESTORE:
             if self._service.files.last_deleted(tenant.name).subscription != subscription.id:
                 raise NeedsAttention(
                     f"{tenant.name}: another tenant of this name was deleted later, so billing restores neither"
                 )
             self._service.undelete(tenant.name)
-        elif made.step is Step.START:
+        elif decision.step is Step.START:
             self._service.set_state(tenant.name, "running")
-        elif made.step is Step.CHANGE:
-            self._change(tenant, made)
-        elif made.step is Step.SUSPEND:
-            self._service.set_state(tenant.name, "suspended", link=made.link)
-        elif made.step is Step.DELETE:
-            self._delete(subscription, tenant, made)
+        elif decision.step is Step.CHANGE:
+            self._change(tenant, decision)
+        elif decision.step is Step.SUSPEND:
+            self._service.set_state(tenant.name, "suspended", link=decision.link)
+        elif decision.step is Step.DELETE:
+            self._delete(subscription, tenant, decision)
 
-    def _create(self, subscription: Subscription, made: Decision) -> None:
+    def _create(self, subscription: Subscription, decision: Decision) -> None:
         name = subscription.name
         if not subscription.email:
             raise NeedsAttention(f"{name} ({subscription.id}): its customer has no e-mail address; add one at Stripe")
         wished = subscription.language if subscription.language in LOCALES else None
-        given: dict[str, t.Any] = {"plan": made.plan, "language": wished, "subscription": subscription.id}
+        given: dict[str, t.Any] = {"plan": decision.plan, "language": wished, "subscription": subscription.id}
         former = self._former(subscription)
-        before = [one for one in self._store.waiting() if one.plan == made.plan and one.step == Step.CREATE.value]
+        before = [one for one in self._store.waiting() if one.plan == decision.plan and one.step == Step.CREATE.value]
         if before and before[0].subscription != subscription.id:
             # Refuse an invalid name now: otherwise it would wait for room, and appear in a letter.
             self._service.check_new(name, email=subscription.email, ordered=True, former=former, **given)
             raise AdmissionError(
-                f"{before[0].tenant} comes first: it has waited for plan {made.plan} since {before[0].since}"
+                f"{before[0].tenant} comes first: it has waited for plan {decision.plan} since {before[0].since}"
             )
         self._service.create(name, email=subscription.email, ordered=True, former=former, **given)
 
@@ -294,30 +294,31 @@ class Reconciler:
             self._service.undelete(holder.name)
         self._service.change(holder.name, subscription=subscription.id)
 
-    def _change(self, tenant: BillingTenant, made: Decision) -> None:
+    def _change(self, tenant: BillingTenant, decision: Decision) -> None:
         """Change the plan; if the data exceeds the new quota, notify the operator and raise Held."""
-        offer = self._service.inventory.offers().get(made.plan)
+        plan = decision.plan
+        offer = self._service.inventory.offers().get(plan)
         if offer is None:
             raise NeedsAttention(
-                f"{tenant.name}: billing_plans names the plan {made.plan}, but group_vars has no plan_{made.plan}.yml"
+                f"{tenant.name}: billing_plans names the plan {plan}, but group_vars has no plan_{plan}.yml"
             )
         if offer.quota < self._service.tenants()[tenant.name].quota:
             used = self._service.used(tenant.name)
             if used > offer.quota:
                 text = (
-                    f"{tenant.name} changed from {tenant.plan} to {made.plan} ({size(offer.quota)}), but stores "
+                    f"{tenant.name} changed from {tenant.plan} to {plan} ({size(offer.quota)}), but stores "
                     f"{size(used)}. Silo changed nothing: the tenant keeps {tenant.plan} until it stores less."
                 )
-                event = f"billing/operator/downgrade/{tenant.name}/{made.plan}@{today(self._clock()):%Y-%m}"
+                event = f"billing/operator/downgrade/{tenant.name}/{plan}@{today(self._clock()):%Y-%m}"
                 self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
                 raise Held(text)
-        self._service.change(tenant.name, notify_customer=True, plan=made.plan)
+        self._service.change(tenant.name, notify_customer=True, plan=plan)
 
-    def _delete(self, subscription: Subscription, tenant: BillingTenant, made: Decision) -> None:
+    def _delete(self, subscription: Subscription, tenant: BillingTenant, decision: Decision) -> None:
         deletion = self._service.delete(tenant.name, by=BY)
         self._writer.take_back(tenant.name)
         text = (
-            f"{tenant.name} is deleted, because {made.because}. Its {deletion.files} files "
+            f"{tenant.name} is deleted, because {decision.because}. Its {deletion.files} files "
             f"({size(deletion.used)}) are in the trash for {self._service.policy.trash_days} days; until then, "
             f"'silo undelete {tenant.name}' or a payment restores them.\n\n"
             f"Its subscription {subscription.id} is {subscription.status} at Stripe."
@@ -326,24 +327,24 @@ class Reconciler:
             f"billing/operator/deleted/{tenant.name}@{deletion.when}", f"{tenant.name} is deleted", text
         )
 
-    def _check_rate_limit(self, made: Decision, called: str) -> None:
+    def _check_rate_limit(self, decision: Decision, called: str) -> None:
         limits = RateLimits(self._store, self.policy)
-        if limits.admit(made.step, called, today(self._clock())):
+        if limits.admit(decision.step, called, today(self._clock())):
             return
-        since = limits.reached().get(made.step, "")
-        variable = "billing_suspensions_per_day" if made.step is Step.SUSPEND else "billing_deletions_per_day"
-        what = "suspended" if made.step is Step.SUSPEND else "deleted"
+        since = limits.reached().get(decision.step, "")
+        variable = "billing_suspensions_per_day" if decision.step is Step.SUSPEND else "billing_deletions_per_day"
+        what = "suspended" if decision.step is Step.SUSPEND else "deleted"
         text = (
-            f"{called} must be {what}, because {made.because}, but {variable} allows no more on this day. No further "
-            f"tenant is {what} until you agree. 'silo dunning' lists them: if none of them has paid, "
+            f"{called} must be {what}, because {decision.because}, but {variable} allows no more on this day. No "
+            f"further tenant is {what} until you agree. 'silo dunning' lists them: if none of them has paid, "
             "'silo dunning --release' lets the next ones pass."
         )
         self._writer.operator(
-            f"billing/operator/rate_limit/{made.step.value}@{since}", "Billing reached a daily limit", text
+            f"billing/operator/rate_limit/{decision.step.value}@{since}", "Billing reached a daily limit", text
         )
-        raise Held(f"{called}: the rate limit {variable} is reached; {made.because}")
+        raise Held(f"{called}: the rate limit {variable} is reached; {decision.because}")
 
-    def _queue(self, subscription: Subscription, called: str, made: Decision, why: str) -> None:
-        order = self._store.wait(subscription.id, called, made.step.value, made.plan, self._clock())
+    def _queue(self, subscription: Subscription, called: str, decision: Decision, why: str) -> None:
+        order = self._store.wait(subscription.id, called, decision.step.value, decision.plan, self._clock())
         self._writer.waits(order, subscription, why)
-        raise Held(f"{called} waits for room to {made.step.value}: {why}")
+        raise Held(f"{called} waits for room to {decision.step.value}: {why}")

@@ -87,9 +87,9 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
     found = cases(tenant_lookup.read(service), stripe)
     coming = forecast(found, policy, now, days)
     plans = [
-        {"tenant": case.tenant.name, "has": case.tenant.plan, "pays": made.plan}
+        {"tenant": case.tenant.name, "has": case.tenant.plan, "pays": decision.plan}
         for case in found
-        if case.tenant and (made := decide(case, policy, now)).step is Step.CHANGE
+        if case.tenant and (decision := decide(case, policy, now)).step is Step.CHANGE
     ]
     reached = {step.value: day for step, day in limits.reached().items()}
     if as_json:

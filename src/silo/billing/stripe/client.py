@@ -140,9 +140,9 @@ class Client:
             for status in ("open", "uncollectible"):
                 listed = self._client.v1.invoices.list({"status": t.cast("t.Any", status), "limit": PAGE})
                 for one in listed.auto_paging_iter():
-                    made = one.to_dict()
-                    if subscription := _of(made):
-                        found.setdefault(subscription, []).append(_invoice(made))
+                    invoice = one.to_dict()
+                    if subscription := _of(invoice):
+                        found.setdefault(subscription, []).append(_invoice(invoice))
         return {subscription: tuple(some) for subscription, some in found.items()}
 
     def events(self, types: Sequence[str], since: datetime.datetime) -> Iterator[Object]:
