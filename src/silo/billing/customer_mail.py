@@ -17,7 +17,7 @@ DEFAULT_LANGUAGE = "de"
 
 
 class CustomerMail:
-    """Queues letters for one inventory; a fixed event id makes each be sent only once. Raises LetterError."""
+    """Queues letters for one inventory. Each has a fixed event id and is sent only once. Raises LetterError."""
 
     def __init__(self, service: TenantService) -> None:
         """Use the outbox of `service`; without a relay there is none, and no letter is queued."""

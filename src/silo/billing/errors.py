@@ -2,7 +2,7 @@
 
 
 class BillingError(Exception):
-    """The base class; the text is a message for the operator, and contains no secret."""
+    """Base class of these errors; the text is a message for the operator, and contains no secret."""
 
 
 class TryLater(BillingError):

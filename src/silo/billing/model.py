@@ -69,7 +69,7 @@ class Notice:
     sent: bool = False
 
     def event(self, tenant: str) -> str:
-        """Return the outbox id of this letter, which makes it be sent only once."""
+        """Return the id in the outbox, under which this letter is sent only once."""
         return f"deletion_announced/{tenant}/{self.on.isoformat()}@{self.days}"
 
 
@@ -93,7 +93,7 @@ class BillingTenant:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A subscription that names an existing tenant but has none itself, with its invoices (at least the unpaid)."""
+    """A subscription that names an existing tenant but has none itself; with all invoices, or the unpaid ones only."""
 
     subscription: Subscription
     invoices: tuple[Invoice, ...] = ()

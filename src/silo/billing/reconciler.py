@@ -79,7 +79,7 @@ def billing_errors() -> Iterator[None]:
 
 
 class Reconciler:
-    """The rules for one inventory and one Stripe account. Make one for each event, because settings change."""
+    """Applies the rules to one inventory and one Stripe account. Make one for each event, because settings change."""
 
     def __init__(
         self, service: TenantService, client: Client, *, clock: Callable[[], datetime.datetime] = clock
@@ -118,7 +118,7 @@ class Reconciler:
         charge = str(about.get("charge") or about.get("id", ""))
         text = (
             f"A customer {what} (charge {charge}). Silo changed nothing, because a tenant depends only on its "
-            "subscription and its invoices. Examine the charge in Stripe's dashboard; to end the tenant, cancel its "
+            "subscription and its invoices. Examine the charge in Stripe's dashboard; to remove the tenant, cancel its "
             "subscription there."
         )
         with billing_errors():

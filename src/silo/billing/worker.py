@@ -52,13 +52,13 @@ class Trouble:
 
 
 def wait_seconds(attempts: int) -> float:
-    """Return how long an event waits after its attempts, of which there are 1 or more."""
+    """Return the delay in seconds after so many attempts (1 or more)."""
     return min(FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT_SECONDS)
 
 
 @contextlib.contextmanager
 def alone(inbox: Inbox) -> Iterator[None]:
-    """Hold the lock of the only worker of an inbox, until the block or the process ends; raises TakenError."""
+    """Hold the inbox's lock for workers until the block or the process ends; raises TakenError."""
     path = inbox.path.with_name(f"{inbox.path.name}.worker")
 
     def busy() -> TakenError:

@@ -77,7 +77,7 @@ def _unanswered(reason: str, *, should_retry: bool) -> stripe.APIConnectionError
 
 
 class CaseInsensitiveHeaders(dict[str, str]):
-    """Response headers whose names ignore case, as the library requires."""
+    """Response headers with case-insensitive names, as the library requires."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         """Take headers with names in lower case."""
