@@ -55,6 +55,15 @@ class Lab:
     def shell(self, script: str) -> str:
         return self.run("sh", "-euc", script)
 
+    @contextlib.contextmanager
+    def without_recovery(self) -> Iterator[None]:
+        """A time in which nothing brings back what a test takes away."""
+        self.run("systemctl", "stop", "silo-recovery.timer", "silo-recovery.service")
+        try:
+            yield
+        finally:
+            self.run("systemctl", "start", "silo-recovery.timer")
+
     def neighbour(self) -> list[str]:
         """The words before a command that make it one of another machine in the server's network.
 

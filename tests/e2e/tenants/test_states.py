@@ -71,18 +71,16 @@ def test_who_rests_frees_the_memory_keeps_the_data_and_shows_a_page(
 
 
 def test_a_photo_server_that_is_away_has_a_page_that_says_so(lab):
-    # It would bring the photo server back at any moment.
-    lab.run("systemctl", "stop", "silo-recovery.timer")
-    lab.run("docker", "stop", "silo-maria-server-1")
-    try:
-        page = Cloud(lab, "maria").get("/photos")
-        assert page.status == 503
-        assert f"<h1>{TEXTS['fr']['starting']['title']}</h1>" in page.body.decode()
-        answer = Cloud(lab, "maria").get("/api/users/me")
-        assert (answer.status, answer.json["reason"]) == (503, "starting")
-    finally:
-        lab.run("docker", "start", "silo-maria-server-1")
-        lab.run("systemctl", "start", "silo-recovery.timer")
+    with lab.without_recovery():
+        lab.run("docker", "stop", "silo-maria-server-1")
+        try:
+            page = Cloud(lab, "maria").get("/photos")
+            assert page.status == 503
+            assert f"<h1>{TEXTS['fr']['starting']['title']}</h1>" in page.body.decode()
+            answer = Cloud(lab, "maria").get("/api/users/me")
+            assert (answer.status, answer.json["reason"]) == (503, "starting")
+        finally:
+            lab.run("docker", "start", "silo-maria-server-1")
 
 
 @pytest.mark.parametrize(("wish", "language"), [("fr-CH,de;q=0.5", "fr"), ("it", "it"), ("ja", "de"), ("en", "en")])
