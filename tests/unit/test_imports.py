@@ -1,6 +1,7 @@
 """The directions of imports: module_utils <- src/silo <- plugins/{action,inventory,filter}; server/ stands beside."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,28 @@ def wrong(folder, path, root=ROOT):
     return [name for name in imported(path, root) if within(name, OURS) and not within(name, ALLOWED[folder])]
 
 
+def module(path, root=ROOT):
+    """Return the name by which a file is imported; a package's is that of its folder."""
+    parts = path.relative_to(root).with_suffix("").parts
+    parts = ("ansible_collections", "swissphoto", "silo", *parts) if parts[0] == "plugins" else parts[1:]
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def circle(paths, root=ROOT):
+    """Return modules that import each other, in a circle; those that are imported for types alone, or late, count."""
+    files = {module(path, root): path for path in paths if path.stem != "__init__"}
+    graph = {}
+    for name, path in files.items():
+        # `from .a import b` may mean the module b, or what the module a has.
+        wanted = {one for other in imported(path, root) for one in (other, other.rpartition(".")[0])}
+        graph[name] = wanted & files.keys() - {name}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
 def exits(path):
     """Return the lines on which importing a file may end the process."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -63,6 +86,18 @@ def test_imports_have_one_direction():
             found[str(path.relative_to(ROOT))] = wrong(folder, path)
     assert {path: names for path, names in found.items() if names} == {}
     assert len(seen) > 150
+
+
+def test_no_modules_import_each_other():
+    assert circle({path for _folder, path in FILES}) == []
+
+
+def test_a_circle_is_seen_also_one_of_types(tmp_path):
+    folder = tmp_path / "plugins" / "module_utils"
+    folder.mkdir(parents=True)
+    (folder / "one.py").write_text("def work():\n    from . import two\n")
+    (folder / "two.py").write_text("import typing\nif typing.TYPE_CHECKING:\n    from .one import Some\n")
+    assert {name[-3:] for name in circle(folder.iterdir(), tmp_path)} == {"one", "two"}
 
 
 def test_importing_a_file_never_ends_the_process():

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..command import Runner
+from ..command import CommandError, Runner
 from ..tenant import probe
 from ..tenant.probe import Storage
 from .expected import Expected, ExpectedService, ExpectedTenant
@@ -129,9 +129,26 @@ class Server:
     @functools.cached_property
     def connections(self) -> Connections:
         """The results of the connections from each container that has a network; all are tried in parallel."""
-        from . import targets
+        from . import connectivity, targets
 
-        return targets.connect(self)
+        try:
+            here = targets.host(self.runner, self.sentinel.parent)
+        except (CommandError, LookupError) as error:
+            why = f"this server's own addresses are not known: {' '.join(str(error).split())}"
+            return targets.Connections(error=why)
+        ports = targets.Ports(
+            int(self.expected.number("machine_learning_port", targets.MACHINE_LEARNING)),
+            targets.OF_SHARED | {int(port) for port in self.expected.texts("ports")},
+        )
+        tried = {
+            one: targets.of_shared(one.service, ports, self.items, here) for one in self.shared if one.service.port
+        }
+        for tenant in self.tenants:
+            tried |= dict.fromkeys(tenant.containers, targets.of_tenant(tenant.expected, ports, self.items, here))
+        networks = {one.found.network: [*mine, *others] for one, (mine, others) in tried.items()}
+        reached = connectivity.from_inside(networks, self.expected.number("patience", connectivity.SECONDS))
+        found = {one.name: targets.Connection(*both, reached[one.found.network]) for one, both in tried.items()}
+        return targets.Connections(found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

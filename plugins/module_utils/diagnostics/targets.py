@@ -5,19 +5,15 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..command import CommandError, Runner, run_json
+from ..command import Runner, run_json
 from ..usage.cgroup import PROC
-from . import connectivity, mounts
+from . import mounts
 from .connectivity import Reached, Target
 from .container import Item
 from .expected import ExpectedService, ExpectedTenant
-
-if t.TYPE_CHECKING:
-    from .subjects import Server
 
 MACHINE_LEARNING = 3003
 # Ports of machine learning and pages; those of tenants' containers come from the inventory.
@@ -127,22 +123,3 @@ class Connections:
 
     by_label: Mapping[str, Connection] = dataclasses.field(default_factory=dict)
     error: str = ""
-
-
-def connect(server: Server) -> Connections:
-    """Try all connections from every container that has a network, side by side."""
-    try:
-        here = host(server.runner, server.sentinel.parent)
-    except (CommandError, LookupError) as error:
-        return Connections(error=f"this server's own addresses are not known: {' '.join(str(error).split())}")
-    ports = Ports(
-        int(server.expected.number("machine_learning_port", MACHINE_LEARNING)),
-        OF_SHARED | {int(port) for port in server.expected.texts("ports")},
-    )
-    tried = {one: of_shared(one.service, ports, server.items, here) for one in server.shared if one.service.port}
-    for tenant in server.tenants:
-        tried |= dict.fromkeys(tenant.containers, of_tenant(tenant.expected, ports, server.items, here))
-    targets = {one.found.network: [*mine, *others] for one, (mine, others) in tried.items()}
-    reached = connectivity.from_inside(targets, server.expected.number("patience", connectivity.SECONDS))
-    found = {one.name: Connection(*both, reached[one.found.network]) for one, both in tried.items()}
-    return Connections(found)

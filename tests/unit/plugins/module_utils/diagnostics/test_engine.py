@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import container, engine, server, targets
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import (
+    connectivity,
+    container,
+    engine,
+    server,
+)
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import subjects as subjects_
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.connectivity import Reached
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage
@@ -71,7 +76,7 @@ def docker(given, monkeypatch):
     monkeypatch.setattr(server.snapshot, "firewall_problem", lambda _runner, _file: "")
     monkeypatch.setattr(server.snapshot, "input_problem", lambda _runner: "")
     monkeypatch.setattr(server.ssh, "problem", lambda _runner: "")
-    monkeypatch.setattr(targets.connectivity, "from_inside", lambda ways, _seconds: dict.fromkeys(ways, Reached()))
+    monkeypatch.setattr(connectivity, "from_inside", lambda ways, _seconds: dict.fromkeys(ways, Reached()))
     return Engine(given)
 
 
