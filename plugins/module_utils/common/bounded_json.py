@@ -15,15 +15,16 @@ class JsonError(ValueError):
     """A text that is no JSON, or more of it than is taken; the text has nothing of it."""
 
 
-def parse(text: str | bytes, largest: int = LARGEST, deepest: int = DEEPEST) -> t.Any:
+def parse(text: str | bytes, largest: int = LARGEST, deepest: int = DEEPEST, *, unique: bool = False) -> t.Any:
     """Return the value of a JSON text of at most `largest` characters or bytes; raises JsonError.
 
-    Lists and objects may be nested `deepest` times. NaN and Infinity, which are no JSON, are refused.
+    Lists and objects may be nested `deepest` times. NaN and Infinity, which are no JSON, are refused. `unique` refuses
+    an object that has a key twice; otherwise, the last one counts.
     """
     if len(text) > largest:
         raise JsonError(f"it has {len(text)} bytes; it must have at most {largest}")
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique if unique else None)
     except JsonError:
         raise
     except ValueError as error:
@@ -41,6 +42,13 @@ def _too_deep(deepest: int) -> JsonError:
 
 def _refuse(name: str) -> t.NoReturn:
     raise JsonError(f"it is not JSON: {name} is no number of it")
+
+
+def _unique(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise JsonError("an object in it has a key twice")
+    return found
 
 
 def _is_deeper(value: t.Any, deepest: int) -> bool:
