@@ -4,6 +4,7 @@ from io import BytesIO
 
 import pytest
 from immich_ml import embedding
+from immich_ml.models import Models
 from immich_ml.request import BadEntries, Task, parse_entries
 from PIL import Image, UnidentifiedImageError
 
@@ -57,8 +58,12 @@ def test_entries_name_tasks_and_models():
         }
     )
     assert parse_entries(text) == [
-        Task("clip", {"visual": "ViT-B-32__openai"}),
-        Task("facial-recognition", {"detection": "buffalo_l", "recognition": "buffalo_l"}),
+        Task("clip", {"visual": "ViT-B-32__openai"}, {"visual": {}}),
+        Task(
+            "facial-recognition",
+            {"detection": "buffalo_l", "recognition": "buffalo_l"},
+            {"detection": {"minScore": 0.7}, "recognition": {}},
+        ),
     ]
 
 
@@ -78,3 +83,47 @@ def test_entries_name_tasks_and_models():
 def test_other_entries_are_refused(text):
     with pytest.raises(BadEntries):
         parse_entries(text)
+
+
+CLIP = ("clip", "visual", "ViT-B-32__openai")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MACHINE_LEARNING_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    return tmp_path
+
+
+def test_a_model_is_downloaded_when_it_is_first_asked_for(cache, monkeypatch):
+    Models().predict(*CLIP, {})
+    assert (cache / "clip" / "ViT-B-32__openai" / "visual" / "model.onnx").is_file()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    Models().predict(*CLIP, {})
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE is set"):
+        Models().predict("ocr", "detection", "PP-OCRv5_mobile", {})
+
+
+def test_the_session_of_one_breaks_the_model_of_all(cache):
+    models = Models()
+    with pytest.raises(AttributeError):
+        models.predict(*CLIP, {"session": "x"})
+    with pytest.raises(AttributeError):
+        models.predict(*CLIP, {})
+
+
+def test_a_folder_of_one_is_where_models_are_removed(cache, monkeypatch):
+    Models().predict(*CLIP, {})
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OSError, match="is missing"):
+        Models().predict(*CLIP, {"cache_dir": str(cache)})
+    assert list(cache.iterdir()) == []
+
+
+def test_what_cannot_be_loaded_first_ends_the_service(cache, monkeypatch):
+    environment = {"MACHINE_LEARNING_PRELOAD__CLIP__VISUAL": "ViT-B-32__openai"}
+    Models().preload(environment)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    Models().preload(environment)
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE is set"):
+        Models().preload({"MACHINE_LEARNING_PRELOAD__OCR__DETECTION": "PP-OCRv5_mobile"})

@@ -173,7 +173,8 @@ def world():
         server = TestServer(application or learning.application())
         await server.start_server()
         found = World(learning)
-        settings = GateSettings(url or f"http://127.0.0.1:{server.port}", "127.0.0.1", 0, 0, MODELS, Bounds(**bounds))
+        found.url = url or f"http://127.0.0.1:{server.port}"
+        settings = GateSettings(found.url, "127.0.0.1", 0, 0, MODELS, Bounds(**bounds))
         gate = Gate(settings, Counts(lambda: found.clock, found.said.append), idle)
         found.ports = await gate.start()
         found.room = gate._room

@@ -1,10 +1,15 @@
 """What Immich itself asks passes, and reaches the machine learning with the same meaning."""
 
+import asyncio
+import importlib
 import json
+from pathlib import Path
 
 import pytest
 
 from .conftest import BOUNDARY, FACES, OCR, TEXTUAL, VISUAL, form, picture, read_reply, request
+
+IMAGE = Path(__file__).parents[3] / "lab" / "images" / "immich-machine-learning"
 
 
 @pytest.mark.parametrize(
@@ -110,3 +115,48 @@ async def test_chunks_are_a_body_as_well(world):
         writer.write(body)
         assert (await read_reply(reader)).status == 200
         writer.close()
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """The machine learning of the lab, on which options do what they do in the real one; it has its models."""
+    monkeypatch.setenv("MACHINE_LEARNING_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.syspath_prepend(str(IMAGE))
+    service = importlib.import_module("immich_ml.service")
+    monkeypatch.setattr(service, "_MODELS", service.Models())
+    monkeypatch.setattr(service, "_WORKER", asyncio.Lock())
+    service._MODELS.preload(
+        {f"MACHINE_LEARNING_PRELOAD__CLIP__{kind}": "ViT-B-32__openai" for kind in ("VISUAL", "TEXTUAL")}
+    )
+    monkeypatch.setattr(service, "_MODELS", service.Models())
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return service, tmp_path
+
+
+@pytest.mark.parametrize("option", ["session", "cache_dir"])
+async def test_without_the_gate_one_tenant_breaks_the_model_of_all(world, stand_in, option):
+    """So that what follows proves something."""
+    service, cache = stand_in
+    hostile = {"clip": {"visual": {"modelName": "ViT-B-32__openai", "options": {option: str(cache)}}}}
+    async with world(service.application()) as here:
+        port = int(here.url.rpartition(":")[2])
+        statuses = []
+        for entries in (hostile, VISUAL):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request(form(entries, image=picture()), "/predict", headers=["Connection: close"]))
+            statuses.append((await read_reply(reader)).status)
+            writer.close()
+        assert statuses == [500, 500]
+        assert list(cache.iterdir()) == [] if option == "cache_dir" else list(cache.iterdir())
+
+
+@pytest.mark.parametrize("option", ["session", "cache_dir"])
+async def test_behind_the_gate_all_go_on(world, stand_in, option):
+    service, cache = stand_in
+    hostile = {"clip": {"visual": {"modelName": "ViT-B-32__openai", "options": {option: str(cache)}}}}
+    async with world(service.application()) as here:
+        assert (await here.ask(hostile, image=picture())).status == 422
+        reply = await here.ask(VISUAL, "/maria/predict", image=picture())
+        assert reply.status == 200
+        assert len(json.loads(json.loads(reply.body)["clip"])) == 512
+        assert (await here.ask(TEXTUAL, "/maria/predict", text="a cat")).status == 200

@@ -1,7 +1,7 @@
 """What a /predict request asks for."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _TYPES = {
@@ -17,10 +17,11 @@ class BadEntries(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """One task, for instance `clip`, with the types asked for and the model of each."""
+    """One task, for instance `clip`, with the types asked for, the model of each and its options, whatever they are."""
 
     name: str
     models: dict[str, str]
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def parse_entries(text: str) -> list[Task]:
@@ -37,10 +38,11 @@ def parse_entries(text: str) -> list[Task]:
 def _task(name: str, types: Any) -> Task:
     if name not in _TYPES or not isinstance(types, dict) or not types or not types.keys() <= _TYPES[name]:
         raise BadEntries(f"Invalid request format: {name}")
-    models = {}
+    models, options = {}, {}
     for kind, entry in types.items():
         model = entry.get("modelName") if isinstance(entry, dict) else None
         if not isinstance(model, str) or not isinstance(entry.get("options", {}), dict):
             raise BadEntries(f"Invalid request format: {name}.{kind}")
         models[kind] = model
-    return Task(name, models)
+        options[kind] = entry.get("options", {})
+    return Task(name, models, options)

@@ -1,4 +1,4 @@
-"""The HTTP service. One log line for each prediction says through which door the caller came."""
+"""The HTTP service. One log line for each prediction says what was asked, and nothing of the content."""
 
 import asyncio
 import json
@@ -13,12 +13,14 @@ from aiohttp import web
 from PIL import UnidentifiedImageError
 
 from immich_ml import embedding
+from immich_ml.models import Models
 from immich_ml.request import BadEntries, Task, parse_entries
 
 _log = logging.getLogger("machine_learning")
 _MAX_BODY = 64 * 1024 * 1024
 _WORKER = asyncio.Lock()
 """One prediction at a time, as one worker of the real service has the processors to itself."""
+_MODELS = Models()
 _SECONDS = float(os.environ.get("STAND_IN_SECONDS", "0"))
 """How long a prediction takes at least, as a model would."""
 _IDLE = {"none": 0, "real": 220}[os.environ.get("STAND_IN_COSTS") or "none"]
@@ -59,10 +61,8 @@ async def predict(request: web.Request) -> web.Response:
     else:
         return web.json_response({"detail": "Either image or text must be provided"}, status=400)
     _log.info(
-        "predict tasks=%s host=%s forwarded-for=%s peer=%s bytes=%d milliseconds=%d",
+        "predict tasks=%s peer=%s bytes=%d milliseconds=%d",
         ",".join(f"{task.name}.{kind}" for task in tasks for kind in task.models),
-        request.host,
-        request.headers.get("X-Forwarded-For", "-"),
         request.remote,
         len(data),
         (time.monotonic() - began) * 1000,
@@ -74,7 +74,14 @@ async def _worked(answers: Callable[[list[Task], Any], dict[str, Any]], tasks: l
     """The answers, when the worker is free, in the order in which they are asked for."""
     async with _WORKER:
         await asyncio.sleep(_SECONDS)
-        return await asyncio.to_thread(answers, tasks, of)
+        return await asyncio.to_thread(_answer, answers, tasks, of)
+
+
+def _answer(answers: Callable[[list[Task], Any], dict[str, Any]], tasks: list[Task], of: Any) -> dict[str, Any]:
+    for task in tasks:
+        for kind, name in task.models.items():
+            _MODELS.predict(task.name, kind, name, task.options[kind])
+    return answers(tasks, of)
 
 
 def _picture_answers(tasks: list[Task], data: bytes) -> dict[str, Any]:
@@ -95,28 +102,42 @@ def _text_answers(tasks: list[Task], text: str) -> dict[str, Any]:
 
 
 async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Turns what nobody expected into a 500 with a reason in the log; a broken picture is the usual one."""
+    """Turns what nobody expected into a 500 with a reason in the log: a broken picture, or a model that is none."""
     try:
         response: web.StreamResponse = await handler(request)
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except (AttributeError, OSError, RuntimeError, TypeError, UnidentifiedImageError, ValueError) as error:
         _log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error)
         return web.Response(status=500, text="Internal Server Error")
     return response
 
 
-def main() -> None:
-    """Serves until SIGTERM. Raises OSError where there is no folder for temporary files, which the real one needs."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+def application() -> web.Application:
+    """The service with its routes."""
     app = web.Application(client_max_size=_MAX_BODY, middlewares=[web.middleware(_errors)])
     app.router.add_get("/", root)
     app.router.add_get("/ping", ping)
     app.router.add_post("/predict", predict)
+    return app
+
+
+def main() -> None:
+    """Serves until SIGTERM. Raises OSError without a folder for temporary files or a model that it should load first.
+
+    The real one ends in both cases as well.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    _MODELS.preload(dict(os.environ))
     host = os.environ.get("IMMICH_HOST", "[::]").strip("[]")
     port = int(os.environ.get("IMMICH_PORT", "3003"))
     _log.info("listening on port %d", port)
     with tempfile.TemporaryFile():
         web.run_app(
-            app, host=None if host == "::" else host, port=port, access_log=None, print=None, shutdown_timeout=2
+            application(),
+            host=None if host == "::" else host,
+            port=port,
+            access_log=None,
+            print=None,
+            shutdown_timeout=2,
         )
 
 
