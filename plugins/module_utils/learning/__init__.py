@@ -1,0 +1,1 @@
+"""The models of the machine learning, as they lie on a server."""
