@@ -81,6 +81,11 @@ digests:
   returned: success
   type: dict
   sample: {buffalo_l: "sha256:3f6c..."}
+preload:
+  description: The environment with which Immich's service loads the models when it starts.
+  returned: success
+  type: dict
+  sample: {MACHINE_LEARNING_PRELOAD__CLIP__VISUAL: ViT-B-32__openai}
 record:
   description: One digest of all files.
   returned: success
@@ -99,7 +104,7 @@ from ..module_utils.quota.directory_tree import remove_tree
 
 MODEL = {
     "name": {"type": "str", "required": True},
-    "task": {"type": "str", "required": True, "choices": ["clip", "facial-recognition", "ocr"]},
+    "task": {"type": "str", "required": True, "choices": sorted(library.TYPES)},
     "digest": {"type": "str", "default": ""},
 }
 
@@ -138,6 +143,7 @@ def main() -> None:
         changed=changed or (module.check_mode and bool(missing)),
         missing=missing,
         digests=digests,
+        preload=library.preload(wanted),
         record=hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest(),
     )
 

@@ -50,7 +50,9 @@ def load(path: Path) -> GateSettings:
     """Read the settings; raises SettingsError."""
     try:
         found: t.Any = bounded_json.parse(path.read_text(encoding="utf-8"))
-        models = {str(task): frozenset(map(str, names)) for task, names in found["models"].items()}
+        models: dict[str, frozenset[str]] = {}
+        for model in found["models"]:
+            models[str(model["task"])] = models.get(str(model["task"]), frozenset()) | {str(model["name"])}
         settings = GateSettings(
             url=str(found["url"]).rstrip("/"),
             address=str(found["address"]),

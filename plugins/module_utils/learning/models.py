@@ -49,6 +49,26 @@ class Model:
         return f"{self.task}/{self.name}"
 
 
+# Immich's tasks, and the types of their models.
+TYPES: Mapping[str, Sequence[str]] = {
+    "clip": ("textual", "visual"),
+    "facial-recognition": ("detection", "recognition"),
+    "ocr": ("detection", "recognition"),
+}
+
+
+def preload(models: Sequence[Model]) -> dict[str, str]:
+    """Return the environment with which Immich's service loads the models when it starts, and fails without one."""
+    names: dict[str, list[str]] = {}
+    for model in models:
+        names.setdefault(model.task, []).append(model.name)
+    return {
+        f"MACHINE_LEARNING_PRELOAD__{task.upper().replace('-', '_')}__{kind.upper()}": ",".join(found)
+        for task, found in names.items()
+        for kind in TYPES[task]
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class RecordedFile:
     """A file of a model."""

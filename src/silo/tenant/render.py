@@ -275,7 +275,7 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
                 "rule": f"ClientIP(`{tenant.network.subnet}`)",
                 "entryPoints": ["machinelearning"],
                 "service": "machine-learning@file",
-                "middlewares": [learning, "statuses@file"],
+                "middlewares": [learning, "statuses@file", f"{learning}-gate"],
             },
         },
         "services": {name: {"loadBalancer": {"servers": [{"url": tenant.photo_server}]}}},
@@ -283,6 +283,8 @@ def _open_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
             # In the tenant's own file, so that it holds whatever the server has of the platform's.
             _traefik_name(tenant, "-refused"): {"ipAllowList": {"sourceRange": [NOBODY]}},
             _traefik_name(tenant, "-access"): {"addPrefix": {"prefix": f"/{tenant.name}/{tenant.language}"}},
+            # The gate learns from the path whose photo server asks.
+            f"{learning}-gate": {"addPrefix": {"prefix": f"/{tenant.name}"}},
             learning: {
                 "inFlightReq": {
                     "amount": tenant.settings["tenant_machine_learning_requests"],

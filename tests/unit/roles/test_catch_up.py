@@ -92,6 +92,12 @@ def test_whatever_was_no_answer_is_lost(server, code):
     assert server.look() == ["hans"]
 
 
+@pytest.mark.parametrize("code", [200, 413, 422])
+def test_what_would_be_refused_again_is_not_lost(server, code):
+    server.counts["hans", code] = 100
+    assert server.look() == []
+
+
 def test_what_is_known_survives_a_reboot(server):
     server.there = False
     server.counts["hans", 502] = 1

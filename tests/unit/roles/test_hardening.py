@@ -18,6 +18,8 @@ VARIABLES = {
     "pages_image": "nginx:1",
     "__pages_digest": "1",
     "machine_learning_image": "ml:1",
+    "__machine_learning_record": "1",
+    "__machine_learning_seen": {"preload": {}},
 }
 
 

@@ -126,8 +126,17 @@ def test_what_stays_on_a_tenant_s_bridge_is_not_in_the_table_of_all(rules):
 
 def test_a_nas_is_reached_by_root_and_the_kernel_alone(rules):
     rule = "meta l4proto { tcp, udp } th dport { 2049 } meta skuid != 0 drop"
-    assert rules("output")[-1] == rule
-    assert rules("output", host_firewall_root_ports=[]) == []
+    assert rule in rules("output")
+    assert rules("output", host_firewall_root_ports=[], host_firewall_owned_bridges=[]) == []
+
+
+def test_a_service_behind_a_gate_is_reached_by_the_gate_alone_and_has_no_way_out(rules):
+    assert rules("output")[-1] == 'oifname "silo-ml" meta skuid != { 0, 65529 } drop'
+    assert not any("2049" in line for line in rules("output", host_firewall_root_ports=[]))
+    lines = rules("forward")
+    mine = [lines.index(f'{way}ifname "silo-ml" drop') for way in "io"]
+    # Before what others may.
+    assert max(mine) < next(number for number, line in enumerate(lines) if line.startswith('iifname "silo-*"'))
 
 
 def test_one_of_the_shared_does_not_fill_the_table_either(rules):

@@ -16,6 +16,7 @@ from tests.unit.forks import ROOT
 PROGRAMS = {
     "accounting": ("silo_accounting", "Counts what each tenant uses"),
     "catch_up": ("silo_catch_up", "Restarts jobs that the machine learning missed"),
+    "machine_learning": ("silo_learning_gate", "Lets pass to the machine learning what Immich asks"),
     "recovery": ("silo_recovery", "Starts the tenants that should run"),
 }
 

@@ -12,7 +12,7 @@ VALUES = {
     "address": "127.0.0.1",
     "port": 8086,
     "local_port": 8087,
-    "models": {"clip": ["ViT-B-32__openai"]},
+    "models": [{"name": "ViT-B-32__openai", "task": "clip"}, {"name": "ViT-L", "task": "clip", "digest": "x"}],
     "bounds": {"body": 1000, "answer_seconds": 5},
 }
 
@@ -29,7 +29,7 @@ def loaded(tmp_path):
 
 def test_settings_are_read(loaded):
     settings = loaded()
-    assert (settings.url, settings.models) == ("http://10.82.0.2:3003", {"clip": frozenset({"ViT-B-32__openai"})})
+    assert (settings.url, settings.models) == ("http://10.82.0.2:3003", {"clip": frozenset({"ViT-B-32__openai", "ViT-L"})})
     assert (settings.bounds.body, settings.bounds.answer_seconds, settings.bounds.requests_of_tenant) == (1000, 5, 8)
 
 
@@ -40,7 +40,7 @@ def test_settings_are_read(loaded):
         ({"bounds": {"text": "many"}}, "bounds.text is 'many'; it must be a number above 0"),
         ({"bounds": {"bodies": 1}}, "bodies"),
         ({"port": "x"}, "cannot be read"),
-        ({"models": []}, "cannot be read"),
+        ({"models": ["clip"]}, "cannot be read"),
     ],
 )
 def test_settings_that_cannot_be(loaded, changes, why):

@@ -154,3 +154,23 @@ def test_what_is_not_as_recorded_is_seen(place, tmp_path, change, seen):
 def test_files_of_another_owner_are_not_root_s(place, tmp_path):
     library.put(place, MODELS, fill(tmp_path / "source"))
     assert "can be changed by others than root" in library.problems(place, ME + 1)[0]
+
+
+def test_the_service_loads_them_before_it_answers():
+    assert library.preload([*MODELS, Model("ViT-L", "clip")]) == {
+        "MACHINE_LEARNING_PRELOAD__CLIP__TEXTUAL": "ViT,ViT-L",
+        "MACHINE_LEARNING_PRELOAD__CLIP__VISUAL": "ViT,ViT-L",
+        "MACHINE_LEARNING_PRELOAD__OCR__DETECTION": "PP",
+        "MACHINE_LEARNING_PRELOAD__OCR__RECOGNITION": "PP",
+    }
+    assert set(library.preload([Model("a", task) for task in library.TYPES])) == {
+        f"MACHINE_LEARNING_PRELOAD__{kind}"
+        for kind in (
+            "CLIP__TEXTUAL",
+            "CLIP__VISUAL",
+            "FACIAL_RECOGNITION__DETECTION",
+            "FACIAL_RECOGNITION__RECOGNITION",
+            "OCR__DETECTION",
+            "OCR__RECOGNITION",
+        )
+    }
