@@ -13,6 +13,8 @@ from .answers import OUTCOMES, Outcome
 # More tenants than a server can have addresses for.
 MOST_TENANTS = 4096
 OTHER = "other"
+# `silo verify` asks by this name what must be refused; no tenant can have it.
+NOBODY = "silo"
 QUIET_SECONDS = 60.0
 
 
@@ -32,6 +34,8 @@ class Counts:
 
     def add(self, tenant: str, outcome: Outcome, why: str = "") -> None:
         """Count a request; tell the journal why it was refused, of one tenant once in a minute."""
+        if tenant == NOBODY:
+            return
         name = tenant if tenant in self._numbers or len(self._numbers) < MOST_TENANTS else OTHER
         self._numbers.setdefault(name, collections.Counter())[outcome] += 1
         if outcome == "answered" or outcome == "busy":

@@ -17,7 +17,7 @@ VARIABLES = {
     "traefik_acme_email": "ops@swissphoto.ch",
     "traefik_pages_url": "http://10.82.0.18:8080",
     "traefik_access_url": "http://127.0.0.1:8083",
-    "traefik_machine_learning_url": "http://10.82.0.2:3003",
+    "traefik_machine_learning_url": "http://127.0.0.1:8086",
     "traefik_billing_url": "http://127.0.0.1:8085",
     "traefik_billing_host": "billing.swissphoto.ch",
 }

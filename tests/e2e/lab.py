@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import subprocess
 import typing as t
 import uuid
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.failures.record import LOG, command_line
+
+METRICS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8087/metrics').read().decode())"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +130,12 @@ class Lab:
                     break
                 seen.append(line)
             monitor.kill()
+
+    def predictions(self, tenant: str) -> dict[str, int]:
+        """What became of a tenant's requests to the machine learning, as the gate counts them."""
+        text = self.run("python3", "-c", METRICS)
+        found = re.findall(rf'silo_learning_requests_total{{tenant="{tenant}",outcome="(\w+)"}} (\d+)', text)
+        return {"answered": 0, "refused": 0, "busy": 0, **{outcome: int(number) for outcome, number in found}}
 
     def quota(self, index: int) -> int:
         """The limit in bytes of the tenant with this index, as the file system has it."""

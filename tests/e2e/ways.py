@@ -23,9 +23,6 @@ MAY = {
     ("shared", "own", "udp", ANY),
     ("shared", "own", "ping", ANY),
     ("shared", "own", "name", ANY),
-    # Models are fetched when they are first needed, from the internet; the lab's is a private network, and closed.
-    ("machine-learning", "internet", "tcp", 53),
-    ("machine-learning", "internet", "name", ANY),
 }
 PROGRAM = Path(__file__).with_name("wanderer.py")
 ON_SERVER = "/run/silo-wanderer.py"

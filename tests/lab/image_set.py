@@ -31,7 +31,7 @@ PROPERTIES: Mapping[str, Mapping[str, str]] = {
     },
     "immich_machine_learning": {
         "models": "a vector for each picture, without a download of models",
-        "request-log": "a line in its log for each prediction, with the gateway and the asker",
+        "options-break": "models that all share, and that the options of a request break, as in the official image",
         "duration": "a time that each prediction takes, set by STAND_IN_SECONDS",
     },
 }

@@ -20,7 +20,7 @@ def run(selection: Selection, subject: Server) -> list[Finding]:
     """Return the findings of a selection; raises StackError if the engine does not answer, CommandError, OSError."""
     if selection == "verify":
         # Imported here, because preflight does not need them, and loading them takes time.
-        from . import container_config, edge, hardening, isolation, secrets, state  # noqa: F401
+        from . import container_config, edge, hardening, isolation, learning, secrets, state  # noqa: F401
     of_server = list(ON_SERVER.of(selection, "server"))
     of_tenant = list(ON_SERVER.of(selection, "tenant"))
     of_container = list(ON_SERVER.of(selection, "container"))

@@ -50,8 +50,8 @@ def own_network(container: Container) -> Finding | None:
 
 @check("default_route", scope="container")
 def default_route(container: Container) -> Finding | None:
-    """Check that a tenant's container has no route out of its own network."""
-    return routes(container, PROC) if container.tenant else None
+    """Check that a container has no route out of its own network; Traefik has the server's."""
+    return routes(container, PROC) if container.service.port or container.tenant else None
 
 
 def routes(container: Container, proc: Path) -> Finding:

@@ -60,7 +60,7 @@ def test_only_what_should_listens_to_the_world(server):
     world = {
         line.split()[3].rsplit(":", 1)[1] for line in listening.splitlines() if not line.split()[3].startswith("127.")
     }
-    assert world == {"22", "80", "443", "3003"}
+    assert world == {"22", "80", "443", "3003"}  # the gate and the metrics listen on the loopback interface alone
 
 
 @pytest.mark.parametrize(

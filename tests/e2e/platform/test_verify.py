@@ -35,6 +35,7 @@ rm /run/more.yaml
 PAGES = "nsenter --mount --target $(docker inspect --format '{{.State.Pid}}' silo-pages-pages-1)"
 SHARED = f"docker update --pids-limit 65 silo-pages-pages-1; {PAGES} mount -t tmpfs none /mnt"
 UNSHARED = f"docker update --pids-limit 64 silo-pages-pages-1; {PAGES} umount /mnt"
+MODEL = "/srv/silo/machine_learning/models/clip/more"
 UPDATE = "docker update --memory {} --memory-swap {} silo-maria-database-1"
 
 
@@ -63,6 +64,8 @@ def broken(lab, operator, whole):
         lab.shell(PRIVILEGED)
         lab.shell(ARGUING)
         lab.shell(SHARED)
+        lab.run("touch", MODEL)
+        lab.run("systemctl", "stop", "silo-learning-gate")
         seen = failed(verify.verify(operator.inventory))
     finally:
         lab.run("systemctl", "reload", "silo-firewall")
@@ -72,6 +75,8 @@ def broken(lab, operator, whole):
         lab.shell("cd /srv/silo/tenants/peter; docker compose up --detach --wait cache")
         lab.shell("pkill -f '^sleep 4711$'")
         lab.shell(UNSHARED)
+        lab.run("rm", "-f", MODEL)
+        lab.run("systemctl", "start", "silo-learning-gate")
     wait_for(lambda: not failed(verify.verify(operator.inventory)), seconds=60)
     return seen
 
@@ -96,10 +101,11 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
     assert {"firewall", "nas", "tenants", "published_ports", "open_ports", "ssh", "live_restore"} <= by_subject["silo1"]
     edge = {"connection_limits", "connection_table", "root_ports", "header_limit", "requests", "status_codes"}
     assert edge <= by_subject["silo1"]
-    every -= {"mounts", "seccomp_profile", "secrets_hidden", "default_route"}
+    assert {"learning_gate", "learning_owner", "learning_route", "learning_models"} <= by_subject["silo1"]
+    every -= {"mounts", "seccomp_profile", "secrets_hidden"}
     for name in ("machine learning", "pages"):
         assert by_subject[name] == every
-    assert by_subject["traefik"] == every - {"isolation", "own_network"}
+    assert by_subject["traefik"] == every - {"isolation", "own_network", "default_route"}
 
 
 def test_isolation_is_tried_with_many_ports(whole):
@@ -128,9 +134,18 @@ def test_nothing_is_changed_by_looking(lab, operator):
 def test_a_firewall_that_is_gone(broken):
     assert "its table inet silo_firewall is not loaded" in broken["firewall", "silo1"]
     assert {("connection_limits", "silo1"), ("connection_table", "silo1"), ("root_ports", "silo1")} <= set(broken)
+    assert broken["learning_owner", "silo1"].startswith("every process of this server reaches it")
     for name in TENANTS:
         for service in SERVICES:
             assert ":22 (this server at im-" in broken["isolation", f"{name}/{service}"]
+
+
+def test_a_gate_that_is_away(broken):
+    assert broken["learning_gate", "silo1"].startswith("the gate does not answer")
+
+
+def test_a_file_among_the_models(broken):
+    assert broken["learning_models", "silo1"] == "clip/more is not of the record"
 
 
 def test_a_secret_that_others_can_read(broken):

@@ -68,7 +68,7 @@ def test_a_file_names_references_and_archives_and_stand_ins_serve_the_rest(write
 def test_a_set_says_what_it_has_beside_the_interface(write):
     images = chosen(write("immich_machine_learning: example.org/ml:1\nproperties: [models]\n"))
     assert "models" in images.properties
-    assert "request-log" not in images.properties
+    assert "options-break" not in images.properties
 
 
 def test_vectors_are_kept_by_what_the_database_has(write):

@@ -111,7 +111,9 @@ def test_each_container_is_looked_at_in_every_way(run):
     # Who is on a network of its own is kept there; what is promised to a tenant alone is not asked of the shared.
     assert {"isolation", "own_network", "user", "processes", "writable_paths", "memory_order"} < set(found["pages"])
     assert not {"isolation", "mounts", "seccomp_profile"} & set(found["traefik"])
-    assert not {"default_route", "mounts", "seccomp_profile"} & set(found["pages"])
+    assert not {"mounts", "seccomp_profile"} & set(found["pages"])
+    assert "default_route" in found["pages"]
+    assert "default_route" not in found["traefik"]
 
 
 def test_every_check_is_told_once(run):

@@ -175,6 +175,9 @@ def test_an_open_route_leads_to_the_photo_server_and_to_the_shared_machine_learn
     assert http["services"]["tenant-hans"]["loadBalancer"]["servers"] == [{"url": "http://10.83.0.18:2283"}]
     assert http["routers"]["tenant-hans-api"]["rule"] == "PathPrefix(`/api`)"
     assert http["routers"]["tenant-hans-ml"]["rule"] == "ClientIP(`10.83.0.16/28`)"
+    # The gate learns from the path who asks, whatever the photo server says.
+    assert http["routers"]["tenant-hans-ml"]["middlewares"][-1] == "tenant-hans-ml-gate"
+    assert http["middlewares"]["tenant-hans-ml-gate"] == {"addPrefix": {"prefix": "/hans"}}
 
 
 def test_a_one_time_link_leads_to_the_page_that_knows_whose_it_is(stack):
