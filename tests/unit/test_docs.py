@@ -313,7 +313,13 @@ def metrics():
     ours = {node.value for node in tree if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     rules = (ROOT / "roles" / "monitoring" / "files" / "silo.rules.yml").read_text(encoding="utf-8")
     found = {text for text in ours if re.fullmatch(r"silo_\w+", text)}
-    return found | set(re.findall(r"\bsilo_\w+", rules)) | billing_metrics()
+    return found | set(re.findall(r"\bsilo_\w+", rules)) | billing_metrics() | learning_metrics()
+
+
+def learning_metrics():
+    """Those that the gate before the machine learning tells."""
+    text = (ROOT / "server" / "silo_learning_gate" / "counts.py").read_text(encoding="utf-8")
+    return set(re.findall(r"# TYPE (silo_\w+)", text))
 
 
 def billing_metrics():

@@ -113,11 +113,11 @@ def problems(directory: Path, owner: int = 0) -> list[str]:
             found[name] = status
     wrong += [f"{name} is not of the record" for name in sorted(found.keys() - record.keys())]
     for name, file in sorted(record.items()):
-        status = found.get(name)
-        if status is None or not stat.S_ISREG(status.st_mode):
+        there = found.get(name)
+        if there is None or not stat.S_ISREG(there.st_mode):
             wrong.append(f"{name} is missing")
-        elif status.st_size != file.size:
-            wrong.append(f"{name} has {status.st_size} bytes in place of {file.size}")
+        elif there.st_size != file.size:
+            wrong.append(f"{name} has {there.st_size} bytes in place of {file.size}")
     return wrong
 
 
