@@ -19,7 +19,7 @@ from .service import Service
 from .settings import GateSettings
 
 MOST_CONNECTIONS = 512
-_PATH = re.compile(rf"/({names.TENANT})(/.*)")
+PATH = re.compile(rf"/({names.TENANT})(/.*)")
 PONG = Answer(http.HTTPStatus.OK, b"pong", "text/plain; charset=utf-8")
 AWAY = Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, "the machine learning does not answer", "failed")
 METRICS_KIND = "text/plain; version=0.0.4; charset=utf-8"
@@ -97,7 +97,7 @@ class Gate:
     async def _of_tenant(
         self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stack: contextlib.ExitStack
     ) -> Answer:
-        found = _PATH.fullmatch(head.target)
+        found = PATH.fullmatch(head.target)
         if found is None:
             raise Refusal(http.HTTPStatus.NOT_FOUND, "there is no such path")
         tenant, path = found.groups()

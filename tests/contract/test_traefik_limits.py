@@ -15,6 +15,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import metr
 from silo.tenant import secrets
 from silo.tenant.model import derive
 from silo.tenant.render import render
+from silo_learning_gate import gate
 from tests import templates
 from tests.lab.command import LabError
 
@@ -81,6 +82,8 @@ def running(behind, tmp_path):
             values = VARIABLES | {"traefik_pages_url": behind, "traefik_billing_url": behind} | changes
             tenant = derive("hans", templates.HANS | {"tenant_state": "running", "tenant_certificate_resolver": ""})
             route = render(tenant, secrets.make()).route.replace(tenant.photo_server, behind)
+            # The photo server of hans is this machine.
+            route = route.replace(f"ClientIP(`{tenant.network.subnet}`)", "ClientIP(`127.0.0.0/8`)")
             files = {
                 name: templates.render("traefik", f"{name}.j2", **values) for name in ("_base.yml", "_billing.yml")
             }
@@ -172,6 +175,29 @@ def test_the_machine_learning_does_not_either(running):
     (learning,) = (one for name, one in client.one.objects("routers").items() if name == "tenant-hans-ml@file")
     assert "statuses@file" in learning["middlewares"]
     assert learning["status"] == "enabled"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/predict",
+        "/../maria/predict",
+        "//maria/predict",
+        "/%2e%2e/maria/predict",
+        "/..%2fmaria/predict",
+        "/maria/predict",
+    ],
+)
+def test_the_gate_is_told_who_asks_whatever_the_path(running, behind, path):
+    client = running(traefik_machine_learning_url=behind)
+    with socket.create_connection(("127.0.0.1", client.one.ports["machinelearning"]), 10) as opened:
+        headers = "Host: maria\r\nX-Forwarded-Prefix: /maria\r\nX-Replaced-Path: /maria/predict\r\nContent-Length: 0"
+        opened.sendall(f"POST {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n".encode())
+        status = status_of(opened)
+    # Either Traefik refuses the path, or it is one of hans', and never another tenant's to the gate.
+    assert status == 400 or [gate.PATH.fullmatch(asked)[1] for asked, _count in Behind.asked] == ["hans"]
+    if path == "/predict":
+        assert [asked for asked, _count in Behind.asked] == ["/hans/predict"]
 
 
 def test_one_source_holds_few_requests_and_all_together_a_few_more(running):
