@@ -57,6 +57,7 @@ NOT_BY_HAND: Mapping[str, str] = {
     "tenant_extension_reason": "use 'silo extend {name} --until DAY --reason TEXT'",
     "tenant_file": "the inventory plugin sets it",
     "tenant_index": _ONCE,
+    "tenant_machine_learning_models": _POLICY,
     "tenant_machine_learning_port": _POLICY,
     "tenant_routes_directory": _POLICY,
     "tenant_secrets": "an apply makes them once; 'silo reset-access {name}' sends the customer a new link",

@@ -40,6 +40,8 @@ STARTING_PRIORITY = 2
 # What every host name has, in the order in which it applies; the server's own file has both.
 BOUNDS = ["hsts@file", "requests@file"]
 LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
+# The parts of its configuration that name a model.
+MODEL_TASKS = ("clip", "facialRecognition", "ocr")
 # All queues whose number of jobs Immich lets one choose; the others work on one at a time by themselves.
 QUEUES = (
     "backgroundTask",
@@ -93,6 +95,7 @@ def configuration(tenant: Tenant) -> str:
     }
     merged = dict_merge(computed, tenant.settings["tenant_configuration"])
     _check_jobs(tenant, merged["job"])
+    _check_models(tenant, merged["machineLearning"])
     return json.dumps(merged, indent=2, sort_keys=True) + "\n"
 
 
@@ -114,6 +117,21 @@ def _check_jobs(tenant: Tenant, jobs: Mapping[str, t.Any]) -> None:
                 f"({', '.join(LEARNING_JOBS)}); it must be fewer than tenant_machine_learning_requests ({limit})"
             ]
         )
+
+
+def _check_models(tenant: Tenant, learning: t.Any) -> None:
+    """Refuse a model that the gate before the machine learning would refuse for each picture."""
+    known = tenant.settings["tenant_machine_learning_models"]
+    for task in MODEL_TASKS if known and isinstance(learning, Mapping) else ():
+        section = learning.get(task)
+        name = section.get("modelName") if isinstance(section, Mapping) else None
+        if name is not None and name not in known:
+            raise TenantError(
+                [
+                    f"{tenant.name}: tenant_configuration names the model {name!r} in machineLearning.{task}; "
+                    f"machine_learning_models has {', '.join(known)}"
+                ]
+            )
 
 
 def secret_files(secrets: Mapping[str, str], cache_memory: int) -> dict[str, str]:

@@ -29,7 +29,10 @@ def loaded(tmp_path):
 
 def test_settings_are_read(loaded):
     settings = loaded()
-    assert (settings.url, settings.models) == ("http://10.82.0.2:3003", {"clip": frozenset({"ViT-B-32__openai", "ViT-L"})})
+    assert (settings.url, settings.models) == (
+        "http://10.82.0.2:3003",
+        {"clip": frozenset({"ViT-B-32__openai", "ViT-L"})},
+    )
     assert (settings.bounds.body, settings.bounds.answer_seconds, settings.bounds.requests_of_tenant) == (1000, 5, 8)
 
 

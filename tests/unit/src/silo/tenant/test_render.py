@@ -169,6 +169,33 @@ def test_jobs_that_the_shared_service_takes_are_the_operators_choice(stack):
     assert json.loads(rendered.configuration)["job"]["smartSearch"]["concurrency"] == 5
 
 
+MODELS = ["ViT-B-32__openai", "buffalo_l"]
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"machineLearning": {"clip": {"modelName": "ViT-B-32__openai"}, "facialRecognition": {"minScore": 0.8}}},
+        {"machineLearning": {"enabled": False}},
+        {},
+    ],
+)
+def test_models_of_the_platform_are_taken(stack, configuration):
+    stack(tenant_configuration=configuration, tenant_machine_learning_models=MODELS)
+    stack(tenant_configuration={"machineLearning": {"clip": {"modelName": "another"}}})
+
+
+@pytest.mark.parametrize("task", ["clip", "facialRecognition", "ocr"])
+def test_a_model_that_the_machine_learning_has_not_is_told_before_it_is_refused_for_each_picture(stack, task):
+    configuration = {"machineLearning": {task: {"modelName": "ViT-H"}}}
+    with pytest.raises(TenantError) as raised:
+        stack(tenant_configuration=configuration, tenant_machine_learning_models=MODELS)
+    assert str(raised.value) == (
+        f"hans: tenant_configuration names the model 'ViT-H' in machineLearning.{task}; "
+        "machine_learning_models has ViT-B-32__openai, buffalo_l"
+    )
+
+
 def test_an_open_route_leads_to_the_photo_server_and_to_the_shared_machine_learning(stack):
     http = yaml.safe_load(stack().route)["http"]
     assert http["routers"]["tenant-hans"]["rule"] == "Host(`hans.swissphoto.ch`)"
