@@ -65,6 +65,8 @@ class Gate:
     def _serving(self, handler: Handler) -> Connected:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._connections += 1
+            # An answer is sent when the client has all of it; what is left at a close would wait for ever.
+            writer.transport.set_write_buffer_limits(high=0)
             try:
                 if self._connections <= MOST_CONNECTIONS:
                     await self._converse(handler, reader, writer)

@@ -12,6 +12,8 @@ from silo_learning_gate.settings import Bounds, load
 from tests.unit.forks import ROOT
 
 ROLE = ROOT / "roles" / "machine_learning"
+# What the download has and the service has not.
+OWN = {"HTTPS_PROXY", "HF_HOME", "MACHINE_LEARNING_WORKER_TIMEOUT"}
 # What the role has read on the server.
 SEEN = {
     "__machine_learning_record": "abc",
@@ -57,7 +59,7 @@ def test_what_downloads_them_is_bounded_and_keeps_nothing_else(render, compose):
         assert download[key] == service[key], key
     assert download["mem_limit"] == download["memswap_limit"] == str(4 * 1024**3)
     assert download["volumes"] == ["./download:/cache"]
-    assert download["environment"].keys() - service["environment"].keys() == {"HTTPS_PROXY"}
+    assert download["environment"].keys() - service["environment"].keys() == OWN
     assert "HF_HUB_OFFLINE" not in download["environment"]
     # A bridge of the pattern silo-*, from which the firewall lets it to the internet only.
     assert found["networks"]["default"]["driver_opts"] == {"com.docker.network.bridge.name": "silo-download"}

@@ -177,7 +177,7 @@ def world():
         settings = GateSettings(found.url, "127.0.0.1", 0, 0, MODELS, Bounds(**bounds))
         gate = Gate(settings, Counts(lambda: found.clock, found.said.append), idle)
         found.ports = await gate.start()
-        found.room = gate._room
+        found.room, found.gate = gate._room, gate
         try:
             yield found
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import socket
 import struct
 import time
 
@@ -298,6 +299,25 @@ async def test_one_that_drips_has_the_same_time(world):
             await asyncio.sleep(0.02)
         assert (await reply).status == 408
         writer.close()
+
+
+async def test_one_that_does_not_take_its_answer(world, monkeypatch):
+    monkeypatch.setattr("silo_learning_gate.http1.WRITE_SECONDS", 0.3)
+    async with world() as here:
+        # More than the buffers of two sockets take; those of the gate are as small as on a server.
+        here.gate._servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        here.learning.body = b"a" * 2 * 1024**2
+        held = []
+        for _number in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.ports[0], limit=1024)
+            writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            writer.transport.pause_reading()
+            writer.write(request(form(VISUAL, image=picture())))
+            held.append(writer)
+        while len(here.learning.asked) < 3 or here.room.requests or here.gate._connections:
+            await asyncio.sleep(0.02)
+        for writer in held:
+            writer.close()
 
 
 async def test_an_answer_that_never_comes(world):
