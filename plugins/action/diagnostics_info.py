@@ -28,6 +28,7 @@ EXPECTED: Mapping[str, str] = {
     "learning_directory": "machine_learning_directory",
     "learning_gate_port": "machine_learning_gate_port",
     "learning_gate_uid": "machine_learning_gate_uid",
+    "learning_models": "machine_learning_models",
     "limited_ports": "host_firewall_limited_ports",
     "machine_learning_port": "silo_machine_learning_port",
     "metrics_port": "monitoring_traefik_port",

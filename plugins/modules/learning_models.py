@@ -20,7 +20,7 @@ options:
     type: path
     required: true
   models:
-    description: The models that should be there, and no others.
+    description: The models that should be there. Others go with the next change.
     type: list
     elements: dict
     required: true

@@ -24,7 +24,7 @@ NOBODY = "silo"
 SECONDS = 5.0
 MARK = "silo-verify"
 # What a customer with a shell in the photo server would send: it breaks a model for all tenants.
-HOSTILE = json.dumps({"clip": {"textual": {"modelName": "ViT-B-32__openai", "options": {"session": "x"}}}})
+HOSTILE = {"session": "x"}
 REFUSED = "refused"
 
 
@@ -32,11 +32,18 @@ REFUSED = "refused"
 def learning_gate(server: Server) -> Finding | None:
     """Check that what Immich does not ask is refused before the machine learning, by a request that does ask it."""
     port = int(server.expected.number("learning_gate_port", 0))
-    return same(_answer(port), REFUSED) if port else None
+    known = next(iter(server.expected.values.get("learning_models") or ()), None)
+    return same(_answer(port, _hostile(known["task"], known["name"])), REFUSED) if port and known else None
 
 
-def _answer(port: int) -> str:
-    parts = (("entries", HOSTILE), ("text", "a"))
+def _hostile(task: str, name: str) -> str:
+    """Return what Immich asks of a model of the platform, but for the options."""
+    kinds = ("textual",) if task == "clip" else models.TYPES[task]
+    return json.dumps({task: {kind: {"modelName": name, "options": HOSTILE} for kind in kinds}})
+
+
+def _answer(port: int, entries: str) -> str:
+    parts = (("entries", entries), ("text", "a"))
     form = "".join(
         f'--{MARK}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in parts
     )

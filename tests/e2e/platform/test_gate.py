@@ -191,9 +191,13 @@ def test_what_a_tenant_sends_is_gone_when_it_is_answered(lab, ask):
 def test_models_that_were_tampered_with_are_put_there_anew(lab, operator):
     path = f"/srv/silo/machine_learning/models/clip/{MODEL}/visual/model.onnx"
     before = lab.run("sha256sum", path)
+    started = lab.inspect(SERVICE)["Id"]
     lab.shell(f"echo evil >>{path}")
     operator.run("site.yml", "--tags", "machine_learning")
     assert lab.run("sha256sum", path) == before
+    # A container that went on would have the directory that is gone.
+    assert lab.inspect(SERVICE)["Id"] != started
+    assert lab.run("docker", "exec", SERVICE, "find", "/cache", "-name", "model.onnx").count("\n") == 6
     assert lab.try_run("test", "-e", "/srv/silo/machine_learning/download").returncode
     wait_for(lambda: lab.inspect(SERVICE)["State"]["Health"]["Status"] == "healthy")
     # And nothing is done where nothing is wrong.
@@ -205,3 +209,27 @@ def test_models_that_were_tampered_with_are_put_there_anew(lab, operator):
 def test_the_gate_ends_and_is_back(lab):
     lab.run("systemctl", "kill", "--signal=KILL", "silo-learning-gate")
     wait_for(lambda: "pong" in lab.try_run("python3", "-c", PING).stdout)
+
+
+def test_the_gate_is_a_user_of_its_own_and_listens_to_this_server_alone(lab):
+    shown = "User,NoNewPrivileges,MemoryMax,MemorySwapMax,CapabilityBoundingSet,ProtectSystem"
+    lines = lab.run("systemctl", "show", "silo-learning-gate", "--property", shown).splitlines()
+    facts = dict(line.split("=", 1) for line in lines)
+    assert (facts["User"], facts["NoNewPrivileges"], facts["ProtectSystem"]) == ("silo-learning-gate", "yes", "strict")
+    assert (facts["MemoryMax"], facts["MemorySwapMax"], facts["CapabilityBoundingSet"]) == (str(768 * 1024**2), "0", "")
+    for port in ("8086", "8087"):
+        assert lab.run("ss", "-Hltn", "sport", "=", port).split()[3] == f"127.0.0.1:{port}"
+
+
+@pytest.mark.needs_property("python")
+def test_a_tenant_reads_no_numbers_by_the_gate(lab):
+    script = """
+import http.client, sys
+for path in ("/metrics", "/../metrics", "//metrics", "/maria/ping", "/..%2fmetrics"):
+    connection = http.client.HTTPConnection(sys.argv[1], 3003, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    print(answer.status, b"silo_learning" in answer.read())
+"""
+    said = lab.run("docker", "exec", "silo-hans-server-1", "python3", "-c", script, lab.gateway("hans")).splitlines()
+    assert set(said) <= {"404 False", "400 False"}

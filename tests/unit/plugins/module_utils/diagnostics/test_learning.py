@@ -22,7 +22,9 @@ from tests import templates
 from tests.unit.hostile_servers import serving, whole
 
 LISTED = Path(__file__).with_name("edge.nft").read_text()
-SETTINGS = GateSettings("http://127.0.0.1:9", "127.0.0.1", 0, 0, {"clip": frozenset({"ViT-B-32__openai"})})
+TASKS = {"clip": frozenset({"ViT-L"}), "ocr": frozenset({"PP"}), "facial-recognition": frozenset({"buffalo"})}
+SETTINGS = GateSettings("http://127.0.0.1:9", "127.0.0.1", 0, 0, TASKS)
+MODELS = [{"name": "ViT-L", "task": "clip"}]
 
 
 @pytest.fixture
@@ -51,9 +53,11 @@ def gate():
     thread.join(10)
 
 
-def test_a_gate_that_refuses(given, gate):
+@pytest.mark.parametrize("task", TASKS)
+def test_a_gate_that_refuses(given, gate, task):
     port, said = gate
-    given.parameters["learning_gate_port"] = port
+    (name,) = TASKS[task]
+    given.parameters |= {"learning_gate_port": port, "learning_models": [{"name": name, "task": task}]}
     assert [finding.ok for finding in learning.learning_gate(given.server())] == [True]
     # It is no news for the journal, and no tenant's name.
     assert said == []
@@ -71,7 +75,7 @@ def test_a_gate_that_refuses(given, gate):
 )
 def test_a_gate_that_is_open_or_is_none(given, answer, seen):
     with serving(lambda: answer) as (port, _asked):
-        given.parameters["learning_gate_port"] = port
+        given.parameters |= {"learning_gate_port": port, "learning_models": MODELS}
         (finding,) = learning.learning_gate(given.server())
     assert not finding.ok
     assert finding.seen.startswith(seen)
@@ -81,7 +85,7 @@ def test_a_gate_that_is_open_or_is_none(given, answer, seen):
 def test_a_gate_that_is_away(given):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    given.parameters["learning_gate_port"] = port
+    given.parameters |= {"learning_gate_port": port, "learning_models": MODELS}
     (finding,) = learning.learning_gate(given.server())
     assert finding.seen.startswith("the gate does not answer")
 
