@@ -52,7 +52,7 @@ def value(tmp_path, ansible, monkeypatch):
         ("silo1", "catch_up_networks", ["10.83.0.0/16"]),
         ("silo1", "catch_up_machine_learning_url", "http://127.0.0.1:8087"),
         ("silo1", "traefik_machine_learning_url", "http://127.0.0.1:8086"),
-        ("silo1", "host_firewall_owned_bridges", [{"name": "silo-ml", "uid": 65529}]),
+        ("silo1", "host_firewall_owned_bridges", [{"name": "silo-ml", "uid": 65528}]),
         ("hans", "tenant_domain", "swissphoto.ch"),
         ("hans", "tenant_quota", "100G"),
     ],

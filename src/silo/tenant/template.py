@@ -26,7 +26,7 @@ from silo.tenant.services import PHOTO_SERVER, folders, project, services
 
 DATABASE = "database"
 # Of no tenant, no shared service and no program on a server.
-UID = 65529
+UID = 65527
 LABEL = "ch.swissphoto.silo.template"
 # Old segments are removed, not kept for use again: two of three bytes of an untrimmed database are these.
 TRIM = ("-cwal_recycle=off", "-cmin_wal_size=32MB")

@@ -10,7 +10,7 @@ import pytest
 from ..waiting import wait_for
 
 SERVICE = "silo-machine-learning-machine-learning-1"
-GATE, PROXY = 65529, 65532
+GATE, PROXY = 65528, 65532
 MODEL = "ViT-B-32__openai"
 # One form to an address, from inside of a container or of the server; says the status and the body.
 ASK = """

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from silo.tenant import template
+
 ROOT = Path(__file__).parents[3]
 # Those that their roles do not know by themselves.
 VARIABLES = {
@@ -34,6 +36,16 @@ def services(render):
 
 def test_all_are_here(services):
     assert set(services) == {"server", "database", "cache", "traefik", "pages", "machine-learning"}
+
+
+def test_no_two_programs_are_one_user():
+    """Who took over one of them would have the files and the rights of the other as well."""
+    users = {"template": template.UID}
+    for path in (ROOT / "roles").glob("*/defaults/main.yml"):
+        values = yaml.safe_load(path.read_text()) or {}
+        users |= {name: value for name, value in values.items() if name.endswith("_uid")}
+    assert {"traefik_uid", "billing_uid", "machine_learning_gate_uid"} <= users.keys()
+    assert len(set(users.values())) == len(users), users
 
 
 def test_each_is_bounded(services):

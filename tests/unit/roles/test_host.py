@@ -131,7 +131,7 @@ def test_a_nas_is_reached_by_root_and_the_kernel_alone(rules):
 
 
 def test_a_service_behind_a_gate_is_reached_by_the_gate_alone_and_has_no_way_out(rules):
-    assert rules("output")[-1] == 'oifname "silo-ml" meta skuid != { 0, 65529 } drop'
+    assert rules("output")[-1] == 'oifname "silo-ml" meta skuid != { 0, 65528 } drop'
     assert not any("2049" in line for line in rules("output", host_firewall_root_ports=[]))
     lines = rules("forward")
     mine = [lines.index(f'{way}ifname "silo-ml" drop') for way in "io"]

@@ -91,7 +91,7 @@ def test_a_gate_that_is_away(given):
 
 
 def owner(given, rules):
-    given.parameters |= {"learning_bridge": "silo-ml", "learning_gate_uid": 65529}
+    given.parameters |= {"learning_bridge": "silo-ml", "learning_gate_uid": 65528}
     (finding,) = learning.learning_owner(given.server(lambda _argv: Completed(0, rules)))
     return finding
 
@@ -103,7 +103,7 @@ def test_the_rules_of_the_template_hold(given):
 @pytest.mark.parametrize(
     ("before", "after", "seen"),
     [
-        ("skuid != { 0, 65529 } drop", "skuid != { 0, 65529, 65532 } drop", "every process of this server reaches it"),
+        ("skuid != { 0, 65528 } drop", "skuid != { 0, 65528, 65532 } drop", "every process of this server reaches it"),
         ('iifname "silo-ml" drop', 'iifname "silo-ml" accept', "it has a way out"),
         ('oifname "silo-ml" drop', 'oifname "silo-ml" accept', "others have a way to it"),
     ],
@@ -118,7 +118,7 @@ def test_rules_that_cannot_be_read_are_no_rules(given):
     def broken(argv):
         raise CommandError(argv, Completed(127, err="nft is not installed on this host"))
 
-    given.parameters |= {"learning_bridge": "silo-ml", "learning_gate_uid": 65529}
+    given.parameters |= {"learning_bridge": "silo-ml", "learning_gate_uid": 65528}
     (finding,) = learning.learning_owner(given.server(broken))
     assert len(finding.seen.split(", ")) == 3
 
