@@ -70,7 +70,7 @@ def _name(head: bytes) -> str:
 def write(entries: str, name: str, content: memoryview) -> tuple[str, bytes]:
     """Return the header Content-Type and the body of a form with `entries` and one field more."""
     # Nobody who has written the content can know it.
-    mark = f"silo-{secrets.token_hex(16)}"
+    mark = f"gate-{secrets.token_hex(16)}"
     file = '; filename="image"\r\nContent-Type: application/octet-stream' if name == "image" else ""
     head = (
         f'--{mark}\r\nContent-Disposition: form-data; name="entries"\r\n\r\n{entries}\r\n'

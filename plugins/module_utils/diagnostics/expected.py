@@ -110,6 +110,10 @@ class Expected:
         """Return a value as a list of texts."""
         return tuple(str(item) for item in self.values.get(name, ()))
 
+    def items(self, name: str) -> tuple[Mapping[str, t.Any], ...]:
+        """Return a value as a list of mappings."""
+        return tuple(self.values.get(name) or ())
+
 
 def _service(item: Mapping[str, t.Any], label: str, container: str, uid: t.Any, address: str = "") -> ExpectedService:
     return ExpectedService(

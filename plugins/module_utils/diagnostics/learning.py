@@ -32,7 +32,7 @@ REFUSED = "refused"
 def learning_gate(server: Server) -> Finding | None:
     """Check that what Immich does not ask is refused before the machine learning, by a request that does ask it."""
     port = int(server.expected.number("learning_gate_port", 0))
-    known = next(iter(server.expected.values.get("learning_models") or ()), None)
+    known = next(iter(server.expected.items("learning_models")), None)
     return same(_answer(port, _hostile(known["task"], known["name"])), REFUSED) if port and known else None
 
 

@@ -222,9 +222,8 @@ def _copy(stream: t.IO[bytes], target: Path) -> RecordedFile:
             summed.update(block)
             size += len(block)
             written.write(block)
-        written.flush()
         os.fchmod(handle, 0o644)
-        os.fsync(handle)
+    files.sync(target)
     return RecordedFile(size, summed.hexdigest())
 
 
