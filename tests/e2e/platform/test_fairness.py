@@ -1,6 +1,6 @@
 """One tenant at its worst, in one dimension after the other, while fourteen others work: what they lose.
 
-What is measured goes into the table of `make test-all`; docs/explain/performance.md has the table of one run.
+The table of `make test-all` shows what is measured.
 """
 
 import concurrent.futures
@@ -94,7 +94,7 @@ done
 """
 
 pytestmark = [
-    pytest.mark.slow("fifteen tenants, one of which does its worst in eleven ways for half a minute each"),
+    pytest.mark.slow("fifteen tenants, one of which does its worst in nine ways for half a minute each"),
     pytest.mark.timeout(3600),
     pytest.mark.needs_property("python", "light"),
 ]
