@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, files, tenant_env
@@ -38,11 +38,15 @@ PROXY_SECONDS = 60
 
 @dataclasses.dataclass(frozen=True)
 class TenantStack:
-    """A tenant that should run. `uploads` is its directory on the NAS, `services` are those of its Compose file."""
+    """A tenant that should run; `services` are those of its Compose file.
+
+    `uploads` is its directory on the NAS, `disk` that on the server's disk.
+    """
 
     name: str
     directory: Path
     uploads: Path
+    disk: Path
     services: frozenset[str]
 
 
@@ -71,8 +75,8 @@ def wanted(directory: Path) -> list[TenantStack]:
     tenants = []
     for name, values in tenant_env.should_run(directory).items():
         services = (key.removesuffix("_DIGEST").lower() for key in values if key.endswith("_DIGEST"))
-        uploads = Path(values.get("TENANT_STORAGE", ""))
-        tenants.append(TenantStack(name, directory / name, uploads, frozenset(services)))
+        uploads, disk = (Path(values.get(key, "")) for key in ("TENANT_STORAGE", "TENANT_DISK"))
+        tenants.append(TenantStack(name, directory / name, uploads, disk, frozenset(services)))
     return tenants
 
 
@@ -97,8 +101,20 @@ def _storage(sentinel: Path, tenants: Iterable[TenantStack], tools: RecoveryTool
     return Storage(f"{storage.problem}: {reason}") if storage.problem and reason else storage
 
 
-def _resume(tenant: TenantStack, storage: Storage, run: Runner) -> str:
+def _mount_disks(tenants: Iterable[TenantStack], tools: RecoveryTools) -> Mapping[Path, str]:
+    """Mount the server's disk for its tenants where one lacks its directory; return each mount point to its error.
+
+    It may have come after the boot. Nobody is kept from a start: who has its directory needs no mount.
+    """
+    roots = {tenant.disk.parent for tenant in tenants if not tenant.disk.is_dir()}
+    return {root: _mount(root, tools.mount) for root in sorted(roots) if not tools.mounted(root)}
+
+
+def _resume(tenant: TenantStack, storage: Storage, disks: Mapping[Path, str], run: Runner) -> str:
     """Start a tenant; return the error, or an empty text."""
+    if not tenant.disk.is_dir():
+        reason = disks.get(tenant.disk.parent) or "see that the server's disk is mounted"
+        return f"{tenant.name}: {tenant.disk} is missing on this server: {reason}"
     if tenant.uploads not in storage.directories:
         return f"{tenant.name}: {tenant.uploads} is missing on the NAS; an apply with its storage part creates it"
     try:
@@ -140,10 +156,11 @@ def recover(directory: Path, sentinel: Path, tools: RecoveryTools, turns: Turns)
     running = {(container.tenant, container.service) for container in tools.containers() if container.running}
     down = [tenant for tenant in tenants if any((tenant.name, service) not in running for service in tenant.services)]
     down = turns.in_order(down)
+    disks = _mount_disks(down, tools)
 
     def resume(tenant: TenantStack) -> str:
         turns.begin(tenant)
-        return _resume(tenant, storage, tools.compose)
+        return _resume(tenant, storage, disks, tools.compose)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         answers = list(pool.map(resume, down))

@@ -24,6 +24,7 @@ EXPECTED: Mapping[str, str] = {
     "connections": "host_firewall_connections",
     "firewall_input_enabled": "host_firewall_input_enabled",
     "header_bytes": "traefik_header_bytes",
+    "journal_size": "host_journal_size",
     "learning_bridge": "machine_learning_bridge",
     "learning_directory": "machine_learning_directory",
     "learning_gate_port": "machine_learning_gate_port",

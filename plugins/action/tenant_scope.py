@@ -36,6 +36,16 @@ def _storage(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
     return storage
 
 
+def _disks(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
+    disks: dict[str, list[dict[str, t.Any]]] = {}
+    for tenant in tenants:
+        if tenant.state != "absent":
+            limits = {"limit": tenant.disk_quota, "inodes": tenant.disk_inodes}
+            owner = {"uid": tenant.uid, "gid": tenant.uid}
+            disks.setdefault(tenant.server, []).append({"name": tenant.name, "id": tenant.index, **limits, **owner})
+    return disks
+
+
 def _templates(
     tenants: Iterable[Tenant], servers: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]
 ) -> dict[str, list[str]]:
@@ -57,6 +67,8 @@ def _facts(tenant: Tenant) -> dict[str, t.Any]:
         "nas": tenant.nas,
         "plan": tenant.settings.get("tenant_plan"),
         "quota_bytes": tenant.quota,
+        "disk_bytes": tenant.disk_quota,
+        "disk_inodes": tenant.disk_inodes,
         "memory_bytes": tenant.memory_bytes,
     }
 
@@ -98,6 +110,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "servers": _by("server", scope),
             "known": _by("server", tenants),
             "storage": _storage(scope),
+            "disks": _disks(scope),
             "templates": templates,
             "tenants": {tenant.name: _facts(tenant) for tenant in tenants},
         }

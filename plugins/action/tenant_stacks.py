@@ -67,6 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "uid": tenant.uid,
             "photo_server": tenant.photo_server,
             "storage": tenant.storage,
+            "disk": tenant.disk,
             "app_quota": tenant.app_quota,
             "email": tenant.email,
             "admin_password": values["admin_password"],

@@ -19,7 +19,7 @@ options:
     type: path
     required: true
   sentinel:
-    description: A file in O(root) that exists only on the NAS. Without it, nothing is read or changed.
+    description: A file in O(root) that exists only on this file system. Without it, nothing is read or changed.
     type: str
     default: .silo-nas
   backend:
@@ -27,6 +27,7 @@ options:
       - The kind of quota; V(auto) chooses it by the file system that is mounted.
       - V(manual) is for an appliance that sets its own quotas. The module then takes the size that statvfs reports for
         each directory as its limit.
+      - V(none) sets no limit, so that one tenant can fill the file system for all; it takes any file system.
     type: str
     default: auto
 """

@@ -36,21 +36,26 @@ class _Call(t.NamedTuple):
         return f"{self.host}: {said.removeprefix('Task failed: ')}"
 
 
-def _calls(hostvars: Values, speakers: Iterable[str], place: str, name: str) -> Iterator[_Call]:
-    """Yield the calls whose results are registered as `name`; --tags may skip one of the two kinds."""
+def _calls(hostvars: Values, speakers: Iterable[str], place: str, part: str, name: str) -> Iterator[_Call]:
+    """Yield the calls whose results are registered as `name`; --tags may skip a kind, and a host may have no tenant."""
     for values in (hostvars[speaker] for speaker in speakers):
-        if result := values.get(name):
+        result = values.get(name)
+        if result and not result.get("skipped"):
             host, scope = values[f"tenant_{place}"], values["__tenant_scope"]
-            names = scope["servers"][host] if place == "server" else [one["name"] for one in scope["storage"][host]]
+            names = [one if isinstance(one, str) else one["name"] for one in scope[part][host]]
             yield _Call(host, names, scope["known"], result)
 
 
 def _on_servers(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "__tenant_stacks")
+    return _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "servers", "__tenant_stacks")
 
 
 def _on_storages(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("one_tenant_per_nas", []), "nas", "__tenant_storage")
+    return _calls(hostvars, groups.get("one_tenant_per_nas", []), "nas", "storage", "__tenant_storage")
+
+
+def _on_disks(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
+    return _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "disks", "__tenant_disk")
 
 
 def _outcome(error: str = "") -> dict[str, t.Any]:
@@ -67,16 +72,22 @@ def tenant_outcomes(hostvars: Values, groups: Mapping[str, list[str]]) -> Outcom
         outcomes |= {name: _outcome(call.problem) for name in call.scope}
         for name, stack in call.result.get("tenants", {}).items():
             outcomes[name] = {**stack, "changes": list(stack["changes"])}
-    for call in _on_storages(hostvars, groups):
-        for name in call.scope:
-            outcome = outcomes.setdefault(name, _outcome())
-            outcome["error"] = call.problem or outcome["error"]
-        for name, storage in call.result.get("tenants", {}).items():
-            changes = [{"what": "storage", "action": change} for change in storage["changes"]]
-            outcomes[name]["changes"] = changes + outcomes[name]["changes"]
-            if storage["failed"]:
-                outcomes[name]["error"] = storage["msg"]
+    for what, calls in (("disk", _on_disks(hostvars, groups)), ("storage", _on_storages(hostvars, groups))):
+        for call in calls:
+            _add_quotas(outcomes, what, call)
     return outcomes
+
+
+def _add_quotas(outcomes: Outcomes, what: str, call: _Call) -> None:
+    """Add what a call has done to quotas, before what was done after it."""
+    for name in call.scope:
+        outcome = outcomes.setdefault(name, _outcome())
+        outcome["error"] = call.problem or outcome["error"]
+    for name, quota in call.result.get("tenants", {}).items():
+        changes = [{"what": what, "action": change} for change in quota["changes"]]
+        outcomes[name]["changes"] = changes + outcomes[name]["changes"]
+        if quota["failed"]:
+            outcomes[name]["error"] = quota["msg"]
 
 
 def tenant_orphans(hostvars: Values, groups: Mapping[str, list[str]]) -> list[str]:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: storage_quota
-short_description: Give each tenant of a NAS a directory with a hard limit
+short_description: Give each tenant of a NAS or of a server's disk a directory with a hard limit
 description:
-  - Creates C(<root>/<name>) and C(<root>/<name>/uploads) for any number of tenants in one call.
+  - Creates C(<root>/<name>), and C(<root>/<name>/uploads) if O(uploads), for any number of tenants in one call.
   - Sets a hard limit on each of these directories.
   - If a tenant fails, the module continues with the others, then fails and names it.
   - The number of processes in a run that changes nothing does not depend on the number of tenants.
   - The module never deletes anything, and tenants in the trash keep their id and their part of the pool.
   - With O(backend=manual), it sets no limit. It compares the size that each directory's file system reports with the
     limit, and refuses a difference of more than 2 percent.
+  - With O(backend=none), it creates the directories without any limit.
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
@@ -54,6 +55,12 @@ options:
     type: list
     elements: str
     default: []
+  uploads:
+    description:
+      - Whether each directory has one of this name in it, which belongs to the tenant.
+      - The disk of a server has none; its own directories are made by M(swissphoto.silo.tenant_stacks).
+    type: bool
+    default: true
   templates_group:
     description:
       - Makes C(<root>/.templates), which this group alone may use beside root.
@@ -91,6 +98,12 @@ options:
           - XFS rounds it down to whole blocks.
         type: str
         required: true
+      inodes:
+        description:
+          - Hard limit of the number of files and directories, where the file system has one, which is XFS.
+          - V(0) sets none, and leaves one that is there.
+        type: int
+        default: 0
 seealso:
   - module: swissphoto.silo.storage_quota_info
   - module: swissphoto.silo.storage_trash
@@ -129,6 +142,7 @@ tenants:
       limit: 107374182400
       used: 16384
       inodes: null
+      inode_limit: null
       changed: true
       changes: ["limit 50G -> 100G"]
       failed: false
@@ -138,7 +152,7 @@ tenants:
       type: str
       returned: always
     limit:
-      description: The hard limit in bytes; null for a tenant that failed.
+      description: The hard limit in bytes; null for a tenant that failed, and with O(backend=none).
       type: int
       returned: always
     used:
@@ -147,6 +161,10 @@ tenants:
       returned: always
     inodes:
       description: Files and directories in use; null if the file system does not count them.
+      type: int
+      returned: always
+    inode_limit:
+      description: The hard limit of files and directories; null if none was asked for, or the file system has none.
       type: int
       returned: always
     changed:
@@ -189,6 +207,7 @@ TENANT = {
     "uid": {"type": "int", "required": True},
     "gid": {"type": "int", "required": True},
     "limit": {"type": "str", "required": True},
+    "inodes": {"type": "int", "default": 0},
 }
 ARGUMENTS = {
     **PLACE,
@@ -196,6 +215,7 @@ ARGUMENTS = {
     "overcommit": {"type": "float", "default": 1.0},
     "mount_points": {"type": "list", "elements": "str", "default": []},
     "templates_group": {"type": "int"},
+    "uploads": {"type": "bool", "default": True},
     "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},
 }
 
@@ -237,7 +257,8 @@ def main() -> None:
     values = module.params
     try:
         backend = open_root(module, module_runner(module))
-        policy = QuotaPolicy(values["force"], values["overcommit"], tuple(values["mount_points"]))
+        points = tuple(values["mount_points"])
+        policy = QuotaPolicy(values["force"], values["overcommit"], points, values["uploads"])
         templates = _templates(module, backend)
         outcomes = converge(backend, values["tenants"], policy, module.check_mode)
     except (QuotaError, CommandError, OSError) as error:

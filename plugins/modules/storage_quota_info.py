@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: storage_quota_info
-short_description: Read the limit and the usage of each tenant's directory on a NAS
+short_description: Read the limit and the usage of each tenant's directory on a NAS or a server's disk
 description:
   - Returns limit and usage of all directories below O(root), as the file system counts them, without reading any file.
   - Returns the same for the trash of M(swissphoto.silo.storage_trash).
@@ -59,6 +59,7 @@ tenants:
       limit: 107374182400
       used: 5368725504
       inodes: null
+      inode_limit: null
       problem: ""
   contains:
     path:
@@ -79,6 +80,10 @@ tenants:
       returned: always
     inodes:
       description: Files and directories in use; null where the file system does not count them.
+      type: int
+      returned: always
+    inode_limit:
+      description: The hard limit of files and directories; null if there is none.
       type: int
       returned: always
     problem:
@@ -160,6 +165,7 @@ def main() -> None:
             "limit": state.limit,
             "used": state.usage.bytes,
             "inodes": state.usage.inodes,
+            "inode_limit": state.inode_limit,
             "problem": state.problem,
         }
         for name, state in survey.directories.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: storage_trash
-short_description: Delete, restore or remove for good the directories of tenants on a NAS
+short_description: Delete, restore or remove for good the directories of tenants on a NAS or a disk
 description:
   - Moves C(<root>/<name>) to C(<root>/.trash/<time>-<name>-<id>), back again, or removes it for good.
   - A move is one rename on the same file system. Owner, quota id and limit stay, and the files still count.

@@ -63,6 +63,10 @@ databases:
   description: By server, what M(swissphoto.silo.tenant_trash) takes.
   returned: after remove
   type: dict
+disks:
+  description: By server, what M(swissphoto.silo.storage_trash) takes.
+  returned: after remove
+  type: dict
 uploads:
   description: By NAS, what M(swissphoto.silo.storage_trash) takes.
   returned: after remove

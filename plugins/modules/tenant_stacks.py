@@ -125,6 +125,11 @@ options:
         description: The tenant's directory on the NAS.
         type: path
         required: true
+      disk:
+        description:
+          - The tenant's directory on the server's disk, with its data; M(swissphoto.silo.storage_quota) creates it.
+        type: path
+        required: true
       app_quota:
         description: The photo server's own quota of the first admin, in bytes.
         type: int
@@ -240,6 +245,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "uid": {"type": "int", "required": True},
         "photo_server": text,
         "storage": {"type": "path", "required": True},
+        "disk": {"type": "path", "required": True},
         "app_quota": {"type": "int", "required": True},
         "email": text,
         "admin_password": {**text, "no_log": True},

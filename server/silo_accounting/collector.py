@@ -38,11 +38,12 @@ MEASURES = {
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """The file system of the uploads, in bytes. `limits`: tenant to its quota."""
+    """A file system of tenants, in bytes. `limits`: tenant to its quota; `states`: tenant to all that is counted."""
 
     size: int | None
     free: int
     limits: Mapping[str, int | None]
+    states: Mapping[str, State] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Found:
     tenants: Mapping[str, collector.TenantSample]
     pool: Pool | None
     problems: tuple[str, ...]
+    disk: Pool | None = None
 
 
 def collect(settings: AccountingSettings) -> Found:
@@ -63,6 +65,8 @@ def collect(settings: AccountingSettings) -> Found:
     moment = now()
     tenants = trial.of(lambda: collector.read(server.directory, 0, DISK_SECONDS, databases=False)) if server else None
     stored = trial.of(lambda: _stored(storage)) if storage else None
+    disk = settings.disk
+    space = trial.of(lambda: _stored(disk)) if disk else None
     routers = trial.of(lambda: served(metrics.read(server.metrics_port))) if server else None
     wanted = trial.of(lambda: states(server.directory)) if server else None
     look = Look(
@@ -73,7 +77,8 @@ def collect(settings: AccountingSettings) -> Found:
         None if tenants is None else _databases(tenants),
         routers,
     )
-    return Found(look, tenants or {}, stored[1] if stored else None, tuple(trial.problems))
+    pools = (found[1] if found else None for found in (stored, space))
+    return Found(look, tenants or {}, next(pools), tuple(trial.problems), next(pools))
 
 
 class _Trial:
@@ -151,7 +156,7 @@ def _stored(storage: Storage) -> tuple[dict[str, State], Pool]:
     found = {name: state for name, state in backend.read().directories.items() if is_tenant(name)}
     status = os.statvfs(backend.root)
     limits = {name: state.limit for name, state in found.items()}
-    return found, Pool(backend.pool(), status.f_bavail * status.f_frsize, limits)
+    return found, Pool(backend.pool(), status.f_bavail * status.f_frsize, limits, found)
 
 
 def _run(arguments: Sequence[str]) -> Completed:

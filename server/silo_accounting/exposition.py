@@ -10,7 +10,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage import colle
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS, STATES, WHOLE
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import Sample, render
 
-from .collector import MICROSECONDS, Found
+from .collector import MICROSECONDS, Found, Pool
 from .memory import Step
 
 # Measures with another unit or name than in the ledger.
@@ -35,7 +35,10 @@ def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: floa
         if name != WHOLE:
             yield from _counters(name, counts)
     if found.pool:
-        yield from _pool(found)
+        yield from _pool("storage", found.pool)
+    if found.disk:
+        yield from _pool("disk", found.disk)
+        yield from _space(found.disk)
     yield Sample("silo_accounting_look_timestamp_seconds", found.look.moment.wall)
     yield Sample("silo_accounting_look_seconds", round(seconds, 3))
     yield Sample("silo_accounting_problems", len(found.problems) + len(lent.problems))
@@ -71,14 +74,21 @@ def _counters(name: str, counts: Mapping[str, int]) -> Iterator[Sample]:
         yield _of(f"{NAMES.get(measure, measure)}_total", name, value)
 
 
-def _pool(found: Found) -> Iterator[Sample]:
-    pool = found.pool
-    if pool is None:
-        return
+def _pool(kind: str, pool: Pool) -> Iterator[Sample]:
     for name, limit in pool.limits.items():
         if limit is not None:
-            yield _of("storage_limit_bytes", name, limit)
+            yield _of(f"{kind}_limit_bytes", name, limit)
     if pool.size is not None:
-        yield Sample("silo_storage_size_bytes", pool.size)
-    yield Sample("silo_storage_free_bytes", pool.free)
-    yield Sample("silo_storage_promised_bytes", sum(limit or 0 for limit in pool.limits.values()))
+        yield Sample(f"silo_{kind}_size_bytes", pool.size)
+    yield Sample(f"silo_{kind}_free_bytes", pool.free)
+    yield Sample(f"silo_{kind}_promised_bytes", sum(limit or 0 for limit in pool.limits.values()))
+
+
+def _space(disk: Pool) -> Iterator[Sample]:
+    """Return what each tenant has on the server's disk; a disk without limits counts nothing."""
+    for name, state in disk.states.items():
+        if state.limit is not None:
+            yield _of("disk_bytes", name, state.usage.bytes)
+        if state.inode_limit is not None:
+            yield _of("disk_inodes", name, state.usage.inodes or 0)
+            yield _of("disk_limit_inodes", name, state.inode_limit)

@@ -25,7 +25,7 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A NAS: the directory of the uploads, its sentinel file, and the kind of quota."""
+    """A file system of tenants, on a NAS or a server: its root, its sentinel file, and the kind of quota."""
 
     root: str
     sentinel: str
@@ -34,26 +34,31 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class AccountingSettings:
-    """`exposition` is the file for Prometheus. A host is a server, a NAS, or both."""
+    """`exposition` is the file for Prometheus. A host is a server, a NAS, or both.
+
+    `storage` has the uploads of a NAS, `disk` is that of a server for its tenants.
+    """
 
     ledger: Path
     exposition: Path
     rules: Rules
     server: Server | None
     storage: Storage | None
+    disk: Storage | None = None
 
 
 def load(path: Path) -> AccountingSettings:
     """Read the settings; raises SettingsError."""
     try:
         found: t.Any = bounded_json.parse(path.read_text(encoding="utf-8"))
-        server, storage = found["server"], found["storage"]
+        server, storage, disk = found["server"], found["storage"], found.get("disk")
         return AccountingSettings(
             Path(found["ledger"]),
             Path(found["exposition"]),
             Rules(zoneinfo.ZoneInfo(found["time_zone"]), found["gap_seconds"], found["detail_days"]),
             Server(Path(server["directory"]), server["metrics_port"]) if server else None,
             Storage(**storage) if storage else None,
+            Storage(**disk) if disk else None,
         )
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise SettingsError(f"{path}: the settings cannot be read: {type(error).__name__}: {error}") from error

@@ -19,7 +19,7 @@ Services = Mapping[str, Mapping[str, t.Any]]
 
 @dataclasses.dataclass(frozen=True)
 class TenantStatus:
-    """One tenant. Sizes in bytes.
+    """One tenant. Sizes in bytes; `quota_bytes` and `used_bytes` on the NAS, `disk_*` on its server's own disk.
 
     `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
     `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
@@ -33,6 +33,8 @@ class TenantStatus:
     plan: str | None
     quota_bytes: int
     used_bytes: int
+    disk_limit_bytes: int
+    disk_bytes: int
     memory_limit_bytes: int
     memory_bytes: int
     version: str
@@ -69,6 +71,7 @@ def _tenant(
     services: Services,
     facts: Mapping[str, t.Any],
     used: int,
+    space: int,
     seen: certificate.Certificate | None,
 ) -> TenantStatus:
     return TenantStatus(
@@ -80,6 +83,8 @@ def _tenant(
         plan=facts.get("plan"),
         quota_bytes=facts.get("quota_bytes", 0),
         used_bytes=used,
+        disk_limit_bytes=facts.get("disk_bytes", 0),
+        disk_bytes=space,
         memory_limit_bytes=sum(service["memory_limit_bytes"] for service in services.values()),
         memory_bytes=sum(service["memory_bytes"] for service in services.values()),
         version=services.get(stack.PHOTO_SERVER, {}).get("version", ""),
@@ -106,7 +111,7 @@ def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, 
 def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
     """Return all tenants by name, each with the state on its own server and NAS, then the orphans."""
     facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
-    found, quotas = stacks(results), results.get(TaskId.QUOTAS, {})
+    found, quotas, disks = stacks(results), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {})
     certificates = _certificates(facts, results.get(TaskId.POLICY, {}))
     own = [
         _tenant(
@@ -115,13 +120,22 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
             found.pop((name, one["server"]), {}),
             one,
             _used(name, [one["nas"]], quotas),
+            _used(name, [one["server"]], disks),
             certificates[name],
         )
         for name, one in sorted(facts.items())
     ]
     # The usage is in the tenant's own line, wherever its containers are.
     orphans = [
-        _tenant(name, server, services, {}, 0 if name in facts else _used(name, quotas, quotas), None)
+        _tenant(
+            name,
+            server,
+            services,
+            {},
+            0 if name in facts else _used(name, quotas, quotas),
+            _used(name, [server], disks),
+            None,
+        )
         for (name, server), services in sorted(found.items(), key=lambda item: item[0])
     ]
     return (*own, *orphans)

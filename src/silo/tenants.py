@@ -438,11 +438,13 @@ def _anew(names: Sequence[str], anew: bool) -> Mapping[str, Sequence[str]]:
 
 
 def in_the_trash(deletions: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
-    """Return `databases` by server and `uploads` by NAS, each a list as the modules of the trash take it."""
+    """Return `databases` and `disks` by server, `uploads` by NAS, each a list as the modules of the trash take it."""
     databases: dict[str, list[dict[str, t.Any]]] = {}
+    disks: dict[str, list[dict[str, t.Any]]] = {}
     uploads: dict[str, list[dict[str, t.Any]]] = {}
     for deletion in deletions:
         entry = {"name": deletion.name, "id": deletion.index, "when": deletion.when}
         databases.setdefault(deletion.server, []).append({**entry, "uid": deletion.uid})
+        disks.setdefault(deletion.server, []).append(entry)
         uploads.setdefault(deletion.nas, []).append(entry)
-    return {"databases": databases, "uploads": uploads}
+    return {"databases": databases, "disks": disks, "uploads": uploads}

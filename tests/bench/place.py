@@ -41,7 +41,9 @@ for name in "$@"; do
   docker ps --all --quiet --filter $label | xargs --no-run-if-empty docker rm --force >/dev/null
   docker network ls --quiet --filter $label | xargs --no-run-if-empty docker network rm >/dev/null
   rm -rf /srv/silo/tenants/$name /srv/silo/traefik/routes/tenant-$name.yml
-  if [ -d /instances/$name ]; then btrfs --quiet subvolume delete --commit-after /instances/$name; fi
+  for place in /instances/$name /databases/$name; do
+    if [ -d $place ]; then btrfs --quiet subvolume delete --commit-after $place; fi
+  done
 done
 """
 
@@ -87,7 +89,8 @@ class Place:
         _write(folder / POLICY, {"silo_memory_overcommit": 100.0, **policy})
         for tenant, settings in tenants.items():
             (folder / "host_vars" / tenant).mkdir(exist_ok=True)
-            values = {"tenant_email": f"{tenant}@example.ch", "tenant_quota": "1G", **settings}
+            sizes = {"tenant_quota": "1G", "tenant_disk": "1G"}
+            values = {"tenant_email": f"{tenant}@example.ch", **sizes, **settings}
             _write(folder / "host_vars" / tenant / "tenant.yml", values)
         return folder
 

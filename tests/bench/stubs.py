@@ -32,8 +32,9 @@ MARK = """
 for entry in "$@"; do
   folder=/srv/silo/tenants/${entry%=*}
   install -d -m 0700 $folder
-  install -d -m 0700 $folder/database
-  touch $folder/database/PG_VERSION
+  [ -d /databases/${entry%=*} ] || btrfs --quiet subvolume create /databases/${entry%=*}
+  install -d -m 0700 /databases/${entry%=*}/database
+  touch /databases/${entry%=*}/database/PG_VERSION
   printf '%s\\n' "The first admin of this instance exists." >$folder/.admin-created
   printf '%s\\n' "${entry#*=}" >$folder/.app-quota
   chmod 0600 $folder/.admin-created $folder/.app-quota

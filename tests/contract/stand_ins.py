@@ -16,6 +16,8 @@ Values = Mapping[str, t.Any]
 Answer = Callable[[str, Values, Values], dict[str, t.Any]]
 
 GIB = 1024**3
+# By the plan small, of the uploads on a NAS and of a server's own disk.
+LIMITS = {"/instances": 100, "/databases": 20}
 SERVICES = ("server", "database", "cache")
 
 
@@ -36,7 +38,8 @@ def _stacks(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]
 def _storage(_host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
     def outcome(item: Values) -> dict[str, t.Any]:
         sentence = scenario["unserved"].get(item["name"], "")
-        served = {"limit": None if sentence else int(item["limit"]), "used": 0, "inodes": None}
+        limit = None if sentence else int(item["limit"])
+        served = {"limit": limit, "used": 0, "inodes": None, "inode_limit": None}
         done = {"changed": not sentence, "changes": [] if sentence else ["make"], "failed": bool(sentence)}
         return {
             "path": f"{parameters['root']}/{item['name']}",
@@ -55,9 +58,10 @@ def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, 
         name: {
             "path": f"{parameters['root']}/{name}",
             "id": scenario["ids"].get(name),
-            "limit": 100 * GIB,
+            "limit": LIMITS[parameters["root"]] * GIB,
             "used": number * GIB,
             "inodes": None,
+            "inode_limit": None,
             "problem": "",
         }
         for number, name in enumerate(scenario["tenants"].get(host, ()), start=1)

@@ -6,7 +6,7 @@ from silo.ansible import results
 from silo.ansible.contract import TaskId
 from silo.diagnostics import Finding, address, changed
 
-from .world import STORAGES, TENANTS
+from .world import SERVERS, STORAGES, TENANTS
 
 ON_SERVERS = [("silo1", ["anna", "bruno"]), ("silo2", ["clara", "david"])]
 ON_STORAGES = [("nas1", ["anna", "bruno"]), ("nas2", ["clara", "david"])]
@@ -53,7 +53,7 @@ def test_each_server_and_each_nas_is_called_once_for_its_own_tenants(run, reques
     made = request.getfixturevalue(run)
     assert made.code == 0, made.failures
     assert made.made("tenant_stacks") == ON_SERVERS
-    assert made.made("storage_quota") == ON_STORAGES
+    assert made.made("storage_quota") == sorted(ON_STORAGES + ON_SERVERS)
     assert sorted(rows(made)) == ["anna", "bruno", "clara", "david"]
 
 
@@ -79,7 +79,8 @@ def test_only_an_apply_makes_secrets_and_the_next_run_has_the_same(world, secret
 def test_a_limit_leaves_the_other_tenants_alone(limited):
     assert limited.code == 0, limited.failures
     assert limited.made("tenant_stacks") == [("silo1", ["bruno"]), ("silo2", ["david"])]
-    assert limited.made("storage_quota") == [("nas1", ["bruno"]), ("nas2", ["david"])]
+    quotas = [("nas1", ["bruno"]), ("nas2", ["david"]), ("silo1", ["bruno"]), ("silo2", ["david"])]
+    assert limited.made("storage_quota") == quotas
     assert list(rows(limited)) == ["bruno", "david"]
 
 
@@ -98,7 +99,8 @@ def test_what_changed_is_verified_on_each_server_and_each_nas(applied, monkeypat
     for look in ("check_answer", "check_certificate"):
         monkeypatch.setattr(address, look, lambda name, *_arguments: Finding("", name, "ok"))
     assert applied.made("diagnostics_info") == ON_SERVERS
-    assert sorted(call.host for call in applied.calls if call.module == "storage_quota_info") == sorted(STORAGES)
+    read = sorted(call.host for call in applied.calls if call.module == "storage_quota_info")
+    assert read == sorted([*STORAGES, *SERVERS])
     book = {}
     for event in applied.events:
         results.add(event, book)
@@ -126,7 +128,7 @@ def test_a_tenant_that_fails_is_the_only_one(broken):
 
 def test_who_fails_keeps_nobody_from_what_they_should_be(broken):
     assert broken.made("tenant_stacks") == ON_SERVERS
-    assert broken.made("storage_quota") == ON_STORAGES
+    assert broken.made("storage_quota") == sorted(ON_STORAGES + ON_SERVERS)
     assert sorted(rows(broken)) == ["anna", "bruno", "clara", "david"]
 
 
@@ -161,7 +163,7 @@ def test_a_machine_that_is_away_fails_all_of_its_tenants_and_no_other(away):
 
 
 def test_a_machine_that_is_away_keeps_no_other_from_its_work(away):
-    assert away.made("storage_quota") == ON_STORAGES[1:]
+    assert away.made("storage_quota") == sorted(ON_STORAGES[1:] + ON_SERVERS)
     assert away.made("tenant_stacks") == ON_SERVERS
 
 

@@ -138,8 +138,10 @@ def back_end(copy):
     copy.write(f"{quota}/noop.py", NOOP)
     imported = f"from {package}.xfs import Xfs\n"
     copy.edit(f"{quota}/detect.py", imported, f"from {package}.noop import Noop\n{imported}")
-    copy.edit(f"{quota}/detect.py", "(Btrfs, Manual, Xfs, Zfs)", "(Btrfs, Manual, Noop, Xfs, Zfs)")
-    copy.edit("roles/nas/vars/main.yml", "\n  zfs: {", '\n  tmpfs: {tools: [], kernel: "0"}\n  zfs: {')
+    copy.edit(
+        f"{quota}/detect.py", "(Btrfs, Manual, Unlimited, Xfs, Zfs)", "(Btrfs, Manual, Noop, Unlimited, Xfs, Zfs)"
+    )
+    copy.edit("roles/filesystem/vars/main.yml", "\n  zfs: {", '\n  tmpfs: {tools: [], kernel: "0"}\n  zfs: {')
     return copy
 
 
@@ -147,7 +149,7 @@ def test_a_quota_back_end_touches_three_files(back_end):
     assert back_end.touched() == [
         "plugins/module_utils/quota/detect.py",
         "plugins/module_utils/quota/noop.py",
-        "roles/nas/vars/main.yml",
+        "roles/filesystem/vars/main.yml",
     ]
 
 
@@ -157,7 +159,7 @@ def test_a_new_quota_back_end_is_set_verified_and_offered_by_the_modules(back_en
     (root / "sentinel").touch()
     error, changed, verified, choices = json.loads(back_end.run("-c", USE, root))
     assert (error, changed, verified) == ("", True, True)
-    assert choices == ["auto", "btrfs", "manual", "tmpfs", "xfs", "zfs"]
+    assert choices == ["auto", "btrfs", "manual", "none", "tmpfs", "xfs", "zfs"]
     assert (root / "hans" / "uploads").is_dir()
 
 
@@ -168,7 +170,7 @@ def test_a_new_quota_back_end_is_documented(back_end):
         )
     )
     assert {tuple(one["doc"]["options"]["backend"]["choices"]) for one in documented.values()} == {
-        ("auto", "btrfs", "manual", "tmpfs", "xfs", "zfs")
+        ("auto", "btrfs", "manual", "none", "tmpfs", "xfs", "zfs")
     }
 
 

@@ -11,6 +11,7 @@ OUTCOME = {
     "limit": 1,
     "used": 0,
     "inodes": None,
+    "inode_limit": None,
     "changed": True,
     "changes": [],
     "failed": False,

@@ -20,17 +20,17 @@ NAMES = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py"))
 # Tag of read.yml to the tasks that run with it, all of them: each costs the command that waits for it.
 OF_TAG = {
-    ReadTag.LIST: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.STACKS},
+    ReadTag.LIST: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.STACKS},
     ReadTag.STORAGE: {TaskId.QUOTAS},
-    ReadTag.STATS: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.USAGE},
-    ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.PREFLIGHT},
-    ReadTag.VERIFY: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.CHECKS},
+    ReadTag.STATS: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.USAGE},
+    ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.PREFLIGHT},
+    ReadTag.VERIFY: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.CHECKS},
     ReadTag.IMAGES: {TaskId.IMAGE_POLICY, TaskId.IMAGES, TaskId.TEMPLATES},
     ReadTag.LEDGER: {TaskId.LEDGER},
     ReadTag.ALERTS: {TaskId.MONITORED, TaskId.ALERTS},
 }
 OF_SCOPE = {TaskId.SCOPE}
-OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.VERDICT, TaskId.ORPHANS}
+OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK, TaskId.VERDICT, TaskId.ORPHANS}
 # Playbook to the ids that are in it, with what it imports; in all others there is none.
 IDS = {
     READ: set().union(*OF_TAG.values()),
@@ -43,7 +43,7 @@ IDS = {
     "tenant-start.yml": OF_APPLY,
     "tenant-stop.yml": OF_APPLY,
     TRASH: {TaskId.TRASH_UPLOADS},
-    VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS},
+    VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS, TaskId.CHANGED_DISKS},
 }
 # What runs in one process, where an id that is in two playbooks means both. The links of tenant-access.yml come between
 # these without a relay; it checks the same tenants again, with the same result.

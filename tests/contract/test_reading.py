@@ -90,7 +90,7 @@ def inventory(world, read, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "hosts"),
     [
-        ("storage_quota_info", STORAGES),
+        ("storage_quota_info", STORAGES + SERVERS),
         ("tenant_stacks_info", SERVERS),
         ("tenant_usage_info", SERVERS),
         ("diagnostics_info", SERVERS * 2),
@@ -106,7 +106,12 @@ def test_every_machine_is_asked_once_for_each_thing(read, module, hosts):
 
 def test_each_nas_is_read_as_it_says_of_itself(read):
     asked = {(call.host, call.parameters["backend"]) for call in read.calls if call.module == "storage_quota_info"}
-    assert asked == {("nas1", "auto"), ("nas2", "zfs")}
+    assert asked == {("nas1", "auto"), ("nas2", "zfs"), ("silo1", "auto"), ("silo2", "auto")}
+
+
+def test_the_disk_of_a_server_is_another_file_system_than_a_nas(read):
+    asked = {(call.host, call.parameters["root"]) for call in read.calls if call.module == "storage_quota_info"}
+    assert asked == {(host, "/instances") for host in STORAGES} | {(host, "/databases") for host in SERVERS}
 
 
 def test_each_server_is_verified_against_its_own_tenants(read):
@@ -156,6 +161,13 @@ def test_what_is_left_on_another_server_is_no_state_of_the_tenant(inventory):
 
 def test_what_a_tenant_uses_is_what_its_own_nas_says(inventory):
     assert TenantService(inventory).used("anna") == 2 * GIB
+
+
+def test_the_space_on_a_disk_is_what_the_tenants_own_server_says(inventory):
+    found = {one.name: (one.disk_bytes, one.disk_limit_bytes) for one in fleet.read(inventory) if one.desired}
+    assert found == {name: (used * GIB, 20 * GIB) for name, used in zip(TENANTS, (1, 2, 2, 3), strict=True)}
+    numbers = {one.name: (one.space_bytes, one.space_limit_bytes) for one in usage.read(inventory).tenants}
+    assert numbers["david"] == (3 * GIB, 20 * GIB)
 
 
 def test_stats_add_up_what_all_machines_tell(inventory):

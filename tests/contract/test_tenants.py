@@ -33,7 +33,7 @@ def test_a_tenant_is_created_where_it_is_asked_for(world, created):
     written = yaml.safe_load((world.inventory / "host_vars" / "paul" / "tenant.yml").read_text())
     assert (written["tenant_server"], written["tenant_nas"]) == ("silo2", "nas2")
     assert [host for host, names in created.made("tenant_stacks") if "paul" in names] == ["silo2"]
-    assert [host for host, names in created.made("storage_quota") if "paul" in names] == ["nas2"]
+    assert [host for host, names in created.made("storage_quota") if "paul" in names] == ["nas2", "silo2"]
 
 
 def test_its_link_is_made_on_its_own_server(created):
@@ -55,7 +55,7 @@ def test_a_deleted_one_is_taken_down_on_its_own_server(deleted):
 
 def test_its_data_goes_into_the_trash_of_its_own_machines(deleted):
     assert deleted.made("tenant_trash") == [("silo2", ["david"])]
-    assert deleted.made("storage_trash") == [("nas2", ["david"])]
+    assert deleted.made("storage_trash") == [("nas2", ["david"]), ("silo2", ["david"])]
 
 
 def test_what_it_was_is_recorded(world, deleted):

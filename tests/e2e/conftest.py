@@ -95,7 +95,9 @@ rm -rf /srv/silo/tenants/{name} /srv/silo/traefik/routes/tenant-{name}.yml
 label=label=ch.swissphoto.silo.tenant={name}
 docker ps --all --quiet --filter $label | xargs --no-run-if-empty docker rm --force >/dev/null
 docker network ls --quiet --filter $label | xargs --no-run-if-empty docker network rm >/dev/null
-if [ -d /instances/{name} ]; then btrfs --quiet subvolume delete --commit-after /instances/{name}; fi
+for place in /instances/{name} /databases/{name}; do
+    if [ -d $place ]; then btrfs --quiet subvolume delete --commit-after $place; fi
+done
 """
 
 

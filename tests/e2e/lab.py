@@ -137,9 +137,9 @@ class Lab:
         found = re.findall(rf'silo_learning_requests_total{{tenant="{tenant}",outcome="(\w+)"}} (\d+)', text)
         return {"answered": 0, "refused": 0, "busy": 0, **{outcome: int(number) for outcome, number in found}}
 
-    def quota(self, index: int) -> int:
+    def quota(self, index: int, root: str = "/instances") -> int:
         """The limit in bytes of the tenant with this index, as the file system has it."""
-        groups = json.loads(self.run("btrfs", "--format", "json", "qgroup", "show", "-re", "--raw", "/instances"))
+        groups = json.loads(self.run("btrfs", "--format", "json", "qgroup", "show", "-re", "--raw", root))
         (limit,) = [group["max_referenced"] for group in groups["qgroup-show"] if group["qgroupid"] == f"1/{index}"]
         return int(limit)
 
@@ -148,5 +148,6 @@ class Lab:
         places = ("database", "queue", "backups", "uploads", "traefik/certificates")
         busy = " -o ".join(f"-path '*/{place}'" for place in places)
         facts = "%p %u %g %m"
-        script = rf"find /srv/silo /instances \( {busy} \) -prune -printf '{facts}\n' -o -printf '{facts} %T@\n'"
+        roots = "/srv/silo /databases /instances"
+        script = rf"find {roots} \( {busy} \) -prune -printf '{facts}\n' -o -printf '{facts} %T@\n'"
         return self.shell(f"{script} | sort")

@@ -22,8 +22,8 @@ REPOSITORY = Path(__file__).parents[2]
 SERVER_VOLUMES = {"/var/lib/docker": "docker", "/srv": "srv", "/var/lib/silo": "silo"}
 INTERNET_VOLUMES = {"/var/lib/docker-registry": "registry"}
 BUILDERS = 3  # at a time: some load packages while another unpacks
-# nas_image_path of the demo's inventory: the image of the NAS on the server.
-NAS_IMAGE = "/var/lib/silo/nas.img"
+# nas_image_path and silo_disk_image_path of the demo's inventory: the NAS, and the server's disk for its tenants.
+NAS_IMAGE, DISK_IMAGE = "/var/lib/silo/nas.img", "/var/lib/silo/disk.img"
 # On the server's own disk, so that a recreated server has none.
 CONVERGED = "/etc/silo-lab-converged"
 
@@ -191,10 +191,10 @@ class Laboratory:
         snapshot = self._snapshot()
         if not step("snapshot", lambda: snapshot.unpack(self.volumes, self.directory, inventory), _found):
             return False
-        step("identity of its file system", lambda: self._rename_file_system(snapshot.image))
+        step("identity of its file systems", lambda: self._rename_file_systems(snapshot.image))
         lab = self.up(snapshot.image)
         server = Server(self.machine, self.hosts, self.directory, lab.container, lab.address)
-        step("mount point of its NAS", server.seal_mount_point)
+        step("mount points", server.seal_mount_points)
         step("certificates of its tenants", lambda: server.wait_for_certificates(lab.domain))
         return True
 
@@ -210,10 +210,11 @@ class Laboratory:
     def _key(self) -> str:
         return key_of(REPOSITORY, self.images.key)
 
-    def _rename_file_system(self, image: str) -> str:
-        """Give the copied file system a new id: the kernel takes two with the same id for one with two devices."""
+    def _rename_file_systems(self, image: str) -> str:
+        """Give copied file systems a new id: the kernel takes two with the same id for one with two devices."""
         volume = f"{self.server_name}-{SERVER_VOLUMES['/var/lib/silo']}:/var/lib/silo"
-        self.machine.run("docker", "run", "--rm", f"--volume={volume}", image, "btrfstune", "-f", "-m", NAS_IMAGE)
+        script = f"btrfstune -f -m {NAS_IMAGE} && btrfstune -f -m {DISK_IMAGE}"
+        self.machine.run("docker", "run", "--rm", f"--volume={volume}", image, "sh", "-ec", script)
         return "new"
 
     def reboot(self) -> None:

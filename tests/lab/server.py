@@ -24,13 +24,13 @@ command -v docker >/dev/null || exit 0
 proxies=$(docker ps --quiet --filter label=com.docker.compose.service=traefik)
 [ -z "$proxies" ] || docker restart -t 10 $proxies >/dev/null
 """
-# An image has no file attributes. The role of the NAS made the bare mount point immutable, below the current mount.
-MOUNT_POINT = "/instances"
+# An image has no file attributes. The role filesystem made bare mount points immutable, below the current mounts.
+MOUNT_POINTS = ("/instances", "/databases")
 SEAL = f"""
 set -eu
 below=$(mktemp -d)
 mount --bind / "$below"
-chattr +i "$below{MOUNT_POINT}"
+chattr +i {" ".join(f'"$below{point}"' for point in MOUNT_POINTS)}
 umount "$below"
 rmdir "$below"
 """
@@ -99,8 +99,8 @@ class Server:
         except OSError:
             return None
 
-    def seal_mount_point(self) -> str:
-        """Make the bare mount point of the NAS immutable again, as it was before the server became an image."""
+    def seal_mount_points(self) -> str:
+        """Make bare mount points immutable again, as they were before the server became an image."""
         self.hosts.execute(self.container, "sh", "-c", SEAL)
         return "immutable"
 

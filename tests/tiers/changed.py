@@ -18,6 +18,7 @@ STORAGE = (
     "plugins/modules/storage_quota_info.py",
     "plugins/modules/storage_trash.py",
     "roles/host/tasks/storage.yml",
+    "roles/filesystem",
     "roles/nas",
     "roles/recovery",
     "server/silo_recovery.py",

@@ -106,6 +106,7 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
         "template": "0123456789abcdef",  # pragma: allowlist secret  # the key of a set of images
         "photo_server": tenant.photo_server,
         "storage": tenant.storage,
+        "disk": tenant.disk,
         "app_quota": tenant.app_quota,
         "email": tenant.email,
         "admin_password": "A",
@@ -122,7 +123,8 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
     told = {"compose": compose_file(), "mounts": mounts(), "folders": folders(), "after": after()}
     made = stack(item, {**places, "anew": [], **told})
     home = Path("/srv/silo/tenants") / name
-    others = {UNITS / f"silo-{name}.slice"}
+    disk = Path("/databases") / name
+    others = {UNITS / f"silo-{name}.slice", *(disk / folder for folder in folders())}
     for part in (*made.files, *made.directories):
         assert safe(part.path)
         assert part.path == home or part.path.is_relative_to(home) or part.path in others
@@ -131,7 +133,7 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
     assert 1000 < tenant.uid < 2**31
     assert made.route.path == Path(f"/srv/silo/traefik/routes/tenant-{name}.yml")
     assert made.starting.path == Path(f"/srv/silo/traefik/routes/starting-{name}.yml")
-    assert made.storage == Path("/instances") / name
+    assert (made.storage, made.disk) == (Path("/instances") / name, disk)
     keys = [line.partition("=")[0] for line in rendered.env.splitlines() if not line.startswith("#")]
     assert len(keys) == len(set(keys)), "a value has made a line of its own"
     assert f"TENANT_UID={tenant.uid}" in rendered.env.splitlines()

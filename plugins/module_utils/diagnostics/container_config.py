@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..common import bounded_json
 from .container import Found
+from .expected import ExpectedTenant
 from .finding import Finding, holds, none_of
 from .registry import check
 from .subjects import SITE, Container
@@ -42,14 +44,21 @@ def rights(container: Container) -> Finding:
 
 @check("mounts", scope="container")
 def mounts(container: Container) -> Finding | None:
-    """Check that a tenant's container mounts only the tenant's own files."""
+    """Check that a tenant's container mounts only the tenant's own files, and writes only where a quota counts it."""
     if container.tenant is None:
         return None
-    folders = container.tenant.expected.folders
-    sources = [Path(mount["Source"]) for mount in container.found.details.get("Mounts") or [] if mount.get("Source")]
-    wrong = [str(path) for path in sources if not any(path.is_relative_to(folder) for folder in folders)]
-    expected = " and ".join(map(str, folders))
-    return none_of(wrong, f"{len(sources)}, all its own", f"files in {expected}")
+    tenant = container.tenant.expected
+    found = [mount for mount in container.found.details.get("Mounts") or [] if mount.get("Source")]
+    sources = [Path(mount["Source"]) for mount in found]
+    wrong = [str(path) for path in sources if not any(path.is_relative_to(folder) for folder in tenant.folders)]
+    wrong += [f"it may write to {mount['Source']}" for mount in found if mount.get("RW") and _is_free(mount, tenant)]
+    expected = f"files in {', '.join(map(str, tenant.folders))}, and nothing to write in the first"
+    return none_of(wrong, f"{len(sources)}, all its own", expected)
+
+
+def _is_free(mount: Mapping[str, t.Any], tenant: ExpectedTenant) -> bool:
+    """Return whether no quota counts what is written there."""
+    return Path(mount["Source"]).is_relative_to(tenant.directory)
 
 
 def _profile(found: Found) -> t.Any:

@@ -60,6 +60,7 @@ class ExpectedTenant:
     state: str
     uid: int
     directory: Path
+    disk: Path
     storage: Path
     gateway: str
     bridge: str
@@ -70,9 +71,9 @@ class ExpectedTenant:
     data: tuple[str, ...]
 
     @property
-    def folders(self) -> tuple[Path, Path]:
-        """The tenant's directories on the server and on the NAS."""
-        return self.directory, self.storage
+    def folders(self) -> tuple[Path, Path, Path]:
+        """The tenant's directories on the server, on its disk and on the NAS."""
+        return self.directory, self.disk, self.storage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _tenant(item: Mapping[str, t.Any]) -> ExpectedTenant:
         _service(one, f"{name}/{one['name']}", container(name, one["name"]), uid, one["address"])
         for one in item["services"]
     )
-    paths = (Path(item["directory"]), Path(item["storage"]))
+    paths = (Path(item["directory"]), Path(item["disk"]), Path(item["storage"]))
     lists = (tuple(item[key]) for key in ("secrets", "passwords", "configuration", "folders"))
     return ExpectedTenant(name, item["state"], uid, *paths, item["gateway"], item["bridge"], services, *lists)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .finding import Finding
 
-Scope = t.Literal["controller", "domain", "nas", "server", "tenant", "container"]
+Scope = t.Literal["controller", "domain", "nas", "disk", "server", "tenant", "container"]
 Selection = t.Literal["preflight", "verify"]
 VERIFY: tuple[Selection, ...] = ("verify",)
 PREFLIGHT: tuple[Selection, ...] = ("preflight",)

@@ -33,7 +33,7 @@ def _expected(tenant: ExpectedTenant) -> Iterator[tuple[Path, int, int]]:
         yield tenant.directory / name, 0o400, tenant.uid
     yield tenant.directory / tenant_env.FILE, 0o600, 0
     for name in tenant.data:
-        yield tenant.directory / name, 0o700, tenant.uid
+        yield tenant.disk / name, 0o700, tenant.uid
 
 
 def _problem(path: Path, mode: int, owner: int) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..command import CommandError
-from . import snapshot, ssh
+from ..common.sizes import parse_size, size
+from . import journal, snapshot, ssh
 from .finding import Finding, holds, none_of, same
 from .registry import BOTH, PREFLIGHT, check
-from .subjects import Server
+from .subjects import SITE, Server
 
 FIREWALL = "/etc/silo/firewall.nft"
 MOUNTED = "mounted, and answers"
@@ -77,6 +78,15 @@ def ssh_keys_only(server: Server) -> Finding | None:
         problem = " ".join(str(error).split())
     fix = "run playbooks/site.yml, which does not lock you out; to keep passwords, set host_ssh_keys_only to false"
     return _problem(problem, "keys only", fix, "login without a key is possible: ")
+
+
+@check("journal", scope="server", fix=f"{SITE}; another file in journald.conf.d may set SystemMaxUse as well")
+def journal_limit(server: Server) -> Finding | None:
+    """Check that the journal cannot grow beyond what the operator gives it."""
+    if not (wanted := server.expected.text("journal_size")):
+        return None
+    found = journal.limit()
+    return holds(found == parse_size(wanted), "no limit" if found is None else size(found), size(parse_size(wanted)))
 
 
 @check("live_restore", scope="server")

@@ -103,7 +103,7 @@ def stored(tenant: ExpectedTenant, directories: Collection[Path]) -> Finding:
     if not ran(tenant, directories):
         return holds(True, "none yet, it never ran", expected)
     wrong = [] if tenant.storage / "uploads" in directories else [f"{tenant.storage}/uploads is missing"]
-    database = tenant.directory / "database" / "PG_VERSION"
+    database = tenant.disk / "database" / "PG_VERSION"
     wrong += [] if database.is_file() else [f"{database} is missing"]
     if not (tenant.directory / tenant_env.SET_UP).is_file():
         wrong.append(f"{tenant.directory / tenant_env.SET_UP} is missing")

@@ -27,13 +27,17 @@ class QuotaError(Exception):
 
 @dataclass(frozen=True)
 class QuotaTenant:
-    """The desired state of one directory below the root. C(limit) is in bytes."""
+    """The desired state of one directory below the root. C(limit) is in bytes.
+
+    C(inodes) is how many files and directories may be in it; 0 leaves what the file system has.
+    """
 
     name: str
     id: int
     uid: int
     gid: int
     limit: int
+    inodes: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class State:
     """Parts of the directory, in the back end's words, that are not counted under any id yet."""
     problem: str = ""
     """Why no limit can be set on this directory; empty where one can."""
+    inode_limit: int | None = None
+    """Hard limit of inodes; None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,10 @@ class Backend(ABC):
     """Whether a directory is counted under the tenant's id, so that an id must never serve two."""
     is_mount: ClassVar[bool] = False
     """Whether each tenant's directory is a mount of its own on the NAS itself."""
+    limits_inodes: ClassVar[bool] = False
+    """Whether it limits the number of files as well; elsewhere they cost bytes, which are limited."""
+    limits: ClassVar[bool] = True
+    """Whether a directory has a limit at all."""
 
     def __init__(self, mount: Mount, run: Runner, sysfs: Path = Path("/sys")) -> None:
         """Remember where the file system is mounted and how to run its tools."""

@@ -40,7 +40,10 @@ THERE = "there"
 
 @dataclass(frozen=True)
 class QuotaOutcome:
-    """The result for one tenant. Sizes are in bytes; C(before) and C(after) have the same keys, in words."""
+    """The result for one tenant. Sizes are in bytes; C(before) and C(after) have the same keys, in words.
+
+    C(inodes) is the limit of files; None without one.
+    """
 
     name: str
     path: str = ""
@@ -49,6 +52,7 @@ class QuotaOutcome:
     before: Mapping[str, str] | None = None
     after: Mapping[str, str] | None = None
     error: str = ""
+    inodes: int | None = None
 
     @property
     def changed(self) -> bool:
@@ -62,6 +66,7 @@ class QuotaOutcome:
             "limit": self.limit,
             "used": self.usage.bytes,
             "inodes": self.usage.inodes,
+            "inode_limit": self.inodes,
             "changed": self.changed,
             "changes": self.changes(),
             "failed": bool(self.error),
@@ -74,7 +79,7 @@ class QuotaOutcome:
             return []
         before, after = self.before or {}, self.after or {}
         if not before:
-            return [f"new, with a limit of {after['limit']}"]
+            return [f"new, with a limit of {after['limit']}" if after["limit"] != "none" else "new, without a limit"]
         keys = sorted(before.keys() | after.keys())
         pairs = [(key, before.get(key, "none"), after.get(key, "none")) for key in keys]
         return [f"{key} {old} -> {new}" for key, old, new in pairs if old != new]
@@ -107,7 +112,12 @@ class Run:
         after = self._wanted(tenant, state)
         if before != after and not self.check_mode:
             self._write(tenant, path)
-        return QuotaOutcome(tenant.name, str(path), tenant.limit, state.usage if state else Usage(), before, after)
+        usage = state.usage if state else Usage()
+        limit = tenant.limit if self.backend.limits else None
+        return QuotaOutcome(tenant.name, str(path), limit, usage, before, after, inodes=self._inodes(tenant))
+
+    def _inodes(self, tenant: QuotaTenant) -> int | None:
+        return tenant.inodes if tenant.inodes and self.backend.limits_inodes else None
 
     def verify(self, outcome: QuotaOutcome, survey: Survey) -> QuotaOutcome:
         """Read the limit back: return the outcome with the new usage, or with an error if the limit does not hold.
@@ -115,7 +125,8 @@ class Run:
         XFS, for example, accepts a limit that it will not enforce.
         """
         state = survey.directories.get(outcome.name, State())
-        if state.problem or state.uncounted or not self.backend.grants(state.limit, outcome.limit or 0):
+        holds = self.backend.grants(state.limit, outcome.limit or 0) and outcome.inodes in (None, state.inode_limit)
+        if state.problem or state.uncounted or not holds:
             error = state.problem or "the limit was set without an error, but it is not there when read again"
             return replace(outcome, error=error)
         return replace(outcome, usage=state.usage)
@@ -131,16 +142,23 @@ class Run:
             words["quota id"] = "none" if state.id is None else f"{state.id}{recorded}"
         if state.uncounted:
             words["not counted"] = ", ".join(state.uncounted)
+        if self._inodes(tenant):
+            words["inodes"] = "none" if state.inode_limit is None else str(state.inode_limit)
         words["directory"] = str(shell) if shell else "none"
-        words[UPLOADS] = str(read_folder(path / UPLOADS) or "none")
+        if self.policy.uploads:
+            words[UPLOADS] = str(read_folder(path / UPLOADS) or "none")
         return words | {name: self._mount_point(path / UPLOADS / name) for name in self.policy.mount_points}
 
     def _wanted(self, tenant: QuotaTenant, state: State | None) -> dict[str, str]:
         kept = state.limit if state and self.backend.grants(state.limit, tenant.limit) else tenant.limit
-        words = {"limit": exact_size(kept or tenant.limit)}
+        words = {"limit": exact_size(kept or tenant.limit) if self.backend.limits else "none"}
         if self.backend.counts_by_id:
             words["quota id"] = str(tenant.id)
-        words |= {"directory": str(SHELL), UPLOADS: str(_uploads(tenant))}
+        if self._inodes(tenant):
+            words["inodes"] = str(tenant.inodes)
+        words["directory"] = str(SHELL)
+        if self.policy.uploads:
+            words[UPLOADS] = str(_uploads(tenant))
         return words | dict.fromkeys(self.policy.mount_points, THERE)
 
     def _mount_point(self, path: Path) -> str:
@@ -154,7 +172,8 @@ class Run:
             write_register(self.backend.root, self.owners)
         self.backend.apply(tenant, self.survey)
         write_folder(path, SHELL)
-        write_folder(path / UPLOADS, _uploads(tenant))
+        if self.policy.uploads:
+            write_folder(path / UPLOADS, _uploads(tenant))
         for name in self.policy.mount_points:
             if read_folder(path / UPLOADS / name) is None:
                 write_folder(path / UPLOADS / name, Folder(tenant.uid, tenant.gid, 0o700))

@@ -11,11 +11,14 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts impo
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.btrfs import Btrfs
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.unlimited import Unlimited
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.xfs import Xfs
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import Zfs
 
-BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (Btrfs, Manual, Xfs, Zfs)}
-"""All back ends. The name of each but Manual is that of its file system in the mount table."""
+BACKENDS: dict[str, type[Backend]] = {backend.name: backend for backend in (Btrfs, Manual, Unlimited, Xfs, Zfs)}
+"""All back ends. The name of each is that of its file system in the mount table, but for those that take any."""
+
+TAKES_ANY = frozenset({Manual.name, Unlimited.name})
 
 CHOICES = ("auto", *sorted(BACKENDS))
 """What the option `backend` takes."""
@@ -37,7 +40,7 @@ def parse_mounts(text: str) -> list[Mount]:
 
 
 def require_mount(root: str, sentinel: str, table: list[Mount]) -> Mount:
-    """Return the mount at the root; raises QuotaError where it is not the NAS, ready to be written to."""
+    """Return the mount at the root; raises QuotaError where it is not that of silo, ready to be written to."""
     if os.path.realpath(root) != root:
         raise QuotaError(f"{root} is or contains a symbolic link, or is not a plain absolute path")
     # A later line hides an earlier one at the same place.
@@ -47,7 +50,7 @@ def require_mount(root: str, sentinel: str, table: list[Mount]) -> Mount:
     if "ro" in mount.options:
         raise QuotaError(f"{root} is mounted read-only")
     if not Path(root, sentinel).is_file():
-        raise QuotaError(f"{root} is mounted, but it is not the NAS: the file {sentinel} is missing in it")
+        raise QuotaError(f"{root} is mounted, but it is not the one of silo: the file {sentinel} is missing in it")
     return mount
 
 
@@ -58,12 +61,12 @@ def open_backend(root: str, sentinel: str, wanted: str, run: Runner, table: str 
     """
     text = mounts.TABLE.read_text(encoding="utf-8") if table is None else table
     mount = require_mount(root, sentinel, parse_mounts(text))
-    if wanted not in ("auto", Manual.name, mount.type):
+    if wanted not in ("auto", *TAKES_ANY, mount.type):
         raise QuotaError(f"{root} is {mount.type} and not {wanted}")
     kind = BACKENDS.get(mount.type if wanted == "auto" else wanted)
     if kind is None:
         raise QuotaError(
-            f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS.keys() - {Manual.name}))}, "
+            f"{root} is {mount.type}; limits can be set on {', '.join(sorted(BACKENDS.keys() - TAKES_ANY))}, "
             f"and where an appliance sets them itself, the backend '{Manual.name}' checks them"
         )
     backend = kind(mount, run)

@@ -29,17 +29,21 @@ class QuotaPolicy:
     """What the operator allows.
 
     C(force): limits below the usage. C(overcommit): the sum of all limits, as a multiple of the pool's size.
+    C(uploads): whether each directory has one of this name in it, which belongs to the tenant.
     C(mount_points): directories in C(uploads) on which the server mounts something else.
     """
 
     force: bool = False
     overcommit: float = 1.0
     mount_points: tuple[str, ...] = ()
+    uploads: bool = True
 
     def __post_init__(self) -> None:
         """Raise QuotaError if a value is invalid, or leads out of the tenant's directory."""
         if not 0 < self.overcommit < math.inf:
             raise QuotaError(f"the overcommit is {self.overcommit:g}; it must be more than 0, such as 1.5")
+        if self.mount_points and not self.uploads:
+            raise QuotaError("mount_points are directories in uploads, and uploads is off; leave one of them out")
         for name in self.mount_points:
             if not MOUNT_POINT.fullmatch(name):
                 raise QuotaError(f"the mount point '{name}' must be the plain name of one directory, such as backups")
@@ -68,7 +72,10 @@ def parse_tenant(values: Mapping[str, Any]) -> QuotaTenant:
         raise QuotaError("the limit is 0, which means no limit to some file systems")
     for key in ("id", "uid", "gid"):
         check_number(key, values[key])
-    return QuotaTenant(values["name"], values["id"], values["uid"], values["gid"], limit)
+    inodes = values.get("inodes") or 0
+    if not 0 <= inodes < 2**63:
+        raise QuotaError(f"inodes is {inodes}; it must be 0 for no limit, or the number of files, such as 100000")
+    return QuotaTenant(values["name"], values["id"], values["uid"], values["gid"], limit, inodes)
 
 
 def refuse_doubles(
@@ -101,6 +108,14 @@ def refuse(backend: Backend, tenant: QuotaTenant, survey: Survey, owners: Mappin
     if not backend.grants(state.limit, tenant.limit) and tenant.limit < state.usage.bytes and not force:
         used, limit = format_size(state.usage.bytes), format_size(tenant.limit)
         raise QuotaError(f"{used} are in use, more than the new limit of {limit}; nothing was changed")
+    _refuse_inodes(backend, tenant, state, force)
+
+
+def _refuse_inodes(backend: Backend, tenant: QuotaTenant, state: State, force: bool) -> None:
+    used = state.usage.inodes or 0
+    is_new = backend.limits_inodes and tenant.inodes and tenant.inodes != state.inode_limit
+    if is_new and tenant.inodes < used and not force:
+        raise QuotaError(f"{used} inodes are in use, more than the new limit of {tenant.inodes}; nothing was changed")
 
 
 def in_trash(backend: Backend, entry: Entry) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import (
     DELETED,
@@ -34,7 +34,8 @@ SYS_QUOTACTL_FD = 443
 PROJECT_QUOTA = 2
 GET_NEXT_QUOTA, SET_LIMIT, GET_STATE = 0x5809, 0x5804, 0x5808
 ACCOUNTED, ENFORCED = 1 << 4, 1 << 5
-HARD_AND_SOFT_LIMIT_OF_BLOCKS = 1 << 3 | 1 << 2
+LIMITS_OF_BLOCKS, LIMITS_OF_INODES = 1 << 3 | 1 << 2, 1 << 1 | 1 << 0
+"""Of each the hard and the soft limit."""
 SECTOR = 512
 LAST_ID = 2**32 - 2
 FREEING_POLLS, FREEING_SECONDS = 100, 0.1
@@ -127,15 +128,18 @@ def state_of(project: Project, quotas: dict[int, DiskQuota]) -> State:
     quota = quotas.get(project.id)
     # df shows the soft limit, and XFS enforces it after some days.
     limits = [sectors * SECTOR for sectors in (quota.block_hard, quota.block_soft) if sectors] if quota else []
+    counts = [count for count in (quota.inode_hard, quota.inode_soft) if count] if quota else []
     usage = Usage(quota.blocks * SECTOR, quota.inodes) if quota else Usage(0, 0)
     uncounted = () if project.inherited else ("new files in it",)
-    return State(project.id, min(limits, default=None), usage, uncounted)
+    limit, inodes = min(limits, default=None), min(counts, default=None)
+    return State(project.id, limit, usage, uncounted, inode_limit=inodes)
 
 
 class Xfs(Backend):
-    """Projects as limits: a hard limit of blocks, and an id that each new file takes from its directory."""
+    """Projects as limits: hard limits of blocks and inodes, and an id that each new file takes from its directory."""
 
     name = "xfs"
+    limits_inodes: ClassVar[bool] = True
 
     @property
     def kernel(self) -> Kernel:
@@ -177,8 +181,9 @@ class Xfs(Backend):
     def apply(self, tenant: QuotaTenant, survey: Survey) -> None:
         """Set the limit first, then create the directory and count it: nobody can fill it without a limit."""
         state = survey.directories.get(tenant.name)
-        if state is None or state.limit != tenant.limit:
-            self._limit(tenant.id, tenant.limit)
+        inodes = tenant.inodes or None
+        if state is None or state.limit != tenant.limit or inodes not in (None, state.inode_limit):
+            self._limit(tenant.id, tenant.limit, inodes)
         path = self.root / tenant.name
         if state is None:
             path.mkdir(mode=0o700)
@@ -191,7 +196,7 @@ class Xfs(Backend):
 
     def forget(self, number: int) -> str:
         """Remove the limit; a project without a limit and without files does not exist any more."""
-        self._limit(number, 0)
+        self._limit(number, 0, 0)
         for _attempt in range(FREEING_POLLS):
             # XFS frees unlinked files a moment later, and earlier when free space is requested.
             os.statvfs(self.root)
@@ -220,9 +225,10 @@ class Xfs(Backend):
             with _directory(self.root / name) as descriptor:
                 yield name, self.kernel.project(descriptor)
 
-    def _limit(self, number: int, limit: int) -> None:
+    def _limit(self, number: int, limit: int, inodes: int | None) -> None:
         # Without a soft limit: XFS silently ignores a hard limit below the soft one.
-        quota = DiskQuota(1, PROJECT_QUOTA, HARD_AND_SOFT_LIMIT_OF_BLOCKS, number, limit // SECTOR, 0, 0, 0, 0, 0)
+        fields = LIMITS_OF_BLOCKS | (LIMITS_OF_INODES if inodes is not None else 0)
+        quota = DiskQuota(1, PROJECT_QUOTA, fields, number, limit // SECTOR, 0, inodes or 0, 0, 0, 0)
         self.kernel.quotactl(SET_LIMIT, number, bytearray(DISK_QUOTA.pack(*quota)))
 
     def _count(self, path: Path, number: int) -> None:

@@ -12,7 +12,7 @@ DATABASE = "database"
 def has_database(stack: Stack) -> bool:
     """Whether a database of this tenant is on this server, whoever brought it, and not one that was only begun."""
     begun = stack.birth.exists() and not stack.marker.path.exists()
-    return not begun and (stack.directory / DATABASE / "PG_VERSION").exists()
+    return not begun and (stack.disk / DATABASE / "PG_VERSION").exists()
 
 
 def is_born(stack: Stack) -> bool:

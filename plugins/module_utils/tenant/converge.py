@@ -13,6 +13,7 @@ from pathlib import Path
 from ..common.text import printable
 from .address import wait
 from .appquota import set_app_quota
+from .birth import DATABASE
 from .compose import Compose, run_command
 from .files import make_directory, remove_file, write_file
 from .lending import Lending, Lent
@@ -79,11 +80,32 @@ def _check_storage(stack: Stack, storage: Storage) -> None:
         raise StackError(f"{stack.uploads} is missing on the NAS; an apply with its storage part creates it")
 
 
+def _former(stack: Stack) -> str:
+    """Return why a tenant with a database of before there was a disk cannot start; empty if it has none."""
+    former = stack.directory / DATABASE
+    if stack.state != "running" or not (former / "PG_VERSION").exists():
+        return ""
+    return (
+        f"its database still lies in {former}, where no quota counts it; nothing was changed. "
+        "docs/operate/disk.md says how it moves to the disk"
+    )
+
+
+def _no_disk(stack: Stack) -> str:
+    """Return why nothing of a tenant can be written where a quota counts it; empty if it can."""
+    if stack.state != "running" or stack.disk.is_dir():
+        return ""
+    return (
+        f"{stack.disk} is missing on this server; see that its disk is mounted, and an apply with its disk part "
+        "creates it; nothing was changed"
+    )
+
+
 def _check_uploads(stack: Stack, tools: StackTools) -> None:
     """Refuse to put an empty cloud over somebody's photos, as where a server was lost, or its disk was not mounted."""
     if not stack.anew and tools.holds_files(stack.uploads, stack.owner):
         raise StackError(
-            f"{stack.uploads} holds files, and there is no database of it in {stack.directory}; nothing was started. "
+            f"{stack.uploads} holds files, and there is no database of it in {stack.disk}; nothing was started. "
             "Restore its directory on the server from where it was before, or from a backup; "
             f"'silo apply {stack.name} --anew' starts an empty cloud instead, and leaves the files where they are"
         )
@@ -92,7 +114,7 @@ def _check_uploads(stack: Stack, tools: StackTools) -> None:
 def _check_password(plan: Plan) -> None:
     """Refuse a password other than the database's, for example after vault.yml was lost and created again."""
     written = {file.path.name: file for file in plan.files}
-    if "database_password" in written and (plan.stack.directory / "database" / "PG_VERSION").exists():
+    if "database_password" in written and (plan.stack.disk / DATABASE / "PG_VERSION").exists():
         if fingerprint_matches(plan.stack.directory, written["database_password"].content):
             return
         former = plan.stack.directory / "secrets" / "database_password"
@@ -258,12 +280,17 @@ def _told(plans: Sequence[Plan], found: Found) -> list[Plan]:
     return told
 
 
+def _said(plans: Sequence[Plan], reason: Callable[[Stack], str]) -> dict[str, str]:
+    """Return tenant to the reason for which it is left as it is, of those that have one."""
+    return {plan.stack.name: text for plan in plans if (text := reason(plan.stack))}
+
+
 def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Say what `converge` would do, as far as it can be told without doing anything; no image is fetched for it.
 
     Before the first run there is no NAS to look at.
     """
-    refused = refusals(plans, of_image)
+    refused = refusals(plans, of_image) | _said(plans, _former)
     going = [plan for plan in plans if plan.stack.name not in refused]
     births = [plan for plan in going if plan.birth]
     keys = _keys(going)
@@ -282,9 +309,9 @@ def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Carry out `plans`; where they bring other images, these make a template, then one tenant tries them first.
 
-    Whose database no image of the plan can read is left as it is.
+    Whose database no image of the plan can read, or does not lie on the disk, is left as it is.
     """
-    refused = refusals(plans, tools.major)
+    refused = refusals(plans, tools.major) | _said(plans, _no_disk) | _said(plans, _former)
     taken = _roll_out([plan for plan in plans if plan.stack.name not in refused], tools)
     done = {outcome.plan.stack.name: outcome for outcome in taken}
     return [done.get(plan.stack.name) or StackOutcome(plan, refused[plan.stack.name]) for plan in plans]

@@ -27,7 +27,7 @@ PULL_SECONDS = 900
 
 
 def of_files(directory: Path) -> str:
-    """Return the major version of the database in a tenant's directory; empty where there is none to be read.
+    """Return the major version of the database on a tenant's disk; empty where there is none to be read.
 
     The file is the tenant's own, so it may be anything: what is no small file of its own is none.
     """
@@ -67,7 +67,7 @@ def refusal(plan: Plan, major: Callable[[str], str]) -> str:
     if plan.birth:
         return ""
     gets_another = any(change.what == DATABASE and change.action in ("create", "recreate") for change in plan.changes)
-    there = of_files(stack.directory) if gets_another else ""
+    there = of_files(stack.disk) if gets_another else ""
     image = images(stack.record.content).get(DATABASE, "")
     if not there or not image:
         return ""

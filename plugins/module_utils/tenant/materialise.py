@@ -83,7 +83,7 @@ def materialise(stack: Stack, source: Source, compose: Compose, steps: Steps) ->
 
     No container of it may be there, and no database but one of a birth that was cut off. Raises StackError.
     """
-    database = stack.directory / DATABASE
+    database = stack.disk / DATABASE
     record = {"from": source.origin}
     write_file(File(stack.birth, json.dumps(record) + "\n", 0o600))
     # Where a database was lost, it still says that there is one.
@@ -97,7 +97,7 @@ def materialise(stack: Stack, source: Source, compose: Compose, steps: Steps) ->
         on_disk = pool.submit(steps.flush, database)
         compose.start([DATABASE])
         _set_password(stack, steps)
-        steps.mark(stack.uploads, stack.directory / BACKUPS, stack.owner)
+        steps.mark(stack.uploads, stack.disk / BACKUPS, stack.owner)
         compose.start([service for service in stack.digests if service != DATABASE])
         source.hand_over(stack.admin)
         on_disk.result()
@@ -115,9 +115,7 @@ def adopt(stack: Stack, compose: Compose, steps: Steps) -> None:
         raise StackError(f"its database cannot be asked for its admin: {error}") from error
     if not admins.isdecimal() or int(admins) == 0:
         compose.stop()
-        raise StackError(
-            f"its database has no admin, so it is nobody's; remove {stack.directory / DATABASE}, and run again"
-        )
+        raise StackError(f"its database has no admin, so it is nobody's; remove {stack.disk / DATABASE}, and run again")
     write_file(stack.marker)
 
 

@@ -17,9 +17,9 @@ CONFIGURATION = "immich.json"
 UNITS = Path("/etc/systemd/system")
 
 
-def _directories(directory: Path, owner: int, folders: Iterable[str]) -> tuple[Directory, ...]:
+def _directories(directory: Path, disk: Path, owner: int, folders: Iterable[str]) -> tuple[Directory, ...]:
     private = (Directory(directory, 0o700, 0), Directory(directory / "secrets", 0o700, 0))
-    return private + tuple(Directory(directory / name, 0o700, owner) for name in folders)
+    return private + tuple(Directory(disk / name, 0o700, owner) for name in folders)
 
 
 def _slice(item: Mapping[str, t.Any]) -> tuple[File, ...]:
@@ -57,14 +57,15 @@ def _route(routes: Path, name: str, content: str) -> File:
 
 def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
     """Return the stack of one element of the module's `tenants`."""
-    directory = Path(parameters["directory"]) / item["name"]
+    directory, disk = Path(parameters["directory"]) / item["name"], Path(item["disk"])
     routes = Path(parameters["routes_directory"])
     return Stack(
         name=item["name"],
         host_name=item["host_name"],
         state=item["state"],
         directory=directory,
-        directories=_directories(directory, item["uid"], parameters["folders"]),
+        disk=disk,
+        directories=_directories(directory, disk, item["uid"], parameters["folders"]),
         files=_files(directory, item["uid"], item, parameters),
         route=_route(routes, f"tenant-{item['name']}.yml", item["route"]),
         starting=_route(routes, f"starting-{item['name']}.yml", item["starting"]),

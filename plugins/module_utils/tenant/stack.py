@@ -57,13 +57,14 @@ class Stack:
     the operator lets it begin without a database though there are files of it on the NAS.
     `after`: service to those that must work before it is made or started.
     `starting`: the route to the pages until the photo server is ready. `app_quota`: the photo server's own quota of the
-    customer, in bytes.
+    customer, in bytes. `directory` has what root keeps of it, `disk` its data, with a quota of the server's disk.
     """
 
     name: str
     host_name: str
     state: str
     directory: Path
+    disk: Path
     directories: tuple[Directory, ...]
     files: tuple[File, ...]
     route: File

@@ -1,6 +1,8 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Moves a deleted tenant's data on its server, such as its database, to the trash, restores or purges them.
+"""Moves what root keeps of a deleted tenant on its server to the trash, restores or purges it.
+
+Its data lies on the server's disk, whose trash is that of quota/trash.py.
 
 Each step is one rename, and the next run completes an interrupted one.
 """
@@ -14,7 +16,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from ..common import files, mounts
+from ..common import files, mounts, tenant_env
 from ..common.names import is_tenant
 from . import tree
 from .files import write_file
@@ -143,18 +145,29 @@ def _is_there(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _belongs(path: Path, tenant: Deleted) -> bool:
-    """Raise StackError if the directory is not this tenant's, judged by the owner of its database."""
+def _owner(path: Path) -> int | None:
+    """Return the user whose tenant a directory is, by its record; None where there is none.
+
+    A database in it is one of before there was a disk for these.
+    """
     database = path / "database"
-    return not _is_there(database) or database.lstat().st_uid == tenant.uid
+    if _is_there(database):
+        return database.lstat().st_uid
+    try:
+        return int(tenant_env.read(path / tenant_env.FILE)["TENANT_UID"])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _belongs(path: Path, tenant: Deleted) -> bool:
+    return _owner(path) in (None, tenant.uid)
 
 
 def _check(path: Path, tenant: Deleted) -> None:
     if path.is_symlink() or not path.is_dir():
         raise StackError(f"{tenant.name}: {path} is not a real directory; nothing was changed")
     if not _belongs(path, tenant):
-        owner = (path / "database").lstat().st_uid
-        raise StackError(f"{tenant.name}: the database in {path} belongs to user {owner}, and not to {tenant.uid}")
+        raise StackError(f"{tenant.name}: {path} belongs to user {_owner(path)}, and not to {tenant.uid}")
     points = (mount.point for mount in mounts.read())
     if found := [point for point in points if point == str(path) or point.startswith(f"{path}/")]:
         raise StackError(f"{tenant.name}: {found[0]} is a mount; unmount it first")

@@ -136,7 +136,8 @@ def read(directory: Path, interval: float, seconds: int, *, databases: bool = Tr
             services.setdefault(container.tenant, {})[service] = _service(container, process)
         names = sorted(services.keys() | folders.keys())
         asked = [name for name in names if databases and _answers(services.get(name, {}))]
-        disks = pool.map(lambda name: disk.read(folders[name], seconds), folders)
+        places = {name: Path(variables.get(name, {}).get("TENANT_DISK") or folders[name]) for name in folders}
+        disks = pool.map(lambda name: disk.read(places[name], seconds), folders)
         told = dict(zip(asked, pool.map(lambda name: database.read(name, seconds), asked), strict=True))
         taken = dict(zip(folders, disks, strict=True))
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .bounded import Ask, ask
 
-# The Compose file names the data folders of services; only an apply creates folders here.
+# The Compose file names the data folders of services; only an apply creates folders there.
 NO_DATA = frozenset({"secrets"})
 # With the tab, because the last line of truncated output may have a truncated number.
 LINE = re.compile(r"^([0-9]{1,18})\t[^\n]*/([^/\n]+)$", re.MULTILINE)
@@ -21,7 +21,7 @@ Disk = Mapping[str, t.Optional[int]]  # noqa: UP045 # the pylint of ansible-test
 
 
 def read(directory: Path, seconds: float, answer: Ask = ask) -> Disk:
-    """Return the disk usage of the tenant of `directory`, without following links or entering mounts."""
+    """Return the disk usage of the tenant whose data is in `directory`, without following links or entering mounts."""
     try:
         folders = [path.name for path in sorted(directory.iterdir()) if _has_data(path)]
     except OSError:

@@ -21,6 +21,8 @@ class TaskId(enum.StrEnum):
     TENANTS = "tenants"
     # tenants: directory to usage and limit; pool: the file system of this NAS; backend
     QUOTAS = "quotas"
+    # as QUOTAS, of the disk of this server for its tenants
+    DISKS = "disks"
     # msg: variables of this server for addresses, certificates and thresholds
     POLICY = "policy"
     # tenants: tenant to its containers on this server
@@ -49,6 +51,8 @@ class TaskId(enum.StrEnum):
     SCOPE = "scope"
     # tenants: tenant of this NAS to whether its quota changed or failed
     STORAGE = "storage"
+    # as STORAGE, of the disk of this server
+    DISK = "disk"
     # msg: the table of differences, for people
     VERDICT = "verdict"
     # msg: the containers that belong to no tenant of their server, for people
@@ -61,6 +65,8 @@ class TaskId(enum.StrEnum):
     CHANGED_CHECKS = "changed-checks"
     # as QUOTAS, where a quota changed
     CHANGED_QUOTAS = "changed-quotas"
+    # as DISKS, where a limit changed
+    CHANGED_DISKS = "changed-disks"
 
     # trash.yml
     # tenants: name, files and bytes of each that was moved on this NAS

@@ -22,7 +22,8 @@ def list_tenants(context: Context, as_json: bool) -> None:
     if as_json:
         output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
         return
-    table = output.table("tenant", "URL", "state", "server", "plan", "storage", "memory", "version", "certificate")
+    columns = ("tenant", "URL", "state", "server", "plan", "storage", "disk", "memory", "version", "certificate")
+    table = output.table(*columns)
     for tenant in tenants:
         table.add_row(
             tenant.name,
@@ -31,6 +32,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
             tenant.server,
             tenant.plan or "",
             f"{rough(tenant.used_bytes)} of {rough(tenant.quota_bytes)}",
+            f"{rough(tenant.disk_bytes)} of {rough(tenant.disk_limit_bytes)}",
             f"{rough(tenant.memory_bytes)} of {rough(tenant.memory_limit_bytes)}",
             tenant.version,
             _certificate(tenant),

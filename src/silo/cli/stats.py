@@ -20,13 +20,14 @@ from silo.reports import report, usage
 
 HOURS = 24
 BARS = " ▁▂▃▄▅▆▇█"
-COLUMNS = ("memory", "CPU now", "CPU time", "uploads", "database", "photos", "requests", "sent")
+COLUMNS = ("memory", "CPU now", "CPU time", "uploads", "disk", "database", "photos", "requests", "sent")
 # By what a table can be sorted; all but the name from the most to the least.
 KEYS: Mapping[str, str] = {
     "name": "name",
     "memory": "memory_bytes",
     "cpu": "cpu_cores",
     "storage": "storage_bytes",
+    "disk": "space_bytes",
     "database": "database_bytes",
     "photos": "photos",
     "requests": "requests",
@@ -140,6 +141,7 @@ def _numbers(found: usage.Numbers) -> list[str]:
         "" if found.cpu_cores is None else f"{found.cpu_cores:.0%}",
         "" if found.cpu_seconds is None else _duration(found.cpu_seconds),
         _share(found.storage_bytes, found.storage_limit_bytes),
+        _share(found.space_bytes, found.space_limit_bytes),
         "" if found.database_bytes is None else rough(found.database_bytes),
         *("" if number is None else str(number) for number in (photos, found.requests)),
         "" if found.sent_bytes is None else rough(found.sent_bytes),

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from silo.ansible.contract import TaskId
 from silo.ansible.results import Book, TaskResult
 from silo.diagnostics import Finding, engine
-from silo.diagnostics.engine import Nas, Tenant
+from silo.diagnostics.engine import Disk, Nas, Tenant
 from silo.diagnostics.verify import Facts, tenant
 
 # Tasks of apply.yml, and of verify-changed.yml.
-TENANTS, STORED = TaskId.SCOPE, TaskId.STORAGE
-NAMED, SERVER, QUOTAS = TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS
+TENANTS, STORED, LIMITED = TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK
+NAMED, SERVER = TaskId.CHANGED, TaskId.CHANGED_CHECKS
+QUOTAS, DISKS = TaskId.CHANGED_QUOTAS, TaskId.CHANGED_DISKS
 # Traefik reads a new route after some tenths of a second.
 PATIENCE_SECONDS = 5.0
 
@@ -26,27 +27,37 @@ def broken(book: Book) -> list[Finding]:
     storages = {host: one["nas"] for host, one in facts.items() if "nas" in one}
     answered, silent = engine.split(engine.SERVER, book.get(SERVER, {}), servers)
     stored, away = engine.split(engine.NAS, book.get(QUOTAS, {}), storages)
-    nas = [_nas(storages[host], result, book[STORED][host], facts) for host, result in stored.items() if _read(result)]
+    limited, unread = engine.split(engine.DISK, book.get(DISKS, {}), servers)
+    nas = [
+        Nas(storages[host], result.values, _of_those(book[STORED][host], facts))
+        for host, result in stored.items()
+        if _read(result)
+    ]
+    disks = [
+        Disk(servers[host], result.values, _of_those(book[LIMITED][host], facts))
+        for host, result in limited.items()
+        if _read(result)
+    ]
     findings = [
         *silent,
         *engine.from_servers(answered.values()),
         *away,
-        *engine.run("verify", {"nas": nas}),
+        *unread,
+        *engine.run("verify", {"nas": nas, "disk": disks}),
         *engine.run("verify", {"tenant": _tenants(book.get(NAMED, {}), facts)}, PATIENCE_SECONDS),
     ]
     return engine.failed("verify", findings)
 
 
 def _read(result: TaskResult) -> bool:
-    """Return whether a NAS was read; a skipped task returns nothing."""
+    """Return whether limits were read; a skipped task returns nothing."""
     return "tenants" in result.values
 
 
-def _nas(name: str, result: TaskResult, stored: TaskResult, facts: Facts) -> Nas:
-    """Return a NAS with the tenants whose directory the run changed."""
-    done = stored.values["tenants"].items()
-    changed = [tenant for tenant, one in done if one["changed"] and not one["failed"]]
-    return Nas(name, result.values, {tenant: facts[tenant] for tenant in changed})
+def _of_those(done: TaskResult, facts: Facts) -> Facts:
+    """Return the facts of the tenants whose limit the run changed."""
+    changed = [name for name, one in done.values["tenants"].items() if one["changed"] and not one["failed"]]
+    return {name: facts[name] for name in changed}
 
 
 def _tenants(answers: Mapping[str, TaskResult], facts: Facts) -> list[Tenant]:

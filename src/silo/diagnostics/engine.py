@@ -84,6 +84,17 @@ class Nas:
 
 
 @dataclasses.dataclass(frozen=True)
+class Disk:
+    """The disk of a server for its tenants: `values` of storage_quota_info, and `tenants` to check, as of a NAS."""
+
+    name: str
+    values: Mapping[str, t.Any]
+    tenants: Mapping[str, Mapping[str, t.Any]]
+    thresholds: Thresholds = Thresholds()
+    fix: str = "run playbooks/site.yml"
+
+
+@dataclasses.dataclass(frozen=True)
 class Machine:
     """A kind of machine: id, state, message and fix of the finding if one returns an error."""
 
@@ -102,6 +113,14 @@ NAS = Machine(
     "wrong",
     "the quotas cannot be read",
     "docs/operate/storage.md explains quotas; playbooks/site.yml sets the NAS up",
+)
+
+
+DISK = Machine(
+    "disk_quota",
+    "wrong",
+    "the limits on its disk cannot be read, so one tenant can stop all others",
+    "docs/operate/disk.md explains the disk of a server; playbooks/site.yml sets it up",
 )
 
 

@@ -13,13 +13,19 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.regist
 from silo.ansible import results, runner
 from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import Book, TaskResult
-from silo.diagnostics import Finding, engine, http_ports, mail, quota, vault  # noqa: F401  # they register checks
+from silo.diagnostics import Finding, disk, engine, http_ports, mail, quota, vault  # noqa: F401  # they register checks
 from silo.diagnostics.dns import Domain, random_label, server_addresses
-from silo.diagnostics.engine import WORKERS, Controller, Nas, Thresholds
+from silo.diagnostics.engine import WORKERS, Controller, Disk, Nas, Thresholds
 from silo.diagnostics.server import Server
 from silo.notifications.settings import MailSettings
 
-POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.PREFLIGHT, TaskId.QUOTAS
+POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
+    TaskId.POLICY,
+    TaskId.TENANTS,
+    TaskId.PREFLIGHT,
+    TaskId.QUOTAS,
+    TaskId.DISKS,
+)
 
 Tenants = Mapping[str, Mapping[str, t.Any]]
 
@@ -119,11 +125,12 @@ def _machines(inventory: Path) -> Preflight:
     tenants, wrong = _tenants(book, inventory)
     servers, silent = engine.split(engine.SERVER, book.get(SERVER, {}))
     storages, away = engine.split(engine.NAS, book.get(QUOTAS, {}))
-    findings += [*wrong, *silent, *away, *engine.from_servers(servers.values())]
+    disks, unread = engine.split(engine.DISK, book.get(DISKS, {}))
+    findings += [*wrong, *silent, *away, *unread, *engine.from_servers(servers.values())]
     if not book.get(POLICY):
         fix = "add a server to hosts.yml, as docs/start/first-server.md shows"
         findings.append(Finding("inventory", str(inventory), "wrong", "there is no server in its group servers", fix))
-    findings += engine.run("preflight", _subjects(policies, tenants, servers, storages))
+    findings += engine.run("preflight", _subjects(policies, tenants, servers, storages, disks))
     pools = {name: int(result.values["pool"]["size"]) for name, result in storages.items()}
     return Preflight(tuple(findings), pools)
 
@@ -133,6 +140,7 @@ def _subjects(
     tenants: Tenants,
     servers: Mapping[str, TaskResult],
     storages: Mapping[str, TaskResult],
+    disks: Mapping[str, TaskResult],
 ) -> Mapping[Scope, Iterable[Subject]]:
     # A NAS that is not a server has the thresholds of the first server.
     usual = next((policy.thresholds for policy in policies.values()), Thresholds())
@@ -141,7 +149,11 @@ def _subjects(
         Nas(name, result.values, tenants, policies[name].thresholds if name in policies else usual)
         for name, result in storages.items()
     ]
-    return {"domain": domain, "server": _servers(policies, domain, servers, usual), "nas": nas}
+    limited = [
+        Disk(name, result.values, tenants, policies[name].thresholds if name in policies else usual)
+        for name, result in disks.items()
+    ]
+    return {"domain": domain, "server": _servers(policies, domain, servers, usual), "nas": nas, "disk": limited}
 
 
 def run(inventory: Path, settings: MailSettings | None = None, recipient: str = "") -> Preflight:

@@ -88,9 +88,11 @@ def disks(host: str, found: Sequence[Mapping[str, t.Any]], thresholds: Threshold
     return [_disk(host, disk, thresholds) for disk in found]
 
 
-def pool(nas: str, found: Mapping[str, int], thresholds: Thresholds) -> Finding:
-    """Return the finding on the file system with all uploads; `found` has `size` and `free` in bytes."""
-    left = {"path": "the storage of all tenants", "inodes": 0, "inodes_free": 0, **found}
+def pool(
+    nas: str, found: Mapping[str, int], thresholds: Thresholds, what: str = "the storage of all tenants"
+) -> Finding:
+    """Return the finding on a file system of tenants, such as all uploads; `found` has `size` and `free` in bytes."""
+    left = {"path": what, "inodes": 0, "inodes_free": 0, **found}
     finding = _disk(nas, left, thresholds)
     fix = "make it larger, or use another NAS for new tenants; `silo purge` empties the trash"
     return finding if finding.state == "ok" else dataclasses.replace(finding, fix=fix)

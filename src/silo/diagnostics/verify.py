@@ -10,11 +10,17 @@ from pathlib import Path
 from silo.ansible import results, runner
 from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import TaskResult
-from silo.diagnostics import Finding, address, engine, quota  # noqa: F401  # they register checks
-from silo.diagnostics.engine import Nas, Tenant
+from silo.diagnostics import Finding, address, disk, engine, quota  # noqa: F401  # they register checks
+from silo.diagnostics.engine import Disk, Nas, Tenant
 from silo.inventory.errors import InventoryError, unknown_tenant
 
-POLICY, TENANTS, SERVER, QUOTAS = TaskId.POLICY, TaskId.TENANTS, TaskId.CHECKS, TaskId.QUOTAS
+POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
+    TaskId.POLICY,
+    TaskId.TENANTS,
+    TaskId.CHECKS,
+    TaskId.QUOTAS,
+    TaskId.DISKS,
+)
 
 Facts = Mapping[str, Mapping[str, t.Any]]
 
@@ -60,7 +66,13 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
         Nas(host, result.values, {name: one for name, one in facts.items() if one["nas"] == host})
         for host, result in storages.items()
     ]
+    on_disks = _of(book.get(DISKS, {}), {one["server"] for one in facts.values()})
+    limited, unread = engine.split(engine.DISK, on_disks)
+    disks = [
+        Disk(host, result.values, {name: one for name, one in facts.items() if one["server"] == host})
+        for host, result in limited.items()
+    ]
     places = {host: result.values["msg"] for host, result in book.get(POLICY, {}).items() if not result.problem}
     tenants = [tenant(name, one, places[one["server"]]) for name, one in facts.items() if one["server"] in places]
-    checked = engine.run("verify", {"nas": nas, "tenant": tenants})
-    return (*silent, *engine.from_servers(servers.values()), *away, *checked)
+    checked = engine.run("verify", {"nas": nas, "disk": disks, "tenant": tenants})
+    return (*silent, *engine.from_servers(servers.values()), *away, *unread, *checked)

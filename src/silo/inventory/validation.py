@@ -37,6 +37,7 @@ _FIRST = (
     "tenant_email",
     "tenant_plan",
     "tenant_quota",
+    "tenant_disk",
     "tenant_state",
     "tenant_language",
     "tenant_subscription",
@@ -52,6 +53,10 @@ _ONCE = "it is given once, and what the tenant has on its machines goes by it"
 NOT_BY_HAND: Mapping[str, str] = {
     "tenant_address_pool": _POLICY,
     "tenant_directory": _POLICY,
+    "tenant_disk_backend": _POLICY,
+    "tenant_disk_overcommit": _POLICY,
+    "tenant_disk_root": _POLICY,
+    "tenant_disk_sentinel": _POLICY,
     "tenant_domain": _POLICY,
     "tenant_extended_until": "use 'silo extend {name} --until DAY --reason TEXT'",
     "tenant_extension_reason": "use 'silo extend {name} --until DAY --reason TEXT'",
@@ -167,6 +172,7 @@ _MEMORY = (GIB // 16, 1024 * GIB, "it must be a memory limit from 64M to 1T")
 _BURST = (0, 1024 * GIB, "it must be 0, or a size of up to 1T that it may borrow")
 _SIZES: Mapping[str, tuple[Callable[[Tenant], int], int, int, str]] = {
     "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "it must be a quota from 1G to 1024T"),
+    "tenant_disk": (lambda tenant: tenant.disk_quota, GIB, 1024 * GIB, "it must be a size of a disk from 1G to 1T"),
     **{
         service.memory_setting: (_limit_of(service), *_MEMORY)
         for service in services().values()

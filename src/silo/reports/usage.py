@@ -9,6 +9,7 @@ import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TENANT, is_tenant
@@ -66,6 +67,7 @@ class Numbers:
 
     `cpu_seconds` since the containers started, `cpu_cores` busy now (0.5 is half a core). `storage_*` on the NAS;
     `database_bytes` as Postgres counts it, `local_bytes` on the server's disk: database, Immich's dumps and queue.
+    `space_*` is the same as the limit of that disk counts it.
     `memory_burst_bytes` is the part of `memory_limit_bytes` that is lent for a moment.
     `requests` and bytes served since `Tenant.since`. `disk_*`, `network_*`, `memory_limit_events` (how often a limit
     was reached), `oom_kills` and `restarts` since the containers started; `processes` counts threads too.
@@ -90,6 +92,9 @@ class Numbers:
     storage_inodes: int | None = None
     database_bytes: int | None = None
     local_bytes: int | None = None
+    space_bytes: int | None = None
+    space_limit_bytes: int | None = None
+    space_inodes: int | None = None
     photos: int | None = None
     videos: int | None = None
     users: int | None = None
@@ -202,6 +207,15 @@ def _storage(found: Mapping[str, t.Any]) -> dict[str, int | None]:
     }
 
 
+def _space(found: Mapping[str, t.Any]) -> dict[str, int | None]:
+    """Return the numbers of a directory on a server's disk; a disk without limits counts nothing."""
+    return {
+        "space_bytes": None if found["limit"] is None else found["used"],
+        "space_limit_bytes": found["limit"],
+        "space_inodes": found["inodes"],
+    }
+
+
 def _totals(tenants: Sequence[TenantUsage]) -> Totals:
     names = [field.name for field in dataclasses.fields(Numbers)]
     sums = {name: _sum(getattr(tenant, name) for tenant in tenants) for name in names}
@@ -262,11 +276,12 @@ def usage(
     facts: Mapping[str, Mapping[str, t.Any]],
     servers: Mapping[str, Mapping[str, t.Any]],
     storages: Mapping[str, Mapping[str, t.Any]],
+    disks: Mapping[str, Mapping[str, t.Any]] = MappingProxyType({}),
 ) -> Usage:
     """Return the usage of all tenants.
 
     `facts`: tenant to its desired state (tenant_scope). `servers`: server to the result of tenant_usage_info.
-    `storages`: NAS to the result of storage_quota_info.
+    `storages` and `disks`: NAS, and server, to the result of storage_quota_info.
     """
     metrics, problems = _metrics(servers)
     rows = _Rows(facts)
@@ -276,6 +291,9 @@ def usage(
     for nas, result in storages.items():
         for name in filter(is_tenant, result["tenants"]):
             rows.add(name, rows.server_of(name, nas), _storage(result["tenants"][name]))
+    for server, result in disks.items():
+        for name in filter(is_tenant, result["tenants"]):
+            rows.add(name, server, _space(result["tenants"][name]))
     rows.serve(metrics)
     tenants = rows.tenants()
     return Usage(tenants, _totals(tenants), tuple(problems))
@@ -284,7 +302,7 @@ def usage(
 def of(results: runner.Results) -> Usage:
     """Return the usage of all tenants, from the results of read.yml with the tag stats."""
     facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
-    return usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}))
+    return usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {}))
 
 
 def read(inventory: Path) -> Usage:

@@ -45,6 +45,7 @@ def expected_state(tenant: Tenant) -> dict[str, t.Any]:
         "state": tenant.state,
         "uid": tenant.uid,
         "directory": tenant.directory,
+        "disk": tenant.disk,
         "storage": tenant.storage,
         "gateway": tenant.network.gateway,
         "bridge": tenant.network.bridge,

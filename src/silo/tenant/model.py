@@ -39,6 +39,9 @@ class Network:
 class Tenant:
     """The desired state of one tenant. Sizes in bytes; `settings` are the validated `tenant_*` values.
 
+    `disk` is its directory on the server's disk, `disk_quota` and `disk_inodes` are the hard limits of that; 0 inodes
+    are as many as it likes.
+
     `memory` is service to limit, `burst` service to what it may borrow beyond it, `environments` service to the
     variables that settings add to it.
     """
@@ -58,6 +61,9 @@ class Tenant:
     environments: Mapping[str, Mapping[str, str]] = dataclasses.field(repr=False, hash=False)
     host_name: str
     directory: str
+    disk: str
+    disk_quota: int
+    disk_inodes: int
     storage: str
     network: Network
     settings: Mapping[str, t.Any] = dataclasses.field(repr=False, compare=False)
@@ -86,6 +92,13 @@ def _bytes(name: str, key: str, value: str) -> int:
     if size <= 0:
         raise TenantError([f"{name}: {key} is {value!r}; it must be a size such as 512M, 100G or 1T"])
     return size
+
+
+def _inodes(name: str, count: int) -> int:
+    if not 0 <= count < 2**63:
+        right = "it must be 0 for no limit, or a number of files such as 100000"
+        raise TenantError([f"{name}: tenant_disk_inodes is {count}; {right}"])
+    return count
 
 
 def _app_quota(name: str, quota: int, share: float) -> int:
@@ -180,6 +193,9 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         environments=environments(name, settings),
         host_name=f"{name}.{settings['tenant_domain']}",
         directory=f"{settings['tenant_directory']}/{name}",
+        disk=f"{settings['tenant_disk_root']}/{name}",
+        disk_quota=_bytes(name, "tenant_disk", settings["tenant_disk"]),
+        disk_inodes=_inodes(name, settings["tenant_disk_inodes"]),
         storage=f"{settings['tenant_storage_root']}/{name}",
         network=network_of(_subnet(name, index, settings), index),
         settings=settings,

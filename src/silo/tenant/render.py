@@ -163,6 +163,7 @@ def variables(tenant: Tenant) -> dict[str, str]:
         "TENANT_SLICE": slice_name(tenant.name) if settings["tenant_slice"] else "",
         "TENANT_TIME_ZONE": settings["tenant_time_zone"],
         "TENANT_STORAGE": f"{tenant.storage}/uploads",
+        "TENANT_DISK": tenant.disk,
         "TENANT_BRIDGE": network.bridge,
         "TENANT_SUBNET": network.subnet,
         "TENANT_GATEWAY": network.gateway,

@@ -26,7 +26,9 @@ EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
 # Validated separately, or never written to a server.
 NOT_PLAIN = frozenset(
-    "tenant_address_pool tenant_email tenant_extension_reason tenant_file tenant_quota tenant_subnet".split()
+    (
+        "tenant_address_pool tenant_disk tenant_email tenant_extension_reason tenant_file tenant_quota tenant_subnet"
+    ).split()
 )
 # A service's limit, which is a size.
 MEMORY = re.compile(r"tenant_\w+_memory")

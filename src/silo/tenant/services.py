@@ -27,6 +27,8 @@ KEYS = frozenset({"memory", "burst", "image", "address", "port", "variables", "e
 BLOCK_TEXT = re.compile(rf"^( +){BLOCK}:[^\n]*\n(?:\1 [^\n]*\n|[ ]*\n)*", re.MULTILINE)
 PREFIXED = re.compile(PREFIX)
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)\}")
+# How the source of a volume begins: a folder on the tenant's disk, or a file in its own directory.
+DISK, OWN = "${TENANT_DISK}/", "./"
 # In a subnet of 16 addresses, 0 is the network, 1 the gateway, and Docker assigns those from 8 on.
 ADDRESSES = range(2, 8)
 # The service behind a tenant's route, with Immich's web server, admin command and environment.
@@ -76,13 +78,13 @@ class Service:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders of the tenant's own directory with its data."""
-        return tuple(source for source, read_only in self._own() if not read_only)
+        """The folders with its data on the tenant's disk."""
+        return tuple(source.removeprefix(DISK) for source, _read_only in self._volumes() if source.startswith(DISK))
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files of the tenant's own directory that it mounts."""
-        return tuple(source for source, read_only in self._own() if read_only)
+        return tuple(source.removeprefix(OWN) for source, _read_only in self._volumes() if source.startswith(OWN))
 
     @property
     def writable(self) -> tuple[str, ...]:
@@ -108,10 +110,16 @@ class Service:
         more = {name: value.replace("$", "$$") for name, value in variables.items()}
         return {**self.section, **({"environment": {**self.section.get("environment", {}), **more}} if more else {})}
 
-    def _own(self) -> Iterator[tuple[str, bool]]:
+    def check_volumes(self) -> None:
+        """Refuse a folder that no quota counts; raises ServiceError."""
+        for source, read_only in self._volumes():
+            if source.startswith(OWN) and not read_only:
+                right = f"write {DISK}{source.removeprefix(OWN)} for a folder, or read_only for a file"
+                raise ServiceError(f"{self.name}: it may write to {source}, which no quota counts; {right}")
+
+    def _volumes(self) -> Iterator[tuple[str, bool]]:
         for volume in self.section.get("volumes", ()):
-            if volume["source"].startswith("./"):
-                yield volume["source"].removeprefix("./"), bool(volume.get("read_only"))
+            yield volume["source"], bool(volume.get("read_only"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +172,7 @@ def default_burst() -> int:
 
 
 def folders() -> tuple[str, ...]:
-    """Return the folders of the tenant's own directory with data."""
+    """Return the folders of the tenant's disk, which have its data."""
     return tuple(dict.fromkeys(folder for service in services().values() for folder in service.folders))
 
 
@@ -201,6 +209,8 @@ def _read(path: Path) -> _File:
         raise ServiceError(f"{path}: the {BLOCK} blocks cannot be left out; write each on lines of its own")
     made = {name: _service(name, section, blocks[name]) for name, section in found["services"].items()}
     _check_addresses(made)
+    for service in made.values():
+        service.check_volumes()
     # Without aliases, because a change of a shared part would change all its users.
     return _File(text, json.loads(json.dumps(found)), made)
 

@@ -84,6 +84,7 @@ def _throw_away(tenant: Tenant) -> Tenant:
     """Return the stack as if it were a tenant; of `tenant` are its images and what the platform says, and no more."""
     pool = netaddr.IPNetwork(tenant.settings["tenant_address_pool"])
     subnet = netaddr.IPNetwork((pool.first, PREFIX_LENGTH), version=4)
+    place = f"{tenant.settings['tenant_directory'].rpartition('/')[0]}/{template.STACK}"
     return dataclasses.replace(
         tenant,
         name=template.PROJECT,
@@ -93,8 +94,9 @@ def _throw_away(tenant: Tenant) -> Tenant:
         burst=dict.fromkeys(services(), 0),
         environments={},
         host_name=f"{template.PROJECT}.invalid",
-        # Its uploads lie on the server.
-        storage=f"{tenant.settings['tenant_directory'].rpartition('/')[0]}/{template.STACK}",
+        # All of it lies in one directory of the server, and is gone soon.
+        storage=place,
+        disk=place,
         network=network_of(subnet, 0),
         # The customer's own settings may hold the password of their mail relay.
         settings={**tenant.settings, "tenant_configuration": {}, "tenant_slice": False},

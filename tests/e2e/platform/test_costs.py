@@ -67,7 +67,7 @@ def check_day(lab, operator, name):
     (tenant,) = [one for one in usage.read(operator.inventory).tenants if one.name == name]
     assert (tenant.oom_kills, tenant.restarts) == (0, 0)
     assert not lab.inspect(f"silo-{name}-server-1")["State"]["OOMKilled"]
-    (dump,) = lab.shell(f"ls /srv/silo/tenants/{name}/backups/*.sql.gz").split()
+    (dump,) = lab.shell(f"ls /databases/{name}/backups/*.sql.gz").split()
     assert lab.shell(f"zcat {dump} | grep -c '^COPY public'").strip() != "0"
     return tenant
 

@@ -96,7 +96,7 @@ def test_the_list_of_all_names_each_container(silo):
 @pytest.fixture
 def older(lab, operator):
     """The files of a tenant say that its database is of Postgres 14; a setting would make the container anew."""
-    version = "/srv/silo/tenants/peter/database/PG_VERSION"
+    version = "/databases/peter/database/PG_VERSION"
     own = lab.run("cat", version).strip()
     operator.edit("peter", database_memory="1152M")
     lab.shell(f"echo 14 >{version}")

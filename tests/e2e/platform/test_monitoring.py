@@ -73,7 +73,7 @@ def test_all_that_is_to_be_taken_is_taken(ask):
     wait_for(lambda: {one["health"] for one in ask("targets")["activeTargets"]} == {"up"}, 90)
     groups = ask("rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
-    assert sum(len(group["rules"]) for group in groups) == 24
+    assert sum(len(group["rules"]) for group in groups) == 30
 
 
 def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):

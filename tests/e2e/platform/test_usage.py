@@ -70,13 +70,15 @@ def test_the_database_is_as_large_as_postgres_says(lab, stats, customer):
 def test_the_disks_are_as_full_as_their_own_tools_say(lab, operator, stats):
     lab.run("sync")
     hans = stats()["hans"]
-    folders = [f"/srv/silo/tenants/hans/{folder}" for folder in ("database", "backups", "queue")]
+    folders = [f"/databases/hans/{folder}" for folder in ("database", "backups", "queue")]
     disk = sum(int(line.split()[0]) for line in lab.run("du", "-sk", *folders).splitlines()) * 1024
     assert hans.local_bytes == pytest.approx(disk, rel=0.05)
     assert hans.storage_limit_bytes == lab.quota(operator.settings("hans")["tenant_index"]) == 100 * 1024 * MEBIBYTE
     groups = json.loads(lab.run("btrfs", "--format", "json", "qgroup", "show", "--raw", "/instances"))["qgroup-show"]
     (referenced,) = [int(group["referenced"]) for group in groups if group["qgroupid"] == "1/1"]
     assert hans.storage_bytes == pytest.approx(referenced, abs=MEBIBYTE)
+    assert hans.space_limit_bytes == lab.quota(operator.settings("hans")["tenant_index"], "/databases")
+    assert hans.space_bytes == pytest.approx(disk, rel=0.1)
 
 
 def test_what_is_uploaded_and_downloaded_is_counted_and_hardly_more(stats, customer):

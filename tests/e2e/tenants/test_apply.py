@@ -61,6 +61,8 @@ def test_a_fourth_tenant_is_one_folder_and_changes_nothing_of_the_three(lab, ope
     written = {
         "/instances",
         "/instances/.silo-ids",
+        "/databases",
+        "/databases/.silo-ids",
         "/srv/silo/tenants",
         "/srv/silo/traefik",
         "/srv/silo/traefik/routes",
@@ -200,9 +202,10 @@ def test_secrets_never_show_while_a_tenant_is_made(operator, newcomer):
 # What there is of a new tenant, in the order in which it comes to be: a run is cut off right after each of them.
 MILESTONES = {
     "storage": "test -d /instances/{name}/uploads",
+    "disk": "test -d /databases/{name}",
     "files": "test -f /srv/silo/tenants/{name}/.env",
     "network": "docker network inspect silo-{name}_default",
-    "unpacked": "test -f /srv/silo/tenants/{name}/database/PG_VERSION",
+    "unpacked": "test -f /databases/{name}/database/PG_VERSION",
     "database": "docker exec silo-{name}-database-1 pg_isready --quiet --host=127.0.0.1 --username=immich",
     "server": "docker inspect silo-{name}-server-1 | grep -q '\"Running\": true'",
     "admin": "docker exec silo-{name}-database-1 psql -XAtU immich -c 'SELECT email FROM \"user\"' | grep -q {name}@",
@@ -221,7 +224,8 @@ for session in $(pgrep -x sshd-session); do descendants "$session"; echo "$sessi
 def shape(lab, name):
     """What a tenant is made of, whatever its name: its directories, files and containers."""
     uid = lab.inspect(f"silo-{name}-server-1")["Config"]["User"].split(":")[0]
-    places = f"/srv/silo/tenants/{name} /instances/{name} /srv/silo/traefik/routes/tenant-{name}.yml"
+    own = f"/srv/silo/tenants/{name} /databases/{name}"
+    places = f"{own} /instances/{name} /srv/silo/traefik/routes/tenant-{name}.yml"
     busy = " -o ".join(f"-path '*/{place}'" for place in ("database", "queue", "backups", "uploads"))
     files = lab.shell(rf"find {places} -printf '%p %m %U %G\n' \( {busy} \) -prune | sort")
     labels = '{{.Names}} {{.State}} {{.Label "ch.swissphoto.silo.service"}}'

@@ -59,13 +59,13 @@ def test_a_template_that_is_damaged_is_made_anew(lab, operator, newcomer, custom
 
 @pytest.fixture
 def lost(lab, operator, newcomer, customer):
-    """A tenant with a photo, whose server has lost its directory."""
+    """A tenant with a photo, whose server has lost its directories."""
     name = newcomer("lost")
     operator.apply("--limit", name)
     assert customer(name).upload(picture()).status == 201
     directory = f"/srv/silo/tenants/{name}"
     with lab.without_recovery():
-        lab.shell(f"cd {directory} && docker compose down 2>&1 && cd / && rm -rf {directory}")
+        lab.shell(f"cd {directory} && docker compose down 2>&1 && cd / && rm -rf {directory} /databases/{name}/*")
     return name
 
 
@@ -89,12 +89,13 @@ def test_a_database_container_makes_no_database(lab, operator, newcomer):
     operator.apply("--limit", name)
     with lab.without_recovery():
         lab.shell(
-            f"cd /srv/silo/tenants/{name} && docker compose stop database 2>&1 && mv database kept && "
+            f"cd /srv/silo/tenants/{name} && docker compose stop database 2>&1 && "
+            f"cd /databases/{name} && mv database kept && "
             f"install -d -m 0700 -o $(stat -c %u kept) -g $(stat -c %u kept) database"
         )
         run = lab.try_run("sh", "-c", f"cd /srv/silo/tenants/{name} && docker compose run --rm database 2>&1")
         assert run.returncode != 0
-        assert lab.shell(f"ls -A /srv/silo/tenants/{name}/database") == ""
-        lab.shell(f"cd /srv/silo/tenants/{name} && rmdir database && mv kept database")
+        assert lab.shell(f"ls -A /databases/{name}/database") == ""
+        lab.shell(f"cd /databases/{name} && rmdir database && mv kept database")
     operator.apply("--limit", name)
     assert lab.psql(name, 'SELECT count(*) FROM "user"') == "1"

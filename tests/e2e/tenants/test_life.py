@@ -24,6 +24,8 @@ from ..waiting import wait_for
 
 EMAIL = "greta@example.ch"
 PASSWORD = "Gretas eigenes Passwort"
+# Of the uploads on the NAS, of root's files and of the databases on the server.
+TRASHES = "/instances/.trash /srv/silo/trash /databases/.trash"
 
 
 def german(role):
@@ -241,13 +243,16 @@ def test_deletion_needs_the_name_and_loses_nothing_for_two_weeks(greta, lab, ope
     assert re.search(r"greta holds 3 photos and 0 videos, \S+ [KM]iB; the last login was on 20\d\d-\d\d-\d\d\.", holds)
     assert greta.works()
 
+    index = operator.settings("greta")["tenant_index"]
     told = silo.run("delete", "greta", "--confirm", "greta")
     assert re.search(r"greta was deleted at \S+ by \S+: \d+ files, ", told)
     assert lab.run("docker", "ps", "--all", "--quiet", "--filter", "name=silo-greta-") == ""
     assert "greta" not in lab.run("docker", "network", "ls")
-    assert lab.shell("ls /instances /srv/silo/tenants /srv/silo/traefik/routes").count("greta") == 0
+    assert lab.shell("ls /instances /srv/silo/tenants /databases /srv/silo/traefik/routes").count("greta") == 0
     assert uploads(lab, "/instances/.trash") == stored
-    assert lab.run("stat", "--format", "%U %a", "/instances/.trash", "/srv/silo/trash").split() == ["root", "700"] * 2
+    assert lab.run("stat", "--format", "%U %a", *TRASHES.split()).split() == ["root", "700"] * 3
+    # What is deleted keeps its limit on both file systems until it is purged.
+    assert lab.quota(index, "/databases") > 0
     assert lab.shell("find /srv/silo/trash -path '*greta*' -name secrets") == ""
     assert not operator.folder("greta").exists()
     assert "greta" not in {tenant["name"] for tenant in silo.json("list")["tenants"]}
@@ -261,7 +266,10 @@ def test_it_comes_back_with_all_photos_and_the_same_password(greta, lab, silo, p
     assets = greta.post("/api/search/metadata", {"size": 10}).json["assets"]["items"]
     found = {asset["originalFileName"]: greta.get(f"/api/assets/{asset['id']}/original").body for asset in assets}
     assert found == photos
-    assert lab.shell("ls -A /instances/.trash /srv/silo/trash | grep greta || echo none").strip() == "none"
+    assert (
+        lab.shell("ls -A /instances/.trash /srv/silo/trash /databases/.trash | grep greta || echo none").strip()
+        == "none"
+    )
 
 
 @pytest.mark.fault(21)
@@ -273,9 +281,13 @@ def test_purged_it_is_gone_and_its_index_is_never_given_again(greta, lab, operat
     assert "its time in the trash is not over" in early.output
     assert "No tenant in the trash is old enough" in silo.run("purge", "--yes")
     silo.run("purge", "greta", "--confirm", "greta", "--yes")
-    assert lab.shell("ls -A /instances/.trash /srv/silo/trash | grep greta || echo none").strip() == "none"
-    groups = json.loads(lab.run("btrfs", "--format", "json", "qgroup", "show", "/instances"))["qgroup-show"]
-    assert f"1/{index}" not in {group["qgroupid"] for group in groups}
+    assert (
+        lab.shell("ls -A /instances/.trash /srv/silo/trash /databases/.trash | grep greta || echo none").strip()
+        == "none"
+    )
+    for root in ("/instances", "/databases"):
+        groups = json.loads(lab.run("btrfs", "--format", "json", "qgroup", "show", root))["qgroup-show"]
+        assert f"1/{index}" not in {group["qgroupid"] for group in groups}
     record = yaml.safe_load((operator.inventory / "retired" / f"{index}-greta.yml").read_text())
     assert record["purged"]
     assert record["files"] > 0

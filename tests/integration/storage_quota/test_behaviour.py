@@ -28,6 +28,7 @@ for number in range(200000):
         os.mkdir(directory)
     os.mknod(f"{directory}/{number}")
 """
+DATABASES = (("hans", 200001), ("maria", 200002))
 Recorder = Callable[[str, object], None]
 
 
@@ -68,6 +69,21 @@ def test_the_wall_holds_for_one_and_not_for_the_other(nas: Machine) -> None:
     used = nas.info()["tenants"]
     assert 20 * MIB <= used["hans"]["used"] < 21 * MIB
     assert 40 * MIB <= used["maria"]["used"] < 41 * MIB
+
+
+def test_the_disk_of_a_server_has_a_wall_that_moves_while_it_is_full(nas: Machine) -> None:
+    # The folders in it are the stack's, as tenant_stacks makes them.
+    disk = {"uploads": False}
+    assert nas.quota(tenant("hans", 1), tenant("maria", 2), **disk)["changed"]
+    assert nas.must(f"ls -A {ROOT}/hans") == ""
+    nas.must("".join(f"install -d -m 0700 -o {uid} -g {uid} {ROOT}/{name}/database; " for name, uid in DATABASES))
+    assert nas.kind.full in nas.write(f"{ROOT}/hans/database/wal", 60, 200001).stderr
+    assert nas.write(f"{ROOT}/maria/database/wal", 40, 200002).returncode == 0
+    planned = nas.quota(tenant("hans", 1, "80M"), check=True, **disk)
+    assert planned["tenants"]["hans"]["changes"] == ["limit 50M -> 80M"]
+    assert nas.quota(tenant("hans", 1, "80M"), **disk)["changed"]
+    assert nas.write(f"{ROOT}/hans/database/more", 20, 200001).returncode == 0
+    assert not nas.quota(tenant("hans", 1, "80M"), **disk)["changed"]
 
 
 def test_many_small_files_meet_the_wall_too_and_can_be_deleted_there(nas: Machine) -> None:
@@ -112,7 +128,7 @@ def test_one_bad_tenant_does_not_hold_up_the_others(nas: Machine) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (f"rm {ROOT}/.silo-nas", "it is not the NAS: the file .silo-nas is missing"),
+        (f"rm {ROOT}/.silo-nas", "it is not the one of silo: the file .silo-nas is missing"),
         (f"mount -o remount,ro {ROOT}", f"{ROOT} is mounted read-only"),
         (f"umount {ROOT}", f"nothing is mounted at {ROOT}"),
         (f"umount {ROOT}; mount -t tmpfs none {ROOT}; touch {ROOT}/.silo-nas", f"{ROOT} is tmpfs"),

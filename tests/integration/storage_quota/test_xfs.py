@@ -72,3 +72,28 @@ def test_the_limit_is_in_whole_blocks_and_never_more_than_promised(nas: Machine)
     made = nas.quota(tenant("hans", 1, str(50 * MIB + 4095)))
     assert made["tenants"]["hans"]["limit"] == nas.limits()[1] == 50 * MIB
     assert not nas.quota(tenant("hans", 1, str(50 * MIB + 4095)))["changed"]
+
+
+def test_files_have_a_wall_of_their_own(nas: Machine) -> None:
+    hans = tenant("hans", 1) | {"inodes": 100}
+    made = nas.quota(hans, tenant("maria", 2), uploads=False)
+    assert made["tenants"]["hans"]["inode_limit"] == 100
+    nas.must(f"install -d -m 0700 -o 200001 -g 200001 {ROOT}/hans/queue")
+    over = nas.run(f"cd {ROOT}/hans/queue && for number in $(seq 200); do : >$number || exit 1; done", 200001)
+    assert over.returncode != 0
+    assert nas.must(f"touch {ROOT}/maria/file") == ""
+    found = nas.info()["tenants"]["hans"]
+    assert (found["inodes"], found["inode_limit"]) == (100, 100)
+    # More of them is live, and a second run changes nothing.
+    more = hans | {"inodes": 300}
+    assert nas.quota(more, uploads=False)["tenants"]["hans"]["changes"] == ["inodes 100 -> 300"]
+    nas.must(f"touch {ROOT}/hans/queue/one-more", 200001)
+    assert not nas.quota(more, uploads=False)["changed"]
+
+
+def test_a_limit_of_files_ends_with_its_tenant(nas: Machine) -> None:
+    nas.quota(tenant("hans", 1) | {"inodes": 100}, uploads=False)
+    deleted = {"name": "hans", "id": 1, "when": "2026-11-23T16:57:05+00:00"}
+    assert nas.trash("trashed", deleted)["changed"]
+    assert nas.trash("purged", deleted)["changed"]
+    assert nas.numbers() == set()

@@ -7,8 +7,8 @@ from tests.lab.command import LabError, Result
 from tests.lab.hosts import Hosts
 from tests.lab.images import STAND_INS
 from tests.lab.internet import Internet
-from tests.lab.lab import NAS_IMAGE, REPOSITORY, Laboratory
-from tests.lab.server import MOUNT_POINT, Server
+from tests.lab.lab import DISK_IMAGE, NAS_IMAGE, REPOSITORY, Laboratory
+from tests.lab.server import MOUNT_POINTS, Server
 from tests.lab.snapshot import Inventory, Snapshot
 
 
@@ -164,9 +164,11 @@ def test_restore_starts_the_server_that_was_kept_with_a_file_system_of_its_own(
     renamed, server = (machine.calls.index(*machine.asked(part)) for part in ("btrfstune", "--name silo-lab "))
     # Before it boots: two file systems of one id cannot be mounted at the same time.
     assert renamed < server
-    assert machine.calls[renamed].endswith(" btrfstune -f -m /var/lib/silo/nas.img")
+    for image in ("nas", "disk"):
+        assert f"btrfstune -f -m /var/lib/silo/{image}.img" in machine.calls[renamed]
     assert "silo-lab-snapshot:0123" in machine.calls[server]
-    assert machine.asked("chattr +i")
+    (sealed,) = machine.asked("chattr +i")
+    assert all(point in sealed for point in MOUNT_POINTS)
 
 
 def test_without_a_snapshot_nothing_is_restored_and_nothing_made(laboratory, machine, inventory, monkeypatch):
@@ -180,7 +182,9 @@ def test_the_file_system_is_where_the_demo_has_it():
     policy = REPOSITORY / "inventory" / "demo" / "group_vars" / "all" / "policy.yml"
     assert f"nas_image_path: {NAS_IMAGE}\n" in policy.read_text()
     platform = yaml.safe_load((REPOSITORY / "group_vars" / "all" / "platform.yml").read_text())
-    assert platform["silo_storage_root"] == MOUNT_POINT
+    assert f"silo_disk_image_path: {DISK_IMAGE}\n" in policy.read_text()
+    disk = yaml.safe_load((REPOSITORY / "group_vars" / "all" / "disk.yml").read_text())
+    assert (platform["silo_storage_root"], disk["silo_disk_root"]) == MOUNT_POINTS
 
 
 def test_it_is_there_as_long_as_a_file_or_a_container_is(laboratory, machine):

@@ -107,6 +107,25 @@ def test_one_look_has_all_parts(host):
     assert (found.pool.size, found.pool.limits) == (10_000, {"hans": 5000})
 
 
+def test_the_disk_of_a_server_has_numbers_of_its_own(host, tmp_path):
+    host.directories = {"hans": State(1, 5000, Usage(900, 3), inode_limit=10), "old": State(usage=Usage(7))}
+    disk = {"root": str(tmp_path / "instances"), "sentinel": ".silo-disk", "backend": "auto"}
+    found = collector.collect(host.settings(storage=None, disk=disk))
+    assert (found.problems, found.pool, found.look.storage) == ((), None, None)
+    text = exposition.text(found, {}, 1.0, memory.Step())
+    samples = {line.split("{")[0].split()[0]: line.split()[-1] for line in text.splitlines() if "silo_" in line[:20]}
+    assert {name: value for name, value in samples.items() if "_disk_" in name and "total" not in name} == {
+        "silo_tenant_disk_bytes": "900",
+        "silo_tenant_disk_limit_bytes": "5000",
+        "silo_tenant_disk_inodes": "3",
+        "silo_tenant_disk_limit_inodes": "10",
+        "silo_disk_size_bytes": "10000",
+        "silo_disk_promised_bytes": "5000",
+        "silo_disk_free_bytes": samples["silo_disk_free_bytes"],
+    }
+    assert '{tenant="old"}' not in text
+
+
 def test_a_slice_is_what_counts_where_there_is_one(host):
     whole = Group(500, 400, 3000, 7, 3, 9.5, 70, 80, 15, inode=4711)
     host.tenants = {"hans": TenantSample({"server": RUNNING}, Database(), {}, whole)}
@@ -166,7 +185,8 @@ def test_metrics_without_their_beginning_are_refused():
 
 
 def test_prometheus_reads_every_number_under_a_known_name(host):
-    found = collector.collect(host.settings())
+    host.directories = {"hans": State(1, 5000, Usage(900, 3), inode_limit=10), "lost+found": State()}
+    found = collector.collect(host.settings(disk=host.settings().storage.__dict__))
     text = exposition.text(
         found, {"hans": dict.fromkeys(COUNTERS, 3_000_000), "": dict.fromkeys(COUNTERS, 9)}, 0.5, memory.Step(7)
     )

@@ -20,7 +20,7 @@ class Server:
         self.root = root
         self.done, self.fail = [], {}
         self.mounts = root / "mountinfo"
-        self.nas, self.tenants = root / "nas", root / "tenants"
+        self.nas, self.tenants, self.disk = root / "nas", root / "tenants", root / "disk"
         self.running = set()
         self.routes, self.certificates, self.says = root / "routes", root / "acme.json", ""
         self.nas.mkdir()
@@ -31,11 +31,12 @@ class Server:
         self.mounts.write_text(f"36 1 0:40 / {self.nas} rw - btrfs /dev/loop0 rw\n")
 
     def add(self, name, state="running", created=True):
-        directory, uploads = self.tenants / name, self.nas / name / "uploads"
-        directory.mkdir(parents=True)
-        uploads.mkdir(parents=True)
+        directory, uploads, disk = self.tenants / name, self.nas / name / "uploads", self.disk / name
+        for folder in (directory, uploads, disk):
+            folder.mkdir(parents=True)
         digests = "".join(f"{service.upper()}_DIGEST=1\n" for service in SERVICES)
-        (directory / ".env").write_text(f"# Made\nTENANT_STATE={state}\nTENANT_STORAGE={uploads}\n{digests}")
+        places = f"TENANT_STORAGE={uploads}\nTENANT_DISK={disk}\n"
+        (directory / ".env").write_text(f"# Made\nTENANT_STATE={state}\n{places}{digests}")
         if created:
             (directory / ".admin-created").touch()
 
@@ -129,6 +130,22 @@ def test_without_the_nas_nothing_starts_and_that_is_said_once(server, capsys):
     server.fail.clear()
     server.main()
     assert capsys.readouterr().out == "<5>started hans\n<5>all problems are solved; the tenants can run\n"
+
+
+def test_a_disk_that_is_not_mounted_is_mounted_first_and_others_start(server, capsys):
+    server.add("hans")
+    server.add("maria")
+    (server.disk / "hans").rmdir()
+    server.main()
+    assert f"systemd-escape --path --suffix=mount {server.disk}" in server.done
+    assert server.started() == ["maria"]
+    missing = f"<4>hans: {server.disk}/hans is missing on this server: see that the server's disk is mounted\n"
+    assert missing in capsys.readouterr().out
+    server.fail["systemctl"] = (5, "Unit disk.mount not found.\n")
+    server.done.clear()
+    server.main()
+    assert "hans: " in (said := capsys.readouterr().out)
+    assert "is missing on this server: Unit disk.mount not found." in said
 
 
 def test_a_nas_that_hangs_is_neither_mounted_nor_waited_for(server, capsys):

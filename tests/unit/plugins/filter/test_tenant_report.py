@@ -53,6 +53,32 @@ def test_what_went_wrong_with_either_is_told():
     }
 
 
+def test_a_disk_comes_between_the_storage_and_the_stack():
+    hans = {"name": "hans", "changed": True}
+    answers = {
+        "__tenant_stacks": {
+            "tenants": {"hans": stack(changes=[{"what": "database", "action": "start"}])},
+            "orphans": [],
+        },
+        "__tenant_disk": {"tenants": {"hans": storage(changes=["limit 20G -> 40G"])}},
+        "__tenant_storage": {"tenants": {"hans": storage(changes=["limit 50G -> 100G"])}},
+    }
+    hostvars = speaker("hans", "silo1", ["hans"], **answers) | speaker("otto", "silo2", [])
+    hostvars["hans"]["__tenant_scope"]["disks"] = {"silo1": [hans]}
+    found = tenant_report.tenant_outcomes(hostvars, GROUPS)
+    assert [(one["what"], one["action"]) for one in found["hans"]["changes"]] == [
+        ("storage", "limit 50G -> 100G"),
+        ("disk", "limit 20G -> 40G"),
+        ("database", "start"),
+    ]
+    hostvars["hans"]["__tenant_disk"] = {"failed": True, "msg": "nothing is mounted at /databases"}
+    found = tenant_report.tenant_outcomes(hostvars, GROUPS)
+    assert found["hans"]["error"] == "silo1: nothing is mounted at /databases"
+    # Of a server whose tenants are all absent, nobody is called.
+    hostvars["hans"]["__tenant_disk"] = {"skipped": True}
+    assert tenant_report.tenant_outcomes(hostvars, GROUPS)["hans"]["error"] == ""
+
+
 def test_a_call_that_failed_as_a_whole_is_an_error_of_each_of_its_tenants_and_no_other():
     hans = speaker(
         "hans", "silo1", ["hans", "maria"], __tenant_stacks={"failed": True, "msg": "Task failed: no\nengine"}

@@ -19,6 +19,7 @@ HANS = {
     "uid": 200001,
     "photo_server": "http://10.83.0.18:2283",
     "storage": "/instances/hans",
+    "disk": "/databases/hans",
     "app_quota": 1,
     "email": "hans@example.ch",
     "admin_password": "Asecret-of-hans",

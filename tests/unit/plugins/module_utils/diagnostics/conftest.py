@@ -67,6 +67,7 @@ class Given:
             "state": state,
             "uid": 200000 + index,
             "directory": str(self.root / "tenants" / name),
+            "disk": str(self.root / "disk" / name),
             "storage": str(self.root / "nas" / name),
             "gateway": f"10.83.0.{16 * index + 1}",
             "bridge": f"im-{index}",

@@ -60,6 +60,13 @@ def test_a_mount_of_somebody_else(given, failed, path):
     assert failed(details=details) == {"mounts": source}
 
 
+def test_a_mount_that_no_quota_counts(given, failed):
+    source, read_only = str(given.hans.directory / "backups"), str(given.hans.directory / "immich.json")
+    mounts = [{"Source": source, "RW": True}, {"Source": read_only, "RW": False}]
+    mounts += [{"Source": str(given.hans.disk / "database"), "RW": True}]
+    assert failed(details=given.details() | {"Mounts": mounts}) == {"mounts": f"it may write to {source}"}
+
+
 @pytest.mark.parametrize(
     ("options", "seen"),
     [

@@ -16,8 +16,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives file
 def hans(given):
     """A tenant whose files are all as they should be."""
     hans = given.hans
-    for folder, owner in (("", 0), ("secrets", 0), ("database", hans.uid), ("queue", hans.uid), ("backups", hans.uid)):
-        path = hans.directory / folder
+    own = [(hans.directory, 0), (hans.directory / "secrets", 0)]
+    for path, owner in (*own, *((hans.disk / folder, hans.uid) for folder in ("database", "queue", "backups"))):
         path.mkdir(parents=True, mode=0o700)
         os.chown(path, owner, owner)
     for name, mode, owner in (

@@ -1,7 +1,7 @@
 """The checks of a whole server: what each says where all is well, and where it is not."""
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import engine, server, snapshot, ssh
+from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics import engine, journal, server, snapshot, ssh
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.probe import Storage
 
 
@@ -42,6 +42,35 @@ def test_firewall_network_ports_and_ssh(check, monkeypatch, one, place, begin, f
         *("silo1", "wrong", f"{begin}it is not there", "it is not there"),
     )
     assert fix in bad.fix
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "seen"), [(2 * 2**30, True, "2 GiB"), (4 * 2**30, False, "4 GiB"), (None, False, "no limit")]
+)
+def test_the_journal(given, check, monkeypatch, found, ok, seen):
+    assert server.journal_limit(given.server()) == []
+    given.parameters["journal_size"] = "2G"
+    monkeypatch.setattr(journal, "limit", lambda: found)
+    finding = check(server.journal_limit)
+    assert (finding.id, finding.ok, finding.seen, finding.expected) == ("journal", ok, seen, "2 GiB")
+
+
+def test_the_last_file_that_sets_the_size_of_the_journal_counts(tmp_path):
+    def write(path, *lines):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("\n".join(("[Journal]", *lines, "")))
+
+    assert journal.limit(tmp_path) is None
+    write("etc/systemd/journald.conf", "#SystemMaxUse=1G", "SystemMaxUse=3G")
+    assert journal.limit(tmp_path) == 3 * 2**30
+    write("etc/systemd/journald.conf.d/silo.conf", "SystemMaxUse=2G", "RuntimeMaxUse=128M")
+    assert journal.limit(tmp_path) == 2 * 2**30
+    # Of one name, that in /etc hides the others.
+    write("usr/lib/systemd/journald.conf.d/silo.conf", "SystemMaxUse=9G")
+    write("usr/lib/systemd/journald.conf.d/syslog.conf", "ForwardToSyslog=yes")
+    assert journal.limit(tmp_path) == 2 * 2**30
+    write("etc/systemd/journald.conf.d/zz.conf", " SystemMaxUse = ")
+    assert journal.limit(tmp_path) is None
 
 
 def test_the_nas(check):

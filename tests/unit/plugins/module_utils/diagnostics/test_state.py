@@ -38,8 +38,9 @@ def failed(given):
     def of(items, wanted="running", directories=None):
         given.parameters["tenants"] = [given.tenant_item("hans", 1, wanted)]
         hans = given.hans
-        (hans.directory / "database").mkdir(parents=True, exist_ok=True)
-        (hans.directory / "database" / "PG_VERSION").touch()
+        (hans.disk / "database").mkdir(parents=True, exist_ok=True)
+        hans.directory.mkdir(parents=True, exist_ok=True)
+        (hans.disk / "database" / "PG_VERSION").touch()
         (hans.directory / ".admin-created").touch()
         there = {hans.storage / "uploads"} if directories is None else directories
         server = given.server()
@@ -104,7 +105,7 @@ def test_one_that_is_to_be_absent(items, failed):
 def test_data_that_is_gone(given, items, failed):
     assert failed(items(), directories=set()) == {"hans": f"{given.hans.storage}/uploads is missing"}
     assert state.stored(given.hans, {given.hans.storage / "uploads"}).ok
-    (given.hans.directory / "database" / "PG_VERSION").unlink()
+    (given.hans.disk / "database" / "PG_VERSION").unlink()
     assert "PG_VERSION is missing" in state.stored(given.hans, {given.hans.storage / "uploads"}).seen
 
 

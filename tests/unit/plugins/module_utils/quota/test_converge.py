@@ -39,6 +39,26 @@ def test_a_new_tenant_has_directories_and_a_limit(memory: Any) -> None:
     assert read_register(memory.root) == {1: "hans"}
 
 
+def test_a_disk_has_no_uploads(memory: Any) -> None:
+    policy = QuotaPolicy(uploads=False)
+    assert run(memory, wanted("hans", 1), policy=policy)["hans"].changes() == ["new, with a limit of 100G"]
+    assert module.read_folder(memory.root / "hans") == Folder(0, 0, 0o711)
+    assert list((memory.root / "hans").iterdir()) == []
+    assert not run(memory, wanted("hans", 1), policy=policy)["hans"].changed
+
+
+def test_mount_points_need_uploads() -> None:
+    with pytest.raises(QuotaError, match="mount_points are directories in uploads, and uploads is off"):
+        QuotaPolicy(mount_points=("backups",), uploads=False)
+
+
+def test_inodes_are_nothing_to_a_file_system_that_does_not_limit_them(memory: Any) -> None:
+    hans = wanted("hans", 1) | {"inodes": 1000}
+    outcome = run(memory, hans)["hans"]
+    assert (outcome.error, outcome.inodes) == ("", None)
+    assert not run(memory, hans)["hans"].changed
+
+
 def test_check_mode_says_the_same_and_does_nothing(memory: Any) -> None:
     outcome = run(memory, wanted("hans", 1), check=True)["hans"]
     assert outcome.changes() == ["new, with a limit of 100G"]

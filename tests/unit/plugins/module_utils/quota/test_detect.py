@@ -12,6 +12,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect impor
     require_mount,
 )
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.unlimited import Unlimited
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.zfs import Zfs
 
 SENTINEL = ".silo-nas"
@@ -57,7 +58,7 @@ def test_refuses_a_read_only_root(nas: str, table: str) -> None:
 
 
 def test_refuses_a_root_without_the_sentinel(nas: str) -> None:
-    with pytest.raises(QuotaError, match="it is not the NAS: the file other is missing"):
+    with pytest.raises(QuotaError, match="it is not the one of silo: the file other is missing"):
         require_mount(nas, "other", parse_mounts(line(nas)))
 
 
@@ -78,7 +79,7 @@ def test_refuses_another_back_end_than_the_mounted_one(nas: str) -> None:
         open_backend(nas, SENTINEL, "xfs", lambda _: Completed(0), line(nas))
 
 
-@pytest.mark.parametrize(("wanted", "kind"), [("manual", Manual), ("auto", Zfs), ("zfs", Zfs)])
+@pytest.mark.parametrize(("wanted", "kind"), [("manual", Manual), ("none", Unlimited), ("auto", Zfs), ("zfs", Zfs)])
 def test_gives_what_was_asked_for(nas: str, wanted: str, kind: type) -> None:
     table = line(nas, "zfs", source="tank/instances")
     assert type(open_backend(nas, SENTINEL, wanted, lambda _: Completed(0), table)) is kind

@@ -41,6 +41,7 @@ def errors(backend: Any, *tenants: dict[str, Any], check: bool = False, **policy
         ({"id": -1}, "the id is -1; it must be 1 or more, and fit into 32 bits"),
         ({"id": 2**32 - 1}, "the id is 4294967295; it must be 1 or more, and fit into 32 bits"),
         ({"id": 2**32}, "the id is 4294967296; it must be 1 or more, and fit into 32 bits"),
+        ({"inodes": -1}, "inodes is -1; it must be 0 for no limit, or the number of files, such as 100000"),
         ({"uid": 0}, "the uid is 0; it must be 1 or more, and fit into 32 bits"),
         ({"gid": 2**32}, "the gid is 4294967296; it must be 1 or more, and fit into 32 bits"),
         ({"id": 2}, "its quota id 2 already counts maria"),

@@ -61,6 +61,7 @@ class Quota:
     soft: int = 0
     blocks: int = 0
     inodes: int = 0
+    most: int = 0
 
 
 @dataclass
@@ -93,11 +94,11 @@ class Memory(Kernel):
         if found is None:
             raise OSError(errno.ENOENT, "No such file or directory")
         quota = self.quotas[found]
-        sizes = (quota.hard, quota.soft, 0, 0, quota.blocks, quota.inodes)
+        sizes = (quota.hard, quota.soft, quota.most, 0, quota.blocks, quota.inodes)
         buffer[:] = FS_DISK_QUOTA.pack(1, 2, 0, found, *sizes, *[0] * 14, b"")
 
     def _set(self, number: int, buffer: bytearray) -> None:
-        version, flags, mask, found, hard, soft, *_others = FS_DISK_QUOTA.unpack(buffer)
+        version, flags, mask, found, hard, soft, most, *_others = FS_DISK_QUOTA.unpack(buffer)
         assert (version, flags, found) == (1, 2, number)
         quota = self.quotas.setdefault(number, Quota())
         hard = hard if mask & 1 << 3 else quota.hard
@@ -105,6 +106,8 @@ class Memory(Kernel):
         # As XFS: a pair that contradicts itself is left out, without an error.
         if hard == 0 or hard >= soft:
             quota.hard, quota.soft = hard, soft
+        if mask & 1 << 1:
+            quota.most = most
         self.diary.append(("limit", number, hard * 512))
 
     def ioctl(self, descriptor: int, request: int, buffer: bytes | bytearray) -> None:
@@ -471,16 +474,38 @@ def test_a_project_moves_to_the_trash_and_ends_with_its_files(xfs: Xfs, kernel: 
 
     limit = xfs._limit
 
-    def free(number: int, size: int) -> None:
+    def free(number: int, size: int, inodes: int | None) -> None:
         # The wall stands until nothing is left behind it.
         assert not (kernel.root / f"{PLACE}.purging").exists()
-        limit(number, size)
+        limit(number, size, inodes)
         kernel.quotas[1].inodes = 0
 
     xfs._limit = free  # type: ignore[method-assign]  # tells when it is called
     assert step(xfs, "purged").changes() == [f"{kernel.root / PLACE} -> removed for good"]
     assert kernel.diary == [("limit", 1, 0)]
     assert kernel.quotas[1].hard == 0
+
+
+def test_inodes_are_limited_and_a_second_run_changes_nothing(xfs: Xfs, kernel: Memory, owners: Any) -> None:
+    hans = wanted("hans", 1) | {"inodes": 1000}
+    assert [(one.error, one.inodes) for one in run(xfs, hans)] == [("", 1000)]
+    assert kernel.quotas[1] == Quota(hard=100 * 2**21, most=1000)
+    assert not run(xfs, hans)[0].changed
+    assert run(xfs, hans | {"inodes": 2000})[0].changes() == ["inodes 1000 -> 2000"]
+    # 0 leaves what is there.
+    assert run(xfs, wanted("hans", 1, "200G"))[0].error == ""
+    assert kernel.quotas[1] == Quota(hard=200 * 2**21, most=2000)
+    kernel.quotas[1].inodes = 1500
+    refused = "1500 inodes are in use, more than the new limit of 1200; nothing was changed"
+    assert run(xfs, hans | {"inodes": 1200, "limit": "200G"})[0].error == refused
+    assert run(xfs, hans | {"inodes": 1200, "limit": "200G"}, force=True)[0].error == ""
+
+
+def test_a_limit_of_inodes_that_does_not_hold_is_an_error(
+    xfs: Xfs, kernel: Memory, owners: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LIMITS_OF_INODES", 0)
+    assert "not there when read again" in run(xfs, wanted("hans", 1) | {"inodes": 1000})[0].error
 
 
 def test_what_is_counted_elsewhere_is_named_after_some_waiting(

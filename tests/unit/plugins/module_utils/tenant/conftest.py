@@ -56,6 +56,7 @@ class Server:
 
     def stack(self, name="hans", state="running", **changes):
         (self.root / "nas" / name / "uploads").mkdir(parents=True, exist_ok=True)
+        (self.root / "disk" / name).mkdir(parents=True, exist_ok=True)
         item = {
             "name": name,
             "host_name": f"{name}.swissphoto.ch",
@@ -63,6 +64,7 @@ class Server:
             "uid": os.getuid(),
             "photo_server": "http://10.83.0.18:2283",
             "storage": str(self.root / "nas" / name),
+            "disk": str(self.root / "disk" / name),
             "app_quota": 85 * 1024**3,
             "template": KEY,
             "email": f"{name}@example.ch",

@@ -55,7 +55,7 @@ def test_a_new_tenant_is_born_of_a_template_and_its_route_is_last(server):
     assert (outcome.error, actions(outcome.plan)[0]) == ("", ("template", "make"))
     assert server.done == [f"template {KEY}", *BIRTH, f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
-    assert (stack.directory / "database" / "PG_VERSION").read_text() == "17\n"
+    assert (stack.disk / "database" / "PG_VERSION").read_text() == "17\n"
     assert not stack.birth.exists()
     assert f"template {KEY}, SHA-256 " in stack.marker.path.read_text()
 
@@ -77,6 +77,29 @@ def test_the_marks_of_a_photo_server_are_there_before_it_starts(server):
     server.run = watch
     converge([plan(server.stack(), [])], server.tools)
     assert seen == ["backups", "encoded-video", "library", "profile", "thumbs", "upload"]
+
+
+def test_without_its_disk_a_tenant_is_left_as_it_is_and_the_others_go_on(server, hans, containers):
+    shutil.rmtree(server.root / "disk" / "hans")
+    routes = server.routes()
+    maria = server.stack("maria")
+    away, born = converge([plan(hans, containers()), plan(maria, [])], server.tools)
+    assert f"{hans.disk} is missing on this server; see that its disk is mounted" in away.error
+    assert (born.error, hans.disk.exists()) == ("", False)
+    assert routes.items() <= server.routes().items()
+    assert not any("hans" in done for done in server.done)
+
+
+def test_a_database_of_before_there_was_a_disk_is_not_left_behind(server, hans, containers):
+    (hans.disk / "database").rename(hans.directory / "database")
+    routes = server.routes()
+    for carry_out in (rehearse, converge):
+        (outcome,) = carry_out([plan(hans, containers())], server.tools)
+        assert f"its database still lies in {hans.directory / 'database'}" in outcome.error
+    assert (server.routes(), server.done) == (routes, [])
+    # To stop it is always right.
+    (stopped,) = converge([plan(server.stack(state="stopped"), containers())], server.tools)
+    assert stopped.error == ""
 
 
 def test_images_that_make_no_template_are_met_by_no_tenant(server, hans, containers):
@@ -107,14 +130,14 @@ def test_a_birth_that_was_cut_off_begins_anew(server, containers, step):
     assert server.routes() == {}
     server.fail.clear()
     server.done.clear()
-    (server.stack().directory / "database" / "half").touch()
+    (server.stack().disk / "database" / "half").touch()
     todo = plan(server.stack(), containers())
     assert todo.birth
     (outcome,) = converge([todo], server.tools)
     assert outcome.error == ""
     assert server.done[0] == "rm --force server database cache"
     assert server.done[1:6] == BIRTH
-    assert not (server.stack().directory / "database" / "half").exists()
+    assert not (server.stack().disk / "database" / "half").exists()
 
 
 def test_a_database_that_somebody_put_in_place_is_taken_where_it_has_an_admin(server, hans, containers):
@@ -138,7 +161,7 @@ def test_a_database_without_an_admin_is_nobodys_and_gets_no_route(server, hans, 
 @pytest.fixture
 def lost(server, hans):
     """A tenant with a photo whose database is gone, as where a disk is not mounted."""
-    (hans.directory / "database" / "PG_VERSION").unlink()
+    (hans.disk / "database" / "PG_VERSION").unlink()
     (hans.uploads / "upload" / "photo.jpg").touch()
     return hans
 
@@ -227,7 +250,9 @@ def test_a_tenant_that_is_what_it_should_be_is_left_alone(server, hans, containe
 def test_a_plan_changes_nothing(server):
     before = sorted(server.root.rglob("*"))
     plan(server.stack(), [])
-    assert [path for path in sorted(server.root.rglob("*")) if path not in before and "nas" not in path.parts] == []
+    assert [
+        path for path in sorted(server.root.rglob("*")) if path not in before and not {"nas", "disk"} & {*path.parts}
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -309,7 +334,7 @@ def test_who_is_absent_keeps_the_data(server, hans, containers):
     converge([todo], server.tools)
     assert server.done == ["down hans"]
     assert server.routes() == {}
-    assert (hans.directory / "database").is_dir()
+    assert (hans.disk / "database").is_dir()
     assert plan(server.stack(state="absent"), []).changes == ()
 
 
@@ -659,7 +684,7 @@ def test_a_container_that_is_missing_starts_with_burst_where_its_image_was_anoth
 
 
 def test_who_is_born_needs_no_burst_because_its_template_has_the_places(server, hans, containers):
-    (hans.directory / "database" / "PG_VERSION").unlink()
+    (hans.disk / "database" / "PG_VERSION").unlink()
     todo = plan(server.stack(env=AFTER), containers())
     assert (todo.birth, todo.moved) == (True, ())
 

@@ -38,7 +38,7 @@ def tenant(server, containers):
             make_directory(part)
         for file in stack.files:
             write_file(file)
-        (stack.directory / "database" / "PG_VERSION").write_text(f"{version}\n")
+        (stack.disk / "database" / "PG_VERSION").write_text(f"{version}\n")
         (stack.directory / ".env").write_text(f"DATABASE_IMAGE={former}\n")
         stack.marker.path.touch()
         return plan(stack, [one for one in containers(name) if one.service == "database"])

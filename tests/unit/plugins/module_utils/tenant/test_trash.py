@@ -134,6 +134,17 @@ def test_a_symbolic_link_is_refused(trash, tmp_path):
         trash.put(HANS, ())
 
 
+def test_a_directory_is_known_by_its_record_where_it_has_no_database(trash):
+    folder = trash.directory / "hans"
+    folder.mkdir()
+    (folder / ".env").write_text(f"TENANT_UID={UID + 1}\n")
+    with pytest.raises(StackError, match=f"belongs to user {UID + 1}, and not to {UID}"):
+        trash.put(HANS, ())
+    (folder / ".env").write_text(f"TENANT_UID={UID}\n")
+    assert trash.put(HANS, ())
+    assert trash.restore(HANS)
+
+
 def test_a_mount_is_refused(trash, tenant, tmp_path, monkeypatch):
     table = tmp_path / "mountinfo"
     table.write_text(f"56 73 0:56 / {tenant}/database rw - ext4 /dev/sdb1 rw\n")

@@ -113,9 +113,8 @@ def test_help_groups_the_commands_in_their_order(commands):
 @pytest.mark.parametrize("width", ["40", "80", "200"])
 def test_a_command_cuts_no_name(path, monkeypatch, width):
     name = "a" * 31
-    tenant = fleet.TenantStatus(
-        name, f"https://{name}.swissphoto.ch", "running", "stopped", "silo1", "small", 1, 1, 1, 1, "v3", "R11", True, ""
-    )
+    url, sizes = f"https://{name}.swissphoto.ch", (1,) * 6
+    tenant = fleet.TenantStatus(name, url, "running", "stopped", "silo1", "small", *sizes, "v3", "R11", True, "")
     monkeypatch.setattr(fleet, "read", lambda _inventory: (tenant,))
     result = CliRunner().invoke(cli.main, ["-i", str(path), "list"], env={"COLUMNS": width})
     assert result.exit_code == 0, result.output

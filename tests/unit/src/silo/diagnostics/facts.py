@@ -9,6 +9,8 @@ HANS = {
     "nas": "nas1",
     "index": 1,
     "quota_bytes": 1024,
+    "disk_bytes": 20 << 30,
+    "disk_inodes": 1000,
 }
 
 

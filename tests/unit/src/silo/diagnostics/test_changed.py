@@ -71,6 +71,18 @@ def test_a_quota_that_is_not_there_after_all_is_told_of_who_changed(book):
     assert broken(book) == [("quota", "hans")]
 
 
+def test_a_limit_on_a_disk_that_is_not_there_after_all_is_told_of_who_changed(book):
+    book[changed.LIMITED] = stored(hans=True, maria=False)
+    held = {"limit": 20 << 30, "id": 1, "problem": "", "inode_limit": None}
+    book[changed.DISKS] = {"hans": told(tenants={"hans": held}, backend="btrfs")}
+    assert broken(book) == []
+    lifted = {**held, "limit": None}
+    book[changed.DISKS] = {"hans": told(tenants={"hans": lifted, "maria": lifted}, backend="btrfs")}
+    assert broken(book) == [("disk_quota", "hans")]
+    book[changed.DISKS] = {"hans": told(failed=True, msg="nothing is mounted")}
+    assert broken(book) == [("disk_quota", "silo1")]
+
+
 @pytest.mark.parametrize("answer", [{"unreachable": True, "msg": "no route"}, {"failed": True, "msg": "it hangs"}])
 def test_a_machine_that_does_not_answer_is_told_by_its_name(book, answer):
     book[changed.SERVER]["hans"] = book[changed.QUOTAS]["hans"] = told(**answer)

@@ -560,6 +560,7 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_asked(inventory, u
         ({"quota": "-1G"}, "hans: tenant_quota is '-1G'; it must be a size such as 512M, 100G or 1T"),
         ({"quota": "0"}, "hans: tenant_quota is '0'; it must be a size such as 512M, 100G or 1T"),
         ({"quota": "100"}, "hans: tenant_quota is '100'; it must be a quota from 1G to 1024T"),
+        ({"plan": "small", "disk": "1K"}, "hans: tenant_disk is '1K'; it must be a size of a disk from 1G to 1T"),
         ({"quota": "99999999T"}, "hans: tenant_quota is '99999999T'; it must be a quota from 1G to 1024T"),
         (
             {"plan": "small", "server_memory": "1K"},

@@ -56,6 +56,28 @@ def test_a_quota_that_is_no_size_is_refused(tenant, quota):
         tenant(tenant_quota=quota)
 
 
+def test_the_part_of_a_servers_disk(tenant):
+    hans = tenant(tenant_disk_root="/mnt/fast", tenant_disk="40G", tenant_disk_inodes=0)
+    assert (hans.disk, hans.disk_quota, hans.disk_inodes) == ("/mnt/fast/hans", 40 * 1024**3, 0)
+    assert (tenant().disk, tenant().disk_quota, tenant().disk_inodes) == ("/databases/hans", 20 * 1024**3, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"tenant_disk": "lots"}, "hans: tenant_disk is 'lots'; it must be a size such as 512M, 100G or 1T"),
+        ({"tenant_disk": "0"}, "hans: tenant_disk is '0'; it must be a size such as 512M, 100G or 1T"),
+        (
+            {"tenant_disk_inodes": -1},
+            "hans: tenant_disk_inodes is -1; it must be 0 for no limit, or a number of files such as 100000",
+        ),
+    ],
+)
+def test_a_part_of_the_disk_that_cannot_be_is_refused(tenant, values, sentence):
+    with pytest.raises(TenantError, match=sentence):
+        tenant(**values)
+
+
 def test_a_burst_may_be_nothing(tenant):
     assert (tenant(tenant_server_burst="0").burst_bytes, tenant(tenant_server_burst=0).burst_bytes) == (0, 0)
 

@@ -48,7 +48,7 @@ FOURTH = """
     oom_score_adj: 200
     secrets: [cache_password]
     volumes:
-      - {type: bind, source: ./thumbs, target: /thumbs, bind: {create_host_path: false}}
+      - {type: bind, source: "${TENANT_DISK}/thumbs", target: /thumbs, bind: {create_host_path: false}}
     networks:
       default: {ipv4_address: "${THUMBS_ADDRESS}"}
     environment: {POOL: "${THUMBS_POOL}"}
@@ -163,12 +163,13 @@ def test_a_fourth_container_is_made_by_the_module(fourth, tmp_path):
         **{"state": "running", "uid": fourth.uid, "storage": fourth.storage, "photo_server": fourth.photo_server},
         **{"email": fourth.email, "admin_password": "Asecret", "app_quota": fourth.app_quota},
         "template": "0123456789abcdef",
+        "disk": fourth.disk,
     }
     places = {"directory": tmp_path, "routes_directory": tmp_path, "anew": []}
     told = {"compose": services.compose_file(), "mounts": services.mounts(), "folders": services.folders()}
     told |= {"after": services.after()}
     made = stack(item, {**places, **told})
-    assert tmp_path / "hans" / "thumbs" in [directory.path for directory in made.directories]
+    assert Path("/databases/hans/thumbs") in [directory.path for directory in made.directories]
     (password,) = [file for file in made.files if file.path.name == "cache_password"]
     assert password.services == ("server", "cache", "thumbs")
     assert set(made.digests) == {"server", "database", "cache", "thumbs"}
@@ -250,6 +251,11 @@ def test_a_limit_that_a_setting_gives_needs_its_name_alone(edited):
             ": tenant_vector_extension",
             ": tenant_vector_extensions",
             "names tenant_vector_extensions; name a setting",
+        ),
+        (
+            '"${TENANT_DISK}/queue"',
+            "./queue",
+            "cache: it may write to ./queue, which no quota counts; write ${TENANT_DISK}",
         ),
         ("IMMICH_LOG_LEVEL: tenant_log_level", "IMMICH_LOG_LEVEL: tenant_log", "names tenant_log; name a setting of"),
     ],
