@@ -85,13 +85,17 @@ def run_script(database: sqlite3.Connection, script: str) -> None:
 def _make(path: Path, mode: int) -> None:
     """Make an empty file, which is a database. One that is there may be read by nobody whom `mode` leaves out.
 
-    A file that is there is not opened: closing it would end the locks that SQLite has on it in this process.
+    Neither is opened: closing it would end the locks that SQLite has on it in this process. The new one is not linked
+    to its name either: it would have two names for a moment, which `_check` refuses.
     """
     try:
-        files.create(path, b"", mode)
-        return
+        os.mknod(path, stat.S_IFREG | mode)
     except FileExistsError:
         found = path.lstat()
+    else:
+        path.chmod(mode)  # whatever the umask is
+        files.sync_directory(path.parent)
+        return
     if stat.S_ISLNK(found.st_mode):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     if stat.S_IMODE(found.st_mode) & ~mode and os.geteuid() in (0, found.st_uid):
