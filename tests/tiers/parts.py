@@ -14,6 +14,7 @@ PYTHON = sys.executable
 Command = tuple[str, ...]
 # Two labs in parallel: on one, customers come and go; on the other, tests read, attack and break a server.
 LANES = ("tenants", "platform")
+ALONE = "fairness"  # the scenario that measures, after all others, in `make test-all` only
 NOTHING = "lab"  # the scenario that converges a server from nothing
 LEFT_OUT = "tests that are marked slow"
 # Deadlines in seconds. What hangs must fail and name itself while CI still has time to say so.
@@ -94,14 +95,14 @@ def _contract(place: Place, *, behind: Iterable[str]) -> Part:
     return Part("contract", [command], behind=tuple(behind), env=env, limit=place.limit())
 
 
-def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = ()) -> Part:
+def _molecule(place: Place, scenario: str, needs: tuple[str, ...] = (), behind: tuple[str, ...] = ()) -> Part:
     # Molecule would remove the lab of a failed test; the run itself removes the labs at its end.
     kept = ("--destroy=never",) if os.environ.get("KEEP") == "1" else ()
     command = ("molecule", "test", "--scenario-name", scenario, *kept)
     # Molecule looks for its scenarios below its working directory.
     commands = [("env", "--chdir", "tests", *command)]
     lab, env = f"{place.prefix}-{scenario}", place.of_lab(scenario)
-    return Part(scenario, commands, needs=needs, env=env, lab=lab, limit=place.limit())
+    return Part(scenario, commands, needs, behind, env, lab, place.limit())
 
 
 def _storage(place: Place) -> Part:
@@ -129,7 +130,7 @@ def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
     """
     made = () if is_kept else (_molecule(place, NOTHING),)
     needs = tuple(part.name for part in made)
-    return [
+    beside = [
         *made,
         *(_molecule(place, lane, needs) for lane in LANES),
         *((_storage(place),) if storage else ()),
@@ -137,3 +138,6 @@ def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
         _contract(place, behind=("lint",)),
         _unit(place, behind=("contract",)),
     ]
+    if not place.slow:
+        return beside
+    return [*beside, _molecule(place, ALONE, needs, behind=tuple(part.name for part in beside))]

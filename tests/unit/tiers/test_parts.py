@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.tiers import parts
-from tests.tiers.parts import LANES, NOTHING, ROOT, Place
+from tests.tiers.parts import ALONE, LANES, NOTHING, ROOT, Place
 
 
 @pytest.fixture
@@ -60,6 +60,13 @@ def test_each_lab_has_a_name_an_inventory_and_a_password_of_its_own(place):
     assert "silo-lab" not in {part.lab for part in found}
 
 
+def test_what_is_measured_has_the_machine_for_itself(tmp_path):
+    found = parts.test(Place(tmp_path / "work", tmp_path / "reports", slow=True), is_kept=False, storage=True)
+    assert found[-1].name == ALONE
+    assert {*found[-1].behind} == set(names(found[:-1]))
+    assert ALONE not in names(parts.test(Place(tmp_path / "work", tmp_path / "reports"), is_kept=False, storage=True))
+
+
 def test_all_runs_what_is_slow_with_all_examples_and_keeps_what_faults_have_shown(tmp_path):
     place = Place(tmp_path / "work", tmp_path / "reports", slow=True)
     for part in parts.test(place, is_kept=False, storage=True):
@@ -88,7 +95,7 @@ def test_an_inventory_is_what_git_knows_of_the_demo(place, tmp_path, monkeypatch
 
 
 def test_every_scenario_of_molecule_is_there_and_its_tests_too():
-    for scenario in (NOTHING, *LANES):
+    for scenario in (NOTHING, *LANES, ALONE):
         assert (ROOT / "tests" / "molecule" / scenario / "molecule.yml").is_file()
-    for lane in LANES:
+    for lane in (*LANES, ALONE):
         assert list((ROOT / "tests" / "e2e" / lane).glob("test_*.py"))
