@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -25,22 +26,24 @@ from .test_traefik import VARIABLES
 HOST = "hans.swissphoto.ch"
 BILLING = "billing.swissphoto.ch"
 STARTING = "/starting"
+# How long a stranger waits for an answer, and what is held for it: longer, so that whoever gets in is never answered
+# while the others are held.
+ANSWER_SECONDS, HOLD_SECONDS = 60, 600
+NO_ANSWER = 0
 
 
-class Behind(http.server.BaseHTTPRequestHandler):
-    """What is behind Traefik: answers with the status in the path, and at /hold when it is told to."""
+class Answer(http.server.BaseHTTPRequestHandler):
+    """Answers with the status in the path, and at /hold when it is told to."""
 
     protocol_version = "HTTP/1.1"
-    asked: list[tuple[str, str | None]] = []
-    go_on = threading.Event()
 
     def log_message(self, *_arguments):
         pass
 
     def _answer(self):
-        self.asked.append((self.path, self.headers.get("X-Silo-Count")))
+        self.server.asked.append((self.path, self.headers.get("X-Silo-Count")))
         if "/hold" in self.path:
-            self.go_on.wait(20)
+            self.server.go_on.wait(HOLD_SECONDS)
         status = re.search(r"(\d{3})$", self.path)
         body = b"{}" if self.path.startswith(STARTING) else b"photo"
         self.wfile.write(b"HTTP/1.1 %s OK\r\nContent-Length: %d\r\n" % ((status or ["", "200"])[1].encode(), len(body)))
@@ -50,38 +53,53 @@ class Behind(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = _answer
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Takes many at once, and ends with the test; who goes away before the answer is none of its trouble."""
+class Behind(http.server.ThreadingHTTPServer):
+    """What is behind Traefik in one test, and what it was asked: of another test nothing counts here.
+
+    It takes many at once, and ends with the test; who goes away before the answer is none of its trouble.
+    """
 
     request_queue_size = 100
     daemon_threads = True
 
+    def __init__(self):
+        self.asked: list[tuple[str, str | None]] = []
+        self.go_on = threading.Event()
+        super().__init__(("127.0.0.1", 0), Answer)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
     def handle_error(self, *_request):
         pass
 
+    def wait_until_asked(self, count):
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline and len(self.asked) < count:
+            time.sleep(0.02)
+        assert len(self.asked) == count, self.asked
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture
 def behind():
-    """The address of everything that is behind Traefik."""
-    server = Server(("127.0.0.1", 0), Behind)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    Behind.go_on.set()
-    server.shutdown()
-    server.server_close()
+    """Everything that is behind Traefik."""
+    with Behind() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
+        server.go_on.set()
+        server.shutdown()
 
 
 @pytest.fixture
 def running(behind, tmp_path):
     """Gives a function: a Traefik with hans' route and that of billing; without its program nothing can be told."""
-    Behind.asked.clear()
-    Behind.go_on.clear()
     with contextlib.ExitStack() as stack:
 
         def start(**changes):
-            values = VARIABLES | {"traefik_pages_url": behind, "traefik_billing_url": behind} | changes
+            values = VARIABLES | {"traefik_pages_url": behind.url, "traefik_billing_url": behind.url} | changes
             tenant = derive("hans", templates.HANS | {"tenant_state": "running", "tenant_certificate_resolver": ""})
-            route = render(tenant, secrets.make()).route.replace(tenant.photo_server, behind)
+            route = render(tenant, secrets.make()).route.replace(tenant.photo_server, behind.url)
             # The photo server of hans is this machine.
             route = route.replace(f"ClientIP(`{tenant.network.subnet}`)", "ClientIP(`127.0.0.0/8`)")
             files = {
@@ -96,7 +114,6 @@ def running(behind, tmp_path):
             return Client(one)
 
         yield start
-        Behind.go_on.set()
 
 
 class Client:
@@ -110,7 +127,8 @@ class Client:
 
     def open(self, source="127.0.0.1"):
         place = ("127.0.0.1", self.one.ports["websecure"])
-        return self.context.wrap_socket(socket.create_connection(place, 10, (source, 0)), server_hostname=HOST)
+        connected = socket.create_connection(place, ANSWER_SECONDS, (source, 0))
+        return self.context.wrap_socket(connected, server_hostname=HOST)
 
     def begin(self, path, *headers, source="127.0.0.1", host=HOST):
         """Send a request; it is under way until its answer is read."""
@@ -125,21 +143,18 @@ class Client:
 
     def codes(self):
         """The statuses that count in Traefik's metrics, of hans' routes."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.one.ports['local']}/metrics", timeout=10) as answer:
+        url = f"http://127.0.0.1:{self.one.ports['local']}/metrics"
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:
             found = answer.read().decode()
         return set(re.findall(r'code="(\d+)"[^\n]*router="tenant-hans', found))
 
 
 def status_of(opened):
-    return int(opened.recv(64).split()[1])
-
-
-def wait_until_asked(count):
-    for _time in range(200):
-        if len(Behind.asked) >= count:
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError(Behind.asked)
+    """The status that it is answered with, or NO_ANSWER."""
+    try:
+        return int(opened.recv(64).split()[1])
+    except TimeoutError:
+        return NO_ANSWER
 
 
 def test_a_header_is_refused_before_it_ends(running):
@@ -189,35 +204,35 @@ def test_the_machine_learning_does_not_either(running):
     ],
 )
 def test_the_gate_is_told_who_asks_whatever_the_path(running, behind, path):
-    client = running(traefik_machine_learning_url=behind)
-    with socket.create_connection(("127.0.0.1", client.one.ports["machinelearning"]), 10) as opened:
+    client = running(traefik_machine_learning_url=behind.url)
+    with socket.create_connection(("127.0.0.1", client.one.ports["machinelearning"]), ANSWER_SECONDS) as opened:
         headers = "Host: maria\r\nX-Forwarded-Prefix: /maria\r\nX-Replaced-Path: /maria/predict\r\nContent-Length: 0"
         opened.sendall(f"POST {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n".encode())
         status = status_of(opened)
     # Either Traefik refuses the path, or it is one of hans', and never another tenant's to the gate.
-    assert status == 400 or [gate.PATH.fullmatch(asked)[1] for asked, _count in Behind.asked] == ["hans"]
+    assert status == 400 or [gate.PATH.fullmatch(asked)[1] for asked, _count in behind.asked] == ["hans"]
     if path == "/predict":
-        assert [asked for asked, _count in Behind.asked] == ["/hans/predict"]
+        assert [asked for asked, _count in behind.asked] == ["/hans/predict"]
 
 
-def test_one_source_holds_few_requests_and_all_together_a_few_more(running):
+def test_one_source_holds_few_requests_and_all_together_a_few_more(running, behind):
     client = running(traefik_requests_of_source=3, traefik_requests_of_route=5)
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(client.begin("/hold")) for _number in range(3)]
-        wait_until_asked(3)
+        behind.wait_until_asked(3)
         # What a client says of itself is nothing, neither a host name in capitals nor a header.
         assert client.status("/200") == 429
         assert client.status("/200", "X-Silo-Count: another", "X-Forwarded-For: 192.0.2.7") == 429
         assert client.status("/200", host="HANS.swissphoto.ch") == 429
         held += [stack.enter_context(client.begin("/hold", source="127.0.0.2")) for _number in range(2)]
-        wait_until_asked(5)
+        behind.wait_until_asked(5)
         assert client.status("/200", "X-Silo-Count: another", source="127.0.0.3") == 429
         # Another address of this server is not concerned.
         assert client.status("/", host="nobody.swissphoto.ch") == 200
-        Behind.go_on.set()
+        behind.go_on.set()
         assert [status_of(opened) for opened in held] == [200] * 5
     assert client.status("/200") == 200
-    assert {count for _path, count in Behind.asked} == {None}
+    assert {count for _path, count in behind.asked} == {None}
 
 
 def test_an_event_of_stripe_is_not_kept_here_until_it_is_complete(running):
@@ -231,14 +246,14 @@ def test_an_event_of_stripe_is_not_kept_here_until_it_is_complete(running):
         assert status_of(opened) == 413
 
 
-def test_one_source_sends_few_events_at_once(running):
+def test_one_source_sends_few_events_at_once(running, behind):
     client = running(traefik_billing_requests_of_source=2, traefik_billing_path="/stripe/hold")
     with contextlib.ExitStack() as stack:
         for _number in range(2):
             stack.enter_context(client.begin("/stripe/hold", "Content-Length: 0", host=BILLING))
-        wait_until_asked(2)
+        behind.wait_until_asked(2)
         assert client.status("/stripe/hold", "Content-Length: 0", host=BILLING) == 429
-        Behind.go_on.set()
+        behind.go_on.set()
 
 
 def test_all_of_it_is_what_servers_have(running):

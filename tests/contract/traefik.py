@@ -12,7 +12,7 @@ import time
 import typing as t
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -22,10 +22,14 @@ from tests.lab.images import PIP, SOURCES, program_of
 
 REQUIREMENTS = SOURCES / "traefik" / "requirements.txt"
 CACHE = Path(__file__).parents[2] / ".cache"
-SECONDS = 20.0
+# For a machine with much else to do; what is there is not waited for.
+SECONDS = 60.0
 PAUSE_SECONDS = 0.05
 # The entry point of its API, which servers do not have.
 API = "traefik"
+ROUTES = "routes"
+# What else gives it a configuration, when it starts.
+OTHERS = {"internal", "acme.acme"}
 
 
 def program() -> Path:
@@ -73,11 +77,16 @@ class Traefik:
         found = (line["staticConfiguration"] for line in self._lines() if "staticConfiguration" in line)
         return next(found, {})
 
-    def wait(self, routes: bool) -> None:
-        """Wait until it has read its files, with `routes` those of its provider too, or says that it cannot."""
+    @property
+    def providers(self) -> set[str]:
+        """The providers whose first configuration it has."""
+        return {line["providerName"] for line in self._lines() if line.get("message") == "Configuration received"}
+
+    def wait(self, is_there: Callable[[], object]) -> None:
+        """Wait until something is there, or until it says that it cannot."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self._process.poll() is None and not self.errors:
-            if self.objects("routers") if routes else self.static:
+            if is_there():
                 return
             time.sleep(PAUSE_SECONDS)
 
@@ -85,7 +94,7 @@ class Traefik:
         """Return the routers, services or middlewares that come from files, by name; none where it does not answer."""
         url = f"http://127.0.0.1:{self.ports[API]}/api/http/{kind}?per_page=1000"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=SECONDS) as answer:
                 found = json.load(answer)
         except (OSError, urllib.error.URLError):
             return {}
@@ -101,13 +110,14 @@ def _own(static: Mapping[str, t.Any], folder: Path) -> tuple[dict[str, t.Any], d
     """Return a static configuration for here: free ports of this machine, files in `folder`, and its own API."""
     points = static["entryPoints"] | {API: {}}
     ports = dict(zip(points, _free_ports(len(points)), strict=True))
+    routes = {"directory": str(folder / ROUTES), "watch": True}
     here = {name: point | {"address": f"127.0.0.1:{ports[name]}"} for name, point in points.items()}
     acme = static["certificatesResolvers"]["acme"]["acme"] | {"storage": str(folder / "acme.json")}
     own = {
         "log": static["log"] | {"level": "DEBUG", "format": "json"},
         "entryPoints": here,
         "api": {"insecure": True, "dashboard": False},
-        "providers": static["providers"] | {"file": {"directory": str(folder / "routes"), "watch": False}},
+        "providers": static["providers"] | {"providersThrottleDuration": "0s", "file": routes},
         # Where nobody answers: no authority is ever asked by a test.
         "certificatesResolvers": {"acme": {"acme": acme | {"caServer": "http://127.0.0.1:1/directory"}}},
     }
@@ -118,9 +128,11 @@ def _own(static: Mapping[str, t.Any], folder: Path) -> tuple[dict[str, t.Any], d
 def running(static: str, routes: Mapping[str, str], folder: Path) -> Iterator[Traefik]:
     """Run Traefik with a static configuration and with files of routes, by name, in an empty folder."""
     binary = program()
-    (folder / "routes").mkdir()
+    (folder / ROUTES).mkdir()
+    written = folder / "written"
+    written.mkdir()
     for name, text in routes.items():
-        (folder / "routes" / name).write_text(text)
+        (written / name).write_text(text)
     configuration, ports = _own(yaml.safe_load(static), folder)
     (folder / "traefik.yml").write_text(yaml.safe_dump(configuration))
     log = folder / "log"
@@ -128,7 +140,13 @@ def running(static: str, routes: Mapping[str, str], folder: Path) -> Iterator[Tr
     with log.open("wb") as file, subprocess.Popen(command, cwd=folder, stdout=file, stderr=file) as process:
         try:
             one = Traefik(process, log, ports)
-            one.wait(bool(routes))
+            one.wait(lambda: one.static)
+            if routes:
+                # With the configuration of each provider it makes all of its middlewares anew, and these count from
+                # nothing. The routes come last and all at once, so where they are to be seen, nothing begins again.
+                one.wait(lambda: one.providers >= OTHERS)
+                written.rename(folder / ROUTES / "all")
+                one.wait(lambda: one.objects("routers"))
             yield one
         finally:
             process.kill()
