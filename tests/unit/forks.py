@@ -37,6 +37,11 @@ class Fork:
         """`status` is a pipe into which it writes its number, and at its end its code."""
         self._status, self._opened = os.fdopen(status), opened
         self.pid = int(self._status.readline())
+        # A pipe says too early that it has ended: a process closes its files one after the other, and what comes after
+        # the pipe, such as a lock, it still has then.
+        self._end: int | None = None
+        with contextlib.suppress(ProcessLookupError):
+            self._end = os.pidfd_open(self.pid)
         self.returncode: int | None = None
         if opened:
             self.stdin, self.stdout = opened.makefile("w"), opened.makefile("r")
@@ -56,10 +61,14 @@ class Fork:
         if self.returncode is None:
             with self._status:
                 self.returncode = int(self._status.read() or -signal.SIGKILL)
+            if self._end is not None:
+                os.close(self._end)
         return self.returncode
 
     def _has_ended(self, timeout: float | None) -> bool:
-        return self.returncode is not None or bool(select.select([self._status], [], [], timeout)[0])
+        if self.returncode is not None or self._end is None:
+            return True
+        return bool(select.select([self._end], [], [], timeout)[0])
 
     def communicate(self) -> None:
         """Wait for its end, and close what it was asked by."""

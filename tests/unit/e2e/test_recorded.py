@@ -15,6 +15,7 @@ from tests.e2e import browser, cloud, lab, operator, vaults
 from tests.failures import record
 from tests.integration.storage_quota import machine
 from tests.lab.command import LabError
+from tests.unit.patience import PATIENCE
 from tests.vm import storage
 
 SECRET = "Kx7mQ2vR9tYw4ZpL8sNd3HfJ6bCg5TaE"  # pragma: allowlist secret
@@ -157,7 +158,7 @@ class Plain(cloud.Cloud):
     port = 0
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
 
 @pytest.fixture

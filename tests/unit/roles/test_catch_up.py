@@ -13,6 +13,7 @@ from silo_catch_up import photo_server
 from silo_catch_up.memory import LAST_SECONDS, Backlog, Memory
 from silo_catch_up.photo_server import QUEUES, PhotoServer
 from tests.unit.hostile_servers import HOSTILE, serving
+from tests.unit.patience import PATIENCE
 
 URL = "http://10.82.0.2:3003"
 LINE = 'traefik_router_requests_total{{code="{}",method="POST",router="tenant-{}{}@file",service="x@file"}} {}\n'
@@ -294,4 +295,4 @@ def test_a_photo_server_that_does_not_come_to_an_end_is_told_in_time(name, monke
         begin = time.monotonic()
         with pytest.raises(StackError, match="its photo server does not answer: "):
             photo_server._put("127.0.0.1", "ocr", "key")
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < PATIENCE

@@ -8,8 +8,7 @@ import pytest
 
 from tests.tiers.parts import Part
 from tests.tiers.run import Runner
-
-SECONDS = 20
+from tests.unit.patience import PATIENCE
 
 
 def shell(script):
@@ -27,7 +26,7 @@ def runner(tmp_path, said):
 
 
 def wait_until(check):
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + PATIENCE
     while not check():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -35,7 +34,7 @@ def wait_until(check):
 
 def test_parts_run_at_the_same_time(runner):
     # Each waits for what the other makes.
-    wait = 'for _ in $(seq 400); do [ ! -e "$WORK/{}" ] || exit 0; sleep 0.05; done; exit 9'
+    wait = 'for _ in $(seq 1200); do [ ! -e "$WORK/{}" ] || exit 0; sleep 0.05; done; exit 9'
     parts = [
         Part("a", [shell(f'touch "$WORK/a"; {wait.format("b")}')]),
         Part("b", [shell(f'touch "$WORK/b"; {wait.format("a")}')]),
@@ -77,7 +76,7 @@ def test_a_part_that_hangs_is_ended_and_says_so(runner, tmp_path, said):
     hangs = Part("a", [shell(f"echo begun; sleep 600 & echo $! >{tmp_path}/child; wait"), shell("true")], limit=1)
     start = time.monotonic()
     (ended,) = runner.run([hangs])
-    assert time.monotonic() - start < SECONDS
+    assert time.monotonic() - start < PATIENCE
     assert ended.problem == f"it was stopped 1 s after the run began; see {runner.log_of(hangs)}"
     assert runner.last_lines(hangs) == ["begun"]
     wait_until(lambda: not _lives((tmp_path / "child").read_text().strip()))
@@ -101,7 +100,7 @@ def test_what_is_ended_takes_its_children_along_and_begins_nothing_new(runner, t
     thread.start()
     wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n"))
     runner.stop()
-    thread.join(SECONDS)
+    thread.join(PATIENCE)
     assert [one.problem for one in ended] == ["it was stopped", "it was stopped"]
     child = (tmp_path / "child").read_text().strip()
     wait_until(lambda: not _lives(child))

@@ -16,6 +16,7 @@ from tests.lab.vm import machines as machines_module
 from tests.lab.vm.guest import Guest, Place
 from tests.lab.vm.image import Image, acceleration, ensure, image_of
 from tests.lab.vm.machines import Machines
+from tests.unit.patience import PATIENCE
 
 PLACE = Place("br-0123456789ab", "172.29.4.10", 24, "172.29.4.1", "172.29.4.3")
 
@@ -116,10 +117,10 @@ def test_power_on_plugs_it_into_the_network_and_waits_for_a_login(guest, image, 
 def process(guest):
     """A process that has the machine's pid file among its arguments, as QEMU has."""
     guest.directory.mkdir(parents=True)
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(guest.pid_file)])
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", str(guest.pid_file)])
     guest.pid_file.write_text(f"{sleeper.pid}\n")
     # A process that has just begun has no arguments yet.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while guest.pid() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     yield sleeper
@@ -132,7 +133,7 @@ def test_a_hang_and_a_power_cut_reach_its_own_process_alone(guest, process):
     guest.pause()
     assert os.waitpid(process.pid, os.WUNTRACED)[1] >> 8 == signal.SIGSTOP
     guest.cut()
-    assert process.wait(10) == -signal.SIGKILL
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     guest.pid_file.write_text(f"{os.getpid()}\n")
     assert guest.pid() is None
     guest.cut()

@@ -17,9 +17,10 @@ import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pack
 
+from tests.unit.patience import PATIENCE
+
 from .conftest import FIRST, NEW, ROLE, TEXTS
 
-SECONDS = 20
 VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
 FILES = {name: path.replace("{{ role_path }}", str(ROLE)) for name, path in VARIABLES["__access_files"].items()}
 
@@ -35,7 +36,7 @@ async def process(world, directory):
         channel = directory / "notify"
         channel.unlink(missing_ok=True)
         ready.bind(str(channel))
-        ready.settimeout(SECONDS)
+        ready.settimeout(PATIENCE)
         program = directory / "access.pyz"
         program.write_bytes(pack(gather(FILES), "silo_access"))
         service = subprocess.Popen(
@@ -51,7 +52,7 @@ async def process(world, directory):
             yield service
         finally:
             service.terminate()
-            service.said, _errors = service.communicate(timeout=SECONDS)
+            service.said, _errors = service.communicate(timeout=PATIENCE)
 
 
 async def test_a_link_outlives_a_restart(world, tmp_path):
@@ -95,7 +96,7 @@ async def test_a_request_that_is_under_way_is_answered_before_the_end(world, tmp
             w.photos.before = service.terminate
             assert (await w.post(token)).status == 200
             # A second signal, while it leaves, would end it as it ends any process.
-            await asyncio.to_thread(service.wait, SECONDS)
+            await asyncio.to_thread(service.wait, PATIENCE)
         assert (service.returncode, w.left) == (0, [])
 
 
@@ -124,7 +125,7 @@ def test_without_what_opens_links_it_does_not_start(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("python3-cryptography is not installed")

@@ -15,10 +15,21 @@ from ansible_collections.swissphoto.silo.plugins.action.zipapp import gather, pa
 
 from tests.unit.forks import ROOT
 from tests.unit.hostile_servers import serving
+from tests.unit.patience import PATIENCE
 
 from .conftest import TEXTUAL, form, request
 
 ROLE = ROOT / "roles" / "machine_learning"
+# The program, which at its end waits a moment only for what is under way, so that a test does not have to.
+IMPATIENT = """
+import sys
+
+sys.path.insert(0, sys.argv[1])
+from silo_learning_gate import __main__
+
+__main__.GRACE_SECONDS = 0.5
+__main__.main(sys.argv[2:])
+"""
 
 
 def free_port():
@@ -28,14 +39,17 @@ def free_port():
 
 @pytest.fixture
 def gate(tmp_path):
-    """Gives a function: the program that runs, before a machine learning at this port, and its two ports."""
+    """Gives a function: the program that runs, before a machine learning at this port, and its two ports.
+
+    `how` is how Python starts it; without, as the role has it started.
+    """
     loader = DataLoader()
     values = loader.load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
     files = Templar(loader, {**values, "role_path": str(ROLE)}).template(values["__machine_learning_files"])
     program, started = tmp_path / "gate.pyz", []
     program.write_bytes(pack(gather(files), "silo_learning_gate"))
 
-    def start(behind):
+    def start(behind, *how):
         ports = free_port(), free_port()
         settings = {
             "url": f"http://127.0.0.1:{behind}",
@@ -48,8 +62,8 @@ def gate(tmp_path):
         (tmp_path / "gate.json").write_text(json.dumps(settings))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
             notified.bind(str(tmp_path / "n"))
-            notified.settimeout(20)
-            command = [sys.executable, "-S", "-E", "-B", str(program), str(tmp_path / "gate.json")]
+            notified.settimeout(PATIENCE)
+            command = [sys.executable, "-S", "-E", "-B", *how, str(program), str(tmp_path / "gate.json")]
             one = subprocess.Popen(
                 command, env={"NOTIFY_SOCKET": str(tmp_path / "n")}, stdout=subprocess.PIPE, text=True
             )
@@ -68,27 +82,27 @@ def test_it_serves_and_ends(gate):
     with serving(lambda: [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong"]) as (behind, _asked):
         process, port, local_port = gate(behind)
         for place in (f"{port}/hans/ping", f"{local_port}/ping"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{place}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{place}", timeout=PATIENCE) as answer:
                 assert answer.read() == b"pong"
-        with socket.create_connection(("127.0.0.1", port), 10) as opened:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as opened:
             opened.sendall(request(form({"pose": {}}, text="a")))
             assert opened.recv(64).startswith(b"HTTP/1.1 422 ")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert process.stdout.read().startswith("<4>hans: a request of its photo server is refused: entries: ")
 
 
 def test_it_ends_also_while_the_machine_learning_is_silent(gate):
     with serving(lambda: (time.sleep(0.1) or b"" for _time in range(10**6))) as (behind, asked):
-        process, port, _local_port = gate(behind)
-        with socket.create_connection(("127.0.0.1", port), 10) as opened:
+        process, port, _local_port = gate(behind, "-c", IMPATIENT)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as opened:
             opened.sendall(request(form(TEXTUAL, text="a cat")))
             while not asked:
                 time.sleep(0.05)
             begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-        assert time.monotonic() - begun < 15
+            assert process.wait(PATIENCE) == 0
+        assert time.monotonic() - begun < PATIENCE
 
 
 def test_settings_that_cannot_be_read_end_it_with_a_sentence(tmp_path):

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from silo.state import BusyError, State
+from tests.unit.patience import PATIENCE
 
 
 def test_nobody_else_looks_into_it_and_git_does_not_see_it(tmp_path):
@@ -46,7 +47,7 @@ def test_one_run_waits_for_the_other_and_is_told_so(tmp_path):
         thread.start()
         thread.join(0.5)
         order.append("first")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert order == ["first", "second"]
     assert told == [f"Another run (process {os.getpid()}) is changing the same machines; waiting for its end."]
 

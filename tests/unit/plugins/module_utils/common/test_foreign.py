@@ -8,6 +8,8 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import foreign
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.foreign import ForeignFileError
 
+from tests.unit.patience import PATIENCE
+
 
 def place(path, kind):
     """Put something at `path` that is no plain file of the owner's, of at most 100 bytes."""
@@ -48,7 +50,7 @@ def test_what_is_no_plain_small_file_is_refused_at_once(tmp_path, kind):
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert found, f"a {kind} is waited for"
     assert str(tmp_path / "file") in found[0]
     assert "password" not in found[0]

@@ -6,6 +6,8 @@ import threading
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
 
+from tests.unit.patience import PATIENCE
+
 REQUESTS = 'traefik_router_requests_total{code="200",method="GET",protocol="http",router="%s",service="s@file"} 7\n'
 HANS = REQUESTS % "tenant-hans@file"
 OTHERS = [
@@ -122,7 +124,7 @@ def test_a_traefik_that_hangs_is_not_waited_for_for_ever(monkeypatch):
             pass
 
         def do_GET(self):
-            held.wait(10)
+            held.wait(PATIENCE)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -10,10 +10,12 @@ import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import process
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 
+from tests.unit.patience import LONGER, PATIENCE
+
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
-def run(*argv, seconds=20, **options):
+def run(*argv, seconds=PATIENCE, **options):
     return process.run(argv, **{"seconds": seconds, "environment": ENVIRONMENT, **options})
 
 
@@ -22,7 +24,7 @@ def quick():
     """The test must end long before what it starts does."""
     begin = time.monotonic()
     yield
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < PATIENCE
 
 
 def has_ended(number):
@@ -52,7 +54,7 @@ def test_what_is_no_program_is_an_error():
 
 @pytest.mark.parametrize("stream", ["1", "2"])
 def test_a_flood_on_either_stream_is_cut_and_ended(quick, stream):
-    found = run("sh", "-c", f"yes >&{stream}", largest=1000, seconds=60)
+    found = run("sh", "-c", f"yes >&{stream}", largest=1000, seconds=LONGER)
     assert (len(found.out) + len(found.err), found.rc) == (1000, -signal.SIGKILL)
     assert found.stopped == "said more than is taken"
 
@@ -64,28 +66,28 @@ def test_the_end_is_kept_where_the_end_matters():
 
 def test_a_flood_of_which_the_end_is_kept_ends_too(quick, monkeypatch):
     monkeypatch.setattr(process, "FLOOD", 10**6)
-    assert run("sh", "-c", "yes >&2", largest=1000, tail=True, seconds=60).stopped == "said more than is taken"
+    assert run("sh", "-c", "yes >&2", largest=1000, tail=True, seconds=LONGER).stopped == "said more than is taken"
 
 
 def test_who_is_late_is_killed_with_all_that_it_started(quick):
-    found = run("sh", "-c", "sleep 60 & echo $!; wait", seconds=0.5)
+    found = run("sh", "-c", "sleep 600 & echo $!; wait", seconds=0.5)
     assert found.stopped == "did not end within 0.5 s"
     assert has_ended(int(found.out))
 
 
 def test_a_child_that_keeps_the_streams_open_is_not_waited_for(quick):
-    found = run("sh", "-c", "sleep 60 & echo $!; exit 4", seconds=60)
+    found = run("sh", "-c", "sleep 600 & echo $!; exit 4", seconds=LONGER)
     assert (found.rc, found.stopped) == (4, "")
     assert has_ended(int(found.out))
 
 
 def test_a_child_that_goes_on_to_speak_is_not_listened_to(quick):
-    found = run("sh", "-c", "(while :; do echo x; sleep 0.02; done) & exit 5", seconds=60)
+    found = run("sh", "-c", "(while :; do echo x; sleep 0.02; done) & exit 5", seconds=LONGER)
     assert (found.rc, found.stopped) == (5, "")
 
 
 def test_who_closes_its_streams_and_stays_is_late(quick):
-    assert run("sh", "-c", "exec >&- 2>&-; sleep 60", seconds=0.5).stopped == "did not end within 0.5 s"
+    assert run("sh", "-c", "exec >&- 2>&-; sleep 600", seconds=0.5).stopped == "did not end within 0.5 s"
 
 
 TOLD = "trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
@@ -103,9 +105,9 @@ def test_who_ignores_it_is_killed(quick):
     assert has_ended(int(found.out))
 
 
-@pytest.mark.parametrize(("argv", "late"), [((sys.executable, "-c", ""), False), (("sleep", "60"), True)])
+@pytest.mark.parametrize(("argv", "late"), [((sys.executable, "-c", ""), False), (("sleep", "600"), True)])
 def test_who_does_not_read_its_input(quick, argv, late):
-    assert bool(run(*argv, text="x" * 2**20, seconds=0.7 if late else 20).stopped) == late
+    assert bool(run(*argv, text="x" * 2**20, seconds=0.7 if late else PATIENCE).stopped) == late
 
 
 def test_an_error_of_ours_leaves_nothing_behind(quick, monkeypatch):
@@ -117,7 +119,7 @@ def test_an_error_of_ours_leaves_nothing_behind(quick, monkeypatch):
 
     monkeypatch.setattr(process, "_listen", listen)
     with pytest.raises(KeyboardInterrupt):
-        run("sleep", "60")
+        run("sleep", "600")
     assert has_ended(numbers[0])
 
 

@@ -16,6 +16,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.usage.ledger impor
 from silo.billing.inbox import Inbox
 from silo.notifications.outbox import Outbox
 from silo.notifications.settings import MailSettings
+from tests.unit.patience import LONGER, PATIENCE
 
 PROCESSES, ROUNDS = 6, 40
 SCHEMA = """
@@ -51,7 +52,7 @@ def open_ledger(path):
 
 def race(open_file, folder, barrier, troubles):
     for number in range(ROUNDS):
-        barrier.wait(60)
+        barrier.wait(LONGER)
         try:
             open_file(folder / f"{number}.db")
         except Exception as error:
@@ -66,7 +67,7 @@ def test_processes_that_make_a_file_at_once_all_get_it(open_file, tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(LONGER)
     found = []
     while not troubles.empty():
         found.append(troubles.get())
@@ -195,5 +196,5 @@ def test_threads_of_one_process_share_a_file(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert troubles == []

@@ -4,11 +4,13 @@ import socket
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import systemd
 
+from tests.unit.patience import PATIENCE
+
 
 def test_a_state_is_told(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(tmp_path / "notify"))
-        channel.settimeout(5)
+        channel.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         systemd.notify("READY=1")
         assert channel.recv(100) == b"READY=1"

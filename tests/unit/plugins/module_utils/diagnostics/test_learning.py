@@ -20,6 +20,7 @@ from silo_learning_gate.gate import Gate
 from silo_learning_gate.settings import GateSettings
 from tests import templates
 from tests.unit.hostile_servers import serving, whole
+from tests.unit.patience import PATIENCE
 
 LISTED = Path(__file__).with_name("edge.nft").read_text()
 TASKS = {"clip": frozenset({"ViT-L"}), "ocr": frozenset({"PP"}), "facial-recognition": frozenset({"buffalo"})}
@@ -47,10 +48,10 @@ def gate():
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(PATIENCE)
     yield ports[0], said
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(PATIENCE)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -15,6 +15,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose imp
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.health import Questions, asked, is_young
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
+from tests.unit.patience import PATIENCE
+
 STALE = {"health": "starting"}
 PERIOD = 300 * 10**9
 
@@ -171,13 +173,13 @@ def photo_server():
     ],
 )
 def test_a_photo_server_works_that_answers_with_200(photo_server, pieces, well):
-    assert health.works("127.0.0.1", 5, photo_server(*pieces)) is well
+    assert health.works("127.0.0.1", PATIENCE, photo_server(*pieces)) is well
 
 
 def test_an_answer_that_trickles_has_all_in_all_the_time_that_one_has(photo_server):
     port, start = photo_server(*[b"x"] * 1000), time.monotonic()
     assert not health.works("127.0.0.1", 0.5, port)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < PATIENCE
 
 
 def test_a_photo_server_that_is_not_there_does_not_work():

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import probe
 
+from tests.unit.patience import PATIENCE
+
 
 @pytest.fixture
 def nas(tmp_path):
@@ -70,8 +72,8 @@ def test_a_mount_point_with_a_blank_is_recognised(tmp_path):
 
 def test_a_nas_that_hangs_is_told_in_time(nas, mounts):
     begun = time.monotonic()
-    storage = probe.look(nas / ".silo-nas", seconds=0.3, mounts=mounts, command=("sh", "-c", "exec sleep 60"))
-    assert time.monotonic() - begun < 5
+    storage = probe.look(nas / ".silo-nas", seconds=0.3, mounts=mounts, command=("sh", "-c", "exec sleep 600"))
+    assert time.monotonic() - begun < PATIENCE
     assert storage.problem == f"the NAS does not answer: {nas}/.silo-nas could not be read within 0.3 s"
 
 
@@ -80,10 +82,10 @@ def test_a_look_that_cannot_even_be_killed_is_left_to_itself(nas, mounts, monkey
     children = []
     monkeypatch.setattr(os, "killpg", lambda number, _sign: children.append(number))
     begun = time.monotonic()
-    storage = probe.look(nas / ".silo-nas", seconds=0.3, mounts=mounts, command=("sh", "-c", "exec sleep 60"))
+    storage = probe.look(nas / ".silo-nas", seconds=0.3, mounts=mounts, command=("sh", "-c", "exec sleep 600"))
     monkeypatch.undo()
     try:
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < PATIENCE
         assert "does not answer" in storage.problem
         assert Path(f"/proc/{children[0]}").exists()
     finally:
@@ -91,7 +93,7 @@ def test_a_look_that_cannot_even_be_killed_is_left_to_itself(nas, mounts, monkey
 
 
 def test_looks_do_not_pile_up_behind_one_that_hangs(nas, mounts, command):
-    hanging = subprocess.Popen([*command[:3], "sh", "-c", "echo held; exec sleep 60"], stdout=-1)
+    hanging = subprocess.Popen([*command[:3], "sh", "-c", "echo held; exec sleep 600"], stdout=-1)
     try:
         assert hanging.stdout.readline() == b"held\n"
         storage = probe.look(nas / ".silo-nas", seconds=0.3, mounts=mounts, command=command)

@@ -16,6 +16,7 @@ from silo.billing.inbox import Inbox
 from silo.billing.protocols import EventOutcome
 from silo.billing.stripe.events import Event
 from silo.billing.worker import ATTEMPTS, WORTH_A_LETTER, TakenError, Worker, alone, wait_seconds
+from tests.unit.patience import PATIENCE
 
 
 class Clock:
@@ -206,11 +207,11 @@ def run(worker, until):
     stop, looks = threading.Event(), []
     thread = threading.Thread(target=worker.run, args=(stop, lambda: looks.append(1)))
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not until() and time.monotonic() < deadline:
         time.sleep(0.02)
     stop.set()
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert looks
     assert until()

@@ -21,6 +21,7 @@ from silo.tenants import TenantService
 from tests.stripe_api import Account, Server, signed
 from tests.stripe_api.events import SECRET
 from tests.stripe_api.server import KEY
+from tests.unit.patience import PATIENCE
 
 
 @pytest.fixture
@@ -139,11 +140,13 @@ def test_an_event_comes_in_and_what_it_asks_for_is_told(path, tmp_path, keys):
             for one in (["intake", "--port", str(port)], ["worker"])
         ]
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE
             while inbox.tally().counts["needs_attention"] == 0 and time.monotonic() < deadline:
                 body, headers = signed(event)
                 try:
-                    answer = requests.post(f"http://127.0.0.1:{port}{PATH}", data=body, headers=headers, timeout=5)
+                    answer = requests.post(
+                        f"http://127.0.0.1:{port}{PATH}", data=body, headers=headers, timeout=PATIENCE
+                    )
                     assert answer.status_code == 200
                 except requests.ConnectionError:
                     assert all(one.poll() is None for one in running), (tmp_path / "said").read_text()
@@ -151,7 +154,7 @@ def test_an_event_comes_in_and_what_it_asks_for_is_told(path, tmp_path, keys):
         finally:
             for one in running:
                 one.terminate()
-                one.wait(60)
+                one.wait(PATIENCE)
     (row,) = inbox.rows()
     assert (row.state, "Stripe does not know subscription sub_of_nobody" in row.message) == ("needs_attention", True)
     (letter,) = TenantService(path).outbox.states()

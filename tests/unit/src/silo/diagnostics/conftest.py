@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from silo.diagnostics import vault
+from tests.unit.patience import PATIENCE
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,7 +88,7 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificate")
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=TRAEFIK"
     extra = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", folder / "cert.pem", "-keyout", folder / "key.pem"]
-    subprocess.run([*make.split(), *extra], check=True, capture_output=True, timeout=20)
+    subprocess.run([*make.split(), *extra], check=True, capture_output=True, timeout=PATIENCE)
     return folder / "cert.pem", folder / "key.pem"
 
 

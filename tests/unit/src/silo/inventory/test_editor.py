@@ -23,6 +23,7 @@ from silo.inventory import InventoryEditor, InventoryError, reader, validation
 from silo.inventory.reader import Reader
 from silo.inventory.session import NOT_READ, EditSession
 from silo.inventory.transaction import DESK
+from tests.unit.patience import PATIENCE
 
 ROOT = Path(__file__).parents[5]
 MAIL = "hans@example.ch"
@@ -323,7 +324,7 @@ def test_two_at_the_same_moment_get_different_indexes(path, git):
 
     def create(name):
         inventory = Editor(path, wait_seconds=120)
-        ready.wait(20)
+        ready.wait(PATIENCE)
         inventory.create(name, email=MAIL, plan="small")
 
     ready = multiprocessing.get_context("fork").Barrier(len(names))
@@ -404,7 +405,7 @@ def test_a_git_that_outlives_a_killed_edit_completes_it(path, git):
     hook.chmod(0o755)
     child = start(lambda: Editor(path).set_state("anna", "stopped"))
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while (path / ".git" / "index.lock").exists() and time.monotonic() < until:
         time.sleep(0.05)
     Editor(path).set_state("anna", "suspended")

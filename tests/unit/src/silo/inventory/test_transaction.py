@@ -12,6 +12,7 @@ import pytest
 
 from silo.inventory.errors import InventoryError
 from silo.inventory.transaction import DESK, LARGEST, Edit, Folder, Move, Write
+from tests.unit.patience import LONGER, PATIENCE
 
 HANS = "host_vars/hans/tenant.yml"
 OLD, NEW = "tenant_index: 3\n", "tenant_index: 3\ntenant_state: stopped\n"
@@ -206,19 +207,19 @@ def test_the_second_edit_waits_for_the_first_and_not_for_ever(folder):
     def hold():
         with folder.locked(1):
             entered.set()
-            leave.wait(10)
+            leave.wait(LONGER)
 
     thread = threading.Thread(target=hold)
     thread.start()
     try:
-        assert entered.wait(5)
+        assert entered.wait(PATIENCE)
         refused = pytest.raises(InventoryError, match="another edit of this inventory is under way; try again")
         with refused, folder.locked(0.2):
             pass
         threading.Timer(0.3, leave.set).start()
         started = time.monotonic()
-        with folder.locked(10):
-            assert time.monotonic() - started < 5
+        with folder.locked(LONGER):
+            assert time.monotonic() - started < PATIENCE
     finally:
         leave.set()
         thread.join()

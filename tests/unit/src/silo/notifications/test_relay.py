@@ -10,6 +10,7 @@ from aiosmtpd.controller import Controller
 from silo.notifications.errors import LetterError
 from silo.notifications.relay import Relay
 from silo.notifications.settings import MailSettings
+from tests.unit.patience import PATIENCE
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -17,7 +18,7 @@ def test_a_certificate_holds_by_its_own_authority_alone(security, tmp_path):
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     extra = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", cert, "-keyout", key]
-    subprocess.run([*make.split(), *extra], check=True, capture_output=True, timeout=20)
+    subprocess.run([*make.split(), *extra], check=True, capture_output=True, timeout=PATIENCE)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     with socket.create_server(("127.0.0.1", 0)) as free:
