@@ -6,10 +6,11 @@ import pytest
 from hypothesis import settings
 
 from tests import templates
+from tests.unit.examples import examples
 from tests.unit.forks import ROOT, Forks
 
 # How long an example takes is the machine's affair.
-settings.register_profile("silo", deadline=None)
+settings.register_profile("silo", examples(40, 100), deadline=None)
 settings.load_profile("silo")
 
 MEMORY = "/dev/shm"

@@ -28,16 +28,21 @@ class Clone:
 
     def __init__(self, path):
         self.path, self.inventory = path, path / ".lab" / "inventory"
+
+    @classmethod
+    def made(cls, path):
         files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
         for name in filter(None, files.decode().split("\0")):
             target = path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target, follow_symlinks=False)
-        self.git("init", "--quiet")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "The product")
+        clone = cls(path)
+        clone.git("init", "--quiet")
+        clone.git("add", "--all")
+        clone.git("commit", "--quiet", "--message", "The product")
         (path / ".lab").mkdir()
         (path / ".lab" / "vault-password").write_text("secret\n")
+        return clone
 
     def run(self, *command, **environment):
         names = ("SILO_INVENTORY", "ANSIBLE_INVENTORY", "SILO_LAB", "SILO_LAB_FILE", "SILO_VAULT_PASSWORD_FILE")
@@ -76,11 +81,18 @@ class Clone:
         return self.git("log", "--format=%s", folder=self.inventory).splitlines()
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A clone that nobody changes: copying it is cheaper than what git does to make one."""
+    return Clone.made(tmp_path_factory.mktemp("original") / "clone")
+
+
 @pytest.fixture
-def clone(tmp_path):
-    made = Clone(tmp_path / "clone")
-    assert made.state()[0] == ""
-    return made
+def clone(original, tmp_path):
+    copy = Clone(tmp_path / "clone")
+    shutil.copytree(original.path, copy.path, symlinks=True)
+    assert copy.state()[0] == ""
+    return copy
 
 
 @pytest.fixture

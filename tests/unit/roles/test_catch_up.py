@@ -289,7 +289,7 @@ def test_what_was_done_before_a_run_is_cut_off_is_not_done_again(server):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_photo_server_that_does_not_come_to_an_end_is_told_in_time(name, monkeypatch):
-    monkeypatch.setattr(photo_server, "SECONDS", 0.5)
+    monkeypatch.setattr(photo_server, "SECONDS", 0.2)
     with serving(HOSTILE[name]) as (port, _asked):
         monkeypatch.setattr(photo_server, "PORT", port)
         begin = time.monotonic()

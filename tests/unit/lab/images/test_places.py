@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 
 import pytest
 from photo_server import places
@@ -15,7 +16,7 @@ DATE = "2026-07-13T20:58:11+00:00"
 def test_there_are_as_many_as_in_the_image_and_they_are_always_the_same():
     rows = list(places.places(REAL.places))
     assert len({row[0] for row in rows}) == len(rows) == 196_578
-    assert rows[:3] == list(places.places(REAL.places))[:3]
+    assert rows[:1000] == list(itertools.islice(places.places(REAL.places), 1000))
     letters = sum(len(name or "") for row in rows[:5000] for name in (row[1], row[2])) / 5000
     assert 90 < letters < 200
     assert all(len(row[5]) == 2 and len(row[1]) <= 200 for row in rows)

@@ -16,7 +16,7 @@ def test_who_gives_no_whole_answer_is_an_error_in_time(name):
     with serving(HOSTILE[name]) as (port, _asked):
         begin = time.monotonic()
         with pytest.raises(HttpError) as raised:
-            ask(f"http://127.0.0.1:{port}/", seconds=0.5)
+            ask(f"http://127.0.0.1:{port}/", seconds=0.2)
         assert time.monotonic() - begin < PATIENCE
     assert str(raised.value).isprintable()
 

@@ -171,7 +171,7 @@ def test_a_photo_server_that_says_nothing_of_use(closed, photo_server):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_photo_server_that_does_not_come_to_an_end_is_a_finding_in_time(closed, given, monkeypatch, name):
-    monkeypatch.setattr(state, "SECONDS", 0.5)
+    monkeypatch.setattr(state, "SECONDS", 0.2)
     with serving(HOSTILE[name]) as (port, _asked):
         given.parameters["tenants"][0]["services"][0]["port"] = port
         begin = time.monotonic()

@@ -30,7 +30,7 @@ CLAIMS = st.lists(
 POOLS = st.integers(-4 * GIB, 32 * GIB)
 
 
-@examples(150, 3000)
+@examples(50, 3000)
 @given(POOLS, CLAIMS)
 def test_together_they_never_get_more_than_there_is_or_is_in_use(pool, claims):
     allotted = allot(pool, claims)
@@ -38,7 +38,7 @@ def test_together_they_never_get_more_than_there_is_or_is_in_use(pool, claims):
     assert sum(allotted.values()) <= max(pool, sum(claim.firm for claim in claims))
 
 
-@examples(150, 3000)
+@examples(50, 3000)
 @given(POOLS, CLAIMS)
 def test_nobody_loses_what_is_in_use_or_gets_more_than_its_setting_says(pool, claims):
     allotted = allot(pool, claims)
@@ -48,7 +48,7 @@ def test_nobody_loses_what_is_in_use_or_gets_more_than_its_setting_says(pool, cl
             assert allotted[claim.key] == claim.firm
 
 
-@examples(150, 3000)
+@examples(50, 3000)
 @given(POOLS, CLAIMS)
 def test_who_gets_less_than_it_wants_gets_as_much_as_any_other(pool, claims):
     allotted = allot(pool, claims)
@@ -59,7 +59,7 @@ def test_who_gets_less_than_it_wants_gets_as_much_as_any_other(pool, claims):
             assert all(more <= got[claim.key] + len(claims) * MIB for more in got.values())
 
 
-@examples(100, 2000)
+@examples(50, 2000)
 @given(POOLS, CLAIMS, st.randoms(use_true_random=False))
 def test_the_order_in_which_they_are_named_does_not_matter(pool, claims, chance):
     mixed = list(claims)
@@ -67,7 +67,7 @@ def test_the_order_in_which_they_are_named_does_not_matter(pool, claims, chance)
     assert allot(pool, claims) == allot(pool, mixed)
 
 
-@examples(100, 2000)
+@examples(50, 2000)
 @given(POOLS, CLAIMS)
 def test_what_was_allotted_is_allotted_again(pool, claims):
     """Who holds all that it was allotted and uses it keeps it: a second step changes nothing."""
@@ -77,7 +77,7 @@ def test_what_was_allotted_is_allotted_again(pool, claims):
     assert sum(again.values()) <= max(pool, sum(first.values()))
 
 
-@examples(150, 3000)
+@examples(50, 3000)
 @given(POOLS, st.dictionaries(st.sampled_from("abcdefgh"), SIZES), st.dictionaries(st.sampled_from("abcdefgh"), SIZES))
 def test_nothing_is_lent_before_it_is_there(pool, held, allotted):
     lent = grant(pool, held, allotted)

@@ -88,7 +88,7 @@ def test_a_server_that_does_not_answer_is_told():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_server_that_does_not_come_to_an_end_is_told_in_time(name, monkeypatch):
-    monkeypatch.setattr(immich, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(immich, "TIMEOUT_SECONDS", 0.2)
     with serving(HOSTILE[name]) as (port, _asked):
         begin = time.monotonic()
         with pytest.raises(StackError, match="the photo server does not answer at ") as raised:

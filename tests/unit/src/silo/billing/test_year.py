@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import datetime
-import functools
 import random
 import re
 import sqlite3
@@ -11,13 +10,10 @@ import subprocess
 
 import pytest
 
-from silo import notifications
 from silo.billing.tenant_lookup import NOTICE
-from silo.inventory import InventoryEditor
-from silo.inventory.history import History
-from silo.inventory.tenant_files import TenantFiles
-from silo.inventory.transaction import Folder
 from silo.tenants import TenantService
+
+from .world import remember
 
 CUSTOMERS, DAYS = 30, 365
 NAMES = [f"kunde{number}" for number in range(CUSTOMERS)]
@@ -167,41 +163,6 @@ def announced_in(outbox):
     return found
 
 
-class Plain(dict):
-    """An answer of Stripe as it is sent: the objects of its library would take a third of the year."""
-
-    def to_dict(self):
-        return self
-
-    def auto_paging_iter(self):
-        assert not self["has_more"]
-        return map(Plain, self["data"])
-
-
-def remember(monkeypatch):
-    """Read the inventory once after each edit: most looks of a year find nothing new, and edits alone write there."""
-    known = {}
-
-    def forgetting(make):
-        @functools.wraps(make)
-        def forgets(*arguments):
-            known.clear()
-            return make(*arguments)
-
-        return forgets
-
-    def remembering(name, read):
-        return lambda inventory: known.get(name) or known.setdefault(name, read(inventory))
-
-    for name in ("make", "finish", "take_back"):
-        monkeypatch.setattr(Folder, name, forgetting(getattr(Folder, name)))
-    for owner, name in ((InventoryEditor, "look"), (TenantFiles, "all"), (TenantFiles, "deletion_records")):
-        monkeypatch.setattr(owner, name, remembering(name, getattr(owner, name)))
-    # Who works here, which each look asks git for, stays the same; so does the outbox.
-    monkeypatch.setattr(History, "of", functools.cache(History.of))
-    monkeypatch.setattr(notifications, "Outbox", functools.cache(notifications.Outbox))
-
-
 @pytest.fixture
 def opened(company):
     """Keep the outbox open, as SQLite writes all back, and waits for the disk, when its last connection is closed."""
@@ -218,7 +179,6 @@ def test_a_year_of_thirty_customers(company, opened, monkeypatch):
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "Begin"], check=True)
     remember(monkeypatch)
-    monkeypatch.setattr("stripe._api_requestor._convert_to_stripe_object", lambda resp, **_context: Plain(resp.data))
     # Late in the day, so that a day is over when it is looked at.
     company.account.advance(12 / 24)
     seen = collections.Counter()

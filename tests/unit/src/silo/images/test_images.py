@@ -223,7 +223,7 @@ def test_the_list_of_what_runs_is_cyclonedx_and_whole():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_registry_that_does_not_come_to_an_end_is_a_sentence_in_time(name, monkeypatch):
-    monkeypatch.setattr(asking, "SECONDS", 0.5)
+    monkeypatch.setattr(asking, "SECONDS", 0.2)
     with serving(HOSTILE[name]) as (port, _asked):
         begin = time.monotonic()
         with pytest.raises(RegistryError, match=f"^127.0.0.1:{port} cannot be reached: ") as raised:
