@@ -133,6 +133,25 @@ def test_the_nas_is_open_to_its_clients_alone(server: Guest, nas: Guest) -> None
         nas.ssh("systemctl stop silo-door; systemctl reload silo-firewall")
 
 
+def test_a_server_reaches_the_nas_as_root_and_by_its_mount_alone(server: Guest, nas: Guest) -> None:
+    """The NAS believes what an address of its clients says of its user, and a tenant's process has that address."""
+    reach = f"timeout 5 bash -c '</dev/tcp/{nas.record().address}/2049' 2>/dev/null && echo open || echo closed"
+
+    def reached(who: str = "") -> str:
+        return server.ssh(f"cd /; {who} {reach}").strip()
+
+    assert [reached(), reached(HANS)] == ["open", "closed"]
+    try:
+        # The kernel's own client connects anew, and the tenant's user writes by it.
+        server.ssh("cd /; umount /instances && timeout 60 mount /instances")
+        assert store(server, "photo", 1) == ""
+        server.ssh("nft delete table inet silo_firewall")
+        assert reached(HANS) == "open"
+    finally:
+        server.ssh("systemctl reload silo-firewall")
+    assert reached(HANS) == "closed"
+
+
 def test_the_wall_holds_over_nfs_and_is_seen_there(server: Guest, nas: Guest) -> None:
     size = server.ssh(f"stat -f -c '%b %S' {UPLOADS}").split()
     assert int(size[0]) * int(size[1]) == 200 * MIB
