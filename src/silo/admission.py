@@ -19,7 +19,7 @@ class AdmissionError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
-    """A NAS. `size` is that of its file system, `promised` the quota of each tenant whose data it keeps.
+    """A NAS, or a server's disk. `size` is that of its file system, `promised` the limit of each whose data it keeps.
 
     `overcommit` is how much of it may be promised: 1.0 is its size, 2.0 twice as much.
     """
@@ -60,6 +60,21 @@ def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) ->
         f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
         f"{_tenants(len(pool.promised))}. Take a smaller quota, purge what is deleted, add disks, "
         "or raise silo_storage_overcommit"
+    )
+
+
+def admit_disk(name: str, server: str, pool: Pool, asked: int, held: int = 0) -> None:
+    """Refuse where the part `asked` by the tenant `name` does not fit on the disk of `server`.
+
+    `pool` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
+    """
+    if asked <= held or asked <= pool.free:
+        return
+    raise AdmissionError(
+        f"{name}: it needs {size(asked)} on the disk of {server}, which has {size(max(0, pool.free))} left; of its "
+        f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
+        f"{_tenants(len(pool.promised))}. Lower tenant_disk, take another server, purge what is deleted, make the disk "
+        "larger, or raise silo_disk_overcommit"
     )
 
 

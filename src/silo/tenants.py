@@ -20,8 +20,17 @@ from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, TRASH, VERIFY, Playbooks
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
-from silo.inventory import Change, DeletionRecord, Fleet, InventoryEditor, InventoryError, PlatformPolicy
-from silo.inventory.session import NOT_READ, EditSession, NasSizes, PreparedEdit
+from silo.inventory import (
+    NOT_READ,
+    Change,
+    DeletionRecord,
+    Fleet,
+    InventoryEditor,
+    InventoryError,
+    PlatformPolicy,
+    Sizes,
+)
+from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
 from silo.state import State
@@ -31,6 +40,8 @@ LINKS = "links"
 MOST_FAILURES = 10
 # A stop needs no storage: the NAS may be away, and may be the reason for the stop.
 WITHOUT_STORAGE = ("stacks", "letters")
+# The settings of a tenant that need room on a NAS, or on a server's disk.
+NEEDING_ROOM = frozenset({"quota", "disk", "plan"})
 
 
 class ApplyIncomplete(Exception):
@@ -118,13 +129,14 @@ class TenantService:
 
     # What the machines say
 
-    def nas_sizes(self) -> NasSizes:
-        """Return each NAS with the size of its file system in bytes; raises RunError."""
-        return {nas: int(result["pool"]["size"]) for nas, result in self._storage().items()}
+    def sizes(self) -> Sizes:
+        """Return the size of each NAS, and of each server's disk that can be read; raises RunError."""
+        read = self._storage()
+        return Sizes.of(read.get(TaskId.QUOTAS, {}), read.get(TaskId.DISKS, {}))
 
     def used(self, name: str) -> int:
         """Return how many bytes of its quota a tenant uses; raises RunError."""
-        directories = self._storage().get(self.tenant(name).nas, {}).get("tenants", {})
+        directories = self._storage().get(TaskId.QUOTAS, {}).get(self.tenant(name).nas, {}).get("tenants", {})
         return int(directories.get(name, {}).get("used") or 0)
 
     def stats(self) -> Results:
@@ -136,9 +148,9 @@ class TenantService:
         self._check_known(names)
         return self._playbooks.run([PLAN], tenants=names, variables=_anew(names, anew)).results
 
-    def _storage(self) -> Mapping[str, Mapping[str, t.Any]]:
+    def _storage(self) -> Results:
         # It only reads, and waits for nobody's turn.
-        return runner.read(self.path, ReadTag.STORAGE).get(TaskId.QUOTAS, {})
+        return runner.read(self.path, ReadTag.STORAGE)
 
     # Changes of a tenant
 
@@ -154,7 +166,7 @@ class TenantService:
         name: str,
         *,
         email: str,
-        nas_sizes: NasSizes | None = None,
+        sizes: Sizes | None = None,
         dry_run: bool = False,
         ordered: bool = False,
         former: str = "",
@@ -162,16 +174,16 @@ class TenantService:
     ) -> Change:
         """Create a tenant; its customer is sent a one-time link, without a relay it is left in a file.
 
-        `nas_sizes` are those of each NAS, where the caller has them; without them they are read here. `ordered` and
+        `sizes` are those of NAS and disks, where the caller has them; without them they are read here. `ordered` and
         `former` are those of EditSession.create.
         """
-        if nas_sizes is None and self._applies:
+        if sizes is None and self._applies:
             self.check_new(name, email=email, ordered=ordered, former=former, **settings)
-            nas_sizes = self.nas_sizes()
+            sizes = self.sizes()
         with self.inventory.session(dry_run) as session:
             # Sizes were read without the lock; what is promised is added up again under it.
             given = {**settings, "email": email}
-            edit = session.create(name, given, nas_sizes or NOT_READ, ordered=ordered, former=former)
+            edit = session.create(name, given, sizes or NOT_READ, ordered=ordered, former=former)
             change = self._make(session, edit, "created")
         if self._applies and not dry_run:
             message = f"{name} is in the inventory, but does not run yet"
@@ -190,13 +202,13 @@ class TenantService:
         **settings: str | None,
     ) -> Change:
         """Change settings of a tenant; `notify_customer` sends the letter on the plan."""
-        nas_sizes = NOT_READ
-        if self._applies and settings.keys() & {"quota", "plan"}:
+        sizes = NOT_READ
+        if self._applies and settings.keys() & NEEDING_ROOM:
             with self.inventory.session(dry_run=True) as session:
                 session.change(name, settings)
-            nas_sizes = self.nas_sizes()
+            sizes = self.sizes()
         with self.inventory.session(dry_run) as session:
-            edit = session.change(name, settings, nas_sizes)
+            edit = session.change(name, settings, sizes)
             change = self._make(session, edit, "plan_changed" if notify_customer else "")
         if self._applies and not dry_run:
             self._apply([name], f"{name} has changed in the inventory, but not on its server yet")

@@ -21,7 +21,7 @@ ACTIONS = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py"
 # Tag of read.yml to the tasks that run with it, all of them: each costs the command that waits for it.
 OF_TAG = {
     ReadTag.LIST: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.STACKS},
-    ReadTag.STORAGE: {TaskId.QUOTAS},
+    ReadTag.STORAGE: {TaskId.QUOTAS, TaskId.DISKS},
     ReadTag.STATS: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.USAGE},
     ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.PREFLIGHT},
     ReadTag.VERIFY: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.CHECKS},

@@ -184,7 +184,8 @@ def test_check_finds_what_is_wrong_on_either_server_and_the_size_of_either_nas(i
     monkeypatch.setattr(engine, "run", lambda *_arguments: [])
     found = preflight.run(inventory)
     assert sorted(one.subject for one in found.findings if "has no firewall" in one.message) == ["silo1", "silo2"]
-    assert found.pools == {"nas1": 4096 * GIB, "nas2": 4096 * GIB}
+    assert found.sizes.nas == {"nas1": 4096 * GIB, "nas2": 4096 * GIB}
+    assert found.sizes.disks == {"silo1": 4096 * GIB, "silo2": 4096 * GIB}
 
 
 def test_verify_looks_at_all_servers_and_all_quotas(inventory, monkeypatch):

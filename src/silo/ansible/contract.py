@@ -74,7 +74,7 @@ class TaskId(enum.StrEnum):
 
 
 class ReadTag(enum.StrEnum):
-    """The tags of read.yml, named after the commands that use them. STORAGE reads only the quotas."""
+    """The tags of read.yml, named after the commands that use them. STORAGE reads only quotas and disks."""
 
     LIST = "list"
     STATS = "stats"

@@ -20,39 +20,44 @@ from silo.tenant.services import default_burst, default_memory
 @click.option(
     "--tenants", "count", type=click.IntRange(0), help="Calculate for this many tenants with the default limits."
 )
-@output.json_option("An object with 'servers' and 'nas'; sizes in bytes.")
+@output.json_option("An object with 'servers' and 'nas'; sizes in bytes. A server's 'disk' is null if it was not read.")
 @click.pass_obj
 def capacity(context: Context, count: int | None, as_json: bool) -> None:
-    """Show the use of each server's memory and each NAS's storage, and how many more tenants fit.
+    """Show the use of each server's memory and disk and each NAS's storage, and how many more tenants fit.
 
-    With --tenants, it calculates the memory of a server with 128 GiB. It reads only the sizes of the NAS.
+    With --tenants, it calculates the memory of a server with 128 GiB. It reads only the sizes of NAS and disks.
     """
     pools: Mapping[str, Pool] = {}
-    offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB)}
+    disks: Mapping[str, Pool] = {}
+    offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB, 20 * GIB)}
     if count is None:
         with tenant_service(context) as service:
-            sizes = service.nas_sizes()
+            sizes = service.sizes()
             known, offers = service.inventory.outlook()
         budgets = known.ledgers
-        pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.items()}
+        pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.nas.items()}
+        disks = {server: known.disk(server, size_) for server, size_ in sizes.disks.items()}
     else:
         budgets = {"128 GiB": MemoryBudget(Server(), (default_memory(),) * count, bursts=(default_burst(),) * count)}
     if as_json:
-        servers = [_server(name, budget, offers, pools) for name, budget in budgets.items()]
-        output.as_json({"servers": servers, "nas": [_nas(name, pool) for name, pool in pools.items()]})
+        servers = [_server(name, budget, offers, pools, disks.get(name)) for name, budget in budgets.items()]
+        output.as_json({"servers": servers, "nas": [{"name": name, **_pool(pool)} for name, pool in pools.items()]})
         return
     table = output.table("memory", *budgets)
     for label, values in _rows(list(budgets.values())):
         table.add_row(label, *values)
     for plan, offer in offers.items():
         label = f"room for {plan}: {size(offer.memory)}" + (f", {size(offer.quota)}" if pools else "")
-        table.add_row(label, *(f"{offer.room(budget, pools.values())} more" for budget in budgets.values()))
+        label += f", {size(offer.disk)}" if disks else ""
+        room = (offer.room(budget, pools.values(), disks.get(name)) for name, budget in budgets.items())
+        table.add_row(label, *(f"{fits} more" for fits in room))
     output.show(table)
-    if pools:
-        table = output.table("storage", *pools)
-        table.add_row("promised", *(f"{size(sum(pool.promised))} of {size(pool.size)}" for pool in pools.values()))
-        table.add_row("free", *(size(max(0, pool.free)) for pool in pools.values()))
-        output.show(table)
+    for heading, there in (("disk", disks), ("storage", pools)):
+        if there:
+            table = output.table(heading, *there)
+            table.add_row("promised", *(f"{size(sum(pool.promised))} of {size(pool.size)}" for pool in there.values()))
+            table.add_row("free", *(size(max(0, pool.free)) for pool in there.values()))
+            output.show(table)
 
 
 def _rows(budgets: list[MemoryBudget]) -> list[tuple[str, list[str]]]:
@@ -80,7 +85,7 @@ def _template(budget: MemoryBudget) -> str:
 
 
 def _server(
-    name: str, budget: MemoryBudget, offers: Mapping[str, Offer], pools: Mapping[str, Pool]
+    name: str, budget: MemoryBudget, offers: Mapping[str, Offer], pools: Mapping[str, Pool], disk: Pool | None
 ) -> dict[str, object]:
     return {
         "name": name,
@@ -91,13 +96,13 @@ def _server(
         "free_bytes": budget.free,
         "burst_bytes": budget.burst,
         "tenants_burst_bytes": sum(budget.bursts),
-        "room": {plan: offer.room(budget, pools.values()) for plan, offer in offers.items()},
+        "disk": _pool(disk) if disk else None,
+        "room": {plan: offer.room(budget, pools.values(), disk) for plan, offer in offers.items()},
     }
 
 
-def _nas(name: str, pool: Pool) -> dict[str, object]:
+def _pool(pool: Pool) -> dict[str, object]:
     return {
-        "name": name,
         "size_bytes": pool.size,
         "promised_bytes": sum(pool.promised),
         "free_bytes": pool.free,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
 
 import click
 
@@ -11,6 +10,7 @@ from silo.cli import output
 from silo.cli.access import report_access
 from silo.cli.context import Context, changing, limits, show, tenant_service, verified
 from silo.diagnostics import engine, preflight
+from silo.inventory import Sizes
 from silo.tenants import TenantService
 
 
@@ -47,12 +47,12 @@ def create(
     """
     given: dict[str, t.Any] = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with tenant_service(context, verify=not no_verify, runs=1 if no_check else 2) as service:
-        nas_sizes = None
+        sizes = None
         if not no_check and not dry_run:
             # Wrong input is reported at once, before any machine is read.
             service.check_new(customer, email=email, **given)
-            nas_sizes = _preflight(service)
-        change = service.create(customer, email=email, nas_sizes=nas_sizes, dry_run=dry_run, **given)
+            sizes = _preflight(service)
+        change = service.create(customer, email=email, sizes=sizes, dry_run=dry_run, **given)
         if dry_run:
             show(change)
             return
@@ -61,11 +61,11 @@ def create(
         report_access(service, customer)
 
 
-def _preflight(service: TenantService) -> Mapping[str, int]:
-    """Run the preflight checks and return the size of each NAS in bytes; raises output.Failure where one fails."""
+def _preflight(service: TenantService) -> Sizes:
+    """Run the preflight checks and return the sizes of NAS and disks; raises output.Failure where one fails."""
     relay = service.outbox.settings if service.outbox else None
     found = preflight.run(service.path, relay)
     output.findings(finding for finding in found.findings if not finding.ok)
     if engine.failed("preflight", found.findings):
         raise output.Failure("Preflight checks failed; nothing was created. Use --no-check to skip them.")
-    return found.pools
+    return found.sizes

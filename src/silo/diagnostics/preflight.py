@@ -17,6 +17,7 @@ from silo.diagnostics import Finding, disk, engine, http_ports, mail, quota, vau
 from silo.diagnostics.dns import Domain, random_label, server_addresses
 from silo.diagnostics.engine import WORKERS, Controller, Disk, Nas, Thresholds
 from silo.diagnostics.server import Server
+from silo.inventory import NOT_READ, Sizes
 from silo.notifications.settings import MailSettings
 
 POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
@@ -32,10 +33,10 @@ Tenants = Mapping[str, Mapping[str, t.Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Preflight:
-    """The findings, and the size in bytes of each NAS that answered."""
+    """The findings, and the sizes of each NAS and each server's disk that answered."""
 
     findings: tuple[Finding, ...]
-    pools: Mapping[str, int]
+    sizes: Sizes = NOT_READ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _machines(inventory: Path) -> Preflight:
     except runner.RunError as error:
         text = f"Ansible cannot read it: {' '.join(str(error).split()) or 'it does not say why'}"
         fix = "correct what the message names, then check again"
-        return Preflight((Finding("inventory", str(inventory), "wrong", text, fix),), {})
+        return Preflight((Finding("inventory", str(inventory), "wrong", text, fix),))
     policies, findings = _policies(book.get(POLICY, {}))
     tenants, wrong = _tenants(book, inventory)
     servers, silent = engine.split(engine.SERVER, book.get(SERVER, {}))
@@ -131,8 +132,8 @@ def _machines(inventory: Path) -> Preflight:
         fix = "add a server to hosts.yml, as docs/start/first-server.md shows"
         findings.append(Finding("inventory", str(inventory), "wrong", "there is no server in its group servers", fix))
     findings += engine.run("preflight", _subjects(policies, tenants, servers, storages, disks))
-    pools = {name: int(result.values["pool"]["size"]) for name, result in storages.items()}
-    return Preflight(tuple(findings), pools)
+    nas, limited = ({name: one.values for name, one in answers.items()} for answers in (storages, disks))
+    return Preflight(tuple(findings), Sizes.of(nas, limited))
 
 
 def _subjects(
@@ -167,4 +168,4 @@ def run(inventory: Path, settings: MailSettings | None = None, recipient: str = 
         machines = pool.submit(_machines, inventory)
         here = pool.submit(engine.run, "preflight", {"controller": [controller]})
         found = machines.result()
-        return Preflight((*found.findings, *here.result()), found.pools)
+        return Preflight((*found.findings, *here.result()), found.sizes)

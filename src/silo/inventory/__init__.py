@@ -3,10 +3,11 @@
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.editor import InventoryEditor
 from silo.inventory.errors import InventoryError
-from silo.inventory.model import Change, Fleet, Offer, TenantFile
+from silo.inventory.model import NOT_READ, Change, Fleet, Offer, Sizes, TenantFile
 from silo.inventory.reader import PlatformPolicy
 
 __all__ = [
+    "NOT_READ",
     "Change",
     "DeletionRecord",
     "Fleet",
@@ -14,5 +15,6 @@ __all__ = [
     "InventoryError",
     "Offer",
     "PlatformPolicy",
+    "Sizes",
     "TenantFile",
 ]

@@ -18,7 +18,7 @@ from silo.inventory.transaction import Folder
 FOLDER = "retired"
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
 TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed")
-NUMBERS = ("quota", "uid", "files", "used")
+NUMBERS = ("quota", "uid", "files", "used", "disk")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,8 @@ class DeletionRecord:
     `subscription` is its customer's at Stripe, empty where there was none. `freed` is when the operator let others have
     the name, empty until then.
     `trashed` is when its data moved to the trash, `files` and `used` (bytes) their size; empty and 0 until then. Until
-    it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` are
-    promised to it.
+    it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` and
+    `disk` bytes on the disk of `server` are promised to it; `disk` is 0 in records of before there was one.
     """
 
     index: int
@@ -47,6 +47,7 @@ class DeletionRecord:
     purged: str = ""
     subscription: str = ""
     freed: str = ""
+    disk: int = 0
 
     @property
     def path(self) -> str:

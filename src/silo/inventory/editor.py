@@ -95,4 +95,6 @@ class InventoryEditor:
             files = fleet_builder.imagined(merged, names, index)
             after = reader.merge(files)
             tenants = [fleet_builder.tenant(after, name) for name in files]
-        return known, {plan: Offer(memory(one), one.quota) for plan, one in zip(names, tenants, strict=True)}
+        return known, {
+            plan: Offer(memory(one), one.quota, one.disk_quota) for plan, one in zip(names, tenants, strict=True)
+        }

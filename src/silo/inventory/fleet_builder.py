@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from silo import repository
-from silo.admission import admit_memory, admit_storage, place
+from silo.admission import admit_disk, admit_memory, admit_storage, place, roomiest
 from silo.capacity import MemoryBudget
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.errors import InventoryError, shown
-from silo.inventory.model import Fleet, memory
-from silo.inventory.reader import MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
+from silo.inventory.model import Fleet, Sizes, memory
+from silo.inventory.reader import DISK_OVERCOMMIT, MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
 from silo.inventory.validation import PREFIX_LENGTH, Tenant, TenantError, check_fleet, derive
 
 SUFFIXES = (".yml", ".yaml", ".json", "")
@@ -63,14 +63,20 @@ def fleet(merged: Merged, deletions: Sequence[DeletionRecord]) -> Fleet:
         if deletion.index == one.index and deletion.name != one.name
     ]
     promised: dict[str, dict[str, int]] = {nas: {} for nas in merged.groups.get("nas", ())}
+    disks: dict[str, dict[str, int]] = {server: {} for server in merged.groups.get("servers", ())}
     for one in tenants.values():
         promised[one.nas][one.name] = one.quota
+        disks[one.server][one.name] = one.disk_quota
     for deletion in deletions:
+        key = f"{deletion.index}-{deletion.name}"
         if not deletion.purged and deletion.nas in promised:
-            promised[deletion.nas][f"{deletion.index}-{deletion.name}"] = deletion.quota
+            promised[deletion.nas][key] = deletion.quota
+        if not deletion.purged and deletion.server in disks:
+            disks[deletion.server][key] = deletion.disk
     ledgers = {server: _ledger(merged, server, tenants.values()) for server in merged.groups.get("servers", ())}
     overcommit = {nas: merged.overcommit(nas, STORAGE_OVERCOMMIT) for nas in promised}
-    return Fleet(tenants, tuple(problems), ledgers, promised, overcommit)
+    stretched = {server: merged.overcommit(server, DISK_OVERCOMMIT) for server in disks}
+    return Fleet(tenants, tuple(problems), ledgers, promised, overcommit, disks, stretched)
 
 
 def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list[str]]:
@@ -107,8 +113,21 @@ def free_index(tenants: Iterable[Tenant], deletions: Iterable[DeletionRecord]) -
     return next(index for index in range(1, len(used) + 2) if index not in used)
 
 
-def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, pools: Mapping[str, int]) -> None:
-    """Refuse what is not there: memory on the server, storage on each NAS of `pools` (its size in bytes).
+def with_room(fleet: Fleet, tenant: Tenant, disks: Mapping[str, int]) -> str:
+    """Return the server with the most memory left of those whose disk, by its size in bytes, has room for a tenant.
+
+    That is the tenant's own where none has.
+    """
+    there = {
+        server: ledger
+        for server, ledger in fleet.ledgers.items()
+        if server not in disks or fleet.disk(server, disks[server]).free >= tenant.disk_quota
+    }
+    return roomiest(there) or tenant.server
+
+
+def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, sizes: Sizes) -> None:
+    """Refuse what is not there: memory on the server, its disk and storage on a NAS as far as `sizes` has these.
 
     `before` is the fleet without this tenant, `old` the tenant before the edit. `placed` says that the server was
     chosen for it. Raises AdmissionError, and InventoryError where others are wrong, so that nobody can add them up.
@@ -122,6 +141,9 @@ def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, pools: M
         place(new.name, before.ledgers, asked)
     else:
         admit_memory(new.name, new.server, before.ledgers[new.server], asked, held)
-    if new.nas in pools:
+    if new.server in sizes.disks:
+        held = old.disk_quota if old and old.server == new.server else 0
+        admit_disk(new.name, new.server, before.disk(new.server, sizes.disks[new.server]), new.disk_quota, held)
+    if new.nas in sizes.nas:
         held = old.quota if old and old.nas == new.nas else 0
-        admit_storage(new.name, new.nas, before.pool(new.nas, pools[new.nas]), new.quota, held)
+        admit_storage(new.name, new.nas, before.pool(new.nas, sizes.nas[new.nas]), new.quota, held)

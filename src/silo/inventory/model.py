@@ -7,9 +7,14 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.unlimited import Unlimited
+
 from silo.admission import Pool
 from silo.capacity import MemoryBudget
 from silo.inventory.validation import Tenant
+
+NOT_SHARED = (Manual.name, Unlimited.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +41,35 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The size in bytes of each NAS, and of each server's disk for its tenants, of those that were read.
+
+    Nothing is admitted on others: a quota and a part of a disk are refused where there is no room for them by these.
+    """
+
+    nas: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    disks: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, nas: Mapping[str, Mapping[str, t.Any]], disks: Mapping[str, Mapping[str, t.Any]]) -> Sizes:
+        """Take what storage_quota_info said of each NAS, and of each server's disk.
+
+        A disk on which nothing is limited, or each tenant has a file system of its own, is not shared out.
+        """
+        shared = {host: said for host, said in disks.items() if said["backend"] not in NOT_SHARED}
+        return cls(*({host: int(said["pool"]["size"]) for host, said in there.items()} for there in (nas, shared)))
+
+
+NOT_READ = Sizes()
+
+
+@dataclasses.dataclass(frozen=True)
 class Fleet:
     """All tenants as they should be, and what is promised to them; nothing in it is read from a machine.
 
     `problems` are sentences on tenants that cannot be, which count nowhere else. `promised` is NAS to name to quota in
-    bytes, with deleted tenants whose data is still kept; `storage_overcommit` is by NAS.
+    bytes, with deleted tenants whose data is still kept; `storage_overcommit` is by NAS. `disks` and `disk_overcommit`
+    are the same of the disk of each server.
     """
 
     tenants: Mapping[str, Tenant]
@@ -48,10 +77,16 @@ class Fleet:
     ledgers: Mapping[str, MemoryBudget]
     promised: Mapping[str, Mapping[str, int]]
     storage_overcommit: Mapping[str, float]
+    disks: Mapping[str, Mapping[str, int]]
+    disk_overcommit: Mapping[str, float]
 
     def pool(self, nas: str, size: int) -> Pool:
         """Return what is promised on a NAS of `size` bytes."""
         return Pool(size, tuple(self.promised[nas].values()), self.storage_overcommit[nas])
+
+    def disk(self, server: str, size: int) -> Pool:
+        """Return what is promised on the disk of a server, which has `size` bytes."""
+        return Pool(size, tuple(self.disks[server].values()), self.disk_overcommit[server])
 
     def without(self, name: str) -> Fleet:
         """Return the fleet without one tenant."""
@@ -65,23 +100,27 @@ class Fleet:
             bursts.remove(gone.burst_bytes)
         rest = dataclasses.replace(ledger, tenants=tuple(limits), bursts=tuple(bursts))
         ledgers = {**self.ledgers, gone.server: rest}
-        promised = {
-            nas: {key: quota for key, quota in quotas.items() if key != name} for nas, quotas in self.promised.items()
-        }
+        promised, disks = (
+            {host: {key: limit for key, limit in limits.items() if key != name} for host, limits in there.items()}
+            for there in (self.promised, self.disks)
+        )
         tenants = {key: tenant for key, tenant in self.tenants.items() if key != name}
-        return dataclasses.replace(self, tenants=tenants, ledgers=ledgers, promised=promised)
+        return dataclasses.replace(self, tenants=tenants, ledgers=ledgers, promised=promised, disks=disks)
 
 
 @dataclasses.dataclass(frozen=True)
 class Offer:
-    """What a tenant of a plan takes: the memory of a server and the storage of a NAS, in bytes."""
+    """What a tenant of a plan takes, in bytes: memory and disk of a server, and storage of a NAS."""
 
     memory: int
     quota: int
+    disk: int
 
-    def room(self, ledger: MemoryBudget, pools: Iterable[Pool]) -> int:
-        """How many more of them fit on a server and on these NAS together; without a NAS only the memory counts."""
+    def room(self, ledger: MemoryBudget, pools: Iterable[Pool], disk: Pool | None = None) -> int:
+        """How many more of them fit on a server, on its disk and on these NAS together; what is not known has room."""
         fits = ledger.room_for(self.memory)
+        if disk is not None:
+            fits = min(fits, max(0, disk.free) // self.disk)
         known = list(pools)
         return min(fits, sum(max(0, pool.free) // self.quota for pool in known)) if known else fits
 

@@ -33,6 +33,7 @@ MEMORY = {
 }
 MEMORY_OVERCOMMIT = "silo_memory_overcommit"
 STORAGE_OVERCOMMIT = "silo_storage_overcommit"
+DISK_OVERCOMMIT = "silo_disk_overcommit"
 TRASH_DAYS = "silo_trash_days"
 TRASH_PURGES = "silo_trash_purges"
 NAME_YEARS = "silo_name_reserved_years"
@@ -157,7 +158,7 @@ class Reader:
 
         The texts are in Ansible's order, tenant.yml last. Raises InventoryError with Ansible's words.
         """
-        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, *PLATFORM]
+        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, DISK_OVERCOMMIT, *PLATFORM]
         answer = self._ask({"inventory": str(self._root), "tenants": dict(tenants), "policy": policy})
         if "error" in answer:
             raise InventoryError(f"{self._root}: Ansible could not read it: {answer['error']}")

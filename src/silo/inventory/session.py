@@ -11,7 +11,6 @@ import functools
 import getpass
 import os
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from silo.admission import roomiest
 from silo.inventory import deleted, document, fleet_builder, validation
@@ -20,7 +19,7 @@ from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.history import Author, History
-from silo.inventory.model import Change, Fleet
+from silo.inventory.model import NOT_READ, Change, Fleet, Sizes
 from silo.inventory.reader import Merged, PlatformPolicy, Reader
 from silo.inventory.tenant_files import TenantFiles, tenant_file
 from silo.inventory.transaction import DESK, Edit, Folder, Move, Step, Write
@@ -28,9 +27,6 @@ from silo.inventory.validation import SETTINGS, Tenant
 from silo.tenant.names import lookalike
 
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
-# Each NAS with the size of its file system in bytes; a quota is admitted on these alone.
-NasSizes = Mapping[str, int]
-NOT_READ: NasSizes = MappingProxyType({})
 # Settings by their names without the prefix, as texts.
 Settings = Mapping[str, str | None]
 
@@ -74,13 +70,14 @@ class EditSession:
         self,
         name: str,
         settings: Settings,
-        nas_sizes: NasSizes = NOT_READ,
+        sizes: Sizes = NOT_READ,
         *,
         ordered: bool = False,
         former: str = "",
     ) -> PreparedEdit:
         """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
 
+        Of the latter, the disk must have room too, if that of any server has.
         `settings` are those of `change`; `email`, and `plan` or `quota`, must be among them. None is as if not given.
         `ordered` says that a stranger wished the name: it must look like no other. `former` is the subscription of the
         same customer's earlier tenant, whose reserved name they get back.
@@ -101,12 +98,16 @@ class EditSession:
         lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), deletions)
         after = document.edit(document.read(tenant_file(name), HEAD), lines)
         tenant = self._check(name, [after.text], lines, fleet)
-        fleet_builder.admit(fleet, None, tenant, placed, nas_sizes)
+        if placed and (other := fleet_builder.with_room(fleet, tenant, sizes.disks)) != tenant.server:
+            lines["tenant_server"], placed = other, False
+            after = document.edit(document.read(tenant_file(name), HEAD), lines)
+            tenant = self._check(name, [after.text], lines, fleet)
+        fleet_builder.admit(fleet, None, tenant, placed, sizes)
         sold = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
         edit = Edit(f"Create tenant {name} ({sold})", (Write(tenant_file(name), None, after.text),))
         return _prepared(name, None, after.settings, edit)
 
-    def change(self, name: str, settings: Settings, nas_sizes: NasSizes = NOT_READ) -> PreparedEdit:
+    def change(self, name: str, settings: Settings, sizes: Sizes = NOT_READ) -> PreparedEdit:
         """Change settings of a tenant; None takes one away, so that the plan or the policy counts again.
 
         They are those of validation.SETTINGS without their prefix: what the schema has in one value, as a text.
@@ -124,7 +125,7 @@ class EditSession:
         others = fleet.without(name)
         tenant = self._check(name, [after.text], values, others)
         was = fleet.tenants.get(name)
-        fleet_builder.admit(others, was, tenant, False, nas_sizes)
+        fleet_builder.admit(others, was, tenant, False, sizes)
         edit = Edit(said(name, before, values), (Write(before.where, before.text, after.text),))
         return _prepared(name, before.settings, after.settings, edit, was)
 
@@ -148,6 +149,7 @@ class EditSession:
             tenant.uid,
             str(tenant.settings["tenant_language"]),
             subscription=str(tenant.settings.get("tenant_subscription", "")),
+            disk=tenant.disk_quota,
         )
         if self.folder.path(deletion.folder).exists():
             raise InventoryError(f"{deletion.folder}: it exists already; move it away, as the files of {name} go there")

@@ -81,6 +81,9 @@ def runs(monkeypatch):
         if "read.yml storage" in names:
             hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
             yield event(TaskId.QUOTAS, hosts)
+            if runs.disk:
+                pool = {"size": runs.disk, "free": runs.disk}
+                yield event(TaskId.DISKS, {"silo1": {"pool": pool, "backend": runs.backend, "tenants": {}}})
         if "read.yml stats" in names:
             yield event(TaskId.TENANTS, {"anna": {"tenants": {"anna": ANNA}}})
             yield event(TaskId.USAGE, {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
@@ -94,7 +97,9 @@ def runs(monkeypatch):
 
     monkeypatch.setattr(runner, "events", events)
     monkeypatch.setattr(runner, "ahead", lambda _runs: contextlib.nullcontext())
-    runs = type("Runs", (), {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "verified": []})()
+    # Of each server's disk the size, 0 where it cannot be read.
+    values = {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "disk": 1024 * GIB, "backend": "xfs", "verified": []}
+    runs = type("Runs", (), values)()
     return runs
 
 

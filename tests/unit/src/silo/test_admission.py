@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silo.admission import AdmissionError, Pool, admit_memory, admit_storage, place
+from silo.admission import AdmissionError, Pool, admit_disk, admit_memory, admit_storage, place
 from silo.capacity import GIB, MemoryBudget, Server
 
 TENANT = 5 * GIB // 2
@@ -64,6 +64,19 @@ def test_a_pool_may_be_promised_more_than_once():
     admit_storage("hans", "nas1", pool, 100 * GIB)
     with pytest.raises(AdmissionError, match="of its 100 GiB times 2, 100 GiB are promised to 1 tenant"):
         admit_storage("hans", "nas1", pool, 101 * GIB)
+
+
+def test_a_part_of_a_disk_is_admitted_up_to_its_size():
+    pool = Pool(size=100 * GIB, promised=(20 * GIB,) * 4)
+    admit_disk("hans", "silo1", pool, 20 * GIB)
+    with pytest.raises(AdmissionError) as refusal:
+        admit_disk("hans", "silo1", pool, 21 * GIB)
+    assert str(refusal.value) == (
+        "hans: it needs 21 GiB on the disk of silo1, which has 20 GiB left; of its 100 GiB, 80 GiB are promised to 4 "
+        "tenants. Lower tenant_disk, take another server, purge what is deleted, make the disk larger, or raise "
+        "silo_disk_overcommit"
+    )
+    admit_disk("hans", "silo1", pool, 21 * GIB, held=21 * GIB)
 
 
 def test_a_quota_may_be_lowered_where_too_much_is_promised():

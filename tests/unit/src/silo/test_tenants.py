@@ -251,19 +251,34 @@ def test_who_is_stopped_gets_no_link(path, runs):
 
 def test_nas_is_read_without_the_lock_and_its_room_is_counted_again_under_it(service, runs, path, monkeypatch):
     runs.pool = 1024 * GIB
-    read = TenantService.nas_sizes
+    read = TenantService.sizes
 
     def overtaken(service):
         sizes = read(service)
-        monkeypatch.setattr(TenantService, "nas_sizes", read)
+        monkeypatch.setattr(TenantService, "sizes", read)
         TenantService(path).create("marie", email="m@example.ch", quota="700G")
         return sizes
 
-    monkeypatch.setattr(TenantService, "nas_sizes", overtaken)
+    monkeypatch.setattr(TenantService, "sizes", overtaken)
     with pytest.raises(AdmissionError, match="hans: it needs 600 GiB of storage on silo1"):
         service.create("hans", email=MAIL, quota="600G")
     assert sorted(service.files.all()) == ["anna", "marie"]
     assert queued(path) == [("marie", "created")]
+
+
+def test_a_larger_part_of_a_disk_is_weighed_before_it_is_written(service, runs, path):
+    runs.disk = 30 * GIB
+    with pytest.raises(AdmissionError, match="anna: it needs 31 GiB on the disk of silo1, which has 30 GiB left"):
+        service.change("anna", disk="31G")
+    assert (playbooks(runs), "tenant_disk" in service.files.all()["anna"].settings) == ([["read.yml storage"]], False)
+    service.change("anna", disk="30G")
+    assert service.files.all()["anna"].settings["tenant_disk"] == "30G"
+
+
+@pytest.mark.parametrize("backend", ["none", "manual"])
+def test_a_disk_that_is_not_shared_out_is_not_weighed(service, runs, backend):
+    runs.disk, runs.backend = GIB, backend
+    service.change("anna", disk="100G")
 
 
 def test_a_play_that_edits_reads_no_machine_and_applies_nothing(runs, path):

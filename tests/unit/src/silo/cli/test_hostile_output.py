@@ -180,7 +180,7 @@ def test_check_and_verify(path, monkeypatch, text):
     found = [Finding(text, text, "wrong", text, text, text, text)]
     monkeypatch.setattr(verification, "verify", lambda *_arguments: found)
     monkeypatch.setattr(TenantService, "outbox", None)
-    monkeypatch.setattr(preflight, "run", lambda *_arguments: preflight.Preflight(tuple(found), {}))
+    monkeypatch.setattr(preflight, "run", lambda *_arguments: preflight.Preflight(tuple(found)))
     for command in ("verify", "check"):
         result = told([command], path)
         assert result.exit_code == 1

@@ -12,6 +12,7 @@ from silo import cli
 from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.diagnostics import Finding, preflight
+from silo.inventory import Sizes
 from silo.tenants import TenantService
 
 from ..conftest import ROOT, event
@@ -23,7 +24,11 @@ BROKEN = Finding("firewall", "silo1", "wrong", "its rules are not loaded", "run 
 @pytest.fixture
 def findings(monkeypatch, runs):
     found = [SOUND]
-    monkeypatch.setattr(preflight, "run", lambda *_arguments: preflight.Preflight(tuple(found), {"silo1": runs.pool}))
+
+    def run(*_arguments):
+        return preflight.Preflight(tuple(found), Sizes({"silo1": runs.pool}, {"silo1": runs.disk}))
+
+    monkeypatch.setattr(preflight, "run", run)
     return found
 
 
@@ -191,7 +196,28 @@ def test_capacity_of_the_inventory_and_what_still_fits_of_each_plan(silo, runs):
     assert (server["name"], server["tenants"], server["promised_bytes"]) == ("silo1", 1, 38 * GIB)
     assert (nas["size_bytes"], nas["promised_bytes"], nas["free_bytes"]) == (1200 * GIB, 100 * GIB, 1100 * GIB)
     assert server["room"] == {"small": 11, "medium": 2, "large": 1}
-    assert "room for medium: 2.5 GiB, 500 GiB   2 more" in silo("capacity").output
+    assert server["disk"] == {"size_bytes": 1024 * GIB, "promised_bytes": 20 * GIB, "free_bytes": 1004 * GIB}
+    output = silo("capacity").output
+    assert "room for medium: 2.5 GiB, 500 GiB, 40 GiB   2 more" in output
+    assert "20 GiB of 1 TiB" in output
+
+
+def test_capacity_counts_the_disk_where_it_is_what_ends_first_and_can_do_without_one(silo, runs):
+    runs.disk = 100 * GIB
+    (server,) = json.loads(silo("capacity", "--json").stdout)["servers"]
+    assert (server["disk"]["free_bytes"], server["room"]) == (80 * GIB, {"small": 4, "medium": 2, "large": 1})
+    runs.disk = 0
+    (server,) = json.loads(silo("capacity", "--json").stdout)["servers"]
+    assert server["disk"] is None
+    assert "room for small: 2.5 GiB, 100 GiB " in silo("capacity").output
+
+
+def test_created_nowhere_where_the_disk_has_no_room(silo, path, runs):
+    runs.disk = 30 * GIB
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 3
+    assert "hans: it needs 20 GiB on the disk of silo1, which has 10 GiB left" in re.sub(r"\s+", " ", result.output)
+    assert not (path / "host_vars" / "hans").exists()
 
 
 def test_letters_are_told(silo, path):

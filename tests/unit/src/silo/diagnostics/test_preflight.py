@@ -7,6 +7,7 @@ import yaml
 
 from silo.ansible import results
 from silo.diagnostics import preflight
+from silo.inventory import Sizes
 from tests.unit.forks import ROOT
 
 pytestmark = pytest.mark.usefixtures("forked_playbooks")
@@ -101,7 +102,7 @@ def test_an_inventory_without_servers(inventory):
     assert finding.message == "there is no server in its group servers"
 
 
-def test_a_look_knows_the_size_of_each_nas_that_tells_it(inventory, monkeypatch):
+def test_a_look_knows_the_size_of_each_nas_and_each_disk_that_tells_it(inventory, monkeypatch):
     pool = {"size": 4 << 40, "free": 1 << 40}
     said = {
         "silo1": {"pool": pool, "backend": "btrfs", "tenants": {}},
@@ -109,4 +110,6 @@ def test_a_look_knows_the_size_of_each_nas_that_tells_it(inventory, monkeypatch)
     }
     told = {host: results.TaskResult(values, 0, 1) for host, values in said.items()}
     monkeypatch.setattr(results, "read", lambda _playbook, _inventory: {preflight.QUOTAS: told})
-    assert preflight.run(inventory).pools == {"silo1": 4 << 40}
+    assert preflight.run(inventory).sizes == Sizes(nas={"silo1": 4 << 40}, disks={})
+    monkeypatch.setattr(results, "read", lambda _playbook, _inventory: {preflight.DISKS: told})
+    assert preflight.run(inventory).sizes == Sizes(nas={}, disks={"silo1": 4 << 40})

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import InventoryEditor, InventoryError, reader, validation
+from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, reader, validation
 from silo.inventory.reader import Reader
-from silo.inventory.session import NOT_READ, EditSession
+from silo.inventory.session import EditSession
 from silo.inventory.transaction import DESK
 from tests.unit.patience import PATIENCE
 
@@ -56,13 +56,13 @@ class Editor:
 
         return edit
 
-    def create(self, name, *, dry_run=False, nas_sizes=NOT_READ, **settings):
+    def create(self, name, *, dry_run=False, sizes=NOT_READ, **settings):
         with self.inventory.session(dry_run) as session:
-            return session.make(session.create(name, settings, nas_sizes))
+            return session.make(session.create(name, settings, sizes))
 
-    def change(self, name, *, nas_sizes=NOT_READ, **settings):
+    def change(self, name, *, sizes=NOT_READ, **settings):
         with self.inventory.session() as session:
-            return session.make(session.change(name, settings, nas_sizes))
+            return session.make(session.change(name, settings, sizes))
 
     def tenants(self):
         return self.inventory.files.all()
@@ -445,9 +445,9 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
     write("host_vars/anna/overrides.yml", "tenant_server: silo1\n")
     write("group_vars/all/policy.yml", "silo_memory_of_server: 38G\nsilo_memory_reserve: 8G\n")
     inventory = Editor(path)
-    sizes = {"silo1": 500 * GIB}
+    sizes = Sizes(nas={"silo1": 500 * GIB})
     placed = [
-        inventory.create(name, email=MAIL, plan="small", nas_sizes=sizes).after["tenant_server"]
+        inventory.create(name, email=MAIL, plan="small", sizes=sizes).after["tenant_server"]
         for name in ("aa", "bb", "cc")
     ]
     assert placed == ["silo2", "silo1", "silo2"]
@@ -457,13 +457,59 @@ def test_tenants_go_where_most_memory_is_and_nobody_beyond_what_is_there(path, w
     with pytest.raises(AdmissionError, match="aa: it needs 3.5 GiB of memory on silo2, which has 3 GiB left"):
         inventory.change("aa", server_memory="2G")
     with pytest.raises(AdmissionError, match="aa: it needs 250 GiB of storage on silo1, which has 200 GiB left"):
-        inventory.change("aa", quota="250G", nas_sizes=sizes)
+        inventory.change("aa", quota="250G", sizes=sizes)
     assert checksum(path) == before
     inventory.set_state("aa", "stopped")
-    assert inventory.create("dd", email=MAIL, quota="50G", nas_sizes=sizes).after["tenant_server"] == "silo2"
+    assert inventory.create("dd", email=MAIL, quota="50G", sizes=sizes).after["tenant_server"] == "silo2"
     with pytest.raises(AdmissionError, match="aa: it needs 2.5 GiB of memory on silo2, which has 512 MiB left"):
         inventory.set_state("aa", "running")
     inventory.change("aa", server_memory="768M")
+
+
+def test_nobody_is_promised_more_of_a_disk_than_it_has_until_others_are_purged(path):
+    inventory = Editor(path)
+    disk = Sizes(disks={"silo1": 50 * GIB})
+    inventory.create("aa", email=MAIL, plan="small", sizes=disk)
+    with pytest.raises(AdmissionError, match="bb: it needs 20 GiB on the disk of silo1, which has 10 GiB left; of its"):
+        inventory.create("bb", email=MAIL, plan="small", sizes=disk)
+    with pytest.raises(AdmissionError, match="aa: it needs 31 GiB on the disk of silo1, which has 30 GiB left"):
+        inventory.change("aa", disk="31G", sizes=disk)
+    inventory.change("aa", disk="30G", sizes=disk)
+    # What does not grow is not refused, also where the disk became too small.
+    inventory.change("aa", disk="29G", sizes=Sizes(disks={"silo1": GIB}))
+    inventory.remove("aa")
+    (deletion,) = inventory.deletion_records()
+    assert deletion.disk == 29 * GIB
+    with pytest.raises(AdmissionError, match="49 GiB are promised to 2 tenants"):
+        inventory.create("bb", email=MAIL, plan="small", sizes=disk)
+    inventory.purge(deletion)
+    inventory.create("bb", email=MAIL, plan="small", sizes=disk)
+
+
+def test_a_disk_may_be_promised_more_than_once_where_its_operator_says_so(path, write):
+    write("group_vars/all/policy.yml", "silo_disk_overcommit: 1.2\n")
+    inventory, disk = Editor(path), Sizes(disks={"silo1": 50 * GIB})
+    inventory.create("aa", email=MAIL, plan="small", sizes=disk)
+    inventory.create("bb", email=MAIL, plan="small", sizes=disk)
+    with pytest.raises(AdmissionError, match="of its 50 GiB times 1.2, 60 GiB are promised to 3 tenants"):
+        inventory.create("cc", email=MAIL, plan="small", sizes=disk)
+
+
+def test_a_tenant_goes_to_another_server_where_the_disk_of_the_roomiest_is_full(path, write):
+    write("hosts.yml", "servers:\n  hosts:\n    silo1:\n    silo2:\nnas:\n  hosts:\n    silo1:\n")
+    write("host_vars/anna/overrides.yml", "tenant_server: silo1\n")
+    inventory = Editor(path)
+
+    def placed(name, **disks):
+        sizes = Sizes(disks={server: size * GIB for server, size in disks.items()})
+        return inventory.create(name, email=MAIL, plan="small", sizes=sizes, dry_run=True).after["tenant_server"]
+
+    assert placed("hans", silo1=1000, silo2=1000) == "silo2"
+    assert placed("hans", silo1=1000, silo2=19) == "silo1"
+    # Of one whose disk was not read nothing is known, and an apply refuses there.
+    assert placed("hans", silo1=1000) == "silo2"
+    with pytest.raises(AdmissionError, match="hans: it needs 20 GiB on the disk of silo2, which has 19 GiB left"):
+        placed("hans", silo1=39, silo2=19)
 
 
 def test_where_a_neighbour_is_wrong_nobody_is_let_in_and_everybody_can_be_stopped(inventory, write):
