@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, process, tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, mounts, process, tenant_env
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State
@@ -48,13 +48,17 @@ class Pool:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The state at one moment, its details, and a sentence for each part that could not be read."""
+    """The state at one moment, its details, and a sentence for each part that could not be read.
+
+    `mounts` are the paths at which file systems of tenants are mounted: a NAS, a disk, and what is a tenant's alone.
+    """
 
     look: Look
     tenants: Mapping[str, collector.TenantSample]
     pool: Pool | None
     problems: tuple[str, ...]
     disk: Pool | None = None
+    mounts: tuple[str, ...] = ()
 
 
 def collect(settings: AccountingSettings) -> Found:
@@ -78,7 +82,8 @@ def collect(settings: AccountingSettings) -> Found:
         routers,
     )
     pools = (found[1] if found else None for found in (stored, space))
-    return Found(look, tenants or {}, next(pools), tuple(trial.problems), next(pools))
+    points = trial.of(lambda: _mounts([one.root for one in (storage, disk) if one])) or ()
+    return Found(look, tenants or {}, next(pools), tuple(trial.problems), next(pools), points)
 
 
 class _Trial:
@@ -149,6 +154,12 @@ def _of_network(network: Network) -> Counts:
 def _databases(tenants: Mapping[str, collector.TenantSample]) -> dict[str, int]:
     found = {name: tenant.disk.get("database_bytes") for name, tenant in tenants.items()}
     return {name: size for name, size in found.items() if size is not None}
+
+
+def _mounts(roots: Sequence[str]) -> tuple[str, ...]:
+    """Return where something is mounted at or below the roots; with ZFS, each tenant's directory is a mount."""
+    points = {mount.point for mount in mounts.read()}
+    return tuple(sorted(point for point in points for root in roots if Path(point).is_relative_to(root)))
 
 
 def _stored(storage: Storage) -> tuple[dict[str, State], Pool]:

@@ -39,6 +39,8 @@ def samples(found: Found, totals: Mapping[str, Mapping[str, int]], seconds: floa
     if found.disk:
         yield from _pool("disk", found.disk)
         yield from _space(found.disk)
+    for point in found.mounts:
+        yield Sample("silo_tenants_mount", 1, (("mountpoint", point),))
     yield Sample("silo_accounting_look_timestamp_seconds", found.look.moment.wall)
     yield Sample("silo_accounting_look_seconds", round(seconds, 3))
     yield Sample("silo_accounting_problems", len(found.problems) + len(lent.problems))

@@ -1,6 +1,9 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The ledger's numbers in the format of node-exporter's text files; the tenant's name is the only label."""
+"""The ledger's numbers in the format of node-exporter's text files.
+
+The tenant's name is the only label, but of states and of mounts.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,9 @@ METRICS: Mapping[str, Metric] = {
     "silo_disk_size_bytes": Metric("gauge", "The server's disk for its tenants."),
     "silo_disk_free_bytes": Metric("gauge", "Bytes of it that can still be written."),
     "silo_disk_promised_bytes": Metric("gauge", "The sum of all limits on it."),
+    "silo_tenants_mount": Metric(
+        "gauge", "A file system of tenants is mounted there, with limits or alerts of its own."
+    ),
     "silo_burst_pool_bytes": Metric("gauge", "Memory of the server that nobody was promised, lent or not."),
     "silo_accounting_look_timestamp_seconds": Metric("gauge", "When the collector last looked."),
     "silo_accounting_look_seconds": Metric("gauge", "How long that took."),
@@ -57,7 +63,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 class Sample(t.NamedTuple):
-    """One number; all `labels` are names of silo itself, so they need no escaping."""
+    """One number, and its `labels`, which are names of silo itself, or paths."""
 
     name: str
     value: float
@@ -68,7 +74,7 @@ def render(samples: Iterable[Sample]) -> str:
     """Return `samples` in Prometheus' text format, grouped by name, with kind and meaning of each name."""
     lines: dict[str, list[str]] = {name: [] for name in METRICS}
     for sample in samples:
-        labels = ",".join(f'{key}="{value}"' for key, value in sample.labels)
+        labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in sample.labels)
         lines[sample.name].append(
             f"{sample.name}{{{labels}}} {sample.value}" if labels else f"{sample.name} {sample.value}"
         )
@@ -78,3 +84,7 @@ def render(samples: Iterable[Sample]) -> str:
         if found
     )
     return "".join(f"{line}\n" for block in blocks for line in block)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lent
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lock import held
@@ -49,6 +50,7 @@ def host(monkeypatch, tmp_path):
     }
 
     class Host:
+        mounted = ()
         tenants = {"hans": TenantSample(dict.fromkeys(("server",), RUNNING), Database(), {"database_bytes": 7000})}
         served = STARTED + line("requests", "tenant-hans@file", 3)
         directories = {"hans": State(1, 5000, Usage(900, 3)), "lost+found": State()}
@@ -82,6 +84,8 @@ def host(monkeypatch, tmp_path):
     monkeypatch.setattr(usage_collector, "read", part("docker", lambda: Host.tenants))
     monkeypatch.setattr(metrics, "read", part("traefik", lambda: Host.served))
     monkeypatch.setattr(collector, "open_backend", part("storage", lambda: Backend))
+    mounted = lambda: [Mount(str(point), "xfs", "/dev/sdb", "/", frozenset()) for point in Host.mounted]  # noqa: E731
+    monkeypatch.setattr(collector.mounts, "read", mounted)
     return Host
 
 
@@ -124,6 +128,20 @@ def test_the_disk_of_a_server_has_numbers_of_its_own(host, tmp_path):
         "silo_disk_free_bytes": samples["silo_disk_free_bytes"],
     }
     assert '{tenant="old"}' not in text
+
+
+def test_the_mounts_of_tenants_are_told_and_no_others(host, tmp_path):
+    disk = {"root": str(tmp_path / "db"), "sentinel": ".silo-disk", "backend": "zfs"}
+    inside = [tmp_path / "instances", tmp_path / "db" / "hans", tmp_path / "db" / 'a"b']
+    host.mounted = ["/", tmp_path, tmp_path / "instances-of-others", *inside]
+    found = collector.collect(host.settings(disk=disk))
+    assert found.mounts == tuple(sorted(map(str, inside)))
+    text = exposition.text(found, {}, 1.0, memory.Step())
+    assert f'silo_tenants_mount{{mountpoint="{tmp_path}/instances"}} 1\n' in text
+    (family,) = [one for one in text_string_to_metric_families(text) if one.name == "silo_tenants_mount"]
+    assert {one.labels["mountpoint"] for one in family.samples} == set(map(str, inside))
+    host.mounted = ["/"]
+    assert collector.collect(host.settings()).mounts == ()
 
 
 def test_a_slice_is_what_counts_where_there_is_one(host):
@@ -186,6 +204,7 @@ def test_metrics_without_their_beginning_are_refused():
 
 def test_prometheus_reads_every_number_under_a_known_name(host):
     host.directories = {"hans": State(1, 5000, Usage(900, 3), inode_limit=10), "lost+found": State()}
+    host.mounted = [host.settings().storage.root]
     found = collector.collect(host.settings(disk=host.settings().storage.__dict__))
     text = exposition.text(
         found, {"hans": dict.fromkeys(COUNTERS, 3_000_000), "": dict.fromkeys(COUNTERS, 9)}, 0.5, memory.Step(7)
@@ -194,7 +213,7 @@ def test_prometheus_reads_every_number_under_a_known_name(host):
     for family in text_string_to_metric_families(text):
         assert METRICS[family.name + ("_total" if family.type == "counter" else "")].kind == family.type
         samples |= {(one.name, one.labels.get("tenant"), one.labels.get("state")): one.value for one in family.samples}
-        assert {label for one in family.samples for label in one.labels} <= {"tenant", "state"}
+        assert {label for one in family.samples for label in one.labels} <= {"tenant", "state", "mountpoint"}
     assert {name for name, _tenant, _state in samples} == set(METRICS)
     assert samples["silo_tenant_cpu_seconds_total", "hans", None] == 3
     assert samples["silo_tenant_requests_total", "hans", None] == 3_000_000
