@@ -14,7 +14,7 @@ Values = Mapping[str, t.Any]
 Outcomes = dict[str, dict[str, t.Any]]
 
 HEADINGS = ("tenant", "found", "wanted", "what differs", "what ends it")
-NOTHING, FAILED = "nothing", "failed"
+NOTHING, FAILED, LEFT = "nothing", "failed", "left alone"
 # Of a cell or a sentence, which may quote what a tenant's containers said.
 LONGEST = 1000
 
@@ -59,11 +59,11 @@ def _on_disks(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Ca
 
 
 def _outcome(error: str = "") -> dict[str, t.Any]:
-    return {"observed": "", "desired": "", "changes": [], "error": error}
+    return {"observed": "", "desired": "", "changes": [], "error": error, "note": ""}
 
 
 def tenant_outcomes(hostvars: Values, groups: Mapping[str, list[str]]) -> Outcomes:
-    """Return tenant to observed, desired, changes (list of what and action) and error, for all calls of an apply.
+    """Return tenant to observed, desired, changes (list of what and action), error and note, for all calls of an apply.
 
     If a whole call failed, each tenant in its scope has its error.
     """
@@ -103,6 +103,12 @@ def tenant_orphans(hostvars: Values, groups: Mapping[str, list[str]]) -> list[st
     return [printable(sentence, LONGEST) for sentence in sentences]
 
 
+def tenant_left_alone(hostvars: Values, groups: Mapping[str, list[str]]) -> list[str]:
+    """Return a sentence for each tenant that was left alone on purpose."""
+    notes = {name: outcome["note"] for name, outcome in tenant_outcomes(hostvars, groups).items() if outcome["note"]}
+    return [printable(f"{name}: {note}.", LONGEST) for name, note in sorted(notes.items())]
+
+
 def _by_action(changes: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield differences and their action; adjacent differences with the same action share a line."""
     for action, group in itertools.groupby(changes, key=lambda change: change["action"]):
@@ -113,6 +119,7 @@ def _rows(outcomes: Outcomes) -> Iterator[tuple[str, ...]]:
     for name, outcome in sorted(outcomes.items()):
         changes = list(_by_action(outcome["changes"]))
         changes += [(FAILED, " ".join(outcome["error"].split()))] if outcome["error"] else []
+        changes += [(LEFT, outcome["note"])] if outcome["note"] else []
         changes = changes or [(NOTHING, "")]
         for number, change in enumerate(changes):
             head = (name, outcome["observed"], outcome["desired"]) if number == 0 else ("", "", "")
@@ -133,6 +140,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return name to function."""
         return {
+            "tenant_left_alone": tenant_left_alone,
             "tenant_orphans": tenant_orphans,
             "tenant_outcomes": tenant_outcomes,
             "tenant_table": tenant_table,

@@ -22,6 +22,8 @@ description:
     O(directory) says how much there is, and takes it back from those that do not need it. A tenant whose promised
     memory is still in use by others does not start.
   - A tenant whose uploads hold files, and that has no database here, is refused.
+  - A tenant that should run, and of which a container is paused, is left alone, because silo pauses none. Of one that
+    should not run, such containers are killed, because they would end only once they run again.
   - Leaves a tenant as it is whose database is of another major version of Postgres than the image that it would get.
   - Sets the photo server's own quota of its first admin, where it is not the one that was set last.
   - Waits until the address of a route that it opened works, with its certificate.
@@ -193,7 +195,7 @@ tenants:
   type: dict
   contains:
     observed:
-      description: The state before the call, such as V(running), V(stopped) or V(absent).
+      description: The state before the call, such as V(running), V(frozen), V(stopped) or V(absent).
       type: str
     desired:
       description: The desired state.
@@ -204,6 +206,9 @@ tenants:
       elements: dict
     error:
       description: Why the tenant failed; empty if it did not.
+      type: str
+    note:
+      description: Why the tenant was left alone on purpose; empty if it was not.
       type: str
 templates_removed:
   description: Keys of templates that no tenant needs any more.
@@ -297,6 +302,7 @@ def _result(outcomes: list[StackOutcome], orphans: set[str], removed: list[str],
             "desired": outcome.plan.stack.state,
             "changes": [{"what": change.what, "action": change.action} for change in outcome.plan.changes],
             "error": outcome.error,
+            "note": outcome.note,
         }
         for outcome in outcomes
     }

@@ -8,6 +8,8 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import FROZEN
+
 from silo import certificate
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
@@ -45,6 +47,8 @@ class TenantStatus:
 
 def observed(services: Services) -> str:
     """Return the state of a tenant's containers in a word."""
+    if any(service["state"] == "paused" for service in services.values()):
+        return FROZEN
     running = [service for service in services.values() if service["state"] == "running"]
     count = len(stack.services())
     if len(running) == count:

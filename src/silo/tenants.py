@@ -73,12 +73,14 @@ class TenantService:
 
         `author`, `commit` and `notify` are those of InventoryEditor. Without `apply`, changes edit the inventory alone,
         and read no machine: a play that runs already applies them. With `verify`, each run verifies the tenants that it
-        changed, and `broken` has the findings that need something done.
+        changed, and `broken` has the findings that need something done. `left_alone` has a sentence for each tenant
+        that an apply has left alone on purpose.
         """
         self.inventory = InventoryEditor.open(path, author=author, commit=commit, notify=notify)
         self.path = self.inventory.folder.root
         self.state = State(self.path)
         self.broken: list[Finding] = []
+        self.left_alone: list[str] = []
         self._playbooks = Playbooks(self.path, self.state)
         self._applies, self._verify = apply, verify
         self._policy: PlatformPolicy | None = None
@@ -426,6 +428,7 @@ class TenantService:
         except RunError as error:
             again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
             raise ApplyIncomplete(f"{otherwise}: {error}\n{again} completes it.") from error
+        self.left_alone += [line for told in ended.results.get(TaskId.LEFT_ALONE, {}).values() for line in told["msg"]]
         if VERIFY in wanted:
             self.broken += changed.broken(ended.book)
         return ended.results

@@ -28,6 +28,7 @@ def _stacks(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]
             "desired": item["state"],
             "changes": [{"what": "server", "action": "create"}],
             "error": scenario["broken"].get(item["name"], ""),
+            "note": scenario["frozen"].get(item["name"], ""),
         }
         for item in parameters["tenants"]
     }

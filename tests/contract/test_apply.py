@@ -109,8 +109,12 @@ def test_what_changed_is_verified_on_each_server_and_each_nas(applied, monkeypat
 
 @pytest.fixture(scope="module")
 def broken(world, applied):
-    """One tenant of the second server and one of the second NAS fail; both servers run what is not theirs."""
+    """One tenant of the second server and one of the second NAS fail, and one of the first server was left alone.
+
+    Both servers run what is not theirs.
+    """
     world.tell(
+        frozen={"anna": "it is frozen"},
         broken={"david": "no container was started"},
         unserved={"clara": "its limit is less than what it uses"},
         orphans={"silo1": ["eve"], "silo2": ["anna", "mallory"]},
@@ -135,6 +139,11 @@ def test_who_fails_keeps_nobody_from_what_they_should_be(broken):
 def test_the_verdict_says_who_failed(broken):
     failed = {name for name, lines in rows(broken).items() if any("failed" in line for line in lines)}
     assert failed == {"clara", "david"}
+
+
+def test_who_was_left_alone_is_told_and_is_no_failure(broken):
+    assert broken.told(TaskId.LEFT_ALONE) == "anna: it is frozen."
+    assert ["left", "alone", "it", "is", "frozen"] in rows(broken)["anna"]
 
 
 def test_what_runs_where_it_should_not_is_told_with_its_server(broken):

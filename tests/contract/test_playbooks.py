@@ -30,7 +30,7 @@ OF_TAG = {
     ReadTag.ALERTS: {TaskId.MONITORED, TaskId.ALERTS},
 }
 OF_SCOPE = {TaskId.SCOPE}
-OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK, TaskId.VERDICT, TaskId.ORPHANS}
+OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK, TaskId.VERDICT, TaskId.LEFT_ALONE, TaskId.ORPHANS}
 # Playbook to the ids that are in it, with what it imports; in all others there is none.
 IDS = {
     READ: set().union(*OF_TAG.values()),

@@ -153,7 +153,7 @@ class World:
     def tell(self, **scenario: Values) -> None:
         """Say how the machines are; what is not said is well."""
         here = {host: [name for name, places in TENANTS.items() if host in places] for host in SERVERS + STORAGES}
-        others = ("away", "broken", "orphans", "stopped", "unlike", "unserved")
+        others = ("away", "broken", "frozen", "orphans", "stopped", "unlike", "unserved")
         usual = {"tenants": here, "ids": {name: index for index, name in enumerate(TENANTS, start=1)}}
         self.write("scenario.json", json.dumps(usual | dict.fromkeys(others, {}) | scenario))
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from ..common import http_client, tenant_env
 from ..common.http_client import HttpError
 from ..common.text import printable
+from ..tenant.stack import FROZEN
 from ..tenant.uploads import MARKED, MARKER
 from .container import Item
 from .expected import ExpectedService, ExpectedTenant
@@ -19,6 +21,8 @@ from .registry import check
 from .subjects import Container, Tenant
 
 SECONDS = 5
+WELL = "running, healthy"
+THAW = "'docker compose unpause' in its directory on the server lets it run on, 'silo stop {}' ends it"
 CLOSED = b"IMMICH_ALLOW_SETUP=false"
 OPEN = b"IMMICH_ALLOW_SETUP="
 RESTORE = "see that the NAS is mounted and has the tenant's directory; otherwise restore the tenant from its backup"
@@ -44,8 +48,10 @@ def state(tenant: Tenant) -> Iterator[Finding]:
 
 
 def _running(service: ExpectedService, item: Item | None, health: Mapping[str, str]) -> Finding:
+    if item and item.state == "paused":
+        return dataclasses.replace(same(FROZEN, WELL, service.label), fix=THAW.format(item.tenant))
     seen = ", ".join(filter(None, (item.state, health[item.name]))) if item else "no container"
-    return same(seen, "running, healthy", service.label)
+    return same(seen, WELL, service.label)
 
 
 def _resting(tenant: ExpectedTenant, items: Iterable[Item]) -> Finding:

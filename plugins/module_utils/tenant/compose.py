@@ -109,6 +109,10 @@ class Compose:
         """Remove single containers, by id."""
         self._call(("docker", "rm", "--force", *containers))
 
+    def kill(self, containers: Sequence[str]) -> None:
+        """End single containers, by id, at once; of one that is paused, nothing is executed any more."""
+        self._call(("docker", "kill", *containers))
+
     def restart(self, services: Sequence[str]) -> None:
         """Restart `services` as they are."""
         self._compose(("restart", *services))

@@ -38,10 +38,11 @@ WORKERS = 2 * (os.cpu_count() or 1)
 
 @dataclasses.dataclass(frozen=True)
 class StackOutcome:
-    """The result for one tenant; `error` is empty on success."""
+    """The result for one tenant; `error` is empty on success. `note` says why it was left alone on purpose."""
 
     plan: Plan
     error: str = ""
+    note: str = ""
 
 
 def systemctl(*arguments: str) -> None:
@@ -191,6 +192,9 @@ def _rest(plan: Plan, tools: StackTools) -> None:
     # The record comes first, so that silo-recovery does not start a tenant that is being stopped.
     for file in plan.files:
         write_file(file)
+    if plan.frozen:
+        # It has been frozen for a reason: it is not to run again in order to end.
+        tools.compose(plan.stack.directory).kill(plan.frozen)
     if plan.stop:
         tools.compose(plan.stack.directory).stop()
     elif plan.down:
@@ -285,13 +289,27 @@ def _said(plans: Sequence[Plan], reason: Callable[[Stack], str]) -> dict[str, st
     return {plan.stack.name: text for plan in plans if (text := reason(plan.stack))}
 
 
+def _left_alone(plans: Sequence[Plan]) -> dict[str, str]:
+    """Return tenant to a sentence, of those that should run and that an operator has frozen."""
+    return {
+        plan.stack.name: (
+            f"it is frozen, so nothing of it was changed; 'docker compose unpause' in {plan.stack.directory} on the "
+            f"server lets it run on, 'silo stop {plan.stack.name}' ends it"
+        )
+        for plan in plans
+        if plan.stack.state == "running" and plan.frozen
+    }
+
+
 def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Say what `converge` would do, as far as it can be told without doing anything; no image is fetched for it.
 
     Before the first run there is no NAS to look at.
     """
-    refused = refusals(plans, of_image) | _said(plans, _former)
-    going = [plan for plan in plans if plan.stack.name not in refused]
+    notes = _left_alone(plans)
+    warm = [plan for plan in plans if plan.stack.name not in notes]
+    refused = refusals(warm, of_image) | _said(warm, _former)
+    going = [plan for plan in warm if plan.stack.name not in refused]
     births = [plan for plan in going if plan.birth]
     keys = _keys(going)
     storage = tools.look([plan.stack.uploads for plan in births]) if keys else Storage()
@@ -303,18 +321,26 @@ def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
         if plan.birth and plan.stack.uploads in storage.directories:
             _check_uploads(plan.stack, tools)
 
-    return [_step(StackOutcome(plan), check) for plan in _told(plans, found)]
+    return [_step(StackOutcome(plan, note=notes.get(plan.stack.name, "")), check) for plan in _told(plans, found)]
 
 
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Carry out `plans`; where they bring other images, these make a template, then one tenant tries them first.
 
-    Whose database no image of the plan can read, or does not lie on the disk, is left as it is.
+    Whose database no image of the plan can read, or does not lie on the disk, is left as it is, and so is who is
+    frozen: an operator did that on purpose.
     """
-    refused = refusals(plans, tools.major) | _said(plans, _no_disk) | _said(plans, _former)
-    taken = _roll_out([plan for plan in plans if plan.stack.name not in refused], tools)
+    notes = _left_alone(plans)
+    warm = [plan for plan in plans if plan.stack.name not in notes]
+    refused = refusals(warm, tools.major) | _said(warm, _no_disk) | _said(warm, _former)
+    taken = _roll_out([plan for plan in warm if plan.stack.name not in refused], tools)
     done = {outcome.plan.stack.name: outcome for outcome in taken}
-    return [done.get(plan.stack.name) or StackOutcome(plan, refused[plan.stack.name]) for plan in plans]
+
+    def outcome(plan: Plan) -> StackOutcome:
+        name = plan.stack.name
+        return done.get(name) or StackOutcome(plan, refused.get(name, ""), notes.get(name, ""))
+
+    return [outcome(plan) for plan in plans]
 
 
 def _roll_out(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:

@@ -12,7 +12,7 @@ from . import burst
 from .birth import has_database, is_born
 from .files import directory_differs, file_diff, file_differs
 from .health import HEALTHY, UNHEALTHY
-from .stack import Change, Container, Directory, File, FileDiff, Stack
+from .stack import FROZEN, Change, Container, Directory, File, FileDiff, Stack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Plan:
     `strays`: ids of containers that an interrupted run left. `first`: it is not set up completely.
     `birth`: it has no database, and gets one from the template of its images.
     `up`: containers are made, started, restarted or waited for; `layers`: which, in their order.
-    `stop`, `down`: the run of Compose that is needed.
+    `stop`, `down`: the run of Compose that is needed. `frozen`: ids of containers that an operator has paused; a tenant
+    that should run is left alone, and of others they are killed, as they would end only once they run again.
     `moved`: services that may borrow memory and start with another image than before, or for the first time.
     `app_quota`: the photo server's own quota of the customer is set once the stack runs.
     `open`: the route is written after everything else. `anew`: there was none before.
@@ -61,13 +62,16 @@ class Plan:
     app_quota: bool = False
     stop: bool = False
     down: bool = False
+    frozen: tuple[str, ...] = ()
     open: bool = False
     anew: bool = False
 
 
 def observed(stack: Stack, containers: Iterable[Container]) -> str:
-    """Return the tenant's actual state: running, stopped, absent, or which part of it runs."""
+    """Return the tenant's actual state: running, frozen, stopped, absent, or which part of it runs."""
     found = [container for container in containers if container.service in stack.digests]
+    if _frozen(found):
+        return FROZEN
     running = sum(container.running for container in found)
     if running == len(stack.digests):
         unwell = sorted(container.service for container in found if container.health != HEALTHY)
@@ -75,6 +79,10 @@ def observed(stack: Stack, containers: Iterable[Container]) -> str:
     if running:
         return f"{running} of {len(stack.digests)} running"
     return "stopped" if found else "absent"
+
+
+def _frozen(containers: Iterable[Container]) -> tuple[str, ...]:
+    return tuple(container.identity for container in containers if container.frozen)
 
 
 def _service_changes(stack: Stack, containers: Mapping[str, Container], mounted: set[str]) -> list[Change]:
@@ -204,6 +212,7 @@ def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
     changes += left
     changes += [Change(file.path.name, "write") for file in records]
     changes += [Change("stack", "stop")] if stop else []
+    frozen = _frozen(containers)
     return Plan(
         stack=stack,
         observed=observed(stack, containers),
@@ -213,6 +222,7 @@ def _resting(stack: Stack, containers: Sequence[Container]) -> Plan:
         close=route,
         forget=bool(left),
         stop=stop,
+        frozen=frozen,
     )
 
 
@@ -232,12 +242,15 @@ def _absent(stack: Stack, containers: Sequence[Container]) -> Plan:
         close=route,
         forget=bool(left),
         down=bool(containers),
+        frozen=_frozen(containers),
     )
 
 
 def plan(stack: Stack, containers: Iterable[Container]) -> Plan:
     """Compare `stack` with its files and with its `containers`, which have been asked how they are."""
     found = list(containers)
+    if stack.state == "running" and (frozen := _frozen(found)):
+        return Plan(stack, FROZEN, frozen=frozen)
     strays = [container for container in found if container.stray]
     by_service = {container.service: container for container in found if container not in strays}
     if stack.state == "running":

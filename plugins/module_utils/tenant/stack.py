@@ -109,6 +109,10 @@ class Stack:
         return File(self.directory / ".app-quota", f"{self.app_quota}\n", mode=0o600)
 
 
+FROZEN = "frozen"
+"""The state of a tenant of which an operator has paused containers; nothing but an operator ends it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Container:
     """A container in the engine. `health`: healthy, unhealthy, starting, or empty without a health check.
@@ -133,6 +137,11 @@ class Container:
     def stray(self) -> bool:
         """Return whether an interrupted replacement left it; Compose itself cannot handle such a container."""
         return self.name != compose.container(self.tenant, self.service)
+
+    @property
+    def frozen(self) -> bool:
+        """Return whether it was paused by hand, so that it executes nothing; silo itself pauses none."""
+        return self.state == "paused"
 
     @property
     def running(self) -> bool:

@@ -52,9 +52,7 @@ METRICS: Mapping[str, Metric] = {
     "silo_disk_size_bytes": Metric("gauge", "The server's disk for its tenants."),
     "silo_disk_free_bytes": Metric("gauge", "Bytes of it that can still be written."),
     "silo_disk_promised_bytes": Metric("gauge", "The sum of all limits on it."),
-    "silo_tenants_mount": Metric(
-        "gauge", "A file system of tenants is mounted there, with limits or alerts of its own."
-    ),
+    "silo_tenants_mount": Metric("gauge", "A file system of tenants is mounted there, with alerts of its own."),
     "silo_burst_pool_bytes": Metric("gauge", "Memory of the server that nobody was promised, lent or not."),
     "silo_accounting_look_timestamp_seconds": Metric("gauge", "When the collector last looked."),
     "silo_accounting_look_seconds": Metric("gauge", "How long that took."),

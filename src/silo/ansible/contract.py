@@ -57,6 +57,8 @@ class TaskId(enum.StrEnum):
     VERDICT = "verdict"
     # msg: the containers that belong to no tenant of their server, for people
     ORPHANS = "orphans"
+    # msg: a sentence for each tenant that was left alone on purpose, for people
+    LEFT_ALONE = "left-alone"
 
     # verify-changed.yml
     # msg: the tenants that changed on this server, its address and its CA file

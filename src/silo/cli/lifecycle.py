@@ -9,6 +9,7 @@ from silo.ansible.runner import Results
 from silo.cli import output
 from silo.cli.context import Context, agree, changing, limits, show, tenant_service, verified
 from silo.inventory import assignments
+from silo.tenants import TenantService
 
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
 
@@ -48,6 +49,7 @@ def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes
         if state != "running":
             agree(yes, f"{customer} will be {state}, and its users cannot reach it. Continue?")
         service.set_state(customer, state)
+        _check_reached(service)
         output.line(f"{customer} {STATES[state]}.")
 
 
@@ -96,6 +98,7 @@ def change(
         made = service.change(customer, dry_run=dry_run, notify_customer=False, **given)
         show(made)
         if not dry_run:
+            _check_reached(service)
             output.line(f"{customer} is in its desired state.")
 
 
@@ -124,7 +127,8 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
         results = service.plan(customers, anew=anew) if dry_run else service.apply(customers, anew=anew)
         _print_verdict(results)
         if not dry_run:
-            output.line("All tenants are in their desired state.")
+            others = "All other tenants" if service.left_alone else "All tenants"
+            output.line(f"{others} are in their desired state.")
 
 
 @click.command(cls=output.Command)
@@ -141,10 +145,16 @@ def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
         _print_verdict(results)
 
 
+def _check_reached(service: TenantService) -> None:
+    """Raise output.Failure where the tenant of this command was left alone on purpose."""
+    if service.left_alone:
+        raise output.Failure("\n".join(service.left_alone))
+
+
 def _verdict(results: Results) -> list[str]:
     """Return what the verdict of a run shows."""
     lines: list[str] = []
-    for task in (TaskId.VERDICT, TaskId.ORPHANS):
+    for task in (TaskId.VERDICT, TaskId.LEFT_ALONE, TaskId.ORPHANS):
         for result in results.get(task, {}).values():
             shown = result.get("msg", [])
             lines += shown.splitlines() if isinstance(shown, str) else [str(line) for line in shown]

@@ -6,6 +6,7 @@ import dataclasses
 
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import FROZEN
 
 from silo import fleet
 from silo.cli import output
@@ -38,6 +39,9 @@ def list_tenants(context: Context, as_json: bool) -> None:
             _certificate(tenant),
         )
     output.show(table)
+    for tenant in tenants:
+        if tenant.observed == FROZEN:
+            output.line(_thaw(tenant))
 
 
 @click.command("show", cls=output.Command)
@@ -64,6 +68,16 @@ def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     for key, value in written.items():
         table.add_row(key, str(value))
     output.show(table)
+    if found.observed == FROZEN:
+        output.line(_thaw(found))
+
+
+def _thaw(tenant: fleet.TenantStatus) -> str:
+    """Return what to do with a tenant that an operator has frozen."""
+    return (
+        f"{tenant.name} is frozen: its containers on {tenant.server} are paused, and an apply leaves it alone. 'docker "
+        f"compose unpause' in its directory there lets it run on, 'silo stop {tenant.name}' ends it."
+    )
 
 
 def _certificate(tenant: fleet.TenantStatus) -> str:

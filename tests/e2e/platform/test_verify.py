@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -231,6 +232,31 @@ def test_what_is_changed_is_verified_by_the_same_run(lab, silo):
     assert "its table inet silo_firewall is not loaded" in run.output
     assert "hans" not in run.output
     assert "peter runs." in silo.run("start", "peter")
+
+
+def test_who_is_frozen_is_left_alone_until_somebody_says_what_becomes_of_it(lab, silo):
+    """As the runbook of an incident freezes a tenant."""
+    before = lab.containers("peter")
+    lab.shell("cd /srv/silo/tenants/peter && docker compose pause")
+    try:
+        (peter,) = [one for one in silo.json("list")["tenants"] if one["name"] == "peter"]
+        assert peter["observed"] == "frozen"
+        verified = silo.try_run("verify", "peter")
+        assert (verified.code, "peter/server: frozen; expected: running, healthy" in verified.output) == (1, True)
+        applied = silo.run("apply")
+        assert "peter: it is frozen, so nothing of it was changed" in applied
+        assert "All other tenants are in their desired state." in applied
+        assert silo.try_run("start", "peter").code == 1
+        assert lab.containers("peter") == before
+        begin = time.monotonic()
+        assert "peter is stopped." in silo.run("stop", "peter", "--yes")
+        # Each frozen container would be given its time to end, and cannot use it.
+        assert time.monotonic() - begin < 30
+        assert lab.inspect("silo-peter-server-1")["State"]["ExitCode"] == 137
+    finally:
+        lab.shell("cd /srv/silo/tenants/peter && docker compose unpause || true")
+        silo.run("start", "peter")
+    assert failed(verify.verify(silo.inventory, ["peter"])) == {}
 
 
 def test_a_tenant_that_never_ran_keeps_what_it_has(operator, silo, newcomer):

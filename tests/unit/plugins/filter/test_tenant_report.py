@@ -7,7 +7,7 @@ KNOWN = {"silo1": ["hans", "maria", "peter"], "silo2": ["otto"]}
 
 
 def stack(**changes):
-    return {"observed": "running", "desired": "running", "changes": [], "error": "", **changes}
+    return {"observed": "running", "desired": "running", "changes": [], "error": "", "note": "", **changes}
 
 
 def storage(**changes):
@@ -39,6 +39,19 @@ def test_storage_and_stack_of_a_tenant_come_together():
         {"what": "server", "action": "recreate"},
     ]
     assert found["maria"]["changes"] == []
+
+
+def test_who_was_left_alone_is_told_in_the_table_and_in_a_sentence():
+    answers = {
+        "__tenant_stacks": {"tenants": {"hans": stack(observed="frozen", note="it is frozen"), "maria": stack()}}
+    }
+    hostvars = speaker("hans", "silo1", ["hans", "maria"], **answers) | speaker("otto", "silo2", [])
+    assert tenant_report.tenant_left_alone(hostvars, GROUPS) == ["hans: it is frozen."]
+    table = tenant_report.tenant_table(tenant_report.tenant_outcomes(hostvars, GROUPS))
+    assert [line.split() for line in table.splitlines()[1:]] == [
+        ["hans", "frozen", "running", "left", "alone", "it", "is", "frozen"],
+        ["maria", "running", "running", "nothing"],
+    ]
 
 
 def test_what_went_wrong_with_either_is_told():

@@ -88,6 +88,8 @@ def runs(monkeypatch):
             yield event(TaskId.TENANTS, {"anna": {"tenants": {"anna": ANNA}}})
             yield event(TaskId.USAGE, {"silo1": {"metrics": None, "metrics_problem": "none", "tenants": USED}})
             yield event(TaskId.QUOTAS, {"silo1": {"tenants": {"anna": {"used": 9000, "limit": 1, "inodes": 7}}}})
+        if "apply.yml" in names and runs.left_alone:
+            yield event(TaskId.LEFT_ALONE, {"anna": {"msg": runs.left_alone}})
         if "verify-changed.yml" in names:
             yield from runs.verified
         if "trash.yml" in names:
@@ -99,6 +101,7 @@ def runs(monkeypatch):
     monkeypatch.setattr(runner, "ahead", lambda _runs: contextlib.nullcontext())
     # Of each server's disk the size, 0 where it cannot be read.
     values = {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "disk": 1024 * GIB, "backend": "xfs", "verified": []}
+    values["left_alone"] = []
     runs = type("Runs", (), values)()
     return runs
 

@@ -65,11 +65,20 @@ def test_one_that_runs(items, failed):
         ({"status": "Up 3 minutes (unhealthy)"}, "running, unhealthy"),
         ({"status": "Up 3 hours (health: starting)"}, "running, not answering"),
         ({"state": "restarting", "status": "Restarting (1)"}, "restarting"),
+        ({"state": "paused", "status": "Up 3 hours (Paused)"}, "frozen"),
     ],
 )
 def test_a_service_that_does_not_run(given, items, failed, changes, seen):
     given.questions = Questions(lambda _address: True, lambda _container: OLD, lambda *_asked: False)
     assert failed(items(cache=changes)) == {"hans/cache": seen}
+
+
+def test_who_is_frozen_is_told_how_it_ends_and_not_to_apply(given):
+    item = given.item(state="paused", name="silo-hans-cache-1", tenant="hans")
+    finding = state._running(given.hans.services[-1], item, {})
+    assert (finding.seen, "docker compose unpause" in finding.fix, "'silo stop hans'" in finding.fix) == (
+        *("frozen", True, True),
+    )
 
 
 def test_a_service_that_works_though_the_engine_has_not_seen_it_yet(given, items, failed):

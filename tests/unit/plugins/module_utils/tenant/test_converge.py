@@ -318,6 +318,40 @@ def test_a_file_with_the_wrong_mode_is_mended(server, hans, containers):
     assert (hans.directory / ".env").stat().st_mode & 0o777 == 0o600
 
 
+PAUSED = {"state": "paused", "health": ""}
+
+
+@pytest.mark.parametrize("paused", [("server", "database", "cache"), ("cache",)], ids=["all", "one"])
+@pytest.mark.parametrize("carry_out", [rehearse, converge])
+def test_who_is_frozen_is_left_alone_whatever_it_should_be_and_the_others_go_on(
+    server, hans, containers, carry_out, paused
+):
+    """An operator did it on purpose; nobody waits for who cannot answer."""
+    frozen = containers(**dict.fromkeys(paused, PAUSED))
+    cold = plan(server.stack(env="A=2\n", route="route: another\n"), frozen)
+    assert (cold.observed, cold.changes, cold.up) == ("frozen", (), False)
+    routes = server.routes()
+    told, born = carry_out([cold, plan(server.stack("maria"), [])], server.tools)
+    assert (told.error, born.error, born.note) == ("", "", "")
+    assert told.note == (
+        f"it is frozen, so nothing of it was changed; 'docker compose unpause' in {hans.directory} on the server lets "
+        "it run on, 'silo stop hans' ends it"
+    )
+    assert hans.record.path.read_text() == "A=1\n"
+    assert routes.items() <= server.routes().items()
+    assert not any("hans" in done for done in server.done)
+
+
+@pytest.mark.parametrize(
+    ("state", "last"), [("stopped", "stop hans"), ("suspended", "stop hans"), ("absent", "down hans")]
+)
+def test_who_is_frozen_and_should_not_run_is_killed_and_runs_no_moment_longer(server, hans, containers, state, last):
+    frozen = containers(server=PAUSED, cache=PAUSED)
+    (outcome,) = converge([plan(server.stack(state=state), frozen)], server.tools)
+    assert (outcome.error, outcome.note) == ("", "")
+    assert server.done == ["kill server cache", last]
+
+
 @pytest.mark.parametrize("state", ["stopped", "suspended"])
 def test_who_stops_keeps_files_and_data_and_gets_the_page_first(server, hans, containers, state):
     todo = plan(server.stack(state=state), containers())

@@ -356,6 +356,12 @@ def test_what_does_not_work_is_told_with_the_way_to_its_log(tmp_path):
             work()
 
 
+def test_single_containers_are_killed_by_their_ids(tmp_path):
+    calls = Calls()
+    Compose(tmp_path / "hans", 10, calls).kill(("7f3a", "1ba0"))
+    assert calls.made == [("kill", "7f3a", "1ba0")]
+
+
 @pytest.mark.parametrize(
     ("running", "more"), [((), ()), (("database", "cache"), ("--no-deps", "server"))], ids=["nobody", "some"]
 )

@@ -1,6 +1,8 @@
 """What the operator sees, for people and for machines."""
 
+import dataclasses
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -56,6 +58,21 @@ def test_list_shows_a_tenant_in_a_line(silo):
         assert word in line
 
 
+def test_who_is_frozen_is_shown_as_such_with_what_to_do(silo, monkeypatch):
+    frozen = dataclasses.replace(HANS, observed="frozen")
+    monkeypatch.setattr(fleet, "read", lambda _inventory: (frozen,))
+    told = (
+        "hans is frozen: its containers on silo1 are paused, and an apply leaves it alone. 'docker compose unpause' in "
+        "its directory there lets it run on, 'silo stop hans' ends it."
+    )
+    for arguments in (("list",), ("show", "hans")):
+        output = silo(*arguments).output
+        assert told in re.sub(r"\s+", " ", output)
+    assert "frozen, should be running" in silo("list").output
+    (tenant,) = json.loads(silo("list", "--json").output)["tenants"]
+    assert tenant["observed"] == "frozen"
+
+
 def test_list_gives_bytes_to_machines(silo):
     (tenant,) = json.loads(silo("list", "--json").output)["tenants"]
     assert (tenant["name"], tenant["memory_bytes"], tenant["quota_bytes"]) == ("hans", GIB // 4, 100 * GIB)
@@ -101,6 +118,8 @@ SERVICE = {"state": "running", "health": "healthy"}
         ({"a": SERVICE, "b": SERVICE, "c": {**SERVICE, "health": "unhealthy"}}, "not healthy"),
         ({"a": SERVICE, "b": SERVICE, "c": {"state": "exited", "health": ""}}, "2 of 3 running"),
         ({"a": {"state": "exited", "health": ""}}, "stopped"),
+        ({"a": SERVICE, "b": {"state": "paused", "health": ""}}, "frozen"),
+        (dict.fromkeys(("a", "b", "c"), {"state": "paused", "health": "healthy"}), "frozen"),
     ],
 )
 def test_how_a_tenant_is_in_a_word(services, word):

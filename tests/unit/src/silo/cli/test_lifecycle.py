@@ -117,6 +117,23 @@ def test_any_setting_of_the_schema_is_set_with_its_type(silo, path, runs):
     assert [limit for _names, limit, _facts in runs.seen] == ["", "anna"]
 
 
+@pytest.mark.parametrize("arguments", [("start", "anna"), ("set", "anna", "log_level=debug")])
+def test_who_is_frozen_is_not_said_to_be_in_its_state(silo, runs, arguments):
+    runs.left_alone = ["anna: it is frozen, so nothing of it was changed."]
+    result = silo(*arguments)
+    assert result.exit_code == 1
+    assert "Error: anna: it is frozen, so nothing of it was changed.\n" in result.output
+    assert not re.search("anna (runs|is in its)", result.output)
+
+
+def test_an_apply_says_who_is_frozen_and_is_no_failure(silo, runs):
+    runs.left_alone = ["anna: it is frozen, so nothing of it was changed."]
+    result = silo("apply")
+    assert result.exit_code == 0
+    told = "anna: it is frozen, so nothing of it was changed.\nAll other tenants are in their desired state.\n"
+    assert result.output.endswith(told)
+
+
 def test_a_setting_without_a_value_goes(silo, path):
     silo("set", "anna", "log_level=debug")
     assert silo("set", "anna", "log_level=").exit_code == 0
