@@ -26,6 +26,7 @@ UP = ("up", "--detach", "--quiet-pull", "--remove-orphans")
 Runner = t.Callable[[Sequence[str], Mapping[str, str]], Completed]
 # Waits for so many seconds until all containers of a tenant work, or those of some services; why they do not.
 Well = t.Callable[[str, float, Collection[str]], str]
+Starter = t.Callable[[str], None]
 
 
 def run_command(command: Sequence[str], environment: Mapping[str, str], seconds: float = SECONDS) -> Completed:
@@ -56,6 +57,7 @@ class Compose:
         well: Well = health.wait,
         name: str = "",
         *,
+        begin: Starter = engine.start,
         stays: bool = True,
     ) -> None:
         """Take the directory with compose.yaml and .env, and how long a start may take, in seconds.
@@ -67,6 +69,7 @@ class Compose:
         self._wait_seconds = wait_seconds
         self._run = run
         self._well = well
+        self._begin = begin
         self._name = name or directory.name
         self._hint = f"; see more by 'docker compose logs' in {directory}" if stays else ""
 
@@ -89,9 +92,12 @@ class Compose:
         self._compose(("up", "--no-start", "--quiet-pull", "--remove-orphans", *alone))
 
     def start(self, services: Collection[str]) -> None:
-        """Start containers that are there, whatever they depend on, and wait until they work."""
-        self._call(("docker", "start", *(container(self._name, service) for service in services)))
-        self.wait(services)
+        """Start containers that are there, whatever they depend on; `wait` waits for them."""
+        for service in services:
+            try:
+                self._begin(container(self._name, service))
+            except StackError as error:
+                raise StackError(f"the {service} cannot be started: {error}{self._hint}") from error
 
     def resume(self) -> None:
         """Create and start missing or stopped containers from images on this server; change no existing one.

@@ -22,7 +22,8 @@ TENANT = f"{LABEL}.tenant"
 VERSION = "org.opencontainers.image.version"
 TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.05
-ANSWERS = (http.HTTPStatus.OK, http.HTTPStatus.CREATED)
+# The last two are those to a start: it is done, or was done before.
+ANSWERS = (http.HTTPStatus.OK, http.HTTPStatus.CREATED, http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED)
 LOG_LINES = "1000"
 # A tenant decides nothing of these answers, and the size of what it says to its health check is limited.
 LONGEST = 16 * 1024**2
@@ -40,6 +41,11 @@ def get(path: str, query: Mapping[str, str], socket_path: str = SOCKET) -> t.Any
 def post(path: str, body: Mapping[str, object], socket_path: str = SOCKET) -> Answer:
     """Send JSON to the engine, and return its answer; raises StackError with any but success."""
     return _read(path, {}, socket_path, LONGEST, body)
+
+
+def start(container: str, socket_path: str = SOCKET) -> None:
+    """Start a container that is there, by its name or id; one that runs is left as it is. Raises StackError."""
+    post(f"/containers/{container}/start", {}, socket_path)
 
 
 def log(identity: str, socket_path: str = SOCKET) -> bytes:

@@ -89,16 +89,23 @@ def materialise(stack: Stack, source: Source, compose: Compose, steps: Steps) ->
     # Where a database was lost, it still says that there is one.
     stack.marker.path.unlink(missing_ok=True)
     _clear(database)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    others = [service for service in stack.digests if service != DATABASE]
+    alone = [service for service in others if not stack.after.get(service)]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=3) as pool:
         # The engine makes the containers while the files are unpacked, and the disk catches up while they start.
         filled = pool.submit(source.fill, database, stack.owner)
+        marked = pool.submit(steps.mark, stack.uploads, stack.disk / BACKUPS, stack.owner)
         compose.create()
         filled.result()
         on_disk = pool.submit(steps.flush, database)
         compose.start([DATABASE])
+        beside = pool.submit(compose.start, alone)
+        compose.wait([DATABASE])
         _set_password(stack, steps)
-        steps.mark(stack.uploads, stack.disk / BACKUPS, stack.owner)
-        compose.start([service for service in stack.digests if service != DATABASE])
+        for work in (beside, marked):
+            work.result()
+        compose.start([service for service in others if service not in alone])
+        compose.wait(list(stack.digests))
         source.hand_over(stack.admin)
         on_disk.result()
     files.move(stack.birth, stack.marker.path)

@@ -95,6 +95,11 @@ class Server:
         code = self.fail.get(self.done[-1], 0)
         return Completed(code, "", "no such image\n")
 
+    def begin(self, container):
+        self.done.append(f"start {container}")
+        if self.fail.get(self.done[-1]):
+            raise StackError("no such image")
+
     def well(self, tenant, _seconds, services):
         """Why some services do not work; `unwell` is service to the reason."""
         self.services.append((f"wait {tenant}", list(services)))
@@ -149,7 +154,7 @@ class Server:
     @property
     def tools(self):
         def compose(path):
-            return Compose(path, 10, self.run, self.well)
+            return Compose(path, 10, self.run, self.well, begin=self.begin)
 
         def systemctl(*arguments):
             self.done.append(" ".join(arguments))

@@ -32,13 +32,15 @@ def hans(server):
 
 
 START = "start silo-hans-"
-BIRTH = [
-    "create hans",
-    f"{START}database-1",
-    "password hans",
-    f"{START}server-1 silo-hans-cache-1",
-    "admin hans@example.ch",
-]
+BIRTH = ["create hans", f"{START}database-1", "password hans", f"{START}server-1", "admin hans@example.ch"]
+CACHE = f"{START}cache-1"
+
+
+def without_cache(done):
+    """What is done without the start of the cache, which comes at any time between database and photo server."""
+    found = [one for one in done if one in (*BIRTH, CACHE)]
+    assert found.index(f"{START}database-1") < found.index(CACHE) < found.index(f"{START}server-1")
+    return [one for one in done if one != CACHE]
 
 
 def test_a_new_tenant_is_born_of_a_template_and_its_route_is_last(server):
@@ -53,7 +55,7 @@ def test_a_new_tenant_is_born_of_a_template_and_its_route_is_last(server):
     ]
     (outcome,) = converge([todo], server.tools)
     assert (outcome.error, actions(outcome.plan)[0]) == ("", ("template", "make"))
-    assert server.done == [f"template {KEY}", *BIRTH, f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
+    assert without_cache(server.done) == [f"template {KEY}", *BIRTH, f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
     assert (stack.disk / "database" / "PG_VERSION").read_text() == "17\n"
     assert not stack.birth.exists()
@@ -67,14 +69,14 @@ def test_the_next_tenant_is_born_of_the_same_template(server, hans):
 
 def test_the_marks_of_a_photo_server_are_there_before_it_starts(server):
     seen = []
-    run = server.run
+    begin = server.begin
 
-    def watch(command, environment):
-        if "silo-hans-server-1" in command:
+    def watch(container):
+        if container == "silo-hans-server-1":
             seen.extend(sorted(path.parent.name for path in server.root.rglob(".immich")))
-        return run(command, environment)
+        begin(container)
 
-    server.run = watch
+    server.begin = watch
     converge([plan(server.stack(), [])], server.tools)
     assert seen == ["backups", "encoded-video", "library", "profile", "thumbs", "upload"]
 
@@ -122,7 +124,7 @@ def test_a_template_whose_file_is_damaged_is_made_anew(server, hans):
     assert outcome.error == ""
 
 
-@pytest.mark.parametrize("step", ["create hans", f"{START}database-1", f"{START}server-1 silo-hans-cache-1", "admin"])
+@pytest.mark.parametrize("step", ["create hans", f"{START}database-1", CACHE, f"{START}server-1", "admin"])
 def test_a_birth_that_was_cut_off_begins_anew(server, containers, step):
     server.fail[step] = 137
     (outcome,) = converge([plan(server.stack(), [])], server.tools)
@@ -136,7 +138,7 @@ def test_a_birth_that_was_cut_off_begins_anew(server, containers, step):
     (outcome,) = converge([todo], server.tools)
     assert outcome.error == ""
     assert server.done[0] == "rm --force server database cache"
-    assert server.done[1:6] == BIRTH
+    assert without_cache(server.done)[1:6] == BIRTH
     assert not (server.stack().disk / "database" / "half").exists()
 
 
@@ -184,7 +186,7 @@ def test_by_a_word_of_the_operator_it_begins_anew_and_the_files_stay(server, los
     server.anew = ["hans"]
     (outcome,) = converge([plan(server.stack(), [])], server.tools)
     assert outcome.error == ""
-    assert server.done[:5] == BIRTH
+    assert without_cache(server.done)[:5] == BIRTH
     assert (lost.uploads / "upload" / "photo.jpg").exists()
     server.anew = []
     assert server.stack().marker.path.exists()
@@ -441,10 +443,11 @@ STARTING = {"starting-hans.yml": "route: hans starting\n"}
 def test_the_pages_answer_for_a_new_tenant_while_its_stack_starts(server):
     """So that its certificate is there when its route is."""
     seen = []
-    run = server.run
+    run, begin = server.run, server.begin
     server.run = lambda command, environment: seen.append(server.routes()) or run(command, environment)
+    server.begin = lambda container: seen.append(server.routes()) or begin(container)
     converge([plan(server.stack(), [])], server.tools)
-    assert seen == [STARTING] * 3
+    assert seen == [STARTING] * 4
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
 
 

@@ -92,7 +92,8 @@ def answers(tmp_path):
             def answer(self):
                 self.send_response(code)
                 self.end_headers()
-                self.wfile.write(body.encode())
+                if body:  # who gets a 204 reads no more
+                    self.wfile.write(body.encode())
 
         server = Engine(str(tmp_path / "docker.sock"), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -130,6 +131,19 @@ def test_what_is_sent_is_json(answers):
     path, asked = answers(200, '{"Warnings": []}')
     engine.post("/containers/7f3a/update", {"Memory": 4096}, path)
     assert asked == [("/containers/7f3a/update", "application/json", {"Memory": 4096})]
+
+
+@pytest.mark.parametrize("status", [204, 304], ids=["started", "ran already"])
+def test_a_container_is_started_by_its_name(answers, status):
+    path, asked = answers(status, "")
+    engine.start("silo-hans-cache-1", path)
+    assert asked == [("/containers/silo-hans-cache-1/start", "application/json", {})]
+
+
+def test_a_container_that_is_not_there_cannot_be_started(answers):
+    path, _asked = answers(404, '{"message": "No such container: silo-hans-cache-1"}')
+    with pytest.raises(StackError, match="answers /containers/silo-hans-cache-1/start with 404: .*No such container"):
+        engine.start("silo-hans-cache-1", path)
 
 
 def test_what_is_sent_and_refused_is_told(answers):

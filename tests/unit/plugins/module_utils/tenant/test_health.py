@@ -341,19 +341,26 @@ def test_compose_is_called_once_and_does_not_wait(tmp_path):
     assert calls.made == [UP, (*UP, "--no-deps", "server")]
 
 
-def test_what_is_made_is_started_without_what_it_waits_for(tmp_path):
-    calls = Calls()
-    well = {("hans", 10, ("database",)): ""}
-    Compose(tmp_path / "x", 10, calls, lambda *asked: well[asked], "hans").start(("database",))
-    assert calls.made == [("start", "silo-hans-database-1")]
+def test_what_is_made_is_started_by_the_engine_without_what_it_waits_for(tmp_path):
+    calls, started = Calls(), []
+    Compose(tmp_path / "x", 10, calls, name="hans", begin=started.append).start(["database", "cache"])
+    assert (calls.made, started) == ([], ["silo-hans-database-1", "silo-hans-cache-1"])
+
+
+def test_what_cannot_be_started_is_told_with_the_way_to_its_log(tmp_path):
+    def begin(_container):
+        raise StackError("the Docker Engine answers with 500")
+
+    told = rf"^the database cannot be started: the .* with 500; see more by 'docker compose logs' in {tmp_path}/hans$"
+    with pytest.raises(StackError, match=told):
+        Compose(tmp_path / "hans", 10, Calls(), begin=begin).start(["database", "cache"])
 
 
 def test_what_does_not_work_is_told_with_the_way_to_its_log(tmp_path):
     project = Compose(tmp_path / "hans", 10, Calls(), lambda *_asked: "silo-hans-server-1 ended with code 1")
     told = rf"^silo-hans-server-1 ended with code 1; see more by 'docker compose logs' in {tmp_path}/hans$"
-    for work in (project.wait, lambda: project.start(["server"])):
-        with pytest.raises(StackError, match=told):
-            work()
+    with pytest.raises(StackError, match=told):
+        project.wait()
 
 
 def test_single_containers_are_killed_by_their_ids(tmp_path):
