@@ -25,8 +25,12 @@ SELECT count(*) FROM changed;
 def set_app_quota(stack: Stack, feed: psql.Feeder = psql.feed) -> None:
     """Set the quota of the first admin to `stack.app_quota` bytes; raises StackError if there is no admin."""
     try:
-        changed = psql.ask(stack.name, STATEMENT, {"quota": stack.app_quota}, feed)
+        check(psql.ask(stack.name, STATEMENT, {"quota": stack.app_quota}, feed))
     except psql.PsqlError as error:
         raise StackError(f"the app quota cannot be set: {error}") from error
+
+
+def check(changed: str) -> None:
+    """Refuse what the statement says where it found no admin; raises StackError."""
     if changed != "1":
         raise StackError("the app quota cannot be set: this instance has no admin any more")

@@ -146,8 +146,9 @@ def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found, lent: 
         tools.systemctl("daemon-reload")
     if plan.up:
         _up(plan, tools.compose(stack.directory), tools, found)
-    if plan.app_quota:
+    if plan.app_quota and not plan.birth:
         tools.set_app_quota(stack)
+    if plan.app_quota:
         write_file(stack.granted)
 
 

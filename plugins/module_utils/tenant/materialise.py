@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..common import files, psql
 from ..common.scram import verifier
-from . import immich, packing, tree, uploads
+from . import appquota, immich, packing, tree, uploads
 from .birth import DATABASE
 from .compose import Compose
 from .files import write_file
@@ -76,11 +76,13 @@ class Steps:
     mark: Callable[[Path, Path, int], None] = uploads.mark
     flush: Callable[[Path], None] = packing.flush
     ask: Callable[[str, str, t.Mapping[str, object]], str] = psql.ask
+    ask_when_ready: Callable[[str, str, t.Mapping[str, object]], str] = psql.ask_when_ready
 
 
 def materialise(stack: Stack, source: Source, compose: Compose, steps: Steps) -> None:
     """Have a tenant run with the database of `source`, set up to the end, its photo server started once.
 
+    The photo server's own quota of the customer is that of the stack then.
     No container of it may be there, and no database but one of a birth that was cut off. Raises StackError.
     """
     database = stack.disk / DATABASE
@@ -100,8 +102,7 @@ def materialise(stack: Stack, source: Source, compose: Compose, steps: Steps) ->
         on_disk = pool.submit(steps.flush, database)
         compose.start([DATABASE])
         beside = pool.submit(compose.start, alone)
-        compose.wait([DATABASE])
-        _set_password(stack, steps)
+        _set_up(stack, compose, steps)
         for work in (beside, marked):
             work.result()
         compose.start([service for service in others if service not in alone])
@@ -134,10 +135,19 @@ def _clear(directory: Path) -> None:
             path.unlink()
 
 
-def _set_password(stack: Stack, steps: Steps) -> None:
+def _set_up(stack: Stack, compose: Compose, steps: Steps) -> None:
+    """Set the role's password and the app quota as soon as the database answers, not at the engine's next probe."""
     password = next(file.content for file in stack.files if file.path.name == "database_password")
     try:
         # No password is told: this is what Postgres keeps of one, of letters, digits and + / = $ : - alone.
-        steps.ask(stack.name, ROLE.format(verifier(password)), {})
+        statement = ROLE.format(verifier(password)) + appquota.STATEMENT
+        values = {"quota": stack.app_quota}
+        try:
+            changed = steps.ask_when_ready(stack.name, statement, values)
+        except psql.PsqlError:
+            # It may have ended; this says so, unless the engine started it again.
+            compose.wait([DATABASE])
+            changed = steps.ask_when_ready(stack.name, statement, values)
     except (psql.PsqlError, ValueError) as error:
         raise StackError(f"the password of its database cannot be set: {error}") from error
+    appquota.check(changed)

@@ -55,11 +55,47 @@ def test_a_new_tenant_is_born_of_a_template_and_its_route_is_last(server):
     ]
     (outcome,) = converge([todo], server.tools)
     assert (outcome.error, actions(outcome.plan)[0]) == ("", ("template", "make"))
-    assert without_cache(server.done) == [f"template {KEY}", *BIRTH, f"quota hans {85 * GIB}", "address hans.swissphoto.ch"]
+    assert without_cache(server.done) == [f"template {KEY}", *BIRTH, "address hans.swissphoto.ch"]
+    assert (server.quotas, stack.granted.path.read_text()) == ({"hans": 85 * GIB}, f"{85 * GIB}\n")
     assert server.routes() == {"tenant-hans.yml": "route: hans running\n"}
     assert (stack.disk / "database" / "PG_VERSION").read_text() == "17\n"
     assert not stack.birth.exists()
     assert f"template {KEY}, SHA-256 " in stack.marker.path.read_text()
+
+
+def test_a_database_that_is_asked_too_early_is_asked_once_more(server):
+    """As where it ended, and the engine started it again."""
+    server.not_ready = ["silo-hans-database-1 ends with code 137: no message"]
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert (outcome.error, server.done.count("password hans")) == ("", 2)
+    assert server.services[-2:] == [("wait hans", ["database"]), ("wait hans", ["server", "database", "cache"])]
+
+
+def test_a_database_that_does_not_start_is_told_and_no_photo_server_starts(server):
+    server.not_ready = ["silo-hans-database-1 ends with code 1: it is not running"]
+    server.unwell["database"] = "silo-hans-database-1 ended with code 1"
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert outcome.error.startswith("silo-hans-database-1 ended with code 1; see more by")
+    assert f"{START}server-1" not in server.done
+    assert server.stack().birth.exists()
+
+
+def test_a_template_without_an_admin_is_nobodys(server):
+    server.admins = "0"
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert "this instance has no admin" in outcome.error
+    assert (f"{START}server-1" in server.done, server.routes()) == (False, {})
+
+
+def test_a_quota_of_a_database_that_was_lost_is_set_in_the_next_one(server, hans):
+    """Its file says that it is granted already."""
+    shutil.rmtree(hans.disk / "database")
+    (hans.disk / "database").mkdir()
+    server.quotas.clear()
+    todo = plan(server.stack(), [])
+    assert (todo.birth, todo.app_quota) == (True, False)
+    converge([todo], server.tools)
+    assert server.quotas == {"hans": 85 * GIB}
 
 
 def test_the_next_tenant_is_born_of_the_same_template(server, hans):
