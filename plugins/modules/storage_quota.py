@@ -146,6 +146,11 @@ tenants:
       changed: true
       changes: ["limit 50G -> 100G"]
       failed: false
+      found:
+        id: 1
+        limit: 107374182400
+        inode_limit: null
+        problem: ""
   contains:
     path:
       description: The tenant's directory.
@@ -180,6 +185,27 @@ tenants:
       description: Whether the tenant failed.
       type: bool
       returned: always
+    found:
+      description: What was read back of the file system after a change; null if nothing was changed.
+      type: dict
+      returned: always
+      contains:
+        id:
+          description: The number under which the directory is counted; null if it is not counted.
+          type: int
+          returned: always
+        limit:
+          description: The hard limit in bytes; null if there is none.
+          type: int
+          returned: always
+        inode_limit:
+          description: The hard limit of files and directories; null if there is none.
+          type: int
+          returned: always
+        problem:
+          description: Why no limit holds on this directory; empty if one does.
+          type: str
+          returned: always
     msg:
       description: Why not, in one sentence.
       type: str

@@ -42,16 +42,22 @@ def _storage(_host: str, parameters: Values, scenario: Values) -> dict[str, t.An
         limit = None if sentence else int(item["limit"])
         served = {"limit": limit, "used": 0, "inodes": None, "inode_limit": None}
         done = {"changed": not sentence, "changes": [] if sentence else ["make"], "failed": bool(sentence)}
+        found = None if sentence else {"id": item["id"], "limit": limit, "inode_limit": None, "problem": ""}
         return {
             "path": f"{parameters['root']}/{item['name']}",
             **served,
             **done,
+            "found": found,
             **({"msg": sentence} if sentence else {}),
         }
 
     tenants = {item["name"]: outcome(item) for item in parameters["tenants"]}
     failed = any(one["failed"] for one in tenants.values())
-    return {"backend": parameters["backend"], "tenants": tenants, "changed": not failed, "failed": failed}
+    return {"backend": _backend(parameters), "tenants": tenants, "changed": not failed, "failed": failed}
+
+
+def _backend(parameters: Values) -> str:
+    return "btrfs" if parameters["backend"] == "auto" else str(parameters["backend"])
 
 
 def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
@@ -68,8 +74,7 @@ def _storage_info(host: str, parameters: Values, scenario: Values) -> dict[str, 
         for number, name in enumerate(scenario["tenants"].get(host, ()), start=1)
     }
     pool = {"size": 4096 * GIB, "free": 2048 * GIB}
-    backend = "btrfs" if parameters["backend"] == "auto" else parameters["backend"]
-    return {"backend": backend, "pool": pool, "tenants": tenants, "trash": []}
+    return {"backend": _backend(parameters), "pool": pool, "tenants": tenants, "trash": []}
 
 
 def _stacks_info(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]:

@@ -15,6 +15,7 @@ OUTCOME = {
     "changed": True,
     "changes": [],
     "failed": False,
+    "found": None,
 }
 ANSWER = {"backend": "xfs", "changed": True, "tenants": {"anna": OUTCOME}}
 

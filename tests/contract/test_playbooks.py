@@ -43,7 +43,7 @@ IDS = {
     "tenant-start.yml": OF_APPLY,
     "tenant-stop.yml": OF_APPLY,
     TRASH: {TaskId.TRASH_UPLOADS},
-    VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS, TaskId.CHANGED_QUOTAS, TaskId.CHANGED_DISKS},
+    VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS},
 }
 # What runs in one process, where an id that is in two playbooks means both. The links of tenant-access.yml come between
 # these without a relay; it checks the same tenants again, with the same result.

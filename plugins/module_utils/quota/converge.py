@@ -42,7 +42,7 @@ THERE = "there"
 class QuotaOutcome:
     """The result for one tenant. Sizes are in bytes; C(before) and C(after) have the same keys, in words.
 
-    C(inodes) is the limit of files; None without one.
+    C(inodes) is the limit of files; None without one. C(found) is what was read back after a change.
     """
 
     name: str
@@ -53,6 +53,7 @@ class QuotaOutcome:
     after: Mapping[str, str] | None = None
     error: str = ""
     inodes: int | None = None
+    found: State | None = None
 
     @property
     def changed(self) -> bool:
@@ -61,7 +62,7 @@ class QuotaOutcome:
 
     def result(self) -> dict[str, Any]:
         """Return the outcome as the module gives it back."""
-        result = {
+        result: dict[str, Any] = {
             "path": self.path,
             "limit": self.limit,
             "used": self.usage.bytes,
@@ -70,6 +71,7 @@ class QuotaOutcome:
             "changed": self.changed,
             "changes": self.changes(),
             "failed": bool(self.error),
+            "found": self.found and _told(self.found),
         }
         return {**result, "msg": self.error} if self.error else result
 
@@ -83,6 +85,10 @@ class QuotaOutcome:
         keys = sorted(before.keys() | after.keys())
         pairs = [(key, before.get(key, "none"), after.get(key, "none")) for key in keys]
         return [f"{key} {old} -> {new}" for key, old, new in pairs if old != new]
+
+
+def _told(state: State) -> dict[str, Any]:
+    return {"id": state.id, "limit": state.limit, "inode_limit": state.inode_limit, "problem": state.problem}
 
 
 def exact_size(size: int) -> str:
@@ -120,7 +126,7 @@ class Run:
         return tenant.inodes if tenant.inodes and self.backend.limits_inodes else None
 
     def verify(self, outcome: QuotaOutcome, survey: Survey) -> QuotaOutcome:
-        """Read the limit back: return the outcome with the new usage, or with an error if the limit does not hold.
+        """Read the limit back: return the outcome with what was found, and with an error if the limit does not hold.
 
         XFS, for example, accepts a limit that it will not enforce.
         """
@@ -128,8 +134,8 @@ class Run:
         holds = self.backend.grants(state.limit, outcome.limit or 0) and outcome.inodes in (None, state.inode_limit)
         if state.problem or state.uncounted or not holds:
             error = state.problem or "the limit was set without an error, but it is not there when read again"
-            return replace(outcome, error=error)
-        return replace(outcome, usage=state.usage)
+            return replace(outcome, error=error, found=state)
+        return replace(outcome, usage=state.usage, found=state)
 
     def _found(self, tenant: QuotaTenant, path: Path) -> dict[str, str]:
         shell = read_folder(path)

@@ -49,7 +49,7 @@ class TaskId(enum.StrEnum):
     # apply.yml and plan.yml
     # tenants: as TENANTS
     SCOPE = "scope"
-    # tenants: tenant of this NAS to whether its quota changed or failed
+    # tenants: tenant of this NAS to whether its quota changed or failed, and what was read back of a change; backend
     STORAGE = "storage"
     # as STORAGE, of the disk of this server
     DISK = "disk"
@@ -65,10 +65,6 @@ class TaskId(enum.StrEnum):
     CHANGED = "changed"
     # as CHECKS, of the tenants that changed
     CHANGED_CHECKS = "changed-checks"
-    # as QUOTAS, where a quota changed
-    CHANGED_QUOTAS = "changed-quotas"
-    # as DISKS, where a limit changed
-    CHANGED_DISKS = "changed-disks"
 
     # trash.yml
     # tenants: name, files and bytes of each that was moved on this NAS

@@ -191,6 +191,8 @@ def test_the_use_is_the_one_after_the_change(memory: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(memory, "apply", fill)
     result = run(memory, wanted("hans", 1))["hans"].result()
     assert (result["used"], result["inodes"], result["limit"]) == (16384, 3, 100 * GIB)
+    assert result["found"] == {"id": 1, "limit": 100 * GIB, "inode_limit": None, "problem": ""}
+    assert run(memory, wanted("hans", 1))["hans"].result()["found"] is None
 
 
 def test_another_run_is_waited_for_and_then_named(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,13 @@ from .facts import HANS, told
 
 FACTS = {"hans": HANS, "maria": {**HANS, "host_name": "maria.swissphoto.ch", "desired": "absent", "index": 2}}
 MEMORY = Finding("memory", "hans/server", "wrong", "2G; expected: 1G", "run 'silo apply hans'", "1G", "2G").as_dict()
-LIMIT = {"limit": 1024, "id": 1, "problem": ""}
+LIMIT = {"limit": 1024, "id": 1, "problem": "", "inode_limit": None}
 
 
-def stored(**changes):
-    tenants = {name: {"changed": changed, "failed": False} for name, changed in changes.items()}
-    return {"hans": told(tenants=tenants)}
+def stored(**found):
+    """Tenant to what was read back; who has None was not changed."""
+    tenants = {name: {"changed": bool(limit), "failed": False, "found": limit} for name, limit in found.items()}
+    return {"hans": told(tenants=tenants, backend="btrfs")}
 
 
 @pytest.fixture
@@ -40,10 +41,9 @@ def book(looks):
     place = {"tenants": ["hans", "maria"], "address": "192.0.2.1", "ca_file": "/ca"}
     return {
         changed.TENANTS: {"hans": told(tenants=FACTS)},
-        changed.STORED: stored(hans=True, maria=False),
+        changed.STORED: stored(hans=LIMIT, maria=None),
         changed.NAMED: {"hans": told(msg=place)},
         changed.SERVER: {"hans": told(findings=[{**MEMORY, "state": "ok"}])},
-        changed.QUOTAS: {"hans": told(tenants={"hans": LIMIT}, backend="btrfs")},
     }
 
 
@@ -66,32 +66,42 @@ def test_what_a_server_found_is_told(book):
 
 
 def test_a_quota_that_is_not_there_after_all_is_told_of_who_changed(book):
-    lifted = {**LIMIT, "limit": None}
-    book[changed.QUOTAS]["hans"] = told(tenants={"hans": lifted, "maria": lifted}, backend="btrfs")
+    book[changed.STORED] = stored(hans={**LIMIT, "limit": None}, maria=None)
+    assert broken(book) == [("quota", "hans")]
+
+
+def test_a_quota_of_which_nothing_was_read_back_is_told(book):
+    book[changed.STORED]["hans"].values["tenants"]["hans"]["found"] = None
+    assert broken(book) == [("quota", "hans")]
+
+
+def test_a_tenant_that_failed_is_told_by_the_apply_and_the_others_are_compared(book):
+    tenants = {
+        "hans": {"changed": True, "failed": False, "found": {**LIMIT, "limit": 1}},
+        "maria": {"changed": False, "failed": True, "found": None, "msg": "its limit is less than it uses"},
+    }
+    book[changed.STORED] = {"hans": told(failed=True, msg="maria: ...", tenants=tenants, backend="btrfs")}
     assert broken(book) == [("quota", "hans")]
 
 
 def test_a_limit_on_a_disk_that_is_not_there_after_all_is_told_of_who_changed(book):
-    book[changed.LIMITED] = stored(hans=True, maria=False)
-    held = {"limit": 20 << 30, "id": 1, "problem": "", "inode_limit": None}
-    book[changed.DISKS] = {"hans": told(tenants={"hans": held}, backend="btrfs")}
+    held = {**LIMIT, "limit": 20 << 30}
+    book[changed.LIMITED] = stored(hans=held, maria=None)
     assert broken(book) == []
-    lifted = {**held, "limit": None}
-    book[changed.DISKS] = {"hans": told(tenants={"hans": lifted, "maria": lifted}, backend="btrfs")}
+    book[changed.LIMITED] = stored(hans={**held, "id": 7}, maria=None)
     assert broken(book) == [("disk_quota", "hans")]
-    book[changed.DISKS] = {"hans": told(failed=True, msg="nothing is mounted")}
-    assert broken(book) == [("disk_quota", "silo1")]
 
 
 @pytest.mark.parametrize("answer", [{"unreachable": True, "msg": "no route"}, {"failed": True, "msg": "it hangs"}])
 def test_a_machine_that_does_not_answer_is_told_by_its_name(book, answer):
-    book[changed.SERVER]["hans"] = book[changed.QUOTAS]["hans"] = told(**answer)
-    assert broken(book) == [("server", "silo1"), ("quota", "nas1")]
+    book[changed.SERVER]["hans"] = told(**answer)
+    assert broken(book) == [("server", "silo1")]
 
 
 def test_where_nothing_changed_nobody_is_looked_at(book, looks):
-    for task in (changed.SERVER, changed.QUOTAS, changed.NAMED):
-        book[task]["hans"] = told(skipped=True, skip_reason="Conditional result was False", msg="skipped")
+    book[changed.STORED] = stored(hans=None, maria=None)
+    for task in (changed.SERVER, changed.LIMITED, changed.NAMED):
+        book[task] = {"hans": told(skipped=True, skip_reason="Conditional result was False", msg="skipped")}
     assert broken(book) == []
     assert looks == []
 
