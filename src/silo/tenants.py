@@ -162,6 +162,8 @@ class TenantService:
         """Validate a new tenant without reading a machine; `ordered` and `former` are those of EditSession.create."""
         with self.inventory.session(dry_run=True) as session:
             session.create(name, {**settings, "email": email}, ordered=ordered, former=former)
+            # Whoever asks for it next need not let Ansible read all once more.
+            self._policy = session.policy()
 
     def create(
         self,

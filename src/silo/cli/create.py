@@ -47,12 +47,13 @@ def create(
     """
     given: dict[str, t.Any] = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with tenant_service(context, verify=not no_verify, runs=1 if no_check else 2) as service:
-        sizes = None
-        if not no_check and not dry_run:
+        checked = not no_check and not dry_run
+        if checked:
             # Wrong input is reported at once, before any machine is read.
             service.check_new(customer, email=email, **given)
-            sizes = _preflight(service)
-        change = service.create(customer, email=email, sizes=sizes, dry_run=dry_run, **given)
+        with service.inventory.ahead():
+            sizes = _preflight(service) if checked else None
+            change = service.create(customer, email=email, sizes=sizes, dry_run=dry_run, **given)
         if dry_run:
             show(change)
             return

@@ -32,6 +32,7 @@ class InventoryEditor:
     author: Author | None
     wait_seconds: float
     notify: Callable[[str], None] = lambda _text: None
+    _ready: list[Reader] = dataclasses.field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -61,13 +62,29 @@ class InventoryEditor:
         return self.files.folder
 
     @contextlib.contextmanager
+    def ahead(self) -> Iterator[None]:
+        """Let Ansible load its modules for the next session in the meantime; it reads the inventory only there."""
+        reader = Reader(self.folder.root)
+        reader.start()
+        self._ready.append(reader)
+        try:
+            yield
+        finally:
+            if reader in self._ready:  # else a session took it, and ended it
+                self._ready.remove(reader)
+                reader.end()
+
+    @contextlib.contextmanager
     def session(self, dry_run: bool = False) -> Iterator[EditSession]:
         """Hold the inventory's one lock for an edit; with `dry_run` no edit is made, and none that was cut off."""
-        with self.folder.locked(self.wait_seconds), Reader(self.folder.root) as reader:
+        with self.folder.locked(self.wait_seconds), self._reader() as reader:
             session = EditSession(self.files, self.history, self.author, reader, dry_run, self.notify)
             session.complete_cut_off()
             self.files.all()
             yield session
+
+    def _reader(self) -> Reader:
+        return self._ready.pop() if self._ready else Reader(self.folder.root)
 
     def fleet(self) -> Fleet:
         """Return all tenants as they should be and what is promised to them; takes about a second."""

@@ -131,7 +131,7 @@ class Merged:
 
 
 class Reader:
-    """Ansible in a process of its own, which starts with the first question and ends with the block that it serves.
+    """Ansible in a process of its own, which starts with the first question, or before, and ends with its block.
 
     It is good for one edit: what Ansible learns of folders it does not look up again.
     """
@@ -148,10 +148,18 @@ class Reader:
 
     def __exit__(self, *_error: object) -> None:
         """End the process."""
+        self.end()
+
+    def end(self) -> None:
+        """End the process; nothing can be asked any more."""
         if self._process:
             self._process.kill()
             self._process.communicate()
         self._said.close()
+
+    def start(self) -> None:
+        """Let the process load its modules, which takes half a second; it reads the inventory when it is asked."""
+        self._process = self._process or self._start()
 
     def merge(self, tenants: Mapping[str, Sequence[str] | None] = MappingProxyType({})) -> Merged:
         """Read the inventory as if `tenants` were in it: name to the texts of its files, or None for gone.

@@ -12,7 +12,7 @@ from silo import cli
 from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.diagnostics import Finding, preflight
-from silo.inventory import Sizes
+from silo.inventory import Sizes, reader
 from silo.tenants import TenantService
 
 from ..conftest import ROOT, event
@@ -51,6 +51,17 @@ def test_created_as_in_the_mission(silo, path):
 def test_created_by_one_run_after_one_look(silo, path, runs):
     silo("create", "hans", "100", "hans@email.ch")
     assert [names for names, _limit, _facts in runs.seen] == [["apply.yml", "letters.yml", "verify-changed.yml"]]
+
+
+def test_ansible_reads_the_inventory_twice_and_loads_for_the_edit_while_machines_are_checked(silo, monkeypatch):
+    seen, start, merge, check = [], reader.Reader._start, reader.Reader.merge, preflight.run
+    monkeypatch.setattr(reader.Reader, "_start", lambda one: seen.append("start") or start(one))
+    monkeypatch.setattr(reader.Reader, "merge", lambda one, *files: seen.append("read") or merge(one, *files))
+    monkeypatch.setattr(preflight, "run", lambda *given: seen.append("check") or check(*given))
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 0, result.output
+    # Each time as it is, and with the new tenant; the first question starts the process, the second finds it there.
+    assert seen == ["read", "start", "read", "start", "check", "read", "read"]
 
 
 def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, runs):

@@ -723,6 +723,24 @@ def test_an_ansible_that_ends_or_hangs_is_told(inventory, monkeypatch, write, pa
     assert refused(inventory, lambda: inventory.set_state("anna", "stopped")).endswith("no answer in 1 seconds")
 
 
+def test_who_starts_ahead_reads_the_inventory_as_it_is_at_its_session(inventory, write):
+    with inventory.ahead():
+        write("host_vars/anna/overrides.yml", "tenant_time_zone: Europe/Rome\n")
+        (reader,) = inventory._ready
+        with inventory.session(dry_run=True) as session:
+            assert session.reader is reader
+            assert session.change("anna", {"quota": "200G"}).was.settings["tenant_time_zone"] == "Europe/Rome"
+        assert inventory._ready == []
+    with inventory.session(dry_run=True) as session:
+        assert session.reader is not reader
+
+
+def test_an_ansible_that_nobody_asks_is_ended(inventory, unforked):
+    with inventory.ahead():
+        (reader,) = inventory._ready
+    assert (inventory._ready, reader._process.returncode) == ([], -signal.SIGKILL)
+
+
 @pytest.mark.parametrize("link", ["host_vars", "host_vars/anna", "host_vars/anna/tenant.yml", "retired"])
 def test_a_link_out_of_the_inventory_is_refused(path, inventory, link, tmp_path):
     (path / "retired").mkdir()
