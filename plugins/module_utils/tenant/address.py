@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from ..common import http_client, tls
 from ..common.http_client import Route
 
+# The first look is soon repeated, as a route without a new certificate works within some tenths of a second.
+FIRST_POLL_SECONDS = 0.05
 POLL_SECONDS = 0.2
 SECONDS = 5
 # Each poll is a TLS handshake, and costs CPU while Traefik requests certificates.
@@ -45,7 +47,7 @@ def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = (
     problems = dict.fromkeys(host_names, "")
     waiting = list(host_names)
     start = time.monotonic()
-    deadline = start + seconds
+    deadline, pause = start + seconds, FIRST_POLL_SECONDS
     with concurrent.futures.ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
         while waiting:
             problems.update(zip(waiting, pool.map(lambda name: problem(name, address), waiting), strict=True))
@@ -56,7 +58,8 @@ def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = (
                 break
             waiting = left
             if waiting:
-                time.sleep(POLL_SECONDS)
+                time.sleep(pause)
+                pause = min(2 * pause, POLL_SECONDS)
     waited = time.monotonic() - start
     return {
         name: f"its containers run, but after {waited:.0f} s {name} {found}; "

@@ -126,6 +126,13 @@ def test_who_never_comes_is_waited_for_once_the_last_has_come(clock, monkeypatch
     assert problems["maria"].startswith("its containers run, but after 90 s maria is away; 'docker logs")
 
 
+def test_an_address_that_works_soon_is_seen_soon_and_one_that_takes_longer_is_asked_less_often(clock, monkeypatch):
+    asked = []
+    monkeypatch.setattr(address, "problem", lambda _name, _at: asked.append(round(clock[0], 2)) or "is away")
+    address.wait(["hans"], 1)
+    assert asked[:5] == [0, 0.05, 0.15, 0.35, 0.55]
+
+
 def test_nobody_is_waited_for():
     assert address.wait([], 60) == {}
 
