@@ -139,8 +139,7 @@ def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found, lent: 
         _check_password(plan)
     for directory in plan.directories:
         make_directory(directory)
-    for file in plan.files:
-        write_file(file)
+    _write(plan)
     if set(plan.files) & set(stack.units):
         # Before the containers start, systemd must know the new limit of the slice.
         tools.systemctl("daemon-reload")
@@ -150,6 +149,15 @@ def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found, lent: 
         tools.set_app_quota(stack)
     if plan.app_quota:
         write_file(stack.granted)
+
+
+def _write(plan: Plan) -> None:
+    """Write the files side by side, because each waits for the disk; the record is last, as it says what to start."""
+    others = [file for file in plan.files if file != plan.stack.record]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(others))) as pool:
+        list(pool.map(write_file, others))
+    if plan.stack.record in plan.files:
+        write_file(plan.stack.record)
 
 
 def _up(plan: Plan, compose: Compose, tools: StackTools, found: Found) -> None:

@@ -542,6 +542,28 @@ def test_a_diff_shows_files_and_hides_secrets(server, hans, containers):
     assert "smtp password" not in str(shown["immich.json"])
 
 
+def test_the_record_of_a_tenant_is_written_after_all_that_it_needs(server, monkeypatch):
+    written, write = [], converging.write_file
+    monkeypatch.setattr(converging, "write_file", lambda file: (write(file), written.append(file.path.name)))
+    stack = server.stack()
+    converge([plan(stack, [])], server.tools)
+    names = {file.path.name for file in stack.files}
+    assert len(names) > 5
+    assert {*written[1 : len(names)]} == names - {".env"}
+    assert written[len(names)] == ".env"
+
+
+def test_a_file_that_cannot_be_written_is_told_and_nothing_starts(server, monkeypatch):
+    def write(file):
+        if file.path.name == "immich.json":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(converging, "write_file", write)
+    (outcome,) = converge([plan(server.stack(), [])], server.tools)
+    assert "No space left on device" in outcome.error
+    assert [one for one in server.done if one != f"template {KEY}"] == []
+
+
 def test_secrets_belong_to_the_tenant_alone(server, hans):
     for path in (hans.directory / "secrets").iterdir():
         assert path.stat().st_mode & 0o777 == 0o400
