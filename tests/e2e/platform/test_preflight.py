@@ -95,7 +95,7 @@ def test_a_server_that_is_well(operator, tmp_path):
     told = {one.id for one in found}
     assert told == {
         *("dns", "port_80", "port_443", "nas", "clock", "disk", "firewall", "network", "open_ports", "ssh"),
-        *("quota", "vault", "mail"),
+        *("quota", "disk_quota", "vault", "mail"),
     }
     assert relay.letters == []
 
@@ -233,5 +233,5 @@ def test_a_server_that_is_away_is_a_finding(operator, check, tmp_path):
     policy = inventory / "host_vars" / "silo1" / "connection.yml"
     policy.write_text(policy.read_text() + "ansible_port: 9\n")
     found = check(inventory)
-    assert set(found) == {("server", "silo1"), ("quota", "silo1")}
+    assert set(found) == {("server", "silo1"), ("quota", "silo1"), ("disk_quota", "silo1")}
     assert "cannot be reached over SSH" in found["server", "silo1"].message
