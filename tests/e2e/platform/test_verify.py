@@ -97,7 +97,7 @@ def test_every_container_of_every_tenant_is_looked_at(whole):
         assert {f"{name}/{service}" for service in SERVICES} <= set(by_subject)
         for service in SERVICES:
             assert by_subject[f"{name}/{service}"] - {"setup_closed"} == every
-        assert by_subject[name] == {"data", "secret_files", "quota"}
+        assert by_subject[name] == {"data", "secret_files", "quota", "disk_quota"}
         assert "setup_closed" in by_subject[f"{name}/server"]
     assert {"firewall", "nas", "tenants", "published_ports", "open_ports", "ssh", "live_restore"} <= by_subject["silo1"]
     edge = {"connection_limits", "connection_table", "root_ports", "header_limit", "requests", "status_codes"}
