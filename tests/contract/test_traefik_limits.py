@@ -85,7 +85,7 @@ class Behind(http.server.ThreadingHTTPServer):
 def behind():
     """Everything that is behind Traefik."""
     with Behind() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.go_on.set()
         server.shutdown()

@@ -82,9 +82,9 @@ class Place:
         password.write_text(os.urandom(24).hex())
 
 
-def _unit(place: Place, *, behind: Iterable[str]) -> Part:
+def _unit(place: Place, *, behind: Iterable[str], workers: str = "auto") -> Part:
     examples = {"SILO_TEST_EXAMPLES": "all"} if place.slow else {}
-    command = (PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "tests/unit")
+    command = (PYTHON, "-m", "pytest", "-q", "-n", workers, "--dist", "worksteal", "tests/unit")
     env = {"PYTEST_ADDOPTS": place.pytest(), **examples}
     return Part("unit", [command], behind=tuple(behind), env=env, limit=place.limit())
 
@@ -118,10 +118,12 @@ def check(place: Place, changed: Sequence[str]) -> list[Part]:
 
     All of them begin at once, because each waits often: for a process, a deadline, or its only thread.
     """
+    # So does each worker; beside labs, which keep all cores busy, one more would not help.
+    workers = str(len(os.sched_getaffinity(0)) + 1)
     return [
         Part("lint", [("tools/lint", "--changed", *changed)]),
         _contract(place, behind=()),
-        _unit(place, behind=()),
+        _unit(place, behind=(), workers=workers),
     ]
 
 

@@ -164,7 +164,7 @@ class Plain(cloud.Cloud):
 @pytest.fixture
 def hans():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     hans = Plain(types.SimpleNamespace(domain="photos.test", ca_file=None), "hans")
     hans.port = server.server_port
     yield hans

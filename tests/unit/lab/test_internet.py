@@ -99,7 +99,7 @@ def test_the_registry_is_asked_by_a_name_that_its_certificate_has(directory, mac
 
     with http.server.HTTPServer(("127.0.0.1", 0), Registry) as server, pytest.MonkeyPatch.context() as patch:
         server.socket = serving.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         patch.setattr("tests.lab.internet.REGISTRY_PORT", server.server_port)
         place = Internet(machine, Hosts(machine, "x"), directory, "x-internet", "127.0.0.1", "", "swissphoto.test", "")
         assert place.digest(VALKEY) == "sha256:2"

@@ -52,7 +52,7 @@ def traefik():
                 self.wfile.write(body.encode())
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         servers.append(server)
         return server.server_address[1]
 
@@ -127,7 +127,7 @@ def test_a_traefik_that_hangs_is_not_waited_for_for_ever(monkeypatch):
             held.wait(PATIENCE)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         with pytest.raises(metrics.MetricsError, match="timed out"):
             metrics.read(server.server_address[1])

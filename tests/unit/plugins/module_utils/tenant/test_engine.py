@@ -96,7 +96,7 @@ def answers(tmp_path):
                     self.wfile.write(body.encode())
 
         server = Engine(str(tmp_path / "docker.sock"), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         servers.append(server)
         return str(tmp_path / "docker.sock"), asked
 

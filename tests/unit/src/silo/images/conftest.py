@@ -62,6 +62,6 @@ def world():
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found.address = f"127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield found
         server.shutdown()
