@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
+from silo import email_address, languages
 from silo.identifiers import SUBSCRIPTION
 from silo.inventory.document import Scalar
 from silo.inventory.errors import InventoryError, foreign_letter, shown
 from silo.tenant.model import PREFIX_LENGTH, Tenant, check_fleet, derive
 from silo.tenant.names import name_problem, new_name_problem
-from silo.tenant.schema import EMAIL, PREFIX, TenantError, options, typed
+from silo.tenant.schema import LANGUAGE, PREFIX, TenantError, options, typed
 from silo.tenant.services import Service, memory_settings, services
 
 __all__ = [
@@ -89,7 +90,7 @@ STATES: tuple[str, ...] = tuple(options()["tenant_state"]["choices"])
 LONGEST = 254
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXAMPLES = {
-    "tenant_email": "an address such as hans@example.ch",
+    "tenant_email": email_address.RIGHT,
     "tenant_subscription": "the id of a subscription, such as sub_1QxAbcDef,",
     "tenant_extended_until": "a day such as 2027-01-15",
 }
@@ -131,14 +132,14 @@ def new_values(name: str, settings: Mapping[str, object], plans: Collection[str]
         elif value is None:
             values[key] = None
         elif isinstance(value, str) and _is_plain(value) and (right := typed(key, value)) is not None:
-            values[key] = right
+            values[key] = languages.normal(value) or right if key == LANGUAGE else right
         else:
             problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")
     for key, value in values.items():
         choices = _choices(key, plans)
         wrong = value is not None and bool(choices) and value not in choices
-        if key == "tenant_email":
-            wrong = value is None or not str(value).isascii() or not EMAIL.fullmatch(str(value))
+        if key == "tenant_email" and (problem := email_address.problem(value)):
+            problems.append(f"{name}: {key} is {shown(value)}; {problem}")
         if key == "tenant_subscription":
             wrong = value is not None and not SUBSCRIPTION.fullmatch(str(value))
         if key == "tenant_extended_until":

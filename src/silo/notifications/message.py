@@ -1,33 +1,28 @@
 """A rendered letter as an e-mail message."""
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-import idna
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
+from silo import email_address
 from silo.notifications.errors import LetterError
 from silo.notifications.letter import LONGEST_SUBJECT, Rendered
-
-_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 
 
 def mailbox(field: str, address: str, name: str = "") -> Address:
     """Return the address with its domain in ASCII (IDNA). Raise LetterError that names the field."""
-    if any(not c.isprintable() for c in address + name):
-        raise LetterError(f"{field}: the address or name contains a line break or another control character; remove it")
-    local, _, domain = address.rpartition("@")
-    if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
-        raise LetterError(f"{field}: {address!r} is not an e-mail address such as hans@example.ch")
+    if any(not c.isprintable() for c in name):
+        raise LetterError(f"{field}: the name contains a line break or another control character; remove it")
     try:
-        ascii_domain = idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError as error:
-        raise LetterError(f"{field}: {domain!r} is not a domain such as example.ch") from error
-    return Address(name, local, ascii_domain)
+        found = email_address.parse(address)
+    except email_address.AddressError as error:
+        said = f"{printable(repr(address))} is not an e-mail address such as hans@example.ch"
+        raise LetterError(f"{field}: {said}: {error}") from error
+    return Address(name, found.local, found.domain)
 
 
 def compose(

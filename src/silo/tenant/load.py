@@ -8,8 +8,6 @@ import json
 import typing as t
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.template import EMAIL
-
 from silo.tenant.hostvars import Merged
 from silo.tenant.model import Tenant, check_fleet, derive
 from silo.tenant.schema import PREFIX, TenantError, options
@@ -35,7 +33,14 @@ def read_policy(server: str, hostvars: Mapping[str, Mapping[str, t.Any]]) -> Ten
     Raises TenantError.
     """
     policy = {key: value for key, value in _settings(server, Merged(hostvars)).items() if key in options()}
-    nobody = {"index": 1, "email": EMAIL, "quota": "1G", "server": server, "nas": server, "state": "stopped"}
+    nobody = {
+        "index": 1,
+        "email": "nobody@example.ch",
+        "quota": "1G",
+        "server": server,
+        "nas": server,
+        "state": "stopped",
+    }
     return derive("nobody", {**policy, **{f"{PREFIX}{key}": value for key, value in nobody.items()}})
 
 

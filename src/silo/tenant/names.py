@@ -6,6 +6,8 @@ be a tenant's.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
@@ -50,12 +52,43 @@ RESERVED: Mapping[str, frozenset[str]] = {
 # What looks the same in many fonts, in the letters that stand for both.
 ALIKE = (("rn", "m"), ("vv", "w"), ("1", "l"), ("i", "l"), ("0", "o"))
 _PATTERN = "it must have 2 to 31 small letters and digits, beginning with a letter"
+# How letters are written that have no plain one within.
+SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "æ": "ae", "œ": "oe", "ø": "oe", "ł": "l", "đ": "d"})
+LONGEST_NAME = 31
+# Nobody means a name by more characters than these.
+LONGEST_WISH = 100
+_LEADING_DIGITS = re.compile(r"([0-9]+)(.+)")
+
+
+def meant(wish: str) -> str:
+    """Return the one name that a wish can mean, `hans` for ` Hans`; empty if it means none, or could mean several."""
+    name = wish.strip().lower()
+    return name if wish.isascii() and is_tenant(name) else ""
+
+
+def proposal(wish: str) -> str:
+    """Return a name close to what a person typed, `hanspeter` for `Hans-Peter`; empty if there is none to propose.
+
+    A new tenant may have it, if nobody else has it, or one that looks like it.
+    """
+    if len(wish) > LONGEST_WISH:
+        return ""
+    spelled = unicodedata.normalize("NFKC", wish).casefold().translate(SPELLED)
+    plain = (letter for letter in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(letter))
+    kept = "".join(letter for letter in plain if letter.isalnum())
+    if not kept.isascii():
+        return ""
+    if digits := _LEADING_DIGITS.fullmatch(kept):
+        kept = digits[2][: LONGEST_NAME - len(digits[1])] + digits[1] if len(digits[1]) < LONGEST_NAME else ""
+    name = kept[:LONGEST_NAME]
+    return name if is_tenant(name) and new_name_problem(name) is None and lookalike(name, ()) is None else ""
 
 
 def name_problem(name: str) -> str | None:
-    """Return why no tenant can have this name, or None."""
+    """Return why no tenant can have this name, with one that is close to it; None if one can."""
     if not is_tenant(name):
-        return f"tenant {name!r}: this name cannot be used; {_PATTERN}"
+        near = proposal(name)
+        return f"tenant {name!r}: this name cannot be used; {_PATTERN}" + (f", such as {near!r}" if near else "")
     if name in PLATFORM:
         return f"tenant {name!r}: this name is reserved for the platform; choose another"
     return None

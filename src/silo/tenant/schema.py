@@ -17,11 +17,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, Validati
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
+from silo import email_address, languages
 from silo.repository import collection
 from silo.tenant.names import name_problem
 
 PREFIX = "tenant_"
-EMAIL = re.compile(r"[^\s@<>\"',;]+@[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+")
+LANGUAGE = "tenant_language"
 # Settings that become a line, path, rule or image in files of a server, where other characters could be syntax.
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,-]*")
 # Validated separately, or never written to a server.
@@ -133,6 +134,8 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     problems += _unknown(name, values)
     # An empty value counts as missing.
     known = {key: value for key, value in values.items() if key in options() and value is not None}
+    if language := languages.normal(str(known.get(LANGUAGE, ""))):
+        known[LANGUAGE] = language
     try:
         result = _checked(options(), defaults() | known)
     except FAULTS:
@@ -143,8 +146,8 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         raise TenantError(problems) from None
     problems += [_sentence(name, message) for message in result.error_messages]
     email = known.get("tenant_email")
-    if isinstance(email, str) and not EMAIL.fullmatch(email):
-        problems.append(f"{name}: tenant_email is {email!r}; it must be an address such as hans@example.ch")
+    if email is not None and (wrong := email_address.problem(str(email))):
+        problems.append(f"{name}: tenant_email is {email!r}; {wrong}")
     # A value of the wrong type already has its message.
     problems += [] if problems else _not_plain(name, result.validated_parameters)
     if problems:

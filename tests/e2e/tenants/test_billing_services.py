@@ -36,8 +36,8 @@ PARTS = (
     "ansible.cfg",
     "inventory/example",
 )
-PACKAGES = """ansible-core babel click cryptography cyclonedx-python-lib dnspython idna jinja2 netaddr packageurl-python
-prometheus_client requests rich ruamel.yaml starlette stripe uvicorn""".split()
+PACKAGES = """ansible-core babel click cryptography cyclonedx-python-lib dnspython email-validator idna jinja2 netaddr
+packageurl-python prometheus_client requests rich ruamel.yaml starlette stripe uvicorn""".split()
 SILO = f"""#!/bin/sh
 export PYTHONPATH={HOME}/.venv/packages:{HOME}/src
 exec /usr/bin/python3 -c 'from silo.cli import main; main()' "$@"

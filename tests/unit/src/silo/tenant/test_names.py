@@ -71,3 +71,46 @@ def test_each_swap_is_found_in_both_directions(name, swap):
     if swapped != name and not names.lookalike(name, ()) and not names.lookalike(swapped, ()):
         assert names.lookalike(swapped, [name]) == name
         assert names.lookalike(name, [swapped]) == swapped
+
+
+@pytest.mark.parametrize(
+    ("wish", "meant", "proposed"),
+    [
+        ("hans", "hans", "hans"),
+        (" Hans ", "hans", "hans"),
+        ("HANS2", "hans2", "hans2"),
+        ("hans-peter", "", "hanspeter"),
+        ("Familie Meier-R\u00fcegg", "", "familiemeierrueegg"),
+        ("Zo\u00eb", "", "zoe"),
+        ("Mu\u0308ller", "", "mueller"),
+        ("Stra\u00dfe", "", "strasse"),
+        ("4meiers", "", "meiers4"),
+        ("\uff28\uff41\uff4e\uff53", "", "hans"),
+        ("x" * 50, "", "x" * 31),
+        ("7" * 5 + "x" * 50, "", "x" * 26 + "7" * 5),
+        ("Login", "login", ""),
+        ("l0gin!", "", ""),
+        ("2024", "", ""),
+        ("h", "", ""),
+        ("", "", ""),
+        ("\u0413\u0430\u043d\u0441", "", ""),
+        ("x" * 10_000, "", ""),
+    ],
+)
+def test_what_people_type_means_one_name_or_has_one_close_to_it(wish, meant, proposed):
+    assert (names.meant(wish), names.proposal(wish)) == (meant, proposed)
+
+
+@given(st.text())
+def test_a_proposal_can_be_a_new_tenants_name_and_a_meaning_is_no_guess(wish):
+    if near := names.proposal(wish):
+        assert names.new_name_problem(near) is None
+        assert names.lookalike(near, ()) is None
+    if name := names.meant(wish):
+        assert names.name_problem(name) is None or name in names.PLATFORM
+        assert name == wish.strip().lower()
+
+
+def test_a_name_that_cannot_be_is_refused_with_one_that_can():
+    assert names.name_problem("Hans-Peter").endswith("beginning with a letter, such as 'hanspeter'")
+    assert names.name_problem("2024").endswith("beginning with a letter")

@@ -46,7 +46,7 @@ def test_a_missing_setting_is_named(tenant_values):
 @pytest.mark.parametrize("email", ["hans", "hans@", "@example.ch", "a b@example.ch", "hans@example", "x@e.ch\nBcc: y"])
 def test_an_address_that_is_none_is_refused(problems, email):
     (problem,) = problems(tenant_email=email)
-    assert problem == f"hans: tenant_email is {email!r}; it must be an address such as hans@example.ch"
+    assert problem.startswith(f"hans: tenant_email is {email!r}; it must be an address such as hans@example.ch: ")
 
 
 def test_a_state_that_does_not_exist_is_refused_with_those_that_do(problems):
