@@ -67,7 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         return {
             "tenant": tenant.name,
             "host_name": tenant.host_name,
-            "email": tenant.email,
+            "email": tenant.login,
             "photo_server": tenant.photo_server,
             "container": container(tenant.name, "server"),
             "digest": new.digest,

@@ -69,7 +69,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "storage": tenant.storage,
             "disk": tenant.disk,
             "app_quota": tenant.app_quota,
-            "email": tenant.email,
+            "email": tenant.login,
             "admin_password": values["admin_password"],
             "compose": stack.compose,
             "env": stack.env,

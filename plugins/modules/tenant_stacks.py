@@ -137,7 +137,7 @@ options:
         type: int
         required: true
       email:
-        description: Login of the first admin.
+        description: Login of the first admin. It is set again only if it is another than last time.
         type: str
         required: true
       admin_password:

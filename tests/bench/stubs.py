@@ -27,17 +27,19 @@ ANSWER = (
     'scgi_temp_path /tmp/s; server { listen 2283; location / { return 200 \'{"res":"pong"}\'; } } }'
 )
 SERVE = 'printf %s "$$NGINX" >/tmp/nginx.conf; exec nginx -e stderr -c /tmp/nginx.conf -g "daemon off;"'
-# What a stack without a photo server and a database cannot have: its database, its first admin, and the app's quota.
+# What a stack without a photo server and a database cannot have: its database, its first admin, quota and login.
 MARK = """
 for entry in "$@"; do
-  folder=/srv/silo/tenants/${entry%=*}
+  name=${entry%%=*} given=${entry#*=}
+  folder=/srv/silo/tenants/$name
   install -d -m 0700 $folder
-  [ -d /databases/${entry%=*} ] || btrfs --quiet subvolume create /databases/${entry%=*}
-  install -d -m 0700 /databases/${entry%=*}/database
-  touch /databases/${entry%=*}/database/PG_VERSION
+  [ -d /databases/$name ] || btrfs --quiet subvolume create /databases/$name
+  install -d -m 0700 /databases/$name/database
+  touch /databases/$name/database/PG_VERSION
   printf '%s\\n' "The first admin of this instance exists." >$folder/.admin-created
-  printf '%s\\n' "${entry#*=}" >$folder/.app-quota
-  chmod 0600 $folder/.admin-created $folder/.app-quota
+  printf '%s\\n' "${given%%=*}" >$folder/.app-quota
+  printf '%s\\n' "${given#*=}" >$folder/.login
+  chmod 0600 $folder/.admin-created $folder/.app-quota $folder/.login
 done
 """
 
@@ -91,8 +93,8 @@ class Stubs:
         inventory = self.inventory("stubs", max(count, self.count))
         new = names(count)[self.count :]
         if new:
-            quotas = TenantService(inventory, commit=False).tenants()
-            self.place.shell(MARK, *(f"{name}={quotas[name].app_quota}" for name in new))
+            known = TenantService(inventory, commit=False).tenants()
+            self.place.shell(MARK, *(f"{name}={known[name].app_quota}={known[name].login}" for name in new))
             self.apply(inventory, "--limit", ",".join(new))
             self.count = count
             self.look_idle(inventory)

@@ -17,6 +17,7 @@ from .birth import DATABASE
 from .compose import Compose, run_command
 from .files import make_directory, remove_file, write_file
 from .lending import Lending, Lent
+from .login import set_login
 from .major import of_image, of_pulled_image, refusals
 from .materialise import FromTemplate, Steps, adopt, materialise
 from .plan import Plan
@@ -63,6 +64,7 @@ class StackTools:
     steps: Steps = Steps()
     holds_files: Callable[[Path, int], bool] = holds_files
     set_app_quota: Callable[[Stack], None] = set_app_quota
+    set_login: Callable[[Stack], None] = set_login
     wait_for_addresses: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: wait(names, ADDRESS_SECONDS)
     systemctl: Callable[..., None] = systemctl
     major: Callable[[str], str] = of_pulled_image
@@ -149,6 +151,10 @@ def _start(plan: Plan, tools: StackTools, storage: Storage, found: Found, lent: 
         tools.set_app_quota(stack)
     if plan.app_quota:
         write_file(stack.granted)
+    if plan.login:
+        if not plan.birth:
+            tools.set_login(stack)
+        write_file(stack.login)
 
 
 def _write(plan: Plan) -> None:

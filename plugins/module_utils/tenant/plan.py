@@ -41,6 +41,7 @@ class Plan:
     that should run is left alone, and of others they are killed, as they would end only once they run again.
     `moved`: services that may borrow memory and start with another image than before, or for the first time.
     `app_quota`: the photo server's own quota of the customer is set once the stack runs.
+    `login`: the login of the first admin is set once the stack runs; a birth has set it already.
     `open`: the route is written after everything else. `anew`: there was none before.
     """
 
@@ -60,6 +61,7 @@ class Plan:
     layers: tuple[Layer, ...] = ()
     moved: tuple[str, ...] = ()
     app_quota: bool = False
+    login: bool = False
     stop: bool = False
     down: bool = False
     frozen: tuple[str, ...] = ()
@@ -144,6 +146,11 @@ def _app_quota_changes(stack: Stack) -> list[Change]:
     return [Change("app quota", f"{format_size(int(before))} -> {size}" if before.isdecimal() else size)]
 
 
+def _login_changes(stack: Stack, birth: bool) -> list[Change]:
+    """Return the change of a login; it names no address, as a plan is read by many."""
+    return [Change("login", "the tenant's new address")] if not birth and file_differs(stack.login) else []
+
+
 def _first_changes(birth: bool) -> list[Change]:
     if birth:
         return [Change("database", "from the template of its images"), Change("first admin", "the customer")]
@@ -174,7 +181,8 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
     changes += services
     changes += _first_changes(birth) if first else []
     app_quota = _app_quota_changes(stack)
-    changes += app_quota
+    login = _login_changes(stack, birth)
+    changes += [*app_quota, *login]
     changes += [Change("route", "open")] if route else []
     changes += left
     return Plan(
@@ -194,6 +202,7 @@ def _running(stack: Stack, containers: Mapping[str, Container], strays: Sequence
         layers=_layers(stack, services),
         moved=() if birth else _moved(stack, containers, services),
         app_quota=bool(app_quota),
+        login=birth or bool(login),
         open=first or route,
         anew=anew,
     )

@@ -108,6 +108,11 @@ class Stack:
         """The file with the app quota that was set last, in bytes, so that no database must be queried."""
         return File(self.directory / ".app-quota", f"{self.app_quota}\n", mode=0o600)
 
+    @property
+    def login(self) -> File:
+        """The file with the login that was set last; the customer may have chosen another one since, which stays."""
+        return File(self.directory / ".login", f"{self.admin.email}\n", mode=0o600)
+
 
 FROZEN = "frozen"
 """The state of a tenant of which an operator has paused containers; nothing but an operator ends it."""

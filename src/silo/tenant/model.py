@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import netaddr
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
+from silo import email_address
 from silo.tenant.environment import environments
 from silo.tenant.schema import TenantError, validate
 from silo.tenant.services import PHOTO_SERVER, burst_settings, memory_settings, services
@@ -77,6 +78,11 @@ class Tenant:
     def burst_bytes(self) -> int:
         """The sum of what its services may borrow beyond their limits."""
         return sum(self.burst.values())
+
+    @property
+    def login(self) -> str:
+        """The address with which its customer logs in: that of its letters, as the photo server keeps one."""
+        return email_address.parse(self.email).normal
 
     @property
     def photo_server(self) -> str:

@@ -156,6 +156,11 @@ class Server:
         if self.fail.get("quota"):
             raise StackError("the app quota cannot be set")
 
+    def set_login(self, stack):
+        self.done.append(f"login {stack.name} {stack.admin.email}")
+        if self.fail.get("login"):
+            raise StackError("the login cannot be changed")
+
     def wait_for_addresses(self, host_names):
         for host_name in host_names:
             assert self.routes()[f"tenant-{host_name.split('.')[0]}.yml"]
@@ -178,6 +183,7 @@ class Server:
             self.lending,
             Steps(flush=lambda _directory: None, ask=self.ask, ask_when_ready=self.ask_when_ready),
             set_app_quota=self.set_app_quota,
+            set_login=self.set_login,
             wait_for_addresses=self.wait_for_addresses,
             systemctl=systemctl,
             major=major.of_image,

@@ -604,6 +604,32 @@ def test_an_app_quota_that_could_not_be_set_is_set_by_the_next_run(server, hans,
     assert actions(plan(grown, containers())) == [("app quota", "85G -> 170G")]
 
 
+def test_another_address_is_the_login_without_a_run_of_compose_and_once(server, hans, containers):
+    moved = server.stack(email="hans@new.example.ch")
+    todo = plan(moved, containers())
+    assert actions(todo) == [("login", "the tenant's new address")]
+    (outcome,) = converge([todo], server.tools)
+    assert outcome.error == ""
+    assert server.done == ["login hans hans@new.example.ch"]
+    assert plan(moved, containers()).changes == ()
+    assert moved.login.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_login_that_could_not_be_set_is_set_by_the_next_run(server, hans, containers):
+    moved = server.stack(email="hans@new.example.ch")
+    server.fail["login"] = 1
+    (outcome,) = converge([plan(moved, containers())], server.tools)
+    assert outcome.error == "the login cannot be changed"
+    assert actions(plan(moved, containers())) == [("login", "the tenant's new address")]
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended"])
+def test_who_rests_gets_the_new_login_when_started_again(server, hans, containers, state):
+    converge([plan(server.stack(state=state, email="hans@new.example.ch"), containers())], server.tools)
+    assert not [one for one in server.done if one.startswith("login")]
+    assert ("login", "the tenant's new address") in actions(plan(server.stack(email="hans@new.example.ch"), []))
+
+
 @pytest.mark.parametrize("content", ["", "much\n", "-1\n"])
 def test_a_record_of_the_app_quota_that_says_nothing_is_written_anew(server, hans, containers, content):
     hans.granted.path.write_text(content)
