@@ -6,6 +6,7 @@ it is interrupted anywhere, the same change, or `apply`, completes it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from silo import notifications
+from silo import email_address, notifications
 from silo.ansible import runner
 from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, TRASH, VERIFY, Playbooks
@@ -34,6 +35,7 @@ from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
 from silo.state import State
+from silo.tenant.schema import defaults
 
 LINKS = "links"
 # How many purges may fail before no other is tried.
@@ -203,10 +205,17 @@ class TenantService:
         *,
         dry_run: bool = False,
         notify_customer: bool = False,
+        occasion: str = "",
         **settings: str | None,
     ) -> Change:
-        """Change settings of a tenant; `notify_customer` sends the letter on the plan."""
+        """Change settings of a tenant; `notify_customer` sends the letter on the plan.
+
+        An address that changes is told so first. `occasion` identifies the cause, such as an event of Stripe, so that
+        a retry sends no second letter.
+        """
         sizes = NOT_READ
+        if "email" in settings and not dry_run:
+            self._tell_former_address(name, settings, occasion or _now())
         if self._applies and settings.keys() & NEEDING_ROOM:
             with self.inventory.session(dry_run=True) as session:
                 session.change(name, settings)
@@ -413,6 +422,29 @@ class TenantService:
                 outbox.forget(name, letter)
             raise
 
+    def _tell_former_address(self, name: str, settings: Mapping[str, str | None], occasion: str) -> None:
+        """Write to the address that a tenant is about to leave: who did not ask for it can still say so.
+
+        What the relay does with the letter does not stop the change, as an address often changes because it is broken.
+        """
+        with self.inventory.session(dry_run=True) as session:
+            edit = session.change(name, settings)
+            self._policy = session.policy()
+        before, after = ((said or {}).get("tenant_email", "") for said in (edit.change.before, edit.change.after))
+        if email_address.same(str(before), str(after)) or email_address.problem(before):
+            return
+        if self.outbox is None:
+            self.inventory.notify(f"There is no relay, so nobody tells the former address of {name} that it changes.")
+            return
+        event = f"address_changed/{name}/{occasion}"
+        if event not in self.outbox.states():
+            known = edit.was.settings if edit.was else defaults()
+            letter = notifications.AddressChanged(name, f"https://{name}.{self.policy.domain}")
+            self.outbox.enqueue(event, str(before), letter, known["tenant_language"])
+        with contextlib.suppress(notifications.LetterError):
+            self.outbox.deliver()
+        self.inventory.notify(notifications.delivery_status(self.outbox, event))
+
     def _apply(
         self,
         names: Sequence[str],
@@ -447,6 +479,10 @@ def _about_the_bill(was: Tenant | None, state: str) -> str:
     if state == "suspended" != before:
         return "suspended"
     return "restored" if state == "running" and before == "suspended" else ""
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _anew(names: Sequence[str], anew: bool) -> Mapping[str, Sequence[str]]:

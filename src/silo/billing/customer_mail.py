@@ -10,10 +10,8 @@ from silo.billing.decision import today
 from silo.billing.model import Contest, Decision, Subscription
 from silo.billing.operator_mail import notify_operator
 from silo.billing.state_store import Order
-from silo.notifications.letter import LOCALES
+from silo.languages import LANGUAGES
 from silo.tenants import TenantService
-
-DEFAULT_LANGUAGE = "de"
 
 
 class CustomerMail:
@@ -76,6 +74,25 @@ class CustomerMail:
         )
         self.operator(f"billing/operator/{event}", f"An order waits for room: {order.tenant}", text)
 
+    def propose_name(self, proposal: str, subscription: Subscription) -> None:
+        """Send the customer of an order, whose name cannot be, a name that it may have."""
+        outbox, event = self._service.outbox, f"name_proposed/{proposal}/{subscription.id}"
+        if outbox is not None and event not in outbox.states():
+            address = f"https://{proposal}.{self._service.policy.domain}"
+            letter = notifications.NameProposed(proposal, address)
+            outbox.enqueue(event, subscription.email, letter, language(subscription))
+            outbox.deliver()
+
+    def language_unknown(self, subscription: Subscription) -> None:
+        """Notify the operator that a customer ordered a language in which silo does not write."""
+        text = (
+            f"{subscription.name} ({subscription.id}) ordered the language {subscription.language!r}, which is none of "
+            f"{', '.join(LANGUAGES)}. It got the language of the policy; 'silo set {subscription.name} --language' "
+            "changes it."
+        )
+        event = f"billing/operator/language/{subscription.name}/{subscription.id}"
+        self.operator(event, f"{subscription.name} ordered a language that silo does not have", text)
+
     def contested(self, contest: Contest) -> None:
         """Notify the operator that others pay for a tenant whose own subscription is unpaid."""
         name, own, payers = contest.tenant, contest.own, contest.payers
@@ -114,6 +131,6 @@ class CustomerMail:
 
 
 def language(subscription: Subscription) -> notifications.Language:
-    """Return the language that the customer ordered; German if silo has no letters in it."""
+    """Return the language that the customer ordered; the first if silo has no letters in it."""
     wished = subscription.language
-    return t.cast("notifications.Language", wished if wished in LOCALES else DEFAULT_LANGUAGE)
+    return t.cast("notifications.Language", wished if wished in LANGUAGES else LANGUAGES[0])

@@ -20,8 +20,9 @@ TRASHED, PURGED = "trashed", "purged"
 class Subscription:
     """The current state of a subscription. `status` is Stripe's, `prices` are the price ids of its items.
 
-    `name` and `language` are the tenant name and the language that the customer ordered, or empty. `email` is the
-    customer's. `ended` is when it ended, `ends` when it is scheduled to end.
+    `name` and `language` are the tenant name and the language that the customer ordered, or empty; what means one thing
+    is that thing, all else is as the customer typed it. `email` is the customer's. `ended` is when it ended, `ends`
+    when it is scheduled to end.
     """
 
     id: str

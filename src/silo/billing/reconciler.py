@@ -39,10 +39,13 @@ from silo.billing.protocols import EventOutcome
 from silo.billing.rate_limits import RateLimits
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.client import Client
+from silo.email_address import same
 from silo.inventory import InventoryError
+from silo.inventory.validation import check_new_name
+from silo.languages import LANGUAGES
 from silo.notifications import LetterError
-from silo.notifications.letter import LOCALES
 from silo.state import BusyError
+from silo.tenant.names import proposal
 from silo.tenants import ApplyIncomplete, TenantService
 
 BY = "billing, as nothing was paid"
@@ -110,8 +113,10 @@ class Reconciler:
             return outcome
 
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
-        """Notify the operator of a dispute or a refund; changes no tenant."""
+        """Follow the address of a customer; notify the operator of a dispute or a refund, which change no tenant."""
         kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
+        if kind == "customer.updated":
+            return self._follow_address(event)
         if kind not in ("charge.dispute.created", "charge.refunded"):
             return EventOutcome(f"silo does not process {kind}")
         what = "disputes a payment at the bank" if kind == "charge.dispute.created" else "got a refund"
@@ -124,6 +129,33 @@ class Reconciler:
         with billing_errors():
             self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
         return EventOutcome(f"the operator was notified that a customer {what}")
+
+    def _follow_address(self, event: Mapping[str, t.Any]) -> EventOutcome:
+        """Give the tenants of a customer the address that Stripe has now, if the event says that it changed.
+
+        Only then: an operator may have set another one, which must stay. Raises TryLater, NeedsAttention.
+        """
+        data = event.get("data", {})
+        if "email" not in (data.get("previous_attributes") or {}):
+            return EventOutcome("the customer's address did not change")
+        done: list[str] = []
+        with billing_errors():
+            known = tenant_lookup.read(self._service)
+            for subscription in self._client.subscriptions(customer=str(data["object"]["id"])):
+                if name := known.alive.get(subscription.id):
+                    with self._store.locked(subscription.id):
+                        done += self._move_letters(name, subscription, str(event.get("id", "")))
+        return EventOutcome("; ".join(done) or "no tenant's address differs from it")
+
+    def _move_letters(self, name: str, subscription: Subscription, event: str) -> list[str]:
+        self._complete(subscription.id)
+        if not subscription.email:
+            raise NeedsAttention(f"{name} ({subscription.id}): its customer has no e-mail address at Stripe any more")
+        if same(self._service.tenant(name).email, subscription.email):
+            return []
+        work = functools.partial(self._service.change, name, email=subscription.email, occasion=event)
+        self._recorded(subscription.id, name, work)
+        return [f"{name}: letters and login have the customer's new address"]
 
     def _notify_broken(self, subscription: str) -> None:
         """Notify the operator if verification of the changed tenant failed."""
@@ -265,8 +297,12 @@ class Reconciler:
         name = subscription.name
         if not subscription.email:
             raise NeedsAttention(f"{name} ({subscription.id}): its customer has no e-mail address; add one at Stripe")
-        wished = subscription.language if subscription.language in LOCALES else None
+        wished = subscription.language if subscription.language in LANGUAGES else None
         given: dict[str, t.Any] = {"plan": decision.plan, "language": wished, "subscription": subscription.id}
+        try:
+            check_new_name(name)
+        except InventoryError as error:
+            raise NeedsAttention(f"{error}; {self._propose_name(subscription, given)}") from error
         former = self._former(subscription)
         before = [one for one in self._store.waiting() if one.plan == decision.plan and one.step == Step.CREATE.value]
         if before and before[0].subscription != subscription.id:
@@ -276,6 +312,21 @@ class Reconciler:
                 f"{before[0].tenant} comes first: it has waited for plan {decision.plan} since {before[0].since}"
             )
         self._service.create(name, email=subscription.email, ordered=True, former=former, **given)
+        if subscription.language and wished is None:
+            self._writer.language_unknown(subscription)
+
+    def _propose_name(self, subscription: Subscription, given: Mapping[str, t.Any]) -> str:
+        """Send the customer a name in place of one that cannot be, if there is one; return what the operator does."""
+        near, fix = proposal(subscription.name), f"correct 'tenant' in the metadata of {subscription.id} at Stripe"
+        try:
+            if near:
+                self._service.check_new(near, email=subscription.email, ordered=True, **given)
+        except InventoryError:  # somebody has it, or one that looks like it
+            near = ""
+        if not near:
+            return f"ask the customer for another name, and {fix}"
+        self._writer.propose_name(near, subscription)
+        return f"its customer was proposed {near!r}: once they agree, {fix}"
 
     def _former(self, subscription: Subscription) -> str:
         """Return the subscription of the deleted tenant with the ordered name, or "" if another customer had it."""

@@ -1,7 +1,17 @@
 """Letters to customers: templates, messages, and delivery exactly once."""
 
 from silo.notifications.errors import LetterError
-from silo.notifications.letter import ZONE, Deleted, DeletionAnnounced, Language, Letter, OrderWaits, PaymentFailed
+from silo.notifications.letter import (
+    ZONE,
+    AddressChanged,
+    Deleted,
+    DeletionAnnounced,
+    Language,
+    Letter,
+    NameProposed,
+    OrderWaits,
+    PaymentFailed,
+)
 from silo.notifications.outbox import Outbox, PendingNotification
 from silo.notifications.settings import MailSettings
 from silo.notifications.templates_for_event import TRUE_WHEN, delivery_status, of_state, with_link
@@ -9,12 +19,14 @@ from silo.notifications.templates_for_event import TRUE_WHEN, delivery_status, o
 __all__ = [
     "TRUE_WHEN",
     "ZONE",
+    "AddressChanged",
     "Deleted",
     "DeletionAnnounced",
     "Language",
     "Letter",
     "LetterError",
     "MailSettings",
+    "NameProposed",
     "OrderWaits",
     "Outbox",
     "PaymentFailed",

@@ -104,6 +104,20 @@ class OrderWaits(Letter):
 
 
 @dataclass(frozen=True)
+class NameProposed(Letter):
+    """A paid order wishes what cannot be a name; `name` is one that it may have, and nobody has it yet."""
+
+    kind = "name_proposed"
+
+
+@dataclass(frozen=True)
+class AddressChanged(Letter):
+    """To the address from which letters and login move away; it names no other, as this may be a stranger's."""
+
+    kind = "address_changed"
+
+
+@dataclass(frozen=True)
 class PlanChanged(Letter):
     """The plan has changed: its storage in bytes."""
 

@@ -13,8 +13,10 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import http
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import Route
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
+from silo import languages
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import ENDED, Invoice, Subscription
+from silo.tenant.names import meant
 
 API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = 20
@@ -126,9 +128,10 @@ class Client:
             listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
             return tuple(_invoice(one.to_dict()) for one in listed.auto_paging_iter())
 
-    def subscriptions(self, *, ended: bool = True) -> tuple[Subscription, ...]:
-        """Return all subscriptions of the account; without canceled ones if `ended` is false."""
+    def subscriptions(self, *, ended: bool = True, customer: str = "") -> tuple[Subscription, ...]:
+        """Return all subscriptions of the account, or of one customer; without canceled ones if `ended` is false."""
         asked: dict[str, t.Any] = {"limit": PAGE, "expand": ["data.customer"]} | ({"status": "all"} if ended else {})
+        asked |= {"customer": customer} if customer else {}
         with failures("subscriptions"):
             listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
             return tuple(_subscription(one.to_dict()) for one in listed.auto_paging_iter())
@@ -185,8 +188,8 @@ def _subscription(found: Object) -> Subscription:
         status=status,
         prices=tuple(_text(item["price"]["id"]) for item in found["items"]["data"]),
         created=_sure(found["created"]),
-        name=_text(metadata.get("tenant")),
-        language=_text(metadata.get("language")),
+        name=meant(wish := _text(metadata.get("tenant"))) or wish,
+        language=languages.normal(spoken := _text(metadata.get("language"))) or spoken,
         email=_text(known.get("email")),
         ended=ended if status in ENDED else None,
         ends=_ends(found),

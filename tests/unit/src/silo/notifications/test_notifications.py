@@ -31,6 +31,8 @@ LETTERS = (
     kinds.Restored(*WHO),
     kinds.PaymentFailed(*WHO, date(2026, 7, 4), LINK),
     kinds.OrderWaits(*WHO),
+    kinds.NameProposed(*WHO),
+    kinds.AddressChanged(*WHO),
     kinds.PlanChanged(*WHO, 500_000_000_000),
     kinds.DeletionAnnounced(*WHO, date(2026, 7, 4), 3, LINK),
     kinds.Deleted(*WHO, 1234, 1_500_000_000, WHEN, date(2026, 7, 18)),
