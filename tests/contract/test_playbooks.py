@@ -28,6 +28,7 @@ OF_TAG = {
     ReadTag.IMAGES: {TaskId.IMAGE_POLICY, TaskId.IMAGES, TaskId.TEMPLATES},
     ReadTag.LEDGER: {TaskId.LEDGER},
     ReadTag.ALERTS: {TaskId.MONITORED, TaskId.ALERTS},
+    ReadTag.LOG: {TaskId.RECORDS},
 }
 OF_SCOPE = {TaskId.SCOPE}
 OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK, TaskId.VERDICT, TaskId.LEFT_ALONE, TaskId.ORPHANS}

@@ -70,7 +70,7 @@ def prometheus():
 def read(world, prometheus):
     """All tags in one process."""
     world.tell(tenants=LEFT, stopped={"silo2": ["anna"]}, unlike={"silo2": ["david/server"]})
-    given = [*report.arguments(PERIOD), "-e", f"monitoring_prometheus_port={prometheus}"]
+    given = [*report.arguments(PERIOD), "-e", "log_tenant=anna", "-e", f"monitoring_prometheus_port={prometheus}"]
     return world.run(READ, arguments=["--tags", ",".join(ReadTag), *given])
 
 
@@ -93,6 +93,7 @@ def inventory(world, read, monkeypatch):
         ("storage_quota_info", STORAGES + SERVERS),
         ("tenant_stacks_info", SERVERS),
         ("tenant_usage_info", SERVERS),
+        ("tenant_records_info", SERVERS),
         ("diagnostics_info", SERVERS * 2),
         ("server_images_info", SERVERS),
         ("tenant_templates_info", STORAGES),

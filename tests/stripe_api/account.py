@@ -160,6 +160,21 @@ class Account:
             charge = self._new("ch", "charge", customer=customer, amount_refunded=1000, currency="chf", refunded=True)
             self._happens("charge.refunded", charge)
 
+    def move(self, subscription: str, email: str | None) -> None:
+        """The customer of a subscription changes the address in the portal."""
+        self._update(subscription, email=email)
+
+    def rename(self, subscription: str, name: str) -> None:
+        """The customer of a subscription changes the name in the portal."""
+        self._update(subscription, name=name)
+
+    def _update(self, subscription: str, **values: t.Any) -> None:
+        with self.lock:
+            customer = self.customers[self.subscriptions[subscription]["customer"]]
+            before = {key: customer[key] for key in values}
+            customer |= values
+            self._happens("customer.updated", customer, before)
+
     def of(self, subscription: str) -> list[Object]:
         """Return the invoices of a subscription, the oldest first."""
         return list(self._bills.get(subscription, ()))
@@ -272,9 +287,9 @@ class Account:
         subscription |= {"status": "canceled", "canceled_at": self.now, "ended_at": self.now}
         self._happens("customer.subscription.deleted", subscription)
 
-    def _happens(self, kind: str, about: Object) -> None:
+    def _happens(self, kind: str, about: Object, before: Object | None = None) -> None:
         event = self._new("evt", "event", api_version=API_VERSION, type=kind, pending_webhooks=1)
-        event["data"] = {"object": copy.deepcopy(about)}
+        event["data"] = {"object": copy.deepcopy(about)} | ({"previous_attributes": before} if before else {})
         self.events.append(event)
 
     def _name(self, prefix: str) -> str:

@@ -29,6 +29,8 @@ class TaskId(enum.StrEnum):
     STACKS = "stacks"
     # tenants: tenant to the usage of its containers, database and folders; metrics: those of Traefik
     USAGE = "usage"
+    # records: what happened to one tenant on this server; problems: what of it cannot be read
+    RECORDS = "records"
     # findings of this server: clock, disks, storage, firewall, network, SSH; facts (diagnostics_info)
     PREFLIGHT = "preflight"
     # findings of the tenants and shared services of this server, with seen and expected values (diagnostics_info)
@@ -81,6 +83,7 @@ class ReadTag(enum.StrEnum):
     IMAGES = "images"
     LEDGER = "ledger"
     ALERTS = "alerts"
+    LOG = "log"
     STORAGE = "storage"
 
 

@@ -229,6 +229,17 @@ class Inbox:
             ).fetchall()
         return [Row(*row).shown for row in rows]
 
+    def of(self, subscriptions: Iterable[str], limit: int = 1000) -> list[Row]:
+        """Return at most `limit` events of these subscriptions, the newest first."""
+        wanted = list(subscriptions)
+        marks = ", ".join("?" * len(wanted))
+        with self._database() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM event WHERE subscription IN ({marks}) ORDER BY seq DESC LIMIT ?",  # noqa: S608
+                (*wanted, limit),
+            ).fetchall()
+        return [Row(*row).shown for row in rows]
+
     def probe(self) -> None:
         """Raise sqlite3.Error or OSError if the inbox cannot be written now."""
         with self._transaction() as database:

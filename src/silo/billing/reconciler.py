@@ -137,7 +137,7 @@ class Reconciler:
         """
         data = event.get("data", {})
         if "email" not in (data.get("previous_attributes") or {}):
-            return EventOutcome("the customer's address did not change")
+            return EventOutcome("silo does not process customer.updated without another address")
         done: list[str] = []
         with billing_errors():
             known = tenant_lookup.read(self._service)

@@ -36,6 +36,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Observe": {
         "list": ("list", "list_tenants"),
         "show": ("list", "show_tenant"),
+        "log": ("log", "log"),
         "capacity": ("capacity", "capacity"),
         "stats": ("stats", "stats"),
         "top": ("stats", "top"),

@@ -7,6 +7,7 @@ Nothing is committed into a clone of this software: its history is not that of s
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import getpass
 import os
 import re
@@ -28,6 +29,8 @@ END_SECONDS = 5
 # A line for each file of an inventory.
 LARGEST = 64 * 1024**2
 SAID = 300
+# Between the parts of a commit; git removes it from none, but nobody types it.
+FIELD = "\x1f"
 AUTHOR = re.compile(r"([^<>\n\r\0]*[^<>\s\0]) <([^<>\s\0]+)>")
 
 
@@ -47,6 +50,17 @@ class Author:
                 f"author is {shown(text)}; it must be a name and an address, such as Maria <maria@example.ch>"
             )
         return cls(found[1], found[2])
+
+
+@dataclasses.dataclass(frozen=True)
+class Commit:
+    """A commit: its short id, when and by whom it was made, and its message, the first line and the rest."""
+
+    id: str
+    when: datetime.datetime
+    author: str
+    subject: str
+    body: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +124,15 @@ class History:
                 raise
         code, commit = self._run("log", "-1", "--format=%H", "--", *kept)
         return None if code else commit.strip()
+
+    def log(self, paths: Sequence[str], limit: int) -> list[Commit]:
+        """Return at most `limit` commits that touch `paths`, which need not be there any more, the newest first."""
+        options = (f"--max-count={limit}", "-z", f"--format={FIELD.join(('%h', '%aI', '%an', '%s', '%b'))}")
+        entries = (entry.split(FIELD) for entry in self._lines("log", *options, "--", *paths))
+        return [
+            Commit(short, datetime.datetime.fromisoformat(when), author, subject, FIELD.join(body))
+            for short, when, author, subject, *body in entries
+        ]
 
     def _changed(self, files: Sequence[str]) -> list[str]:
         """Return the entries of git's status on these files: `??` and the path in the work tree for a new one."""

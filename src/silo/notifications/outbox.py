@@ -51,6 +51,19 @@ class PendingNotification:
         return f"{self.kind}/{self.tenant}/{self.since}"
 
 
+@dataclass(frozen=True)
+class LetterRecord:
+    """What the outbox remembers of a letter, without its content and its recipient.
+
+    `ended` is when the relay accepted or refused it for good, in seconds since 1970; None while it waits.
+    """
+
+    event: str
+    state: str
+    error: str
+    ended: float | None
+
+
 class Outbox:
     """Letters by event id, in a file that only its owner can read."""
 
@@ -121,6 +134,12 @@ class Outbox:
         with self._database() as database:
             rows = database.execute("SELECT event_id, state, error FROM letter").fetchall()
         return {event_id: (state, error) for event_id, state, error in rows}
+
+    def records(self) -> tuple[LetterRecord, ...]:
+        """Return what is remembered of all letters."""
+        with self._database() as database:
+            rows = database.execute("SELECT event_id, state, error, ended FROM letter").fetchall()
+        return tuple(LetterRecord(*row) for row in rows)
 
     def deliver(self, at_once: bool = False) -> int:
         """Send due letters, or all pending ones; return how many the relay accepted; 0 if another process delivers."""

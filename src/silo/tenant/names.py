@@ -57,6 +57,8 @@ SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "æ": "ae", "œ": "
 LONGEST_NAME = 31
 # Nobody means a name by more characters than these.
 LONGEST_WISH = 100
+# What stands between the words of a name; whoever types anything else means no name, and perhaps an address.
+BETWEEN = " -_.'&+\N{RIGHT SINGLE QUOTATION MARK}\N{EN DASH}"
 _LEADING_DIGITS = re.compile(r"([0-9]+)(.+)")
 
 
@@ -73,10 +75,10 @@ def proposal(wish: str) -> str:
     """
     if len(wish) > LONGEST_WISH:
         return ""
-    spelled = unicodedata.normalize("NFKC", wish).casefold().translate(SPELLED)
+    spelled = unicodedata.normalize("NFKC", wish.strip()).casefold().translate(SPELLED)
     plain = (letter for letter in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(letter))
-    kept = "".join(letter for letter in plain if letter.isalnum())
-    if not kept.isascii():
+    kept = "".join(letter for letter in plain if letter not in BETWEEN)
+    if not kept.isascii() or not kept.isalnum():
         return ""
     if digits := _LEADING_DIGITS.fullmatch(kept):
         kept = digits[2][: LONGEST_NAME - len(digits[1])] + digits[1] if len(digits[1]) < LONGEST_NAME else ""

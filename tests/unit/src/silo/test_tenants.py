@@ -305,3 +305,52 @@ def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monk
     with pytest.raises(runner.RunError, match=r"anna is still in the trash: it is a mount\nRemoved for good: hans\."):
         service.purge(service.kept())
     assert [deletion.name for deletion in TenantService(path).kept()] == ["anna"]
+
+
+def outbox(service):
+    with service.outbox._database() as database:
+        return database.execute("SELECT event_id, recipient, body FROM letter").fetchall()
+
+
+def test_an_address_that_changes_is_told_before_the_edit_and_is_then_that_of_letters_and_login(service, runs, path):
+    change = service.change("anna", email="anna@new.example.ch")
+    assert change.after["tenant_email"] == "anna@new.example.ch"
+    ((event, recipient, body),) = outbox(service)
+    assert event.startswith("address_changed/anna/")
+    assert recipient == "anna@example.ch"
+    # A stranger may read it, where the former address was a mistake.
+    assert b"new.example.ch" not in body
+    assert playbooks(runs) == [["apply.yml"]]
+    tenant = service.tenants()["anna"]
+    assert (tenant.email, tenant.login) == ("anna@new.example.ch", "anna@new.example.ch")
+
+
+def test_who_is_asked_for_the_same_mailbox_or_for_nothing_real_is_told_nothing(service, runs, path):
+    service.change("anna", email="Anna@EXAMPLE.ch")
+    service.change("anna", email="anna@new.example.ch", dry_run=True)
+    with pytest.raises(InventoryError, match="it must be an address such as"):
+        service.change("anna", email="anna.@example.ch")
+    assert outbox(service) == []
+    assert service.tenants()["anna"].login == "anna@example.ch"
+
+
+def test_an_edit_that_fails_for_the_same_cause_again_tells_once(service, runs, path):
+    runs.fails = "apply.yml"
+    with pytest.raises(ApplyIncomplete):
+        service.change("anna", email="anna@new.example.ch", occasion="evt_1")
+    runs.fails = ""
+    service.change("anna", email="anna@new.example.ch", occasion="evt_1")
+    assert [event for event, _recipient, _body in outbox(service)] == ["address_changed/anna/evt_1"]
+
+
+def test_without_a_relay_the_operator_is_told_that_nobody_tells(path, runs):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    notes = []
+    TenantService(path, notify=notes.append).change("anna", email="anna@new.example.ch")
+    assert "There is no relay, so nobody tells the former address of anna that it changes." in notes
+
+
+def test_an_address_beyond_ascii_is_kept_as_typed_and_logs_in_as_servers_know_it(service, runs, path):
+    service.change("anna", email="Anna@m\u00fcller.ch")
+    tenant = service.tenants()["anna"]
+    assert (tenant.email, tenant.login) == ("Anna@m\u00fcller.ch", "anna@xn--mller-kva.ch")
