@@ -98,6 +98,11 @@ def _usage(host: str, _parameters: Values, scenario: Values) -> dict[str, t.Any]
     }
 
 
+def _records(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
+    known = parameters["name"] in scenario["tenants"].get(host, ())
+    return {"records": [{"at": 1_795_000_000.0, "what": "it was born", "why": ""}] if known else [], "problems": []}
+
+
 def _ledger(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
     used = {name: {"running_seconds": 86_400} for name in scenario["tenants"].get(host, ())}
     whole = {"": {"running_seconds": 86_400 * len(used)}}
@@ -168,6 +173,7 @@ ANSWERS: Mapping[str, Answer] = {
     "storage_quota_info": _storage_info,
     "storage_trash": _storage_trash,
     "tenant_ledger_info": _ledger,
+    "tenant_records_info": _records,
     "tenant_stacks": _stacks,
     "tenant_stacks_info": _stacks_info,
     "tenant_templates": _templates,

@@ -167,6 +167,18 @@ def test_what_runs_is_listed_with_real_numbers(greta, lab, silo):
     assert silo.json("show", "greta")["settings"]["tenant_email"] == EMAIL
 
 
+def test_what_happened_is_one_timeline(greta, silo):
+    answer = silo.json("log", "greta")
+    said = {(one["source"], one["what"]) for one in answer["entries"]}
+    assert {
+        ("letter", "the relay accepted the letter 'created' to the customer"),
+        ("server", "it was born"),
+        ("server", "container server started"),
+    } <= said
+    assert not [problem for problem in answer["problems"] if "server" in problem]
+    assert EMAIL not in str(answer)
+
+
 def lab_version(cloud):
     answer = cloud.get("/api/server/version").json
     return ".".join(str(answer[part]) for part in ("major", "minor", "patch"))
