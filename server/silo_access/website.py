@@ -18,8 +18,8 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.source_limits import Limiter, source_of
 
-from .limits import Limiter, source_of
 from .pages import Pages, PageSettings, mistakes_in
 from .photo_server import PhotoServer, Unavailable
 from .tickets import Ticket, Tickets

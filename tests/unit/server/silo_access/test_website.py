@@ -7,11 +7,11 @@ import secrets
 import urllib.parse
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.source_limits import source_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from silo_access import website
-from silo_access.limits import source_of
 
 from .conftest import EMAIL, FIRST, NEW, TEXTS
 

@@ -1,11 +1,10 @@
 """How often is too often, and for whom."""
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import source_limits
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.source_limits import Limiter, source_of
 from hypothesis import given
 from hypothesis import strategies as st
-
-from silo_access import limits
-from silo_access.limits import Limiter, source_of
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def test_what_is_used_comes_back_with_time():
 
 
 def test_the_memory_for_sources_has_an_end(monkeypatch):
-    monkeypatch.setattr(limits, "MOST_SOURCES", 3)
+    monkeypatch.setattr(source_limits, "MOST_SOURCES", 3)
     limiter = Limiter(1, lambda: 0.0)
     for source in "abcd":
         assert limiter.allows(source, "hans")
