@@ -20,7 +20,12 @@ NUMBERS: Mapping[str, tuple[str, int]] = {
 }
 # Variables of the platform that the services need.
 HOST, CA_FILE = "billing_host", "silo_ca_file"
-VARIABLES = (PLANS, NOTICES, HOST, CA_FILE, *(variable for variable, _least in NUMBERS.values()))
+# What the pages of the checkout show, and to which pages of Stripe they lead.
+CHECKOUT, BRAND, CONTACT, PAYMENT_PAGES = (
+    f"billing_checkout_{name}" for name in ("enabled", "brand", "contact_email", "payment_pages")
+)
+_NUMBERS = (variable for variable, _least in NUMBERS.values())
+VARIABLES = (PLANS, NOTICES, HOST, CA_FILE, CHECKOUT, BRAND, CONTACT, PAYMENT_PAGES, *_NUMBERS)
 
 
 @dataclasses.dataclass(frozen=True)

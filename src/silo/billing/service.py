@@ -1,20 +1,26 @@
-"""Runs the two services: the webhook server, which faces the internet, and the worker, which has the keys."""
+"""Runs the services: webhook server and checkout, which face the internet, and the worker, which changes tenants."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import threading
+import typing as t
 from collections.abc import Callable
 
 import uvicorn
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import systemd
+from starlette.applications import Starlette
 
 from silo.billing.inbox import Inbox
 from silo.billing.protocols import Rules
 from silo.billing.stripe.signature import Verifier
 from silo.billing.webhook_server import WebhookServer
 from silo.billing.worker import KEEP_PARKED_DAYS, Trouble, Worker, alone
+
+if t.TYPE_CHECKING:
+    # The webhook server needs nothing of it.
+    from silo.billing.checkout.website import Website
 
 BEAT_SECONDS = 10.0
 # Stripe sends a few requests in parallel; more than this cannot be Stripe, and get 503.
@@ -26,20 +32,25 @@ GRACE_SECONDS = 20
 
 def webhook_server(inbox: Inbox, verifier: Verifier, address: str, port: int) -> None:
     """Receive events at an address until SIGTERM; running requests are still answered."""
-    asyncio.run(_serve(WebhookServer(inbox, verifier), address, port))
+    asyncio.run(_serve(lambda: WebhookServer(inbox, verifier).application(), address, port))
 
 
-async def _serve(service: WebhookServer, address: str, port: int) -> None:
+def checkout(website: Callable[[], Website], address: str, port: int) -> None:
+    """Serve the pages of the checkout at an address until SIGTERM; running requests are still answered."""
+    asyncio.run(_serve(lambda: website().application(), address, port))
+
+
+async def _serve(application: Callable[[], Starlette], address: str, port: int) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            service.application(),
+            application(),
             host=address,
             port=port,
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
-            # Only the signature counts, not the address of the sender.
+            # The webhook server goes by the signature, and the checkout reads by itself whom the proxy saw.
             proxy_headers=False,
             limit_concurrency=MOST_AT_ONCE,
             h11_max_incomplete_event_size=HEADERS_BYTES,

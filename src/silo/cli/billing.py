@@ -6,6 +6,7 @@ import datetime
 import logging
 import os
 import sqlite3
+import threading
 import typing as t
 from pathlib import Path
 
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
     from silo.billing.stripe.client import Client
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
+CATALOGUE = Path("/var/lib/silo-checkout/catalogue.json")
 # Another address than Stripe's own, for tests.
 API = "SILO_STRIPE_API"
 
@@ -86,10 +88,16 @@ def intake(inbox: Path, address: str, port: int) -> None:
     show_default=True,
     help="How many days events that need attention are kept.",
 )
+@click.option(
+    "--catalogue",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file in which the checkout reads what is on sale; without it, there is no checkout.",
+)
 @click.pass_obj
-def worker(context: Context, inbox: Path, lanes: int, parked_days: int) -> None:
+def worker(context: Context, inbox: Path, lanes: int, parked_days: int, catalogue: Path | None) -> None:
     """Process the events in the inbox, one at a time for each subscription."""
     from silo.billing import service
+    from silo.billing.checkout.publisher import Publisher
     from silo.billing.reconciler import Reconciler
     from silo.billing.stripe.client import Client
 
@@ -104,7 +112,44 @@ def worker(context: Context, inbox: Path, lanes: int, parked_days: int) -> None:
     def notify(trouble: Trouble) -> None:
         notify_operator(context.service(), trouble.key, trouble.subject, trouble.text)
 
-    service.worker(opened(inbox), rules, notify, lanes, parked_days)
+    events_kept = opened(inbox)
+    if catalogue:
+        Publisher(context.service, catalogue, threading.Event()).start()
+    service.worker(events_kept, rules, notify, lanes, parked_days)
+
+
+@serve.command(cls=output.Command)
+@click.option(
+    "--catalogue",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=CATALOGUE,
+    show_default=True,
+    help="The file that the worker writes.",
+)
+@click.option("--address", default="127.0.0.1", show_default=True, help="The address at which it listens.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8088, show_default=True)
+@click.option(
+    "--requests-per-minute",
+    type=click.IntRange(1, 100_000),
+    default=60,
+    show_default=True,
+    help="How many pages one source gets in a minute; of orders, a sixth of it.",
+)
+def checkout(catalogue: Path, address: str, port: int, requests_per_minute: int) -> None:
+    """Serve the pages on which customers order and pay."""
+    from silo.billing import service
+    from silo.billing.checkout.account import Account
+    from silo.billing.checkout.catalogue import CatalogueFile
+    from silo.billing.checkout.links import Links
+    from silo.billing.checkout.website import Website, limits
+
+    account = Account(credentials.checkout_key(), api=os.environ.get(API, ""))
+    links = Links(credentials.checkout_secrets())
+
+    def website() -> Website:
+        return Website(CatalogueFile(catalogue), account, links, limits(requests_per_minute))
+
+    service.checkout(website, address, port)
 
 
 @click.group(cls=output.Group)

@@ -97,6 +97,14 @@ class InventoryEditor:
             merged = reader.merge()
             return fleet_builder.fleet(merged, self.files.deletion_records()), merged.policy()
 
+    def taken_names(self) -> frozenset[str]:
+        """Return the names that somebody or something has, so that no new tenant can; takes about a second."""
+        with Reader(self.folder.root) as reader:
+            merged = reader.merge()
+        machines = {host for hosts in merged.groups.values() for host in hosts}
+        reserved = self.files.reserved(merged.policy().name_years)
+        return frozenset({*merged.groups, *machines, *merged.tenants, *self.files.all(), *reserved})
+
     def offers(self) -> Mapping[str, Offer]:
         """Return what a tenant of each plan takes; takes about a second."""
         return self.outlook()[1]

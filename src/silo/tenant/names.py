@@ -107,10 +107,10 @@ def new_name_problem(name: str) -> str | None:
 def lookalike(name: str, others: Iterable[str]) -> str | None:
     """Return the first of these names, or of the reserved words, that people may take for `name`; None for none."""
     known = sorted({*others, *PLATFORM, *(word for words in RESERVED.values() for word in words)} - {name})
-    return next((other for other in known if _seen(other) == _seen(name)), None)
+    return next((other for other in known if seen(other) == seen(name)), None)
 
 
-def _seen(name: str) -> str:
+def seen(name: str) -> str:
     """Return what the eye makes of a name, the same for all that look alike."""
     for found, one in ALIKE:
         name = name.replace(found, one)

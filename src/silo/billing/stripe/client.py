@@ -37,9 +37,10 @@ class BoundedClient(stripe.HTTPClient):
 
     name = "silo"
 
-    def __init__(self) -> None:
-        """Trust the certificate authorities of the library."""
+    def __init__(self, seconds: float = TIMEOUT_SECONDS) -> None:
+        """Trust the certificate authorities of the library; each request has so many seconds."""
         super().__init__()
+        self._seconds = seconds
         self._route = Route(tls=ssl.create_default_context(cafile=stripe.ca_bundle_path), proxies=True)
 
     def request(
@@ -59,7 +60,7 @@ class BoundedClient(stripe.HTTPClient):
                 method=method.upper(),
                 body=body,
                 headers=headers or {},
-                seconds=TIMEOUT_SECONDS,
+                seconds=self._seconds,
                 largest=LARGEST,
                 route=self._route,
             )
@@ -98,14 +99,16 @@ class CaseInsensitiveHeaders(dict[str, str]):
         return super().get(name.lower(), default)
 
 
-def connect(key: str, api: str = "", http: stripe.HTTPClient | None = None) -> stripe.StripeClient:
+def connect(
+    key: str, api: str = "", http: stripe.HTTPClient | None = None, retries: int = RETRIES
+) -> stripe.StripeClient:
     """Return a client with this key; tests replace Stripe's address by `api`, and the HTTP client by `http`."""
     return stripe.StripeClient(
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": api} if api else {},
         http_client=http or BoundedClient(),
-        max_network_retries=RETRIES,
+        max_network_retries=retries,
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the keys of Stripe from credentials of systemd, or from files that only their owner can read.
+"""Reads the keys of billing from credentials of systemd, or from files that only their owner can read.
 
 No argument and no environment variable contains a key; a variable may name its file.
 """
@@ -13,12 +13,16 @@ from silo.billing.errors import BillingError
 
 KEY = "stripe-key"
 SECRETS = "stripe-webhook-secrets"
+CHECKOUT_KEY, CHECKOUT_SECRETS = "stripe-checkout-key", "checkout-secrets"
 # systemd sets it for a unit with LoadCredential=; the directory is in memory, and only this unit can read it.
 DIRECTORY = "CREDENTIALS_DIRECTORY"
 # The variables that name the files if silo runs by hand.
 KEY_FILE, SECRETS_FILE = "SILO_STRIPE_KEY_FILE", "SILO_STRIPE_WEBHOOK_SECRETS_FILE"
+CHECKOUT_KEY_FILE, CHECKOUT_SECRETS_FILE = "SILO_STRIPE_CHECKOUT_KEY_FILE", "SILO_CHECKOUT_SECRETS_FILE"
 _KEY = re.compile(r"(rk|sk)_(live|test)_[A-Za-z0-9_]{8,250}")
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,250}")
+# 32 letters hold at least 128 bits, if a program made them.
+_OWN_SECRET = re.compile(r"[A-Za-z0-9+/=_-]{32,250}")
 
 
 class CredentialError(BillingError):
@@ -26,11 +30,36 @@ class CredentialError(BillingError):
 
 
 def key() -> str:
-    """Return the restricted key for Stripe's API; raises CredentialError."""
-    lines = _lines(KEY, KEY_FILE)
+    """Return the restricted key for Stripe's API, which reads; raises CredentialError."""
+    return _restricted_key(KEY, KEY_FILE)
+
+
+def checkout_key() -> str:
+    """Return the restricted key with which the checkout makes sessions; raises CredentialError."""
+    return _restricted_key(CHECKOUT_KEY, CHECKOUT_KEY_FILE)
+
+
+def checkout_secrets() -> tuple[str, ...]:
+    """Return the secrets of links to the checkout; two during a rotation. Raises CredentialError."""
+    lines = _lines(CHECKOUT_SECRETS, CHECKOUT_SECRETS_FILE)
+    if not lines or not all(_OWN_SECRET.fullmatch(line) for line in lines):
+        raise CredentialError(
+            f"{CHECKOUT_SECRETS}: each line must have at least 32 letters and digits; 'openssl rand -hex 32' makes one"
+        )
+    return tuple(lines)
+
+
+def has_checkout_secrets() -> bool:
+    """Return whether the secrets of links are set; without them, silo makes no links to the checkout."""
+    given = os.environ.get(DIRECTORY, "")
+    return bool(os.environ.get(CHECKOUT_SECRETS_FILE)) or bool(given and (Path(given) / CHECKOUT_SECRETS).is_file())
+
+
+def _restricted_key(name: str, variable: str) -> str:
+    lines = _lines(name, variable)
     if len(lines) != 1 or not _KEY.fullmatch(lines[0]):
         raise CredentialError(
-            f"{KEY}: it must be one line with a key that begins with rk_live_ (or rk_test_ for a test). Stripe's "
+            f"{name}: it must be one line with a key that begins with rk_live_ (or rk_test_ for a test). Stripe's "
             "dashboard shows it once, under Developers, API keys, Restricted keys"
         )
     return lines[0]

@@ -1,0 +1,348 @@
+"""The website of the checkout. It sets no cookie and stores nothing; what it must believe is in signed links.
+
+A page can be wrong in one way only: it says so, and nothing was ordered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import http
+import logging
+import typing as t
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping
+
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.source_limits import Limiter, source_of
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from silo.billing.checkout import pages
+from silo.billing.checkout.account import SESSION, Account
+from silo.billing.checkout.catalogue import Catalogue, CatalogueFile
+from silo.billing.checkout.links import HOUR, ORDER_DAYS, LinkError, Links, Order, Payment
+from silo.billing.checkout.prices import Offer
+from silo.billing.errors import BillingError, NeedsAttention, TryLater
+
+_log = logging.getLogger(__name__)
+
+Status = http.HTTPStatus
+LARGEST_FORM, FORM_SECONDS, MOST_FIELDS = 8192, 10.0, 8
+# The most requests to Stripe at the same time. More than these are not customers, and Stripe limits an account too.
+MOST_AT_STRIPE = 8
+# A link to pay opens the customer portal, in which the subscription can be ended, for so long after it was made.
+PORTAL_SECONDS = 72 * HOUR
+# Orders whose payment may be under way, so that who goes back and pays again does not pay twice.
+MOST_SESSIONS = 10_000
+PER_MINUTE = 60
+
+Handler = Callable[["Visit"], Awaitable[Response]]
+
+
+def limits(per_minute: int) -> Mapping[str, int]:
+    """Return the requests of one source in a minute: of pages, of names while typed, and of what writes at Stripe."""
+    return {"page": per_minute, "name": max(1, per_minute * 2 // 3), "order": max(1, per_minute // 6)}
+
+
+class Visit:
+    """A request with the language of its reader; `form` are the fields of a POST."""
+
+    def __init__(self, request: Request, catalogue: Catalogue, form: Mapping[str, str]) -> None:
+        """Choose the language."""
+        self.query, self.catalogue, self.form = request.query_params, catalogue, form
+        asked = form.get("lang") or self.query.get("lang", "")
+        self.language = pages.language_of(asked, request.headers.get("accept-language", ""))
+
+    def page(
+        self, name: str, status: Status = Status.OK, query: Mapping[str, str] | None = None, **more: t.Any
+    ) -> Response:
+        """Return the page `name`."""
+        return _html(pages.render(self.catalogue, self.language, name, query, **more), status)
+
+    def url(self, path: str, **query: str) -> str:
+        """Return an address of this website."""
+        return f"https://{self.catalogue.host}{path}?{urllib.parse.urlencode({'lang': self.language, **query})}"
+
+
+class Website:
+    """The handlers."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueFile,
+        account: Account,
+        links: Links,
+        per_minute: Mapping[str, int] | None = None,
+    ) -> None:
+        """Sell what the catalogue says, by sessions of the account; `per_minute` is of `limits`."""
+        self._catalogue, self._account, self._links = catalogue, account, links
+        self._limiters = {kind: Limiter(number) for kind, number in (per_minute or limits(PER_MINUTE)).items()}
+        self._at_stripe = asyncio.Semaphore(MOST_AT_STRIPE)
+        self._sessions: collections.OrderedDict[str, str] = collections.OrderedDict()
+        self._registry = CollectorRegistry()
+        self._answers = Counter(
+            "silo_checkout_requests", "Requests to the checkout.", ["page", "status"], registry=self._registry
+        )
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        shown: list[tuple[str, str, str, Handler]] = [
+            ("GET", "/", "page", self._home),
+            ("GET", "/plans", "page", self._plans),
+            ("GET", "/plans.js", "page", self._script),
+            ("GET", "/name", "name", self._name),
+            ("POST", "/checkout", "order", self._checkout),
+            ("GET", "/welcome", "page", self._welcome),
+            ("GET", "/pay", "page", self._pay),
+            ("POST", "/pay", "order", self._lead),
+        ]
+        routes = [
+            Route(path, self._guarded(path, kind, handler), methods=[method]) for method, path, kind, handler in shown
+        ]
+        routes += [
+            Route("/health", self._health, methods=["GET"]),
+            Route("/metrics", self._metrics, methods=["GET"]),
+        ]
+        return Starlette(routes=routes)
+
+    def _guarded(self, path: str, kind: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """Limit and handle a request, count it, and add the headers; no log has its query, which may be a link."""
+
+        async def handle(request: Request) -> Response:
+            catalogue = None
+            source = source_of(request.headers.get("x-forwarded-for", ""))
+            language = pages.language_of(
+                request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+            )
+
+            def say(name: str, status: Status) -> Response:
+                return _html(pages.render(catalogue, language, name), status)
+
+            try:
+                catalogue = self._catalogue.read()
+                if not self._limiters[kind].allows(source, kind):
+                    answer = say("limited", Status.TOO_MANY_REQUESTS)
+                    answer.headers["Retry-After"] = "60"
+                else:
+                    form = await asyncio.wait_for(_form(request), FORM_SECONDS) if request.method == "POST" else {}
+                    answer = await handler(Visit(request, catalogue, form))
+            except LinkError:
+                answer = say("ended", Status.NOT_FOUND)
+            except NeedsAttention as error:
+                _log.warning("%s: %s", path, error)
+                answer = say("ended", Status.NOT_FOUND)
+            except TryLater as error:
+                _log.error("%s: %s", path, error)
+                answer = say("unavailable" if catalogue else "failed", Status.SERVICE_UNAVAILABLE)
+            except (_FormError, TimeoutError, ClientDisconnect):
+                answer = say("failed", Status.BAD_REQUEST)
+                answer.headers["Connection"] = "close"
+            except Exception as error:
+                line = error.__traceback__.tb_lineno if error.__traceback__ else 0
+                _log.error("%s: a request failed with %s (line %d)", path, type(error).__name__, line)
+                answer = say("failed", Status.INTERNAL_SERVER_ERROR)
+            self._answers.labels(path, str(answer.status_code)).inc()
+            answer.headers.update(pages.headers(catalogue))
+            return answer
+
+        return handle
+
+    async def _ask(self, question: Callable[..., _T], *arguments: t.Any, **more: t.Any) -> _T:
+        """Ask Stripe, in a thread; raises TryLater if too many wait for it already."""
+        if self._at_stripe.locked():
+            raise TryLater(f"more than {MOST_AT_STRIPE} requests wait for Stripe")
+        async with self._at_stripe:
+            return await asyncio.to_thread(question, *arguments, **more)
+
+    async def _home(self, visit: Visit) -> Response:
+        return RedirectResponse("/plans", Status.SEE_OTHER)
+
+    async def _script(self, _visit: Visit) -> Response:
+        return Response(pages.script(), media_type="text/javascript")
+
+    async def _plans(self, visit: Visit) -> Response:
+        token = visit.query.get("link", "")
+        order = self._links.open(token, Order) if token else None
+        wished = visit.query.get("name", "")
+        return await self._form_page(visit, order, token, chosen=visit.query.get("plan", ""), wished=wished)
+
+    async def _form_page(
+        self,
+        visit: Visit,
+        order: Order | None,
+        token: str,
+        *,
+        chosen: str,
+        wished: str = "",
+        mistakes: tuple[str, ...] = (),
+    ) -> Response:
+        """Return the page of the plans; `chosen` is a price or a plan."""
+        if order and order.language and not visit.query.get("lang") and not visit.form:
+            visit.language = order.language
+        offers = await self._offers(visit.catalogue)
+        wanted = chosen or (order.plan if order else "")
+        price = next((one.price.id for one in offers if wanted in (one.price.id, one.plan.name)), "")
+        page = pages.plans(
+            visit.catalogue,
+            visit.language,
+            offers,
+            chosen=price,
+            wished=_shortened(wished),
+            link=token,
+            own=order.tenant if order else "",
+            mistakes=mistakes,
+        )
+        return _html(page, Status.UNPROCESSABLE_ENTITY if mistakes else Status.OK)
+
+    async def _offers(self, catalogue: Catalogue) -> list[Offer]:
+        """Return the plans that can be ordered now, in the operator's order."""
+        known = await self._ask(self._account.prices)
+        return [Offer(plan, known[plan.price]) for plan in catalogue.plans if plan.price in known]
+
+    async def _name(self, visit: Visit) -> Response:
+        name = _normal(visit.query.get("wished", ""))
+        state = visit.catalogue.name_state(name)
+        return JSONResponse({"state": state, "text": self._verdict(visit, name)})
+
+    def _verdict(self, visit: Visit, name: str) -> str:
+        state = visit.catalogue.name_state(name)
+        text = str(pages.texts(visit.language)["names"][state])
+        return text.format(address=visit.catalogue.address(name)) if state == "free" else text
+
+    async def _checkout(self, visit: Visit) -> Response:
+        form, words = visit.form, pages.texts(visit.language)["mistakes"]
+        token, chosen = form.get("link", ""), form.get("price", "")
+        order = self._links.open(token, Order) if token else None
+        wished = _normal(form.get("name", ""))
+        name = order.tenant if order else wished
+        offer = next((one for one in await self._offers(visit.catalogue) if one.price.id == chosen), None)
+        mistakes = [] if offer else [str(words["plan"])]
+        # Whom silo gave a link for a tenant of theirs has its name already.
+        is_own = order is not None and bool(order.customer)
+        if not is_own and visit.catalogue.name_state(name) != "free":
+            mistakes.append(self._verdict(visit, name))
+        if not mistakes and await self._is_ordered(order, name):
+            mistakes.append(str(words["ordered"]))
+        if mistakes or offer is None:
+            return await self._form_page(
+                visit, order, token, chosen=chosen, wished=form.get("name", ""), mistakes=tuple(mistakes)
+            )
+        customer, email = (order.customer, order.email) if order else ("", "")
+        wanted = Order(name, offer.plan.name, visit.language, customer, email)
+        back = {"link": token} if token else {"name": name}
+        session, page = await self._ask(
+            self._account.order,
+            wanted,
+            offer.price,
+            offer.plan.name,
+            success_url=visit.url("/welcome") + "&session_id={CHECKOUT_SESSION_ID}",
+            cancel_url=visit.url("/plans", plan=offer.plan.name, **back),
+        )
+        self._remember(name, session)
+        return self._to_stripe(visit, page)
+
+    async def _is_ordered(self, order: Order | None, name: str) -> bool:
+        """Return whether this name is paid for already, although there is no tenant of it yet."""
+        if order and order.customer:
+            return await self._ask(self._account.has_ordered, order)
+        if (session := self._sessions.get(name)) is None:
+            return False
+        found = await self._ask(self._account.ordered, session)
+        return found.state in ("paid", "pending")
+
+    def _remember(self, name: str, session: str) -> None:
+        self._sessions[name] = session
+        self._sessions.move_to_end(name)
+        if len(self._sessions) > MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    async def _welcome(self, visit: Visit) -> Response:
+        session = visit.query.get("session_id", "")
+        if not SESSION.fullmatch(session):
+            return visit.page("missing", Status.NOT_FOUND, {})
+        found = await self._ask(self._account.ordered, session)
+        name = "paid_again" if found.state == "paid" and found.returns else found.state
+        return visit.page(name, query={"session_id": session}, tenant=found.tenant)
+
+    async def _pay(self, visit: Visit) -> Response:
+        """Show where to pay; the session is made by the button, because mail filters open links."""
+        token = visit.query.get("link", "")
+        if not token:
+            return visit.page("letter", query={})
+        payment = self._links.open(token, Payment)
+        if payment.language and not visit.query.get("lang"):
+            visit.language = payment.language
+        return visit.page("pay", query={"link": token}, tenant=payment.tenant, link=token)
+
+    async def _lead(self, visit: Visit) -> Response:
+        """Lead to what the customer owes; without a debt to the portal, or to the plans if the subscription ended."""
+        token = visit.form.get("link", "")
+        payment = self._links.open(token, Payment)
+        debt = await self._ask(self._account.debt, payment)
+        if debt.has_ended:
+            again = self._links.make(Order(payment.tenant, language=visit.language, customer=debt.customer), ORDER_DAYS)
+            return RedirectResponse(visit.url("/plans", link=again), Status.SEE_OTHER)
+        if debt.page:
+            return self._to_stripe(visit, debt.page)
+        if self._links.age(token) > PORTAL_SECONDS:
+            return visit.page("settled", tenant=payment.tenant)
+        home = visit.catalogue.address(payment.tenant)
+        return self._to_stripe(visit, await self._ask(self._account.portal, debt.customer, home, visit.language))
+
+    def _to_stripe(self, visit: Visit, page: str) -> Response:
+        where = urllib.parse.urlsplit(page)
+        origin = f"{where.scheme}://{where.netloc}"
+        if origin not in visit.catalogue.payment_pages:
+            _log.error(
+                "Stripe's page is at %s; add it to billing_payment_pages, as browsers refuse to go there", origin
+            )
+        return RedirectResponse(page, Status.SEE_OTHER)
+
+    async def _health(self, _request: Request) -> Response:
+        try:
+            self._catalogue.read()
+        except BillingError as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        return PlainTextResponse("ok\n")
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4")
+
+
+_T = t.TypeVar("_T")
+
+
+class _FormError(Exception):
+    """A form is too large, or no form."""
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form, of each the first value; raises _FormError, ClientDisconnect."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise _FormError
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_FORM:
+            raise _FormError
+    try:
+        pairs = urllib.parse.parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise _FormError from None
+    return dict(reversed(pairs))
+
+
+def _html(page: str, status: Status) -> Response:
+    return Response(page, status, media_type="text/html")
+
+
+def _normal(wished: str) -> str:
+    """Return the name that somebody means who types it."""
+    return _shortened(wished).strip().lower()
+
+
+def _shortened(text: str) -> str:
+    return text[:64]
