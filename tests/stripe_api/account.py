@@ -35,6 +35,8 @@ class Account:
         self.endpoints: dict[str, Object] = {}
         self.events: list[Object] = []
         self.broken_cards: set[str] = set()
+        # The address of Stripe's pages of invoices.
+        self.invoice_pages = "https://invoice.stripe.example"
         self.lock = threading.RLock()
         self._numbers = itertools.count(first)
         self._tries: dict[str, list[int]] = {}
@@ -44,20 +46,24 @@ class Account:
     def time(self) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(self.now, datetime.UTC)
 
-    def sell(self, price: str, name: str) -> str:
-        """Make a product with a monthly price of this id."""
+    def sell(self, price: str, name: str, **changes: t.Any) -> str:
+        """Make a product with a monthly price of this id; `changes` are other values of the price."""
         product = self._new("prod", "product", name=name, active=True, default_price=price)
         self.products[product["id"]] = product
         self.prices[price] = {
             "id": price,
             "object": "price",
             "active": True,
+            "billing_scheme": "per_unit",
             "currency": "chf",
             "livemode": False,
             "product": product["id"],
             "recurring": {"interval": "month", "interval_count": 1, "usage_type": "licensed"},
+            "tax_behavior": "inclusive",
+            "tiers_mode": None,
             "type": "recurring",
             "unit_amount": 1000,
+            **changes,
         }
         return price
 
@@ -122,6 +128,12 @@ class Account:
             for invoice in self.of(subscription):
                 if invoice["status"] in ("open", "uncollectible"):
                     self._paid(invoice)
+
+    def pay_invoice(self, invoice: str) -> None:
+        """The customer opens the page of one invoice and pays."""
+        with self.lock:
+            if self.invoices[invoice]["status"] in ("open", "uncollectible"):
+                self._paid(self.invoices[invoice])
 
     def cancel(self, subscription: str, at_period_end: bool = False) -> None:
         """The customer ends the subscription in the portal."""
@@ -228,7 +240,7 @@ class Account:
             "created": self.now,
             "customer": subscription["customer"],
             "due_date": None,
-            "hosted_invoice_url": None if draft else f"https://invoice.stripe.example/i/{name}",
+            "hosted_invoice_url": None if draft else f"{self.invoice_pages}/i/{name}",
             "livemode": False,
             "metadata": {},
             "next_payment_attempt": None,

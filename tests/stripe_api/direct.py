@@ -39,7 +39,8 @@ class Direct(stripe.HTTPClient):
             "headers": [(key.lower().encode(), value.encode()) for key, value in (headers or {}).items()],
             "path_params": {"kind": where.path.removeprefix("/v1/")},
         }
-        answer = self.server.answer(Request(scope))
+        sent = post_data.encode() if isinstance(post_data, str) else post_data or b""
+        answer = self.server.answer(Request(scope), sent)
         return bytes(answer.body).decode(), answer.status_code, dict(answer.headers)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The API of an account over HTTP, as far as we read it."""
+"""The API of an account over HTTP, as far as we use it, and the pages of Stripe to which it leads."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from collections.abc import Iterable
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from tests.stripe_api.account import API_VERSION, Account, Object
+from tests.stripe_api.sessions import RefusedError, Sessions, parameters
 
-KEY = "rk_test_of_a_test_account"
+KEY, CHECKOUT_KEY = "rk_test_of_a_test_account", "rk_test_of_a_checkout_page"
+# What the key of the checkout may read; it writes the last two, and nothing else.
+CHECKOUT_READS = ("prices", "products", "subscriptions", "invoices", "customers", "checkout/sessions")
+CHECKOUT_WRITES = ("checkout/sessions", "billing_portal/sessions")
 
 
 class Server:
@@ -31,12 +36,17 @@ class Server:
         self.account, self.key = account, key
         self.away = self.writes = False
         self.rights: set[str] | None = None
+        self.checkout_rights = set(CHECKOUT_WRITES)
         self.before: t.Callable[[str], None] = lambda _path: None
         self.asked: list[str] = []
-        routes = [Route("/v1/{kind:path}", self.answer, methods=["GET", "POST", "DELETE"])]
+        routes = [
+            Route("/v1/{kind:path}", self._asked, methods=["GET", "POST", "DELETE"]),
+            Route("/{page:path}", self._page_of_stripe, methods=["GET", "POST"]),
+        ]
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        self._sessions = Sessions(account, self.url)
         config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="error")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -53,16 +63,39 @@ class Server:
         self._server.should_exit = True
         self._thread.join(10)
 
-    def answer(self, request: Request) -> JSONResponse:
+    @property
+    def sessions(self) -> Sessions:
+        """Those of the account, which a test may replace."""
+        if self._sessions.account is not self.account:
+            self._sessions = Sessions(self.account, self.url)
+        return self._sessions
+
+    async def _asked(self, request: Request) -> JSONResponse:
+        return await run_in_threadpool(self.answer, request, await request.body())
+
+    async def _page_of_stripe(self, request: Request) -> Response:
+        """Show a page, or take its form, as a browser does."""
+        path = request.path_params["page"]
+        if request.method == "POST":
+            where = self.sessions.send(path, parameters(await request.body()))
+            return RedirectResponse(where or f"/{path}", 303)
+        page = self.sessions.page(path)
+        return HTMLResponse(page or "gone", 200 if page else 404)
+
+    def answer(self, request: Request, body: bytes = b"") -> JSONResponse:
         path = request.path_params["kind"]
         self.asked.append(f"{request.method} /v1/{path}")
         self.before(path)
         if self.away:
             return _error(503, "api_error", "", "away")
-        if request.headers.get("authorization") != f"Bearer {self.key}":
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if key not in (self.key, CHECKOUT_KEY):
             return _error(401, "invalid_request_error", "", "Invalid API Key provided")
         if request.headers.get("stripe-version") != API_VERSION:
             return _error(400, "invalid_request_error", "", "another version than the pinned one")
+        if key == CHECKOUT_KEY:
+            with self.account.lock:
+                return self._of_the_checkout(path, request, body)
         kind, _, name = path.removeprefix("billing_portal/").partition("/")
         if request.method != "GET" and self.writes:
             return _error(404, "invalid_request_error", "resource_missing", f"No such {kind[:-1]}: '{name}'")
@@ -70,6 +103,26 @@ class Server:
             return _error(403, "invalid_request_error", "", "The provided key does not have the required permissions")
         with self.account.lock:
             return self._read(kind, name, request)
+
+    def _of_the_checkout(self, path: str, request: Request, body: bytes) -> JSONResponse:
+        """Answer the key of the checkout, which makes sessions and reads little else."""
+        kind, _, name = path.rpartition("/") if path.startswith("checkout/sessions/") else path.partition("/")
+        kind = path if path in CHECKOUT_WRITES else kind
+        may = self.checkout_rights if request.method == "POST" else CHECKOUT_READS
+        if kind not in may:
+            return _error(403, "invalid_request_error", "", "The provided key does not have the required permissions")
+        try:
+            if request.method == "POST":
+                make = self.sessions.create if kind == "checkout/sessions" else self.sessions.open_portal
+                made = make(parameters(body))
+                return JSONResponse({key: value for key, value in made.items() if key != "line_items"})
+        except RefusedError as error:
+            return _error(400, "invalid_request_error", error.code, str(error), error.param)
+        if kind == "checkout/sessions":
+            found = self.sessions.find(name)
+            message = f"No such checkout.session: {name}"
+            return JSONResponse(found) if found else _error(404, "invalid_request_error", "resource_missing", message)
+        return self._read(kind, name, request)
 
     def _read(self, kind: str, name: str, request: Request) -> JSONResponse:
         held: dict[str, dict[str, Object]] = {
@@ -124,6 +177,12 @@ class Server:
         return {"object": "list", "data": page, "has_more": begin + limit < len(found), "url": url}
 
     def _expanded(self, found: Object, request: Request, key: str, what: str) -> Object:
+        asked = {value for name, value in request.query_params.multi_items() if name.startswith("expand[")}
+        if found["object"] == "price":
+            # The API has the tiers only where they are asked for.
+            found = {key: value for key, value in found.items() if key != "tiers" or "data.tiers" in asked}
+            if "data.product" in asked:
+                found |= {"product": self.account.products[found["product"]]}
         if request.query_params.get(key) == "product":
             return {**found, "product": self.account.products[found["product"]]}
         if request.query_params.get(key) != what:
@@ -131,6 +190,6 @@ class Server:
         return {**found, "customer": self.account.customers[found["customer"]]}
 
 
-def _error(status: int, kind: str, code: str, message: str) -> JSONResponse:
-    error = {"type": kind, "message": message} | ({"code": code} if code else {})
+def _error(status: int, kind: str, code: str, message: str, param: str = "") -> JSONResponse:
+    error = {"type": kind, "message": message} | ({"code": code} if code else {}) | ({"param": param} if param else {})
     return JSONResponse({"error": error}, status)

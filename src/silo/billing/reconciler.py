@@ -172,6 +172,7 @@ class Reconciler:
         messages: list[str] = []
         for _again in range(STEPS):
             case, decision = self._read_and_decide(name)
+            decision = self._writer.with_link(case, decision)
             tenant, called = case.tenant, tenant_lookup.name_of(case.tenant, case.subscription.name)
             try:
                 self._do(case, decision)

@@ -51,6 +51,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "images": ("images", "show_images"),
     },
     "Billing": {
+        "checkout": ("checkout", "checkout"),
         "dunning": ("dunning", "dunning"),
         "extend": ("dunning", "extend"),
         "reconcile": ("reconcile", "reconcile"),

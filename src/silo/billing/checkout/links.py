@@ -34,7 +34,7 @@ class Order:
     """An order of one customer for a tenant.
 
     `customer` (cus_...) is empty for somebody whom Stripe does not know yet; `plan`, `language` and `email` are empty
-    where the customer chooses.
+    where the customer chooses. `own`: the name is, or was, this customer's, so that it is no matter that it is taken.
     """
 
     tenant: str
@@ -42,6 +42,7 @@ class Order:
     language: str = ""
     customer: str = ""
     email: str = ""
+    own: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +88,16 @@ class Links:
     def age(self, token: str) -> float:
         """Return the age in seconds of a token that `open` has taken."""
         return self._clock() - self._fernet.extract_timestamp(token)
+
+
+def order_address(host: str, token: str) -> str:
+    """Return the address of an order at the host of the pages."""
+    return f"https://{host}/plans?link={token}"
+
+
+def payment_address(host: str, token: str) -> str:
+    """Return the address at which one customer pays."""
+    return f"https://{host}/pay?link={token}"
 
 
 def _key(secret: str) -> bytes:

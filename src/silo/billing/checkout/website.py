@@ -38,6 +38,12 @@ PORTAL_SECONDS = 72 * HOUR
 # Orders whose payment may be under way, so that who goes back and pays again does not pay twice.
 MOST_SESSIONS = 10_000
 PER_MINUTE = 60
+# What Traefik leads here, in the order of the handlers; and what is counted as something else than a page.
+PATHS = (
+    *(("GET", path) for path in ("/", "/plans", "/plans.js", "/name", "/welcome", "/pay")),
+    *(("POST", path) for path in ("/checkout", "/pay")),
+)
+KINDS = {("GET", "/name"): "name", ("POST", "/checkout"): "order", ("POST", "/pay"): "order"}
 
 Handler = Callable[["Visit"], Awaitable[Response]]
 
@@ -89,18 +95,19 @@ class Website:
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
-        shown: list[tuple[str, str, str, Handler]] = [
-            ("GET", "/", "page", self._home),
-            ("GET", "/plans", "page", self._plans),
-            ("GET", "/plans.js", "page", self._script),
-            ("GET", "/name", "name", self._name),
-            ("POST", "/checkout", "order", self._checkout),
-            ("GET", "/welcome", "page", self._welcome),
-            ("GET", "/pay", "page", self._pay),
-            ("POST", "/pay", "order", self._lead),
-        ]
+        handlers = (
+            self._home,
+            self._plans,
+            self._script,
+            self._name,
+            self._welcome,
+            self._pay,
+            self._checkout,
+            self._lead,
+        )
         routes = [
-            Route(path, self._guarded(path, kind, handler), methods=[method]) for method, path, kind, handler in shown
+            Route(path, self._guarded(path, KINDS.get((method, path), "page"), handler), methods=[method])
+            for (method, path), handler in zip(PATHS, handlers, strict=True)
         ]
         routes += [
             Route("/health", self._health, methods=["GET"]),
@@ -221,8 +228,7 @@ class Website:
         offer = next((one for one in await self._offers(visit.catalogue) if one.price.id == chosen), None)
         mistakes = [] if offer else [str(words["plan"])]
         # Whom silo gave a link for a tenant of theirs has its name already.
-        is_own = order is not None and bool(order.customer)
-        if not is_own and visit.catalogue.name_state(name) != "free":
+        if not (order and order.own) and visit.catalogue.name_state(name) != "free":
             mistakes.append(self._verdict(visit, name))
         if not mistakes and await self._is_ordered(order, name):
             mistakes.append(str(words["ordered"]))
@@ -283,7 +289,8 @@ class Website:
         payment = self._links.open(token, Payment)
         debt = await self._ask(self._account.debt, payment)
         if debt.has_ended:
-            again = self._links.make(Order(payment.tenant, language=visit.language, customer=debt.customer), ORDER_DAYS)
+            order = Order(payment.tenant, language=visit.language, customer=debt.customer, own=True)
+            again = self._links.make(order, ORDER_DAYS)
             return RedirectResponse(visit.url("/plans", link=again), Status.SEE_OTHER)
         if debt.page:
             return self._to_stripe(visit, debt.page)
@@ -297,7 +304,8 @@ class Website:
         origin = f"{where.scheme}://{where.netloc}"
         if origin not in visit.catalogue.payment_pages:
             _log.error(
-                "Stripe's page is at %s; add it to billing_payment_pages, as browsers refuse to go there", origin
+                "Stripe's page is at %s; add it to billing_checkout_payment_pages, as browsers refuse to go there",
+                origin,
             )
         return RedirectResponse(page, Status.SEE_OTHER)
 
