@@ -303,10 +303,8 @@ class Website:
         where = urllib.parse.urlsplit(page)
         origin = f"{where.scheme}://{where.netloc}"
         if origin not in visit.catalogue.payment_pages:
-            _log.error(
-                "Stripe's page is at %s; add it to billing_checkout_payment_pages, as browsers refuse to go there",
-                origin,
-            )
+            text = "Stripe's page is at %s, where browsers refuse to go; add it to billing_checkout_payment_pages"
+            _log.error(text, origin)
         return RedirectResponse(page, Status.SEE_OTHER)
 
     async def _health(self, _request: Request) -> Response:
