@@ -20,6 +20,7 @@ VARIABLES = {
     "traefik_machine_learning_url": "http://127.0.0.1:8086",
     "traefik_billing_url": "http://127.0.0.1:8085",
     "traefik_billing_host": "billing.swissphoto.ch",
+    "traefik_checkout_url": "http://127.0.0.1:8088",
 }
 WILDCARD = {"traefik_tls_mode": "wildcard", "traefik_dns_provider": "exoscale"}
 MODES = {"acme": ({}, "acme"), "wildcard": (WILDCARD, "")}

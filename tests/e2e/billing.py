@@ -1,4 +1,4 @@
-"""Billing on this machine, which is the controller of the lab: both services as processes, and a stand-in of Stripe."""
+"""Billing on this machine, which is the controller of the lab: its services as processes, and a stand-in of Stripe."""
 
 import contextlib
 import os
@@ -16,12 +16,14 @@ from silo.billing.inbox import Inbox
 from silo.billing.stripe.events import PATH
 from tests.stripe_api import DAY, Account, Server, signed
 from tests.stripe_api.events import SECRET
-from tests.stripe_api.server import KEY
+from tests.stripe_api.server import CHECKOUT_KEY, KEY
 
 from .conftest import CLEAN
 from .operator import ROOT
 from .waiting import wait_for
 
+# Of the links to the checkout.
+CHECKOUT_SECRET = "a-secret-of-the-lab-0123456789abcdef"
 SILO = str(Path(sys.executable).with_name("silo"))
 
 
@@ -33,12 +35,9 @@ class Billing:
         self.inbox = Inbox(folder / "inbox.db")
         self.posted = 0
         environment = {"SILO_STRIPE_API": stripe.url}
-        for variable, text in (("SILO_STRIPE_KEY_FILE", KEY), ("SILO_STRIPE_WEBHOOK_SECRETS_FILE", SECRET)):
-            file = folder / variable
-            file.touch(0o600)
-            file.write_text(text)
-            environment[variable] = str(file)
         self.environment = os.environ | environment
+        self.keep(SILO_STRIPE_KEY_FILE=KEY, SILO_STRIPE_WEBHOOK_SECRETS_FILE=SECRET)
+        self.checkout = None
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self.port = one.getsockname()[1]
@@ -46,8 +45,26 @@ class Billing:
         self.worker = self.start("worker")
         wait_for(self.listens)
 
+    def keep(self, **secrets):
+        """Give each secret to the services, by a variable that names its file."""
+        for variable, text in secrets.items():
+            file = self.folder / variable
+            file.touch(0o600)
+            file.write_text(text)
+            self.environment[variable] = str(file)
+
+    def open_checkout(self, address, port):
+        """Start the pages on which customers order and pay, and a worker that tells them what is on sale."""
+        self.keep(SILO_STRIPE_CHECKOUT_KEY_FILE=CHECKOUT_KEY, SILO_CHECKOUT_SECRETS_FILE=CHECKOUT_SECRET)
+        self.worker.terminate()
+        self.worker.wait(300)
+        catalogue = ("--catalogue", str(self.folder / "catalogue.json"))
+        self.worker = self.start("worker", *catalogue)
+        self.checkout = self.start("checkout", "--address", address, "--port", str(port), *catalogue)
+
     def start(self, kind, *more):
-        command = [SILO, "-i", str(self.inventory), "serve", kind, "--inbox", str(self.folder / "inbox.db"), *more]
+        inbox = () if kind == "checkout" else ("--inbox", str(self.folder / "inbox.db"))
+        command = [SILO, "-i", str(self.inventory), "serve", kind, *inbox, *more]
         with (self.folder / f"{kind}.said").open("ab") as said:
             return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=said, stderr=said)
 
@@ -82,9 +99,10 @@ class Billing:
         assert {row.state for row in self.inbox.rows()} == {"done"}, [row.message for row in self.inbox.rows()]
 
     def stop(self):
-        for process in (self.intake, self.worker):
+        running = [process for process in (self.intake, self.worker, self.checkout) if process]
+        for process in running:
             process.terminate()
-        for process in (self.intake, self.worker):
+        for process in running:
             process.wait(300)
 
 

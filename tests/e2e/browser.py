@@ -63,6 +63,18 @@ class Browser:
         with LOG.action("browser", f"fill in {', '.join(fields)}"):
             self._submit({(By.NAME, name): value for name, value in fields.items()})
 
+    def type(self, name: str, value: str) -> None:
+        """Type into a field of the page in place of what is in it, and press nothing."""
+        with LOG.action("browser", f"type into {name}"):
+            field = WebDriverWait(self.driver, SECONDS).until(element_to_be_clickable((By.NAME, name)))
+            field.clear()
+            field.send_keys(value)
+
+    def press(self, selector: str) -> None:
+        """Press what a selector of CSS finds first."""
+        with LOG.action("browser", f"press {selector}"):
+            WebDriverWait(self.driver, SECONDS).until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
+
     def log_in(self, address: str, email: str, password: str) -> None:
         """Log in to the photo server by its form, and wait until the session of this window is that of `email`.
 

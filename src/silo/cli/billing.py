@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ import click
 from silo.billing.errors import BillingError, TryLater
 from silo.billing.inbox import STATES, Inbox, Row
 from silo.billing.operator_mail import notify_operator
-from silo.billing.policy import CA_FILE, HOST, BillingPolicy
+from silo.billing.policy import CA_FILE, CHECKOUT, HOST, BillingPolicy
 from silo.billing.protocols import Rules
 from silo.billing.stripe import credentials
 from silo.billing.stripe.events import ID, PATH
@@ -26,6 +27,7 @@ from silo.inventory import InventoryError
 
 if t.TYPE_CHECKING:
     from silo.billing.stripe.client import Client
+    from silo.diagnostics import Finding
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
 CATALOGUE = Path("/var/lib/silo-checkout/catalogue.json")
@@ -218,7 +220,27 @@ def check(context: Context, as_json: bool) -> None:
     if found[0].state == "ok":
         key = credentials.key()
         found += setup_check.check(connect(key, os.environ.get(API, "")), key, setup)
+    if variables[CHECKOUT]:
+        found += _of_the_checkout(variables)
     output.report("preflight", found, as_json)
+
+
+def _of_the_checkout(variables: Mapping[str, t.Any]) -> list[Finding]:
+    from silo.billing.checkout import setup_check
+    from silo.billing.checkout.publisher import payment_pages
+    from silo.billing.stripe.client import connect
+    from silo.billing.stripe.setup_check import check_credential
+
+    payment_pages(variables)
+    found = [
+        check_credential(credentials.CHECKOUT_KEY, credentials.checkout_key),
+        check_credential(credentials.CHECKOUT_SECRETS, credentials.checkout_secrets),
+        setup_check.check_pages(str(variables[HOST]), variables[CA_FILE] or ""),
+    ]
+    if found[0].state == "ok":
+        key = credentials.checkout_key()
+        found += setup_check.check_key(connect(key, os.environ.get(API, "")), key)
+    return found
 
 
 def opened(path: Path, *, make: bool = False) -> Inbox:

@@ -204,6 +204,35 @@ def test_of_billing_only_the_webhook_is_on_the_internet(rendered, mode, tls):
     assert http["services"]["billing"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:8085"}]
 
 
+CHECKOUT = BILLING | {"traefik_checkout_url": "http://127.0.0.1:8088"}
+
+
+@pytest.mark.parametrize(("mode", "tls"), [("acme", {"certResolver": "acme"}), ("wildcard", {})])
+def test_of_the_checkout_only_its_pages_are_on_the_internet(rendered, mode, tls):
+    http = rendered("_billing.yml.j2", traefik_tls_mode=mode, **CHECKOUT)["http"]
+    assert list(http["routers"]) == ["billing", "checkout-shown", "checkout-sent"]
+    shown, sent = (http["routers"][f"checkout-{kind}"] for kind in ("shown", "sent"))
+    paths = " || ".join(f"Path(`{path}`)" for path in ("/", "/plans", "/plans.js", "/name", "/welcome", "/pay"))
+    host = "Host(`billing.swissphoto.ch`)"
+    assert shown["rule"] == f"{host} && (Method(`GET`) || Method(`HEAD`)) && ({paths})"
+    assert sent["rule"] == f"{host} && (Method(`POST`)) && (Path(`/checkout`) || Path(`/pay`))"
+    for router in (shown, sent):
+        assert (router["entryPoints"], router["tls"], router["service"]) == (["websecure"], tls, "checkout")
+        assert set(router["middlewares"]) == {"checkout-rate", "checkout-requests", "checkout-hsts"}
+    assert http["services"]["checkout"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:8088"}]
+
+
+def test_one_source_of_the_checkout_is_bounded_above_its_own_limits(rendered):
+    limits = rendered("_billing.yml.j2", **CHECKOUT)["http"]["middlewares"]
+    rate = limits["checkout-rate"]["rateLimit"]
+    pages = yaml.safe_load((templates.ROLES / "billing" / "defaults" / "main.yml").read_text())
+    assert rate["average"] == rate["burst"] >= 2 * pages["billing_checkout_requests_per_minute"]
+    for kind in ("rateLimit", "inFlightReq"):
+        (found,) = (one[kind] for name, one in limits.items() if name.startswith("checkout-") and kind in one)
+        assert found["sourceCriterion"] == {"ipStrategy": {"ipv6Subnet": 64}}
+    assert limits["checkout-requests"]["inFlightReq"]["amount"] * 4 <= MOST_AT_ONCE
+
+
 def test_an_event_is_in_no_buffer_and_one_source_holds_few(rendered):
     """The intake bounds the body itself, which its own tests show."""
     http = rendered("_billing.yml.j2", **BILLING)["http"]
