@@ -178,7 +178,7 @@ class Server:
 
     def _expanded(self, found: Object, request: Request, key: str, what: str) -> Object:
         asked = {value for name, value in request.query_params.multi_items() if name.startswith("expand[")}
-        if found["object"] == "price":
+        if found.get("object") == "price":
             # The API has the tiers only where they are asked for.
             found = {key: value for key, value in found.items() if key != "tiers" or "data.tiers" in asked}
             if "data.product" in asked:

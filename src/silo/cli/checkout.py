@@ -67,7 +67,7 @@ def checkout(
         raise output.WrongInput(
             f"--plan: the subscription of {customer} goes on; the portal of Stripe changes its plan"
         )
-    if email and (is_payment or link.customer):
+    if email and (isinstance(link, Payment) or link.customer):
         raise output.WrongInput(f"--email: Stripe knows the customer of {customer}, whose address there counts")
     days = PAY_DAYS if is_payment else ORDER_DAYS
     token = links.make(link, days)

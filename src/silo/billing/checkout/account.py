@@ -82,6 +82,10 @@ class Account:
                 raise TryLater(self._problem)
             return self._prices
 
+    def fresh_prices(self) -> Mapping[str, Price] | None:
+        """Return the prices that were read a short time ago, without asking Stripe or waiting; None for none."""
+        return self._prices if self._clock() < self._until and not self._problem else None
+
     def _read_prices(self) -> None:
         asked = {"active": True, "type": "recurring", "limit": PAGE, "expand": ["data.product", "data.tiers"]}
         try:

@@ -60,10 +60,16 @@ def payment_pages(variables: Mapping[str, t.Any]) -> tuple[str, ...]:
 class Publisher(threading.Thread):
     """Writes the catalogue to a path until `stop` is set; what goes wrong is logged, and the last one stays."""
 
-    def __init__(self, service: Callable[[], TenantService], path: Path, stop: threading.Event) -> None:
-        """Read the inventory of `service`, made anew for each time."""
+    def __init__(
+        self,
+        service: Callable[[], TenantService],
+        path: Path,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read the inventory of `service`, made anew for each time; `clock` gives seconds that only grow."""
         super().__init__(name="checkout catalogue", daemon=True)
-        self._service, self._path, self._stop_event = service, path, stop
+        self._service, self._path, self._stop_event, self._clock = service, path, stop, clock
         self._seen: object = None
         self._due = 0.0
 
@@ -79,7 +85,7 @@ class Publisher(threading.Thread):
 
     def publish(self) -> bool:
         """Write the catalogue if the inventory changed or some time passed; return whether it did."""
-        now = time.monotonic()
+        now = self._clock()
         try:
             service = self._service()
             seen = _state_of(service.path)

@@ -9,6 +9,7 @@ import asyncio
 import collections
 import http
 import logging
+import time
 import typing as t
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,10 +83,14 @@ class Website:
         account: Account,
         links: Links,
         per_minute: Mapping[str, int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Sell what the catalogue says, by sessions of the account; `per_minute` is of `limits`."""
+        """Sell what the catalogue says, by sessions of the account.
+
+        `per_minute` is of `limits`, whose `clock` gives seconds that only grow.
+        """
         self._catalogue, self._account, self._links = catalogue, account, links
-        self._limiters = {kind: Limiter(number) for kind, number in (per_minute or limits(PER_MINUTE)).items()}
+        self._limiters = {kind: Limiter(most, clock) for kind, most in (per_minute or limits(PER_MINUTE)).items()}
         self._at_stripe = asyncio.Semaphore(MOST_AT_STRIPE)
         self._sessions: collections.OrderedDict[str, str] = collections.OrderedDict()
         self._registry = CollectorRegistry()
@@ -206,7 +211,7 @@ class Website:
 
     async def _offers(self, catalogue: Catalogue) -> list[Offer]:
         """Return the plans that can be ordered now, in the operator's order."""
-        known = await self._ask(self._account.prices)
+        known = self._account.fresh_prices() or await self._ask(self._account.prices)
         return [Offer(plan, known[plan.price]) for plan in catalogue.plans if plan.price in known]
 
     async def _name(self, visit: Visit) -> Response:

@@ -106,7 +106,7 @@ def test_who_was_deleted_gets_the_old_name_back(silo, stripe, path):
     stripe.account.cancel(subscription)
     when = "2026-11-01T00:00:00+00:00"
     record = {"index": 44, "name": "otto", "when": when, "by": "billing", "nas": "silo1", "quota": 1, "language": "it"}
-    (path / "retired").mkdir()
+    (path / "retired").mkdir(exist_ok=True)
     file = path / "retired" / "44-otto.yml"
     file.write_text(yaml.safe_dump(record | {"purged": when, "subscription": subscription}))
     customer = stripe.account.subscriptions[subscription]["customer"]

@@ -19,7 +19,7 @@ from silo.billing.checkout.catalogue import Catalogue, CatalogueFile, Plan
 from silo.billing.checkout.links import Links
 from silo.billing.checkout.website import Website, limits
 from tests.stripe_api import Account, Direct
-from tests.stripe_api.server import CHECKOUT_KEY
+from tests.stripe_api.server import CHECKOUT_KEY, CHECKOUT_WRITES
 
 GB = 1024**3
 SECRET = "a-secret-of-this-test-0123456789abcdef"
@@ -70,7 +70,7 @@ def query(address):
 def sold(stripe):
     """The account at Stripe: two plans on sale, and a portal."""
     account = stripe.account = Account()
-    stripe.away, stripe.before, stripe.checkout_rights = False, lambda _path: None, set(stripe.checkout_rights)
+    stripe.away, stripe.before, stripe.checkout_rights = False, lambda _path: None, set(CHECKOUT_WRITES)
     account.sell("price_small", "Klein", unit_amount=1000)
     account.sell("price_large", "Gross", unit_amount=2550)
     account.portals["bpc_1"] = {"id": "bpc_1", "object": "billing_portal.configuration", "is_default": True}
@@ -102,11 +102,13 @@ def file(tmp_path, stripe):
 
 
 class Clock:
+    """Stands still, until a test moves it."""
+
     def __init__(self):
-        self.ahead = 0.0
+        self.now, self.ahead = time.time(), 0.0
 
     def __call__(self):
-        return time.time() + self.ahead
+        return self.now + self.ahead
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def open_pages(stripe, sold, file, links, clock):
             if written:
                 file()
             account = StripeAccount(CHECKOUT_KEY, http=Direct(stripe), clock=clock)
-            website = Website(CatalogueFile(file.path), account, links, limits(per_minute))
+            website = Website(CatalogueFile(file.path), account, links, limits(per_minute), lambda: 0.0)
             return Pages(stack.enter_context(serving(website)))
 
         yield start

@@ -22,17 +22,15 @@ def settings(path, **variables):
 
 
 @pytest.fixture
-def now(monkeypatch):
+def now():
     """The time of the publisher, which a test moves."""
-    moment = [1000.0]
-    monkeypatch.setattr("silo.billing.checkout.publisher.time.monotonic", lambda: moment[0])
-    return moment
+    return [1000.0]
 
 
 @pytest.fixture
 def publisher(path, tmp_path, now):
     settings(path)
-    return Publisher(lambda: TenantService(path), tmp_path / "catalogue.json", threading.Event())
+    return Publisher(lambda: TenantService(path), tmp_path / "catalogue.json", threading.Event(), lambda: now[0])
 
 
 @pytest.fixture
