@@ -60,6 +60,13 @@ SERVICES = ["silo-billing-intake.service", "silo-billing-worker.service"]
 UNITS = [*SERVICES, "silo-billing-reconcile.service", "silo-billing-reconcile.timer"]
 OTHERS = [f"silo-{name}.{kind}" for name in ("letters", "purge", "alerts") for kind in ("timer", "service")]
 PATH = "/stripe/webhook"
+CHECKOUT_UNIT, CHECKOUT_STATE = "silo-billing-checkout.service", "/var/lib/silo-checkout"
+CHECKOUT_KEY, CHECKOUT_SECRET = "rk_test_51ofTheCheckout", "a-secret-of-the-lab-0123456789abcdef"
+CHECKOUT = {
+    "billing_checkout_enabled": True,
+    "billing_checkout_key_file": "/root/checkout-key",
+    "billing_checkout_secrets_file": "/root/checkout-secrets",
+}
 
 
 def _packages(version: str) -> Path:
@@ -117,10 +124,12 @@ def controller(lab):
     write(lab, "/root/stripe-secrets", f"{SECRET}\n")
     write(lab, "/root/vault-password", f"{VAULT}\n")
     yield HOME
-    lab.try_run("systemctl", "disable", "--now", *UNITS, *OTHERS)
-    lab.shell(f"cd /etc/systemd/system; rm -f {' '.join(UNITS + OTHERS)}; systemctl daemon-reload")
+    lab.try_run("systemctl", "disable", "--now", *UNITS, *OTHERS, CHECKOUT_UNIT)
+    lab.shell(f"cd /etc/systemd/system; rm -f {' '.join([*UNITS, *OTHERS, CHECKOUT_UNIT])}; systemctl daemon-reload")
     lab.shell(f"rm -rf {HOME} {STATE} /root/stripe-key /root/stripe-secrets /root/vault-password")
+    lab.shell(f"rm -rf {CHECKOUT_STATE} /root/checkout-key /root/checkout-secrets")
     lab.try_run("userdel", "silo-billing")
+    lab.try_run("userdel", "silo-checkout")
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +316,37 @@ def test_a_key_that_others_read_is_refused_before_anything_is_done(running, oper
         running.run("chmod", "0600", "/root/stripe-key")
     assert result.code
     assert "/root/stripe-key must be a file of mode 0600" in re.sub(r"\s+", " ", result.output)
+
+
+@pytest.mark.slow("five more runs of the role; test_checkout.py has the pages themselves")
+def test_the_checkout_is_a_third_service_which_sees_and_writes_nothing(running, role):
+    write(running, "/root/checkout-key", f"{CHECKOUT_KEY}\n")
+    write(running, "/root/checkout-secrets", f"{CHECKOUT_SECRET}\n")
+    assert role("--check", **CHECKOUT) > 0
+    assert running.try_run("test", "-e", CHECKOUT_STATE).returncode
+    assert role("--diff", **CHECKOUT) > 0
+    assert role(**CHECKOUT) == 0
+    # The worker has written what is on sale, which is nothing here.
+    get = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8088/health').read().decode())"
+    wait_for(lambda: running.try_run("python3", "-c", get).returncode == 0, 90)
+    written = running.run("stat", "-c", "%U:%G %a", f"{CHECKOUT_STATE}/catalogue.json").strip()
+    assert written == "root:silo-checkout 640"
+    number = process(running, CHECKOUT_UNIT)
+    root = f"/proc/{number}/root"
+    assert running.run("ls", "-A", f"{root}{FACTS['billing_inventory']}") == ""
+    assert running.run("ps", "-o", "user:20=", "-p", number).strip() == "silo-checkout"
+    credentials = running.shell(f"ls /run/credentials/{CHECKOUT_UNIT}")
+    assert credentials.split() == ["checkout-secrets", "stripe-checkout-key"]
+    seen = running.shell(f"cat /proc/{number}/cmdline /proc/{number}/environ; systemctl show {CHECKOUT_UNIT}")
+    assert not any(secret in seen for secret in (CHECKOUT_KEY, CHECKOUT_SECRET))
+    status = running.run("cat", f"/proc/{number}/status")
+    assert re.search(r"^CapEff:\s0+$", status, re.M)
+    assert running.shell(f"systemd-analyze verify /etc/systemd/system/{CHECKOUT_UNIT} 2>&1").strip() == ""
+    # It goes by itself, and the others stay.
+    assert role() > 0
+    assert role() == 0
+    assert running.try_run("systemctl", "cat", CHECKOUT_UNIT).returncode
+    assert running.run("systemctl", "is-active", SERVICES[1]).strip() == "active"
 
 
 @pytest.mark.slow("three more runs of the role")

@@ -211,7 +211,9 @@ class Website:
 
     async def _offers(self, catalogue: Catalogue) -> list[Offer]:
         """Return the plans that can be ordered now, in the operator's order."""
-        known = self._account.fresh_prices() or await self._ask(self._account.prices)
+        known = self._account.fresh_prices()
+        if known is None:
+            known = await self._ask(self._account.prices)
         return [Offer(plan, known[plan.price]) for plan in catalogue.plans if plan.price in known]
 
     async def _name(self, visit: Visit) -> Response:

@@ -27,6 +27,7 @@ from tests.unit.forks import Forks
 from tests.unit.patience import LONGER, PATIENCE
 
 SECRET, KEY = "whsec_ofThisTest1", "rk_test_51ofThisTest1"
+CHECKOUT_SECRET = "a-secret-of-this-test-0123456789abcdef"
 RULES = """
 import os, random, sys, time
 from pathlib import Path
@@ -82,12 +83,19 @@ def services():
 def start(tmp_path, secrets_file, port, services):
     """Start a process; all are gone afterwards."""
     secrets = {"SILO_STRIPE_WEBHOOK_SECRETS_FILE": str(secrets_file)}
+    others = {"SILO_STRIPE_CHECKOUT_KEY_FILE": KEY, "SILO_CHECKOUT_SECRETS_FILE": CHECKOUT_SECRET}
+    for variable, text in others.items():
+        file = tmp_path / variable.lower()
+        file.touch(0o600)
+        file.write_text(text)
+        secrets[variable] = str(file)
     running = []
     silo = str(Path(sys.executable).with_name("silo"))
     intake = ["serve", "intake", "--inbox", str(tmp_path / "inbox.db"), "--port", str(port)]
     commands = {
         "intake": [silo, *intake],
         "impatient intake": [sys.executable, "-c", IMPATIENT, *intake],
+        "checkout": [silo, "serve", "checkout", "--catalogue", str(tmp_path / "none.json"), "--port", str(port)],
         "worker": [sys.executable, "-c", RULES, str(tmp_path / "inbox.db"), str(tmp_path / "log")],
     }
 
@@ -216,7 +224,7 @@ def test_killed_at_random_points_no_event_is_lost_and_each_line_keeps_its_order(
             assert all(one <= other for one, other in itertools.pairwise(ends))
 
 
-@pytest.mark.parametrize("kind", ["intake", "worker"])
+@pytest.mark.parametrize("kind", ["intake", "worker", "checkout"])
 def test_it_ends_when_it_is_told_to(start, port, tmp_path, kind):
     Inbox(tmp_path / "inbox.db")
     address = tmp_path / "notify"

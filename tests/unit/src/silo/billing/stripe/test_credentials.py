@@ -11,7 +11,8 @@ SECRETS = "whsec_firstFIRST1\nwhsec_secondSECOND2\n"  # pragma: allowlist secret
 
 @pytest.fixture(autouse=True)
 def nothing_given(monkeypatch):
-    for name in (credentials.DIRECTORY, credentials.KEY_FILE, credentials.SECRETS_FILE):
+    files = (credentials.KEY_FILE, credentials.SECRETS_FILE)
+    for name in (credentials.DIRECTORY, *files, credentials.CHECKOUT_KEY_FILE, credentials.CHECKOUT_SECRETS_FILE):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -31,6 +32,26 @@ def test_a_file_of_its_owner(given):
     assert credentials.key() == KEY
     given(SECRETS, variable=credentials.SECRETS_FILE)
     assert credentials.secrets() == ("whsec_firstFIRST1", "whsec_secondSECOND2")
+
+
+def test_the_checkout_has_a_key_and_secrets_of_its_own(given):
+    assert not credentials.has_checkout_secrets()
+    given(KEY, variable=credentials.CHECKOUT_KEY_FILE)
+    assert credentials.checkout_key() == KEY
+    with pytest.raises(CredentialError):
+        credentials.key()
+    secrets = ("0123456789abcdef" * 2, "fedcba9876543210" * 2)
+    given("\n".join(secrets), variable=credentials.CHECKOUT_SECRETS_FILE)
+    assert credentials.checkout_secrets() == secrets
+    assert credentials.has_checkout_secrets()
+
+
+@pytest.mark.parametrize("text", ["", "short", "with a space in it, but long enough to be one", "a" * 31])
+def test_a_secret_that_could_be_guessed_is_refused(given, text):
+    given(text, variable=credentials.CHECKOUT_SECRETS_FILE)
+    with pytest.raises(CredentialError, match="at least 32") as caught:
+        credentials.checkout_secrets()
+    assert not text or text not in str(caught.value)
 
 
 def test_what_systemd_gives_comes_first(given, tmp_path, monkeypatch):
