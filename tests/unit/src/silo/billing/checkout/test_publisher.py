@@ -18,7 +18,9 @@ SOLD = {"price_small": "small", "price_odd": "huge", "price_large": "large"}
 
 
 def settings(path, **variables):
-    (path / "group_vars" / "all" / "selling.yml").write_text(yaml.safe_dump({"billing_plans": SOLD} | variables))
+    (path / "group_vars" / "all" / "selling.yml").write_text(
+        yaml.safe_dump({"billing_plans": SOLD} | variables, sort_keys=False)
+    )
 
 
 @pytest.fixture
