@@ -37,10 +37,10 @@ class BoundedClient(stripe.HTTPClient):
 
     name = "silo"
 
-    def __init__(self, seconds: float = TIMEOUT_SECONDS) -> None:
-        """Trust the certificate authorities of the library; each request has so many seconds."""
+    def __init__(self, seconds: float | None = None) -> None:
+        """Trust the certificate authorities of the library; each request has so many seconds, or TIMEOUT_SECONDS."""
         super().__init__()
-        self._seconds = seconds
+        self._seconds = TIMEOUT_SECONDS if seconds is None else seconds
         self._route = Route(tls=ssl.create_default_context(cafile=stripe.ca_bundle_path), proxies=True)
 
     def request(
@@ -100,7 +100,7 @@ class CaseInsensitiveHeaders(dict[str, str]):
 
 
 def connect(
-    key: str, api: str = "", http: stripe.HTTPClient | None = None, retries: int = RETRIES
+    key: str, api: str = "", http: stripe.HTTPClient | None = None, retries: int | None = None
 ) -> stripe.StripeClient:
     """Return a client with this key; tests replace Stripe's address by `api`, and the HTTP client by `http`."""
     return stripe.StripeClient(
@@ -108,7 +108,7 @@ def connect(
         stripe_version=API_VERSION,
         base_addresses={"api": api} if api else {},
         http_client=http or BoundedClient(),
-        max_network_retries=retries,
+        max_network_retries=RETRIES if retries is None else retries,
     )
 
 
