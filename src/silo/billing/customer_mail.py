@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import typing as t
 
 from silo import notifications
-from silo.billing.checkout.letters import payment_link
 from silo.billing.decision import today
-from silo.billing.errors import TryLater
-from silo.billing.model import PURGED, TRASHED, Case, Contest, Decision, Subscription
+from silo.billing.model import Contest, Decision, Subscription
 from silo.billing.operator_mail import notify_operator
 from silo.billing.state_store import Order
-from silo.billing.stripe.credentials import CredentialError
 from silo.languages import LANGUAGES
 from silo.tenants import TenantService
 
@@ -24,17 +20,6 @@ class CustomerMail:
     def __init__(self, service: TenantService) -> None:
         """Use the outbox of `service`; without a relay there is none, and no letter is queued."""
         self._service = service
-
-    def with_link(self, case: Case, decision: Decision) -> Decision:
-        """Return a decision whose link to pay leads over the checkout, where there is one. Raises TryLater."""
-        if case.tenant is None or decision.clock is None or case.tenant.state in (TRASHED, PURGED):
-            return decision
-        name, subscription = case.tenant.name, case.subscription
-        try:
-            link = payment_link(self._service.policy, name, subscription.id, subscription.language)
-        except CredentialError as error:
-            raise TryLater(str(error)) from error
-        return dataclasses.replace(decision, link=link) if link else decision
 
     def customer(self, name: str, decision: Decision, now: datetime.datetime) -> list[str]:
         """Queue the letters that a decision requires, and withdraw outdated ones; return the kinds that were queued."""

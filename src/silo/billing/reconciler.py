@@ -18,6 +18,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes impor
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing import tenant_lookup
+from silo.billing.checkout.letters import with_link
 from silo.billing.customer_mail import CustomerMail
 from silo.billing.decision import decide, today
 from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
@@ -172,7 +173,7 @@ class Reconciler:
         messages: list[str] = []
         for _again in range(STEPS):
             case, decision = self._read_and_decide(name)
-            decision = self._writer.with_link(case, decision)
+            decision = with_link(decision, case, self._service.policy)
             tenant, called = case.tenant, tenant_lookup.name_of(case.tenant, case.subscription.name)
             try:
                 self._do(case, decision)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from silo.billing.checkout.links import PAY_DAYS, Links, Payment, payment_address
+from silo.billing.errors import TryLater
+from silo.billing.model import PURGED, TRASHED, Case, Decision
 from silo.billing.policy import CHECKOUT, HOST
 from silo.billing.stripe import credentials
+from silo.billing.stripe.credentials import CredentialError
 from silo.inventory import PlatformPolicy
 
 
-def payment_link(policy: PlatformPolicy, tenant: str, subscription: str, language: str) -> str:
-    """Return the link for the customer of a tenant, empty where there is no checkout; raises CredentialError."""
+def with_link(decision: Decision, case: Case, policy: PlatformPolicy) -> Decision:
+    """Return a decision whose link to pay leads over the checkout, where there is one. Raises TryLater."""
+    tenant, subscription = case.tenant, case.subscription
+    if tenant is None or decision.clock is None or tenant.state in (TRASHED, PURGED):
+        return decision
     if not policy.billing.get(CHECKOUT) or not credentials.has_checkout_secrets():
-        return ""
-    token = Links(credentials.checkout_secrets()).make(Payment(tenant, subscription, language), PAY_DAYS)
-    return payment_address(str(policy.billing[HOST]), token)
+        return decision
+    try:
+        links = Links(credentials.checkout_secrets())
+    except CredentialError as error:
+        raise TryLater(str(error)) from error
+    token = links.make(Payment(tenant.name, subscription.id, subscription.language), PAY_DAYS)
+    return dataclasses.replace(decision, link=payment_address(str(policy.billing[HOST]), token))
