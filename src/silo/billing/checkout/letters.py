@@ -11,6 +11,7 @@ from silo.billing.policy import CHECKOUT, HOST
 from silo.billing.stripe import credentials
 from silo.billing.stripe.credentials import CredentialError
 from silo.inventory import PlatformPolicy
+from silo.notifications.letter import LOCALES
 
 
 def with_link(decision: Decision, case: Case, policy: PlatformPolicy) -> Decision:
@@ -24,5 +25,6 @@ def with_link(decision: Decision, case: Case, policy: PlatformPolicy) -> Decisio
         links = Links(credentials.checkout_secrets())
     except CredentialError as error:
         raise TryLater(str(error)) from error
-    token = links.make(Payment(tenant.name, subscription.id, subscription.language), PAY_DAYS)
+    language = subscription.language if subscription.language in LOCALES else ""
+    token = links.make(Payment(tenant.name, subscription.id, language), PAY_DAYS)
     return dataclasses.replace(decision, link=payment_address(str(policy.billing[HOST]), token))

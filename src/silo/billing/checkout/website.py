@@ -63,6 +63,11 @@ class Visit:
         asked = form.get("lang") or self.query.get("lang", "")
         self.language = pages.language_of(asked, request.headers.get("accept-language", ""))
 
+    def prefer(self, language: str) -> None:
+        """Take the language of a link, unless the reader has chosen another."""
+        if language in pages.LANGUAGES and not self.query.get("lang") and not self.form:
+            self.language = language
+
     def page(
         self, name: str, status: Status = Status.OK, query: Mapping[str, str] | None = None, **more: t.Any
     ) -> Response:
@@ -192,8 +197,8 @@ class Website:
         mistakes: tuple[str, ...] = (),
     ) -> Response:
         """Return the page of the plans; `chosen` is a price or a plan."""
-        if order and order.language and not visit.query.get("lang") and not visit.form:
-            visit.language = order.language
+        if order:
+            visit.prefer(order.language)
         offers = await self._offers(visit.catalogue)
         wanted = chosen or (order.plan if order else "")
         price = next((one.price.id for one in offers if wanted in (one.price.id, one.plan.name)), "")
@@ -286,8 +291,7 @@ class Website:
         if not token:
             return visit.page("letter", query={})
         payment = self._links.open(token, Payment)
-        if payment.language and not visit.query.get("lang"):
-            visit.language = payment.language
+        visit.prefer(payment.language)
         return visit.page("pay", query={"link": token}, tenant=payment.tenant, link=token)
 
     async def _lead(self, visit: Visit) -> Response:
