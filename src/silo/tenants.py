@@ -205,7 +205,7 @@ class TenantService:
         *,
         dry_run: bool = False,
         notify_customer: bool = False,
-        occasion: str = "",
+        occasion: str | None = None,
         **settings: str | None,
     ) -> Change:
         """Change settings of a tenant; `notify_customer` sends the letter on the plan.

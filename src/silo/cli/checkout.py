@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import click
 
+from silo import email_address
 from silo.billing.errors import NeedsAttention
 from silo.billing.policy import CHECKOUT, HOST, BillingPolicy
 from silo.billing.stripe import credentials
@@ -17,9 +18,8 @@ from silo.cli.context import Context
 from silo.inventory import InventoryError
 from silo.inventory.errors import shown
 from silo.inventory.validation import check_name, check_new_name
-from silo.notifications.letter import LOCALES
+from silo.languages import LANGUAGES
 from silo.tenant.names import lookalike
-from silo.tenant.schema import EMAIL
 from silo.tenants import TenantService
 
 if t.TYPE_CHECKING:
@@ -31,7 +31,7 @@ SUBSCRIPTION, LANGUAGE = "tenant_subscription", "tenant_language"
 @click.command(cls=output.Command)
 @click.argument("customer")
 @click.option("--plan", help="The plan that is marked on the page; by default none.")
-@click.option("--language", type=click.Choice(list(LOCALES)), help="The language of the page; by default the tenant's.")
+@click.option("--language", type=click.Choice(LANGUAGES), help="The language of the page; by default the tenant's.")
 @click.option("--email", help="The address of somebody whom Stripe does not know yet.")
 @output.json_option("An object with 'tenant', 'kind' (order or pay), 'link' and 'valid_until'.")
 @click.pass_obj
@@ -86,8 +86,8 @@ def _check(variables: Mapping[str, t.Any], plan: str | None, email: str | None) 
     sold = sorted(set(BillingPolicy.of(variables).plans.values()))
     if plan is not None and plan not in sold:
         raise output.WrongInput(f"--plan is {shown(plan)}; it must be one that billing_plans sells: {', '.join(sold)}")
-    if email is not None and not (email.isascii() and EMAIL.fullmatch(email)):
-        raise output.WrongInput(f"--email is {shown(email)}; it must be an address such as hans@example.ch")
+    if email is not None and (problem := email_address.problem(email)):
+        raise output.WrongInput(f"--email is {shown(email)}; {problem}")
 
 
 def _link(service: TenantService, name: str, plan: str, language: str, email: str) -> Order | Payment:

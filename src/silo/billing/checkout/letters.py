@@ -11,7 +11,7 @@ from silo.billing.policy import CHECKOUT, HOST
 from silo.billing.stripe import credentials
 from silo.billing.stripe.credentials import CredentialError
 from silo.inventory import PlatformPolicy
-from silo.notifications.letter import LOCALES
+from silo.languages import LANGUAGES
 
 
 def with_link(decision: Decision, case: Case, policy: PlatformPolicy) -> Decision:
@@ -25,6 +25,6 @@ def with_link(decision: Decision, case: Case, policy: PlatformPolicy) -> Decisio
         links = Links(credentials.checkout_secrets())
     except CredentialError as error:
         raise TryLater(str(error)) from error
-    language = subscription.language if subscription.language in LOCALES else ""
+    language = subscription.language if subscription.language in LANGUAGES else ""
     token = links.make(Payment(tenant.name, subscription.id, language), PAY_DAYS)
     return dataclasses.replace(decision, link=payment_address(str(policy.billing[HOST]), token))

@@ -17,9 +17,8 @@ from ruamel.yaml import YAML
 from silo.billing.checkout import prices
 from silo.billing.checkout.catalogue import Catalogue
 from silo.billing.checkout.prices import Offer
-from silo.notifications.letter import LOCALES
+from silo.languages import LANGUAGES
 
-LANGUAGES = tuple(LOCALES)
 LONGEST_ACCEPT = 200
 Texts = Mapping[str, t.Any]
 

@@ -27,6 +27,7 @@ from silo.billing.checkout.catalogue import Catalogue, CatalogueFile
 from silo.billing.checkout.links import HOUR, ORDER_DAYS, LinkError, Links, Order, Payment
 from silo.billing.checkout.prices import Offer
 from silo.billing.errors import BillingError, NeedsAttention, TryLater
+from silo.languages import LANGUAGES
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Visit:
 
     def prefer(self, language: str) -> None:
         """Take the language of a link, unless the reader has chosen another."""
-        if language in pages.LANGUAGES and not self.query.get("lang") and not self.form:
+        if language in LANGUAGES and not self.query.get("lang") and not self.form:
             self.language = language
 
     def page(
