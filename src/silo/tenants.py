@@ -214,12 +214,16 @@ class TenantService:
         a retry sends no second letter.
         """
         sizes = NOT_READ
-        if "email" in settings and not dry_run:
-            self._tell_former_address(name, settings, occasion or _now())
         if self._applies and settings.keys() & NEEDING_ROOM:
             with self.inventory.session(dry_run=True) as session:
                 session.change(name, settings)
             sizes = self.sizes()
+        if "email" in settings and not dry_run:
+            with self.inventory.session(dry_run=True) as session:
+                edit = session.change(name, settings, sizes)
+                self._policy = session.policy()
+            # Without the lock, as the relay may take its time.
+            self._tell_former_address(edit, occasion or _now())
         with self.inventory.session(dry_run) as session:
             edit = session.change(name, settings, sizes)
             change = self._make(session, edit, "plan_changed" if notify_customer else "")
@@ -422,14 +426,12 @@ class TenantService:
                 outbox.forget(name, letter)
             raise
 
-    def _tell_former_address(self, name: str, settings: Mapping[str, str | None], occasion: str) -> None:
+    def _tell_former_address(self, edit: PreparedEdit, occasion: str) -> None:
         """Write to the address that a tenant is about to leave: who did not ask for it can still say so.
 
         What the relay does with the letter does not stop the change, as an address often changes because it is broken.
         """
-        with self.inventory.session(dry_run=True) as session:
-            edit = session.change(name, settings)
-            self._policy = session.policy()
+        name = edit.change.name
         before, after = ((said or {}).get("tenant_email", "") for said in (edit.change.before, edit.change.after))
         if email_address.same(str(before), str(after)) or email_address.problem(before):
             return

@@ -29,7 +29,7 @@ END_SECONDS = 5
 # A line for each file of an inventory.
 LARGEST = 64 * 1024**2
 SAID = 300
-# Between the parts of a commit; git removes it from none, but nobody types it.
+# Between the parts of a commit; nobody types it.
 FIELD = "\x1f"
 AUTHOR = re.compile(r"([^<>\n\r\0]*[^<>\s\0]) <([^<>\s\0]+)>")
 

@@ -330,6 +330,8 @@ def test_who_is_asked_for_the_same_mailbox_or_for_nothing_real_is_told_nothing(s
     service.change("anna", email="anna@new.example.ch", dry_run=True)
     with pytest.raises(InventoryError, match="it must be an address such as"):
         service.change("anna", email="anna.@example.ch")
+    with pytest.raises(AdmissionError):
+        service.change("anna", email="anna@new.example.ch", quota="900T")
     assert outbox(service) == []
     assert service.tenants()["anna"].login == "anna@example.ch"
 
