@@ -427,6 +427,13 @@ def test_the_link_to_pay_leads_to_the_oldest_open_invoice(pages, sold, unpaid, l
     assert "anna@example.ch" not in page.text
 
 
+def test_a_language_that_nobody_writes_in_is_that_of_the_browser(pages, unpaid, links):
+    token = links.make(Payment("anna", unpaid, "../rm"), 90)
+    assert '<html lang="it">' in pages.get("/pay", "it", link=token).text
+    token = links.make(Order("hans", language="rm"), 14)
+    assert '<html lang="it">' in pages.get("/plans", "it", link=token).text
+
+
 def test_without_a_debt_a_fresh_link_opens_the_portal_and_an_old_one_does_not(
     pages, sold, unpaid, links, stripe, clock
 ):
