@@ -180,7 +180,7 @@ class Server:
         asked = {value for name, value in request.query_params.multi_items() if name.startswith("expand[")}
         if found.get("object") == "price":
             # The API has the tiers only where they are asked for.
-            found = {key: value for key, value in found.items() if key != "tiers" or "data.tiers" in asked}
+            found = {key: value for key, value in found.items() if key != "tiers" or asked & {"tiers", "data.tiers"}}
             if "data.product" in asked:
                 found |= {"product": self.account.products[found["product"]]}
         if request.query_params.get(key) == "product":

@@ -15,6 +15,7 @@ import stripe
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import Route
 
+from silo.billing.checkout import prices
 from silo.billing.stripe.client import API_VERSION, failures
 from silo.billing.stripe.credentials import CredentialError
 from silo.billing.stripe.events import WANTED
@@ -161,7 +162,7 @@ def _price(client: stripe.StripeClient, price: str, plan: str, setup: Setup) -> 
         return Finding("prices", price, "wrong", f"billing_plans gives it the plan {plan}, which does not exist", fix)
     try:
         with _asking(f"price {price}"):
-            found: Object = client.v1.prices.retrieve(price, {"expand": ["product"]}).to_dict()
+            found: Object = client.v1.prices.retrieve(price, {"expand": ["product", "tiers"]}).to_dict()
     except stripe.InvalidRequestError:
         fix = "Copy its id from Product catalog; test mode and live mode have different ids"
         return Finding("prices", price, "wrong", "Stripe does not know this price", fix)
@@ -172,10 +173,12 @@ def _price(client: stripe.StripeClient, price: str, plan: str, setup: Setup) -> 
     if not found.get("active") or product.get("active") is False:
         fix = "Existing subscriptions continue; for new ones, activate it, or name another price in billing_plans"
         return Finding("prices", price, "warning", "it is archived at Stripe, so new customers cannot buy it", fix)
-    every = found["recurring"]
-    amount = f"{found.get('unit_amount') or 0:d}"
-    money = f"{amount[:-2] or '0'}.{amount[-2:]:0>2} {str(found.get('currency', '')).upper()}"
-    return Finding("prices", price, "ok", f"plan {plan}: {money} every {every['interval_count']} {every['interval']}")
+    if (read := prices.parse(found)) is None:
+        fix = "Create a price with an amount, per unit or in tiers, and name it in billing_plans"
+        return Finding("prices", price, "wrong", "it has no amount that the checkout could show", fix)
+    least = "from " if read.is_least else ""
+    money = f"{least}{read.amount:.{prices.decimals(read.currency.lower())}f} {read.currency}"
+    return Finding("prices", price, "ok", f"plan {plan}: {money} every {read.count} {read.interval}")
 
 
 def _portal(client: stripe.StripeClient, setup: Setup) -> Iterator[Finding]:

@@ -85,6 +85,27 @@ def test_nothing_is_written(look, server):
     assert all(asked.endswith("/silo_check_of_rights") for asked in written)
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"currency": "jpy", "unit_amount": 1500}, "plan small: 1500 JPY every 1 month"),
+        (
+            {"billing_scheme": "tiered", "unit_amount": None, "tiers": [{"up_to": None, "flat_amount": 700}]},
+            "plan small: from 7.00 CHF every 1 month",
+        ),
+    ],
+)
+def test_a_price_is_told_in_its_currency_and_by_its_first_tier(server, account, changes, text):
+    account.prices["price_small"] |= changes
+    found = check(connect(KEY, server.url), KEY, SETUP)
+    assert text in [one.message for one in found]
+
+
+def test_a_price_without_an_amount_is_wrong(look, account):
+    account.prices["price_small"]["unit_amount"] = None
+    assert look() == [("wrong", "price_small", "it has no amount that the checkout could show")]
+
+
 def test_a_key_that_may_write_is_a_danger(look, server):
     server.writes = True
     (found,) = look()
