@@ -1,6 +1,6 @@
 """The website of the checkout. It sets no cookie and stores nothing; what it must believe is in signed links.
 
-A page can be wrong in one way only: it says so, and nothing was ordered.
+Whatever fails, the page says so in the reader's language, and that nothing was ordered.
 """
 
 from __future__ import annotations
