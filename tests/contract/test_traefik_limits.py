@@ -256,6 +256,34 @@ def test_one_source_sends_few_events_at_once(running, behind):
         behind.go_on.set()
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/checkout", "/checkout"),
+        ("/pay", "/pay"),
+        ("/plans", "/unknown/auto/plans"),
+        ("/metrics", "/unknown/auto/metrics"),
+        ("/checkout/", "/unknown/auto/checkout/"),
+        ("//checkout", "/unknown/auto//checkout"),
+    ],
+)
+def test_of_the_checkout_its_own_paths_are_reached_and_nothing_else(running, behind, path, asked):
+    client = running(traefik_checkout_url=behind)
+    assert client.status(path, "Content-Length: 0", host=BILLING) in (200, 301, 404)
+    # Either it is one of its paths, or the page for what nobody has.
+    assert {found for found, _count in Behind.asked} <= {asked}
+    if asked == path:
+        assert [found for found, _count in Behind.asked] == [asked]
+
+
+def test_one_source_orders_little_and_another_is_not_concerned(running, behind):
+    client = running(traefik_checkout_url=behind, traefik_checkout_requests_per_minute=5)
+    statuses = [client.status("/checkout", "Content-Length: 0", host=BILLING) for _time in range(8)]
+    assert statuses.count(429) >= 2
+    assert statuses[:5] == [200] * 5
+    assert client.status("/checkout", "Content-Length: 0", source="127.0.0.2", host=BILLING) == 200
+
+
 def test_all_of_it_is_what_servers_have(running):
     """Each of these is in the static configuration as Traefik itself has read it."""
     points = running().one.static["entryPoints"]
