@@ -264,7 +264,8 @@ def test_one_source_sends_few_events_at_once(running, behind):
         ("/plans", "/unknown/auto/plans"),
         ("/metrics", "/unknown/auto/metrics"),
         ("/checkout/", "/unknown/auto/checkout/"),
-        ("//checkout", "/unknown/auto//checkout"),
+        # Traefik cleans a path before it looks whose it is.
+        ("//checkout", "/checkout"),
     ],
 )
 def test_of_the_checkout_its_own_paths_are_reached_and_nothing_else(running, behind, path, asked):
