@@ -28,6 +28,7 @@ from silo.billing.checkout.links import HOUR, ORDER_DAYS, LinkError, Links, Orde
 from silo.billing.checkout.prices import Offer
 from silo.billing.errors import BillingError, NeedsAttention, TryLater
 from silo.languages import LANGUAGES
+from silo.tenant import names
 
 _log = logging.getLogger(__name__)
 
@@ -228,9 +229,14 @@ class Website:
         return JSONResponse({"state": state, "text": self._verdict(visit, name)})
 
     def _verdict(self, visit: Visit, name: str) -> str:
-        state = visit.catalogue.name_state(name)
-        text = str(pages.texts(visit.language)["names"][state])
-        return text.format(address=visit.catalogue.address(name)) if state == "free" else text
+        state, texts = visit.catalogue.name_state(name), pages.texts(visit.language)["names"]
+        text = str(texts[state])
+        if state == "free":
+            return text.format(address=visit.catalogue.address(name))
+        near = names.proposal(name) if state == "impossible" else ""
+        if near and visit.catalogue.name_state(near) == "free":
+            return f"{text} {texts['proposal'].format(name=near)}"
+        return text
 
     async def _checkout(self, visit: Visit) -> Response:
         form, words = visit.form, pages.texts(visit.language)["mistakes"]
@@ -358,8 +364,8 @@ def _html(page: str, status: Status) -> Response:
 
 
 def _normal(wished: str) -> str:
-    """Return the name that somebody means who types it."""
-    return _shortened(wished).strip().lower()
+    """Return the name that somebody means who types it, or what was typed if it means none."""
+    return names.meant(_shortened(wished)) or _shortened(wished)
 
 
 def _shortened(text: str) -> str:

@@ -147,7 +147,25 @@ def test_a_name_is_judged(pages, wished, state):
     found = pages.name(wished)
     assert found["state"] == state
     text = GERMAN["names"][state]
-    assert found["text"] == (text.format(address="https://hans.swissphoto.ch") if state == "free" else text)
+    said = text.format(address="https://hans.swissphoto.ch") if state == "free" else text
+    assert found["text"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("wished", "near"),
+    [
+        ("Hans-Peter", "hanspeter"),
+        ("Hänsel", "haensel"),
+        ("4meiers", "meiers4"),
+        ("An-Na", ""),
+        ("<b>", ""),
+        ("www-", ""),
+    ],
+)
+def test_a_name_that_cannot_be_gets_a_proposal_that_is_free(pages, wished, near):
+    text = GERMAN["names"]["impossible"]
+    proposed = f" {GERMAN['names']['proposal'].format(name=near)}" if near else ""
+    assert pages.name(wished)["text"] == f"{text}{proposed}"
 
 
 def test_the_verdict_says_nothing_of_who_has_a_name(pages):
