@@ -60,7 +60,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return _told(service.create(name, dry_run=dry_run, **given["settings"]))
         if kind == "state":
             self._check_confirmed(given)
-            return _told(service.set_state(name, given["settings"]["state"], dry_run=dry_run))
+            reason = given["settings"].get("reason", "")
+            return _told(service.set_state(name, given["settings"]["state"], dry_run=dry_run, reason=reason))
         if kind == "remove":
             change = service.remove(name, dry_run=dry_run)
             return _told(change) | ({} if dry_run else in_the_trash([service.files.last_deleted(name)]))

@@ -81,7 +81,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             letter = notifications.with_link(pending.kind, tenant.name, address, issued.url(tenant.host_name), until)
         else:
             pay = pending.link or self._task.args["payment_url"]
-            letter = notifications.of_state(pending.kind, tenant.name, address, pay, tenant.quota)
+            reason = tenant.settings.get("tenant_state_reason") or ""
+            letter = notifications.of_state(pending.kind, tenant.name, address, pay, tenant.quota, reason)
         outbox.enqueue(pending.event, tenant.email, letter, tenant.settings["tenant_language"])
         outbox.forget(pending.tenant, pending.kind)
         file.unlink(missing_ok=True)

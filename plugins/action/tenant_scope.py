@@ -63,6 +63,8 @@ def _facts(tenant: Tenant) -> dict[str, t.Any]:
         "url": f"https://{tenant.host_name}",
         "host_name": tenant.host_name,
         "desired": tenant.state,
+        "reason": tenant.settings.get("tenant_state_reason") or "",
+        "since": str(tenant.settings.get("tenant_state_since") or ""),
         "server": tenant.server,
         "nas": tenant.nas,
         "plan": tenant.settings.get("tenant_plan"),

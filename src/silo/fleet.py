@@ -24,6 +24,7 @@ class TenantStatus:
     """One tenant. Sizes in bytes; `quota_bytes` and `used_bytes` on the NAS, `disk_*` on its server's own disk.
 
     `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
+    `reason` is why it is not running and `since` since which day, empty if nobody wrote it down.
     `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
     """
 
@@ -43,6 +44,8 @@ class TenantStatus:
     certificate_issuer: str
     certificate_trusted: bool
     certificate_until: str
+    reason: str = ""
+    since: str = ""
 
 
 def observed(services: Services) -> str:
@@ -95,6 +98,8 @@ def _tenant(
         certificate_issuer=seen.issuer if seen else "",
         certificate_trusted=bool(seen and seen.trusted),
         certificate_until=seen.not_after.date().isoformat() if seen else "",
+        reason=facts.get("reason", ""),
+        since=facts.get("since", ""),
     )
 
 

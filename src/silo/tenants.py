@@ -44,6 +44,8 @@ MOST_FAILURES = 10
 WITHOUT_STORAGE = ("stacks", "letters")
 # The settings of a tenant that need room on a NAS, or on a server's disk.
 NEEDING_ROOM = frozenset({"quota", "disk", "plan"})
+# The reason for a state that nobody gives another one for.
+BY_DEFAULT = {"suspended": "unpaid"}
 
 
 class ApplyIncomplete(Exception):
@@ -237,12 +239,22 @@ class TenantService:
             edit = session.change(name, {"extended_until": until, "extension_reason": reason})
             return self._make(session, edit)
 
-    def set_state(self, name: str, state: str, *, dry_run: bool = False, link: str = "") -> Change:
+    def set_state(
+        self,
+        name: str,
+        state: str,
+        *,
+        dry_run: bool = False,
+        link: str = "",
+        reason: str = "",
+        since: datetime.date | None = None,
+    ) -> Change:
         """Bring a tenant to `running`, `stopped` or `suspended`; its customer gets a letter where it is about the bill.
 
-        `link` is where this customer can pay, empty for the platform's page.
+        `link` is where this customer can pay, empty for the platform's page. `reason` is one of validation.REASONS,
+        by default `unpaid` for a suspension and `operator` for a stop; `since` is the day, by default today.
         """
-        change = self._edit_state(name, state, dry_run, link)
+        change = self._edit_state(name, state, dry_run, link, reason=reason, since=since)
         if self._applies and not dry_run:
             tags = () if state == "running" else WITHOUT_STORAGE
             self._apply(
@@ -253,11 +265,13 @@ class TenantService:
     def apply(self, names: Sequence[str] = (), *, anew: bool = False) -> Results:
         """Bring the tenants of these names, or all, to their desired state; complete interrupted deletions as well.
 
-        With `anew`, each named tenant whose database is lost starts with an empty one, although it has uploads.
+        Billing alone completes a deletion that it began, because somebody may have paid meanwhile. With `anew`, each
+        named tenant whose database is lost starts with an empty one, although it has uploads.
         """
         self._check_known(names)
         for deletion in self.unfinished():
-            self._put_aside(deletion)
+            if deletion.reason in ("", "operator"):
+                self._put_aside(deletion)
         return self._apply(names, "Some machines have not reached their desired state", variables=_anew(names, anew))
 
     # A one-time link for a customer
@@ -286,15 +300,15 @@ class TenantService:
 
     # Deletion, and the trash
 
-    def delete(self, name: str, *, by: str | None = None) -> DeletionRecord:
-        """Take a tenant down, put its data into the trash, and return its deletion record."""
+    def delete(self, name: str, *, by: str | None = None, reason: str = "operator") -> DeletionRecord:
+        """Take a tenant down, put its data into the trash, and return its deletion record, with the reason for it."""
         if name not in self.files.all():
             # A deletion that was cut off goes on where it was.
             for deletion in self.unfinished():
                 if deletion.name == name:
                     return self._put_aside(deletion)
         self.remove(name, dry_run=True)
-        self._edit_state(name, "absent")
+        self._edit_state(name, "absent", reason=reason)
         self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY])
         self.remove(name, by=by)
         return self._put_aside(self.files.last_deleted(name))
@@ -341,7 +355,7 @@ class TenantService:
         at = datetime.datetime.fromisoformat(deletion.when)
         until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
         address = f"https://{deletion.name}.{self.policy.domain}"
-        return notifications.Deleted(deletion.name, address, deletion.files, deletion.used, at, until)
+        return notifications.Deleted(deletion.name, address, deletion.files, deletion.used, at, until, deletion.reason)
 
     def kept(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data lies in the trash, the oldest first."""
@@ -408,10 +422,27 @@ class TenantService:
     def _link_variables(self) -> Mapping[str, str]:
         return {"access_links_directory": str(self._links)}
 
-    def _edit_state(self, name: str, state: str, dry_run: bool = False, link: str = "") -> Change:
+    def _edit_state(
+        self,
+        name: str,
+        state: str,
+        dry_run: bool = False,
+        link: str = "",
+        *,
+        reason: str = "",
+        since: datetime.date | None = None,
+    ) -> Change:
+        why: str | None = None if state == "running" else reason or BY_DEFAULT.get(state, "operator")
+        day = (since or datetime.datetime.now(notifications.ZONE).date()).isoformat()
         with self.inventory.session(dry_run) as session:
-            edit = session.change(name, {"state": state})
-            return self._make(session, edit, _about_the_bill(edit.was, state), link)
+            written = self.files.existing(name).settings
+            settings: dict[str, str | None] = {"state": state, "state_reason": why}
+            if why is None:
+                settings["state_since"] = None
+            elif (written.get("tenant_state"), written.get("tenant_state_reason")) != (state, why):
+                settings["state_since"] = day
+            edit = session.change(name, settings)
+            return self._make(session, edit, _about_the_bill(edit.was, state, why), link)
 
     def _make(self, session: EditSession, edit: PreparedEdit, letter: str = "", link: str = "") -> Change:
         """Make an edit; its letter is queued before it, so that a customer gets it also where the edit is cut off."""
@@ -475,10 +506,10 @@ class TenantService:
         return any(not names or one.tenant in names for one in pending)
 
 
-def _about_the_bill(was: Tenant | None, state: str) -> str:
-    """Return the letter that a customer gets on a new state, empty for none."""
-    before = was.state if was else ""
-    if state == "suspended" != before:
+def _about_the_bill(was: Tenant | None, state: str, reason: str | None) -> str:
+    """Return the letter that a customer gets on a new state, or for another reason for it; empty for none."""
+    before, why = (was.state, was.settings.get("tenant_state_reason")) if was else ("", None)
+    if state == "suspended" and (before != state or (why and why != reason)):
         return "suspended"
     return "restored" if state == "running" and before == "suspended" else ""
 

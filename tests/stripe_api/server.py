@@ -20,8 +20,12 @@ from tests.stripe_api.sessions import RefusedError, Sessions, parameters
 
 KEY, CHECKOUT_KEY = "rk_test_of_a_test_account", "rk_test_of_a_checkout_page"
 # What the key of the checkout may read; it writes the last two, and nothing else.
-CHECKOUT_READS = ("prices", "products", "subscriptions", "invoices", "customers", "checkout/sessions")
+CHECKOUT_READS = (
+    *("prices", "products", "subscriptions", "invoices", "invoice_payments", "payment_intents", "customers"),
+    "checkout/sessions",
+)
 CHECKOUT_WRITES = ("checkout/sessions", "billing_portal/sessions")
+MOST_LEVELS = 4
 
 
 class Server:
@@ -96,7 +100,7 @@ class Server:
         if key == CHECKOUT_KEY:
             with self.account.lock:
                 return self._of_the_checkout(path, request, body)
-        kind, _, name = path.removeprefix("billing_portal/").partition("/")
+        kind, _, name = path.removeprefix("billing_portal/").removeprefix("test_helpers/").partition("/")
         if request.method != "GET" and self.writes:
             return _error(404, "invalid_request_error", "resource_missing", f"No such {kind[:-1]}: '{name}'")
         if request.method != "GET" or (self.rights is not None and kind not in self.rights):
@@ -133,6 +137,9 @@ class Server:
             "products": self.account.products,
             "configurations": self.account.portals,
             "webhook_endpoints": self.account.endpoints,
+            "invoice_payments": self.account.payments,
+            "payment_intents": self.account.intents,
+            "test_clocks": self.account.clocks,
             "events": {event["id"]: event for event in self.account.events} if kind == "events" else {},
         }
         if kind not in held:
@@ -141,7 +148,9 @@ class Server:
             found = held[kind].get(name)
             if found is None:
                 return _error(404, "invalid_request_error", "resource_missing", f"No such {kind[:-1]}: '{name}'")
-            return JSONResponse(self._expanded(found, request, "expand[0]", "customer"))
+            return JSONResponse(self._expanded(found, request)) if self._may_expand(request) else _too_deep()
+        if not self._may_expand(request):
+            return _too_deep()
         # Stripe lists the youngest first.
         listed = self._filtered(kind, reversed(held[kind].values()), request)
         return JSONResponse(self._page(kind, listed, request))
@@ -156,6 +165,13 @@ class Server:
         if "subscription" in asked:
             bills = {one["id"] for one in self.account.of(asked["subscription"])}
             found = [one for one in found if one["id"] in bills]
+        if kind == "subscriptions" and "customer" not in asked and "test_clock" not in asked:
+            found = [one for one in found if not one["test_clock"]]
+        if "invoice" in asked:
+            found = [one for one in found if one["invoice"] == asked["invoice"]]
+        if "payment[payment_intent]" in asked:
+            wanted = asked["payment[payment_intent]"]
+            found = [one for one in found if one["payment"]["payment_intent"] == wanted]
         if "customer" in asked:
             found = [one for one in found if one["customer"] == asked["customer"]]
         if types := [value for key, value in asked.multi_items() if key.startswith("types[")]:
@@ -172,22 +188,43 @@ class Server:
         names = [one["id"] for one in found]
         begin = names.index(after) + 1 if (after := request.query_params.get("starting_after")) else 0
         limit = int(request.query_params.get("limit", "10"))
-        page = [self._expanded(one, request, "expand[0]", "data.customer") for one in found[begin : begin + limit]]
+        page = [self._expanded(one, request, "data.") for one in found[begin : begin + limit]]
         url = f"/v1/{kind}"
         return {"object": "list", "data": page, "has_more": begin + limit < len(found), "url": url}
 
-    def _expanded(self, found: Object, request: Request, key: str, what: str) -> Object:
-        asked = {value for name, value in request.query_params.multi_items() if name.startswith("expand[")}
-        if found.get("object") == "price":
-            # The API has the tiers only where they are asked for.
-            found = {key: value for key, value in found.items() if key != "tiers" or asked & {"tiers", "data.tiers"}}
-            if "data.product" in asked:
-                found |= {"product": self.account.products[found["product"]]}
-        if request.query_params.get(key) == "product":
-            return {**found, "product": self.account.products[found["product"]]}
-        if request.query_params.get(key) != what:
-            return found
-        return {**found, "customer": self.account.customers[found["customer"]]}
+    def _may_expand(self, request: Request) -> bool:
+        """Return whether what is to be expanded is within Stripe's limit of four levels."""
+        return all(path.count(".") < MOST_LEVELS for path in _expansions(request))
+
+    def _expanded(self, found: Object, request: Request, prefix: str = "") -> Object:
+        paths = [path.removeprefix(prefix) for path in _expansions(request)]
+        # The API has the tiers of a price only where they are asked for.
+        found = {key: value for key, value in found.items() if key != "tiers" or "tiers" in paths}
+        for path in paths:
+            if path != "tiers":
+                found = self._with(found, path.split("."))
+        return found
+
+    def _with(self, found: Object, keys: list[str]) -> Object:
+        """Return an object with the object in place of an id."""
+        held = {
+            "customer": self.account.customers,
+            "invoice": self.account.invoices,
+            "payment_intent": self.account.intents,
+            "product": self.account.products,
+        }
+        key, value = keys[0], found[keys[0]]
+        if isinstance(value, str):
+            value = held[key][value]
+        return {**found, key: self._with(value, keys[1:]) if keys[1:] and value else value}
+
+
+def _expansions(request: Request) -> list[str]:
+    return [value for key, value in request.query_params.multi_items() if key.startswith("expand[")]
+
+
+def _too_deep() -> JSONResponse:
+    return _error(400, "invalid_request_error", "", "You cannot expand more than 4 levels of a property")
 
 
 def _error(status: int, kind: str, code: str, message: str, param: str = "") -> JSONResponse:

@@ -144,9 +144,7 @@ class Sessions:
             assert session["status"] == "open", session["status"]
             customer = session["customer"]
             if not customer:
-                made = self.account._new("cus", "customer", email=email or session["customer_email"], metadata={})
-                customer = made["id"]
-                self.account.customers[customer] = made
+                customer = self.account.register(email or session["customer_email"])
             price, _quantity = session["line_items"][0]
             subscription = self.account.subscribe(customer, price, dict(self._subscription_data[name]))
             session |= {

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import typing as t
 
 from silo import notifications
 from silo.billing.decision import today
-from silo.billing.model import Contest, Decision, Subscription
+from silo.billing.model import Contest, Decision, Note, Subscription
 from silo.billing.operator_mail import notify_operator
 from silo.billing.state_store import Order
 from silo.languages import LANGUAGES
+from silo.notifications.settings import OPERATOR
 from silo.tenants import TenantService
+
+PROPOSED = "name_proposed/"
+NOTES = {
+    "not_finalised": "Stripe could not finalise an invoice of {name}",
+    "beside_unpaid": "An invoice of {name} is not paid, and a later period is",
+}
+
+
+def note_event(tenant: str, note: Note) -> str:
+    """Return the id in the outbox, under which the operator gets a note once."""
+    return f"billing/operator/{note.kind}/{tenant}/{note.about}"
 
 
 class CustomerMail:
@@ -28,13 +41,17 @@ class CustomerMail:
             return []
         self.take_back(name, decision)
         address = f"https://{name}.{self._service.policy.domain}"
-        link = decision.link or self._service.policy.payment_url
+        link = decision.page or self._service.policy.payment_url
+        reason = decision.reason.value if decision.reason else ""
         wrote = []
         if decision.notice and decision.deletes:
             days = (decision.deletes - today(now)).days
-            announced = notifications.DeletionAnnounced(name, address, decision.deletes, days, link)
+            announced = notifications.DeletionAnnounced(name, address, decision.deletes, days, link, reason)
             wrote += self._write(name, decision.notice.event(name), announced)
-        if decision.pay_by:
+        if decision.pay_by and decision.confirm:
+            confirm = notifications.ConfirmPayment(name, address, decision.pay_by, link)
+            wrote += self._write(name, f"confirm_payment/{name}/{decision.pay_by}", confirm)
+        elif decision.pay_by:
             failed = notifications.PaymentFailed(name, address, decision.pay_by, link)
             wrote += self._write(name, f"payment_failed/{name}/{decision.pay_by}", failed)
         return wrote
@@ -53,10 +70,16 @@ class CustomerMail:
     def take_back(self, name: str, decision: Decision | None = None) -> None:
         """Withdraw pending letters that a decision contradicts: by another day, a payment or a deletion."""
         outbox = self._service.outbox
-        day, pay_by = (decision.deletes, decision.pay_by) if decision else (None, None)
+        day = decision.deletes if decision else None
+        failed = decision.pay_by if decision and not decision.confirm else None
+        confirm = decision.pay_by if decision and decision.confirm else None
         for event, (state, _error) in outbox.states().items() if outbox else ():
             kind, _, rest = event.partition("/")
-            true = {"deletion_announced": f"{name}/{day}@", "payment_failed": f"{name}/{pay_by}"}.get(kind)
+            true = {
+                "deletion_announced": f"{name}/{day}@",
+                "payment_failed": f"{name}/{failed}",
+                "confirm_payment": f"{name}/{confirm}",
+            }.get(kind)
             if outbox and true and state == "pending" and rest.startswith(f"{name}/") and not rest.startswith(true):
                 outbox.withdraw(event)
 
@@ -76,7 +99,7 @@ class CustomerMail:
 
     def propose_name(self, proposal: str, subscription: Subscription) -> None:
         """Send the customer of an order, whose name cannot be, a name that it may have."""
-        outbox, event = self._service.outbox, f"name_proposed/{proposal}/{subscription.id}"
+        outbox, event = self._service.outbox, f"{PROPOSED}{proposal}/{subscription.id}"
         if outbox is not None and event not in outbox.states():
             address = f"https://{proposal}.{self._service.policy.domain}"
             letter = notifications.NameProposed(proposal, address)
@@ -92,6 +115,36 @@ class CustomerMail:
         )
         event = f"billing/operator/language/{subscription.name}/{subscription.id}"
         self.operator(event, f"{subscription.name} ordered a language that silo does not have", text)
+
+    def parked(self, subscription: Subscription) -> None:
+        """Tell a customer that their paid order needs attention, once for each subscription.
+
+        The letter names neither the ordered name nor its address, because it may be somebody else's, or no name at all.
+        """
+        event, outbox = f"order_parked/{subscription.id}", self._service.outbox
+        if outbox is None or not subscription.email:
+            return
+        known = outbox.states()
+        # Who got a name proposed knows already.
+        if event in known or any(
+            one.startswith("name_proposed/") and one.endswith(f"/{subscription.id}") for one in known
+        ):
+            return
+        letter = notifications.OrderParked("", self._service.policy.payment_url)
+        # An address that cannot be written to must not hide from the operator why the order is parked.
+        with contextlib.suppress(notifications.LetterError):
+            outbox.enqueue(event, subscription.email, letter, language(subscription))
+            outbox.deliver()
+
+    def note(self, tenant: str, note: Note, about: str) -> None:
+        """Notify the operator of something that changes no tenant, once."""
+        subject = NOTES[note.kind].format(name=tenant)
+        self.operator(note_event(tenant, note), subject, f"{note.text}.\n\n{about}")
+
+    def misses(self, tenant: str, note: Note) -> bool:
+        """Return whether the operator has yet to hear of a note."""
+        outbox, operator = self._service.outbox, self._service.policy.letters.get(OPERATOR)
+        return outbox is not None and bool(operator) and note_event(tenant, note) not in outbox.states()
 
     def contested(self, contest: Contest) -> None:
         """Notify the operator that others pay for a tenant whose own subscription is unpaid."""

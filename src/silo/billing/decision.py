@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from silo.billing.model import (
     ENDED,
+    OF_STRIPE,
     PAID,
     PURGED,
     TRASHED,
@@ -19,32 +20,45 @@ from silo.billing.model import (
     Decision,
     Holder,
     Invoice,
+    Note,
     Notice,
+    Reason,
     Step,
     Subscription,
 )
+from silo.billing.money import money
 from silo.billing.policy import BillingPolicy
+from silo.billing.standing import BESIDE, Standing, reason_of, standing
 
 ZONE = zoneinfo.ZoneInfo(ZONE_NAME)
 
 
 def decide(case: Case, policy: BillingPolicy, now: datetime.datetime) -> Decision:
-    """Return the next step for the tenant of a subscription.
+    """Return the next step for the tenant of a subscription; docs/explain/billing-decisions.md has the table.
 
     It depends on the current state only, so events that are late, repeated or lost do not change it. A tenant loses
-    nothing while another subscription pays for its name.
+    nothing while anything paid claims it.
     """
+    now = case.subscription.now or now
+    found = standing(case.subscription, case.invoices, policy, now)
+    return dataclasses.replace(_decide(case, found, policy, now), notes=tuple(_notes(case, found)))
+
+
+def _decide(case: Case, found: Standing, policy: BillingPolicy, now: datetime.datetime) -> Decision:
     subscription, tenant = case.subscription, case.tenant
-    clock = _clock(subscription, case.invoices, now)
-    if clock is not None:
-        return _unpaid(case, policy, clock, now)
-    if subscription.status in PAID:
-        return _paid(case, policy)
-    extended = tenant and tenant.extended_until and today(now) < tenant.extended_until
-    if subscription.status == "paused" and tenant and tenant.state == "running" and not extended:
-        decision = Decision(Step.SUSPEND, "its trial ended without a payment method")
-        return _contested(case, tenant, decision, policy, now) or decision
-    return Decision(Step.NOTHING, f"its subscription is {subscription.status}, and no invoice is overdue")
+    if tenant is None and _is_foreign(subscription, policy):
+        return Decision(Step.NOTHING, "it buys nothing of silo, and names no tenant")
+    if found.since is not None:
+        return _unpaid(case, found, policy, now)
+    if found.pays:
+        return _with_deadline(_paid(case, found, policy), case, found, policy)
+    if subscription.status == "paused" and tenant:
+        return _paused(case, tenant, found, policy, now)
+    if found.under_way:
+        because, held = "a payment is under way", bool(tenant and tenant.state in ("suspended", "absent"))
+        return Decision(Step.NOTHING, because, held=held)
+    because = f"its subscription is {subscription.status}, and no invoice is overdue"
+    return _with_deadline(Decision(Step.NOTHING, because), case, found, policy)
 
 
 def today(now: datetime.datetime) -> datetime.date:
@@ -53,51 +67,147 @@ def today(now: datetime.datetime) -> datetime.date:
 
 
 def plan_of(subscription: Subscription, policy: BillingPolicy) -> str:
-    """Return the plan that was bought; empty if the prices belong to no plan, or to several."""
-    plans = {policy.plans[price] for price in subscription.prices if price in policy.plans}
-    return plans.pop() if len(plans) == 1 else ""
+    """Return the plan that was bought; empty if the prices belong to no plan or to several, or are bought twice."""
+    bought = [(price, count) for price, count in _bought(subscription) if price in policy.plans]
+    plans = {policy.plans[price] for price, _count in bought}
+    return plans.pop() if len(plans) == 1 and all(count == 1 for _price, count in bought) else ""
 
 
-def _clock(subscription: Subscription, invoices: Iterable[Invoice], now: datetime.datetime) -> datetime.datetime | None:
-    """Return since when the tenant is unpaid: the first unpaid invoice or the end of the subscription, if earlier."""
-    times = [since for one in invoices if (since := one.unpaid_since(now))]
-    if subscription.status in ENDED:
-        times.append(subscription.ended or now)
-    return min(times, default=None)
+def _bought(subscription: Subscription) -> list[tuple[str, int]]:
+    """Return each price with its quantity; what has the quantity 0 is not bought."""
+    counts = subscription.quantities or (1,) * len(subscription.prices)
+    return [(price, count) for price, count in zip(subscription.prices, counts, strict=True) if count]
 
 
-def _paid(case: Case, policy: BillingPolicy) -> Decision:
+def _is_foreign(subscription: Subscription, policy: BillingPolicy) -> bool:
+    """Return whether a subscription is of another product in the same account."""
+    return not subscription.name and not any(price in policy.plans for price, _count in _bought(subscription))
+
+
+def _paid(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
     subscription, tenant = case.subscription, case.tenant
-    plan = plan_of(subscription, policy)
     if tenant is None:
-        if not subscription.name:
-            because = "it is paid, but its metadata has no 'tenant'; add the ordered name to it at Stripe"
-            return Decision(Step.NEEDS_ATTENTION, because)
-        if not plan:
-            return _unknown(subscription)
-        if case.holder and not _succeeds(subscription, case.holder.name, case.holder.subscription):
-            return _taken(subscription, case.holder)
-        return Decision(Step.CREATE, "it is paid", plan)
+        return _ordered(case, found, policy)
     if tenant.state == TRASHED:
+        if found.under_way:
+            return Decision(Step.NOTHING, "a payment is under way; what is in the trash is restored when it has come")
         return Decision(Step.RESTORE, "it is paid again, and its data is still in the trash")
     if tenant.state == PURGED:
         return Decision(Step.NEEDS_ATTENTION, f"it is paid again, but the data of {tenant.name} has been purged")
-    if tenant.state == "suspended":
-        return Decision(Step.START, "it is paid")
+    if tenant.state == "suspended" or (tenant.state == "absent" and tenant.reason in OF_STRIPE):
+        return _back(tenant, found)
     if tenant.state != "running":
         return Decision(Step.NOTHING, f"it is paid, but {tenant.state} by the operator's choice")
     if not tenant.plan:
         return Decision(Step.NOTHING, "it is paid, and has its own quota in place of a plan")
+    plan = plan_of(subscription, policy)
     if not plan:
         return _unknown(subscription)
-    if plan != tenant.plan:
-        return Decision(Step.CHANGE, f"the customer changed the plan from {tenant.plan} to {plan}", plan)
-    return Decision(Step.NOTHING, "it is paid", plan)
+    if plan == tenant.plan:
+        return Decision(Step.NOTHING, "it is paid", plan)
+    change = f"the customer changed the plan from {tenant.plan} to {plan}"
+    if open_ones := [one for one in case.invoices if one.cause == "subscription_update" and one.is_owed]:
+        because = f"{change}, but invoice {open_ones[0].id} for that is not paid; it keeps {tenant.plan} until then"
+        return Decision(Step.NOTHING, because, tenant.plan)
+    return Decision(Step.CHANGE, change, plan)
+
+
+def _ordered(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
+    """Decide about a paid order that has no tenant."""
+    subscription, plan = case.subscription, plan_of(case.subscription, policy)
+    if found.under_way:
+        return Decision(Step.NOTHING, "its first payment is under way; silo goes on when it has come")
+    if found.confirm:
+        return Decision(Step.NOTHING, "the customer has yet to confirm its payment")
+    if not subscription.name:
+        because = "it is paid, but its metadata has no 'tenant'; add the ordered name to it at Stripe"
+        return Decision(Step.NEEDS_ATTENTION, because)
+    if not plan:
+        return _unknown(subscription)
+    if case.holder and not _succeeds(subscription, case.holder.name, case.holder.subscription):
+        return _taken(subscription, case.holder)
+    return Decision(Step.CREATE, "it is paid", plan)
+
+
+def _back(tenant: BillingTenant, found: Standing) -> Decision:
+    """Start a tenant that is paid again, if it was not the operator who suspended it."""
+    if tenant.reason and tenant.reason not in OF_STRIPE:
+        return Decision(Step.NOTHING, f"it is paid, but {tenant.state} by the operator's choice ({tenant.reason})")
+    if found.waits(tenant.since):
+        because = f"a payment is under way; it stays {tenant.state} until that has come"
+        return Decision(Step.NOTHING, because, held=True)
+    return Decision(Step.START, "it is paid")
+
+
+def _with_deadline(decision: Decision, case: Case, found: Standing, policy: BillingPolicy) -> Decision:
+    """Add the day until which the customer must confirm a payment at the bank."""
+    tenant = case.tenant
+    if found.confirm is None or tenant is None or tenant.state != "running" or decision.step is not Step.NOTHING:
+        return decision
+    until, invoice = found.confirm
+    if invoice.cause in BESIDE:
+        return decision
+    pay_by = max(today(until), today(invoice.begun) + _days(policy.grace_days))
+    if tenant.extended_until and pay_by <= tenant.extended_until:
+        return decision
+    because = f"{decision.because}; the customer must confirm the payment of {invoice.id} before {pay_by}"
+    return dataclasses.replace(
+        decision, because=because, pay_by=pay_by, suspends=pay_by, link=invoice.link, invoice=invoice, confirm=True
+    )
+
+
+def _paused(
+    case: Case, tenant: BillingTenant, found: Standing, policy: BillingPolicy, now: datetime.datetime
+) -> Decision:
+    reason = reason_of(case.subscription, found)
+    because = {
+        Reason.TRIAL_OVER: "its trial ended without a payment method",
+        Reason.PAUSED: "its subscription is paused",
+    }.get(reason, "its subscription is paused, because a payment failed")
+    extended = tenant.extended_until and today(now) < tenant.extended_until
+    if tenant.state == "running" and not extended:
+        decision = Decision(Step.SUSPEND, because, reason=reason)
+        return _contested(case, tenant, decision, policy, now) or decision
+    return _explained(tenant, Decision(Step.NOTHING, because, reason=reason))
+
+
+def _explained(tenant: BillingTenant, decision: Decision) -> Decision:
+    """Replace nothing by an explanation, if the tenant is suspended for a reason that is not true any more."""
+    known = tenant.state == "suspended" and tenant.reason in OF_STRIPE and tenant.reason != decision.reason
+    return dataclasses.replace(decision, step=Step.EXPLAIN) if known and decision.step is Step.NOTHING else decision
+
+
+def _notes(case: Case, found: Standing) -> Iterator[Note]:
+    """Yield what the operator must know of a subscription with a tenant, although nothing changes."""
+    tenant = case.tenant
+    if tenant is None or tenant.state in (TRASHED, PURGED):
+        return
+    for one in found.stuck:
+        text = (
+            f"Stripe could not finalise invoice {one.id}{_money(one)}: {one.problem}. Nobody is charged, and "
+            f"{tenant.name} stays as it is. Correct the cause in Stripe's dashboard, and finalise the invoice there"
+        )
+        yield Note("not_finalised", one.id, text)
+    for one in found.beside:
+        what = f"a change of {tenant.name}" if one.cause in BESIDE else f"an earlier period of {tenant.name}"
+        text = (
+            f"Invoice {one.id}{_money(one)} for {what} is not paid. Silo does nothing about it until "
+            f"{today(found.covered or one.begun)}, because {tenant.name} is paid until then. Remind the customer, or "
+            "void the invoice in Stripe's dashboard"
+        )
+        yield Note("beside_unpaid", one.id, text)
+
+
+def _money(invoice: Invoice) -> str:
+    return f" of {money(invoice.amount, invoice.currency)}" if invoice.amount and invoice.currency else ""
 
 
 def _unknown(subscription: Subscription) -> Decision:
-    prices = ", ".join(subscription.prices) or "none"
-    return Decision(Step.NEEDS_ATTENTION, f"billing_plans must name exactly one plan for its prices ({prices})")
+    bought = [f"{count} x {price}" if count > 1 else price for price, count in _bought(subscription)]
+    because = f"billing_plans must name exactly one plan for its prices ({', '.join(bought) or 'none'})"
+    if any(count > 1 for _price, count in _bought(subscription)):
+        because += ", each bought once; correct the quantity at Stripe, or cancel and refund the order"
+    return Decision(Step.NEEDS_ATTENTION, because)
 
 
 def _succeeds(subscription: Subscription, name: str, former: Subscription | None) -> bool:
@@ -129,59 +239,98 @@ def _contested(
     case: Case, tenant: BillingTenant, decision: Decision, policy: BillingPolicy, now: datetime.datetime
 ) -> Decision | None:
     """Return the decision to make instead while others pay for the name, or None if nobody does."""
-    claimed = (claim.subscription for claim in case.claims if _clock(claim.subscription, claim.invoices, now) is None)
-    payers = tuple(sorted((one for one in claimed if one.status in PAID), key=lambda one: one.id))
+    claims = sorted(case.claims, key=lambda claim: claim.subscription.id)
+    known = [(one.subscription, standing(one.subscription, one.invoices, policy, now)) for one in claims]
+    # What was paid before, and has yet to be confirmed this time, is not unpaid; a first order that is not, is nothing.
+    coming = [one for one, owes in known if owes.under_way or (owes.since is None and owes.confirm and owes.covered)]
+    paid = [one for one, owes in known if owes.pays and not owes.confirm]
+    payers = tuple(one for one in paid if one not in coming)
+    if not payers and coming:
+        because = f"{decision.because}, but a payment of {coming[0].id} for its name is under way"
+        return Decision(Step.NOTHING, because, clock=decision.clock, reason=decision.reason, held=True)
     if not payers:
         return None
     for payer in payers:
         if plan_of(payer, policy) and _succeeds(payer, tenant.name, case.subscription):
             because = f"{decision.because}, and {payer.id} of the same customer takes it over"
-            return Decision(Step.NOTHING, because, clock=decision.clock)
+            return Decision(Step.NOTHING, because, clock=decision.clock, reason=decision.reason)
     names = " and ".join(f"{payer.id} of {payer.customer}" for payer in payers)
     because = (
         f"{decision.because}, but its name is paid for by {names}; it stays {tenant.state} until you decide whose it "
         f"is: 'silo set {tenant.name} --subscription {payers[0].id}' links it to that one"
     )
     contest = Contest(tenant.name, tenant.state, case.subscription, payers)
-    return Decision(Step.NEEDS_ATTENTION, because, clock=decision.clock, contest=contest)
+    return Decision(
+        Step.NEEDS_ATTENTION, because, clock=decision.clock, contest=contest, reason=decision.reason, held=True
+    )
 
 
-def _unpaid(case: Case, policy: BillingPolicy, clock: datetime.datetime, now: datetime.datetime) -> Decision:
+def _unpaid(case: Case, found: Standing, policy: BillingPolicy, now: datetime.datetime) -> Decision:
     subscription, tenant = case.subscription, case.tenant
-    start, day = today(clock), today(now)
-    because = f"it has been unpaid since {start}"
-    over = subscription.status in ENDED and clock == (subscription.ended or now)
-    if over:
-        because = f"its subscription ended on {start}"
+    start, day = today(found.since or now), today(now)
+    reason = reason_of(subscription, found)
+    over = subscription.status in ENDED and found.since == (subscription.ended or now)
+    because = f"its {_what_ended(reason)} ended on {start}" if over else f"it has been unpaid since {start}"
+    if subscription.status in ENDED and not over:
+        because = f"{because}, and its subscription has ended"
+    decision = Decision(Step.NOTHING, because, "", start, reason=reason, invoice=found.oldest)
     if tenant is None or tenant.state in (TRASHED, PURGED):
-        return Decision(Step.NOTHING, because, clock=start)
+        return decision
     if tenant.state == "stopped":
-        return Decision(Step.NOTHING, f"{because}, but the operator stopped it", clock=start)
+        return dataclasses.replace(decision, because=f"{because}, but the operator stopped it")
+    suspends, deletes = _days_of(start, over, tenant, policy, day)
+    link = _link(case.invoices, policy, now)
+    decision = dataclasses.replace(decision, suspends=suspends, deletes=deletes, link=link)
+    extended = tenant.extended_until
+    if extended is not None and day < extended:
+        step = Step.START if tenant.state == "suspended" and tenant.reason != Reason.DISPUTED else Step.NOTHING
+        return dataclasses.replace(decision, step=step, because=f"{because}, but it has time until {extended}")
+    if contested := _contested(case, tenant, decision, policy, now):
+        return contested
+    # Neither what is paid nor what may be paid already ends in a deletion; afterwards all letters are sent again.
+    coming, lasts = bool(found.under_way), subscription.status not in ENDED and _lasts(found, now)
+    if coming or lasts:
+        why = "a payment is under way" if coming else f"another period is paid until {today(found.covered or now)}"
+        held = tenant.state != "running"
+        decision = dataclasses.replace(decision, because=f"{because}, but {why}", deletes=None, held=held)
+    else:
+        decision = dataclasses.replace(decision, notice=_due(tenant, policy, deletes, day))
+    if tenant.state == "running":
+        if day < suspends:
+            return dataclasses.replace(decision, pay_by=suspends)
+        return dataclasses.replace(decision, step=Step.SUSPEND)
+    if decision.deletes and day >= decision.deletes:
+        return dataclasses.replace(decision, step=Step.DELETE)
+    return _explained(tenant, decision)
+
+
+def _what_ended(reason: Reason) -> str:
+    return "trial" if reason is Reason.TRIAL_OVER else "subscription"
+
+
+def _lasts(found: Standing, now: datetime.datetime) -> bool:
+    """Return whether a period is paid that is not over, although an earlier one is not."""
+    return found.covered is not None and found.covered > now and found.since is not None and found.covered > found.since
+
+
+def _days_of(
+    start: datetime.date, over: bool, tenant: BillingTenant, policy: BillingPolicy, day: datetime.date
+) -> tuple[datetime.date, datetime.date]:
+    """Return the days of the suspension and of the deletion, if nothing is paid that is due since `start`."""
+    extended, spared = tenant.extended_until, tenant.spared_until
     # Grace is for failed payments; a customer who cancels knows the last day.
     suspends = start if over else start + _days(policy.grace_days)
-    deletes = start + _days(policy.deletion_days)
-    extended = tenant.extended_until
     if extended is not None:
         suspends = max(suspends, extended)
     # After an extension, or a payment by another subscription, all announcements are still sent before a deletion.
-    for held in filter(None, (extended, tenant.spared_until)):
+    deletes = start + _days(policy.deletion_days)
+    for held in filter(None, (extended, spared)):
         deletes = max(deletes, held + _days(policy.notices[0]))
     # If a letter named a later day, that day holds.
     deletes = max([deletes, *(notice.on for notice in tenant.notices)])
     if day >= deletes and not (tenant.state != "running" and _announced(tenant, deletes)):
         deletes = day + _days(policy.notices[0])
-    decision = Decision(Step.NOTHING, because, "", start, suspends, deletes, link=_link(case.invoices, now))
-    if extended is not None and day < extended:
-        step = Step.START if tenant.state == "suspended" else Step.NOTHING
-        return dataclasses.replace(decision, step=step, because=f"{because}, but it has time until {extended}")
-    if contested := _contested(case, tenant, decision, policy, now):
-        return contested
-    decision = dataclasses.replace(decision, notice=_due(tenant, policy, deletes, day))
-    if tenant.state == "running":
-        if day < suspends:
-            return dataclasses.replace(decision, pay_by=suspends)
-        return dataclasses.replace(decision, step=Step.SUSPEND)
-    return dataclasses.replace(decision, step=Step.DELETE) if day >= deletes else decision
+    return suspends, deletes
 
 
 def _announced(tenant: BillingTenant, on: datetime.date) -> bool:
@@ -197,9 +346,11 @@ def _due(tenant: BillingTenant, policy: BillingPolicy, on: datetime.date, day: d
     return Notice(on, min(due))
 
 
-def _link(invoices: Iterable[Invoice], now: datetime.datetime) -> str:
+def _link(invoices: Iterable[Invoice], policy: BillingPolicy, now: datetime.datetime) -> str:
     """Return the payment page of the oldest unpaid invoice that has one, or an empty text."""
-    unpaid = [(since, one.link) for one in invoices if one.link and (since := one.unpaid_since(now))]
+    unpaid = [
+        (since, one.link) for one in invoices if one.link and (since := one.unpaid_since(now, policy.action_days))
+    ]
     return min(unpaid)[1] if unpaid else ""
 
 

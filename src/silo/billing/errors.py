@@ -10,7 +10,15 @@ class TryLater(BillingError):
 
 
 class NeedsAttention(BillingError):
-    """Silo would have to guess, for example the plan of an unknown price; the operator gets the text by mail."""
+    """Silo would have to guess, for example the plan of an unknown price; the operator gets the text by mail.
+
+    `about` are lines for that letter: customer, tenant, subscription and amount; empty if the text says it all.
+    """
+
+    def __init__(self, text: str, about: str = "") -> None:
+        """Keep both."""
+        super().__init__(text)
+        self.about = about
 
 
 class NeedsAttentionReported(NeedsAttention):

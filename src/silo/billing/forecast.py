@@ -30,6 +30,7 @@ class Coming:
     what: str
     because: str
     asked: bool = False
+    reason: str = ""
 
 
 def forecast(
@@ -52,7 +53,8 @@ def _of(case: Case, policy: BillingPolicy, now: datetime.datetime, days: int) ->
             name = case.tenant.name if case.tenant else case.subscription.name
             if decision.step is not Step.NEEDS_ATTENTION or not waits_for_operator:
                 for what, because in _events(decision, reminded):
-                    yield Coming(today(at), name, case.subscription.id, what, because)
+                    reason = decision.reason.value if decision.reason else ""
+                    yield Coming(today(at), name, case.subscription.id, what, because, reason=reason)
             waits_for_operator = decision.step is Step.NEEDS_ATTENTION
             case = dataclasses.replace(case, tenant=after(decision, then, today(at)))
             if decision.step in WAITS:
@@ -64,7 +66,8 @@ def _events(decision: Decision, reminded: set[datetime.date]) -> Iterator[tuple[
         yield "deletion_announced", f"for {decision.notice.on}"
     if decision.pay_by and decision.pay_by not in reminded:
         reminded.add(decision.pay_by)
-        yield "payment_failed", f"to be paid before {decision.pay_by}"
+        kind = "confirm_payment" if decision.confirm else "payment_failed"
+        yield kind, f"to be {'confirmed' if decision.confirm else 'paid'} before {decision.pay_by}"
     if decision.step is not Step.NOTHING:
         yield decision.step.value, decision.because
 
@@ -76,14 +79,17 @@ def after(decision: Decision, case: Case, day: datetime.date) -> BillingTenant |
         return BillingTenant(case.subscription.name, "running", decision.plan)
     if tenant is None:
         return None
-    if decision.contest:
+    if decision.held:
         return dataclasses.replace(tenant, spared_until=day + datetime.timedelta(days=1))
     if decision.notice:
         notice = dataclasses.replace(decision.notice, sent=True)
         tenant = dataclasses.replace(tenant, notices=(*tenant.notices, notice))
     if decision.step is Step.CHANGE:
         return dataclasses.replace(tenant, plan=decision.plan)
-    states = {Step.START: "running", Step.RESTORE: "running", Step.SUSPEND: "suspended", Step.DELETE: TRASHED}
+    if decision.step in (Step.SUSPEND, Step.EXPLAIN):
+        reason = decision.reason.value if decision.reason else ""
+        return dataclasses.replace(tenant, state="suspended", reason=reason, since=day)
+    states = {Step.START: "running", Step.RESTORE: "running", Step.DELETE: TRASHED}
     return dataclasses.replace(tenant, state=states.get(decision.step, tenant.state))
 
 

@@ -11,9 +11,12 @@ from silo.billing.errors import BillingError
 
 PLANS = "billing_plans"
 NOTICES = "billing_notices"
+WRITTEN_OFF = "billing_written_off"
+WRITTEN_OFF_CHOICES = ("until_paid", "unpaid")
 # By field of BillingPolicy: the variable of the inventory and its smallest valid value.
 NUMBERS: Mapping[str, tuple[str, int]] = {
     "grace_days": ("billing_grace_days", 0),
+    "action_days": ("billing_action_days", 0),
     "deletion_days": ("billing_deletion_days", 1),
     "suspensions_per_day": ("billing_suspensions_per_day", 1),
     "deletions_per_day": ("billing_deletions_per_day", 1),
@@ -25,14 +28,16 @@ CHECKOUT, BRAND, CONTACT, PAYMENT_PAGES = (
     f"billing_checkout_{name}" for name in ("enabled", "brand", "contact_email", "payment_pages")
 )
 _NUMBERS = (variable for variable, _least in NUMBERS.values())
-VARIABLES = (PLANS, NOTICES, HOST, CA_FILE, CHECKOUT, BRAND, CONTACT, PAYMENT_PAGES, *_NUMBERS)
+VARIABLES = (PLANS, NOTICES, WRITTEN_OFF, HOST, CA_FILE, CHECKOUT, BRAND, CONTACT, PAYMENT_PAGES, *_NUMBERS)
 
 
 @dataclasses.dataclass(frozen=True)
 class BillingPolicy:
     """The rules. `plans` maps prices (price_...) to plans; days count from the first unpaid day.
 
-    `notices` are the numbers of days before a deletion at which silo announces it, the largest first.
+    `notices` are the numbers of days before a deletion at which silo announces it, the largest first. A customer has
+    `action_days` to confirm a payment. `written_off` is until when a written-off invoice is unpaid: until a later
+    period is paid, or for ever.
     """
 
     plans: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -41,6 +46,8 @@ class BillingPolicy:
     notices: tuple[int, ...] = (14, 7, 1)
     suspensions_per_day: int = 5
     deletions_per_day: int = 3
+    action_days: int = 3
+    written_off: str = "until_paid"
 
     @classmethod
     def of(cls, variables: Mapping[str, t.Any]) -> BillingPolicy:
@@ -52,7 +59,14 @@ class BillingPolicy:
         notices = variables.get(NOTICES)
         if not isinstance(notices, list) or not notices or not all(type(one) is int and one > 0 for one in notices):
             raise BillingError(f"{NOTICES} is {notices!r}; it must list days before a deletion, such as [14, 7, 1]")
-        policy = cls(MappingProxyType(plans), notices=tuple(sorted(set(notices), reverse=True)), **numbers)
+        if (written_off := variables.get(WRITTEN_OFF)) not in WRITTEN_OFF_CHOICES:
+            raise BillingError(f"{WRITTEN_OFF} is {written_off!r}; it must be one of {', '.join(WRITTEN_OFF_CHOICES)}")
+        policy = cls(
+            MappingProxyType(plans),
+            notices=tuple(sorted(set(notices), reverse=True)),
+            written_off=written_off,
+            **numbers,
+        )
         least = policy.grace_days + policy.notices[-1]
         if policy.deletion_days <= least:
             raise BillingError(

@@ -21,8 +21,11 @@ from silo.billing import tenant_lookup
 from silo.billing.checkout.letters import with_link
 from silo.billing.customer_mail import CustomerMail
 from silo.billing.decision import decide, today
+from silo.billing.details import details
 from silo.billing.errors import BillingError, NeedsAttention, NeedsAttentionReported, TryLater
+from silo.billing.incidents import incident
 from silo.billing.model import (
+    ENDED,
     PAID,
     PURGED,
     TRASHED,
@@ -32,16 +35,18 @@ from silo.billing.model import (
     Contest,
     Decision,
     Holder,
+    Reason,
     Step,
     Subscription,
 )
 from silo.billing.policy import BillingPolicy
 from silo.billing.protocols import EventOutcome
 from silo.billing.rate_limits import RateLimits
+from silo.billing.standing import lasts
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.client import Client
 from silo.email_address import same
-from silo.inventory import InventoryError
+from silo.inventory import DeletionRecord, InventoryError
 from silo.inventory.validation import check_new_name
 from silo.languages import LANGUAGES
 from silo.notifications import LetterError
@@ -57,6 +62,7 @@ DONE = {
     Step.RESTORE: "is back from the trash",
     Step.START: "runs again",
     Step.CHANGE: "has another plan",
+    Step.EXPLAIN: "is suspended for another reason",
     Step.SUSPEND: "is suspended",
     Step.DELETE: "is deleted",
 }
@@ -92,6 +98,7 @@ class Reconciler:
         self._service, self._client, self._clock = service, client, clock
         self._store = StateStore(self._service.state.folder)
         self._writer = CustomerMail(self._service)
+        self._last: tuple[Case, Decision] | None = None
 
     @functools.cached_property
     def policy(self) -> BillingPolicy:
@@ -106,30 +113,43 @@ class Reconciler:
         with billing_errors(), self._store.locked(subscription):
             try:
                 outcome = EventOutcome(self._settle(subscription))
-            except (InventoryError, NeedsAttention):
+            except (InventoryError, NeedsAttention) as error:
                 # An order that needs attention must not block others in the queue for room.
                 self._store.unqueue(subscription)
-                raise
+                raise self._parked(error) from error
             self._notify_broken(subscription)
             return outcome
 
+    def _parked(self, error: InventoryError | NeedsAttention) -> NeedsAttention:
+        """Tell the customer that a paid order needs attention; return the error, with the details for the operator."""
+        about = ""
+        if self._last:
+            case, decision = self._last
+            about = details(case, decision)
+            has_none = case.tenant is None or case.tenant.state == PURGED
+            if has_none and case.subscription.status in PAID and decision.step in (Step.CREATE, Step.NEEDS_ATTENTION):
+                self._writer.parked(case.subscription)
+        if isinstance(error, NeedsAttentionReported):
+            return error
+        return NeedsAttention(str(error), about)
+
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
-        """Follow the address of a customer; notify the operator of a dispute or a refund, which change no tenant."""
+        """Process an event without a subscription: a dispute, a refund, a customer's new address.
+
+        The operator gets a letter about each dispute and refund; they change no tenant.
+        """
         kind, about = str(event.get("type", "")), event.get("data", {}).get("object", {})
         if kind == "customer.updated":
             return self._follow_address(event)
         if kind not in ("charge.dispute.created", "charge.refunded"):
             return EventOutcome(f"silo does not process {kind}")
-        what = "disputes a payment at the bank" if kind == "charge.dispute.created" else "got a refund"
-        charge = str(about.get("charge") or about.get("id", ""))
-        text = (
-            f"A customer {what} (charge {charge}). Silo changed nothing, because a tenant depends only on its "
-            "subscription and its invoices. Examine the charge in Stripe's dashboard; to remove the tenant, cancel its "
-            "subscription there."
-        )
         with billing_errors():
-            self._writer.operator(f"billing/operator/{event.get('id')}", f"A customer {what}", text)
-        return EventOutcome(f"the operator was notified that a customer {what}")
+            payment = str(about.get("payment_intent") or "")
+            customer, subscription = self._client.payer(payment) if payment else ("", "")
+            known = tenant_lookup.read(self._service)
+            letter = incident(kind, about, customer, subscription, known.alive.get(subscription, ""))
+            self._writer.operator(f"billing/operator/{event.get('id')}", letter.subject, letter.text)
+        return EventOutcome(f"the operator was notified: {letter.subject}")
 
     def _follow_address(self, event: Mapping[str, t.Any]) -> EventOutcome:
         """Give the tenants of a customer the address that Stripe has now, if the event says that it changed.
@@ -181,8 +201,12 @@ class Reconciler:
                 return "; ".join([*messages, str(error)])
             if decision.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
                 self._store.unqueue(name)
+            if decision.held:
+                self._store.spare(name, self._today(case) + datetime.timedelta(days=1))
+            for note in decision.notes:
+                self._writer.note(called, note, details(case, decision))
             if tenant and tenant.state not in (TRASHED, PURGED) and decision.step is not Step.DELETE:
-                messages += self._writer.customer(tenant.name, decision, self._clock())
+                messages += self._writer.customer(tenant.name, decision, self._now(case))
             if decision.step is Step.NOTHING:
                 return "; ".join([*messages, f"{called}: {decision.because}"])
             messages.append(f"{called} {DONE[decision.step]}: {decision.because}")
@@ -195,23 +219,39 @@ class Reconciler:
         # Reading the inventory takes a second, so it is read once, for its tenants and its settings.
         known = tenant_lookup.read(self._service)
         case = Case(subscription, invoices, known.of(name))
-        decision = decide(case, self.policy, self._clock())
+        decision = self._decide(case)
         # Each needs more requests (one for each hundred subscriptions), so they are read only if they matter.
         if case.tenant and decision.takes_away:
-            case = dataclasses.replace(case, claims=self._claims(case.tenant.name, known))
+            case = dataclasses.replace(case, claims=self._claims(case.tenant.name, subscription, known))
         elif decision.step is Step.CREATE and (holder := known.holders.get(subscription.name)):
             case = dataclasses.replace(case, holder=self._with_subscription(holder))
         else:
             return case, decision
-        return case, decide(case, self.policy, self._clock())
+        return case, self._decide(case)
 
-    def _claims(self, tenant: str, known: tenant_lookup.TenantLookup) -> tuple[Claim, ...]:
-        """Return the other subscriptions that pay for a name.
+    def _decide(self, case: Case) -> Decision:
+        decision = decide(case, self.policy, self._clock())
+        self._last = case, decision
+        return decision
+
+    def _now(self, case: Case) -> datetime.datetime:
+        """Return the time that counts for a case: that of its test clock, if it has one."""
+        return case.subscription.now or self._clock()
+
+    def _today(self, case: Case) -> datetime.date:
+        return today(self._now(case))
+
+    def _claims(self, tenant: str, own: Subscription, known: tenant_lookup.TenantLookup) -> tuple[Claim, ...]:
+        """Return the other subscriptions that claim a tenant, with their invoices.
 
         This lists all subscriptions, because Stripe's search index is delayed and does not exist in all regions.
         """
-        named = known.claims(tenant, self._client.subscriptions(ended=False))
-        return tuple(Claim(one, self._client.invoices(one.id)) for one in named if one.status in PAID)
+        listed = {one.id: one for one in self._client.subscriptions(ended=False)}
+        if own.now:
+            # Those of a test clock are in no other list.
+            listed |= {one.id: one for one in self._client.subscriptions(ended=False, customer=own.customer)}
+        claims = known.claims(tenant, own, listed.values(), self.policy.plans)
+        return tuple(Claim(one, self._client.invoices(one.id)) for one in claims if one.status not in ENDED)
 
     def _with_subscription(self, holder: Holder) -> Holder:
         if not holder.linked:
@@ -221,11 +261,22 @@ class Reconciler:
     def _complete(self, name: str) -> None:
         """Complete a change that an earlier call began and did not finish."""
         for deletion in self._service.unfinished():
-            if deletion.subscription == name:
+            if deletion.subscription != name:
+                continue
+            if self._is_claimed(deletion):
+                self._service.undelete(deletion.name)
+            else:
                 self._service.delete(deletion.name, by=BY)
         if (begun := self._store.begun().get(name)) and begun in self._service.files.all():
             self._service.apply([begun])
         self._store.end(name)
+
+    def _is_claimed(self, deletion: DeletionRecord) -> bool:
+        """Return whether somebody has paid, or is paying, for a tenant whose deletion was cut off."""
+        own = self._client.subscription(deletion.subscription)
+        invoices = self._client.invoices(own.id)
+        claims = self._claims(deletion.name, own, tenant_lookup.read(self._service))
+        return any(lasts(one, self.policy, self._clock()) for one in (Claim(own, invoices), *claims))
 
     def _do(self, case: Case, decision: Decision) -> None:
         """Carry out one step; raises Held, NeedsAttention, and the errors of TenantService."""
@@ -239,9 +290,10 @@ class Reconciler:
             elif again.step is not Step.DELETE:
                 raise Held(f"{called} is not deleted: {again.because}")
         if decision.step is Step.NEEDS_ATTENTION:
-            self._refer_to_operator(f"{called} ({subscription.id}): {decision.because}", decision)
+            text = f"{called} ({subscription.id}): {decision.because}"
+            self._refer_to_operator(text, decision, self._today(case))
         if decision.step in (Step.SUSPEND, Step.DELETE):
-            self._check_rate_limit(decision, called)
+            self._check_rate_limit(decision, called, details(case, decision))
         work = functools.partial(self._work, case, decision)
         try:
             self._recorded(subscription.id, called, work)
@@ -249,16 +301,15 @@ class Reconciler:
             self._store.end(subscription.id)
             self._queue(subscription, called, decision, str(error))
 
-    def _refer_to_operator(self, text: str, decision: Decision) -> t.NoReturn:
+    def _refer_to_operator(self, text: str, decision: Decision, day: datetime.date) -> t.NoReturn:
         if decision.contest is None:
             raise NeedsAttention(text)
-        self._spare(decision.contest)
+        self._spare(decision.contest, day)
         raise NeedsAttentionReported(text)
 
-    def _spare(self, contest: Contest) -> None:
+    def _spare(self, contest: Contest, day: datetime.date) -> None:
         """Leave a tenant unchanged while others pay for it: withdraw letters that threaten it, notify the operator."""
-        until = today(self._clock()) + datetime.timedelta(days=1)
-        self._store.spare(contest.own.id, until)
+        self._store.spare(contest.own.id, day + datetime.timedelta(days=1))
         self._writer.take_back(contest.tenant)
         self._writer.contested(contest)
 
@@ -290,10 +341,16 @@ class Reconciler:
             self._service.set_state(tenant.name, "running")
         elif decision.step is Step.CHANGE:
             self._change(tenant, decision)
-        elif decision.step is Step.SUSPEND:
-            self._service.set_state(tenant.name, "suspended", link=decision.link)
+        elif decision.step in (Step.SUSPEND, Step.EXPLAIN):
+            self._suspend(case, tenant, decision)
         elif decision.step is Step.DELETE:
-            self._delete(subscription, tenant, decision)
+            self._delete(case, tenant, decision)
+
+    def _suspend(self, case: Case, tenant: BillingTenant, decision: Decision) -> None:
+        reason = decision.reason or Reason.UNPAID
+        self._service.set_state(
+            tenant.name, "suspended", link=decision.page, reason=reason.value, since=self._today(case)
+        )
 
     def _create(self, subscription: Subscription, decision: Decision) -> None:
         name = subscription.name
@@ -367,20 +424,22 @@ class Reconciler:
                 raise Held(text)
         self._service.change(tenant.name, notify_customer=True, plan=plan)
 
-    def _delete(self, subscription: Subscription, tenant: BillingTenant, decision: Decision) -> None:
-        deletion = self._service.delete(tenant.name, by=BY)
+    def _delete(self, case: Case, tenant: BillingTenant, decision: Decision) -> None:
+        subscription, about = case.subscription, details(case, decision)
+        reason = decision.reason or Reason.UNPAID
+        deletion = self._service.delete(tenant.name, by=BY, reason=reason.value)
         self._writer.take_back(tenant.name)
         text = (
             f"{tenant.name} is deleted, because {decision.because}. Its {deletion.files} files "
             f"({size(deletion.used)}) are in the trash for {self._service.policy.trash_days} days; until then, "
             f"'silo undelete {tenant.name}' or a payment restores them.\n\n"
-            f"Its subscription {subscription.id} is {subscription.status} at Stripe."
+            f"Its subscription {subscription.id} is {subscription.status} at Stripe.\n\n{about}"
         )
         self._writer.operator(
             f"billing/operator/deleted/{tenant.name}@{deletion.when}", f"{tenant.name} is deleted", text
         )
 
-    def _check_rate_limit(self, decision: Decision, called: str) -> None:
+    def _check_rate_limit(self, decision: Decision, called: str, about: str) -> None:
         limits = RateLimits(self._store, self.policy)
         if limits.admit(decision.step, called, today(self._clock())):
             return
@@ -390,7 +449,7 @@ class Reconciler:
         text = (
             f"{called} must be {what}, because {decision.because}, but {variable} allows no more on this day. No "
             f"further tenant is {what} until you agree. 'silo dunning' lists them: if none of them has paid, "
-            "'silo dunning --release' lets the next ones pass."
+            f"'silo dunning --release' lets the next ones pass.\n\n{about}"
         )
         self._writer.operator(
             f"billing/operator/rate_limit/{decision.step.value}@{since}", "Billing reached a daily limit", text

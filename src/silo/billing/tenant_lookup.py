@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from silo.billing.errors import NeedsAttention
 from silo.billing.model import PURGED, TRASHED, BillingTenant, Holder, Notice, Subscription
@@ -16,7 +16,7 @@ from silo.tenants import TenantService
 
 SUBSCRIPTION = "tenant_subscription"
 NOTICE = re.compile(r"deletion_announced/([^/]+)/(\d{4}-\d{2}-\d{2})@(\d+)")
-REMINDER = re.compile(r"payment_failed/([^/]+)/(\d{4}-\d{2}-\d{2})")
+REMINDER = re.compile(r"(?:payment_failed|confirm_payment)/([^/]+)/(\d{4}-\d{2}-\d{2})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +59,22 @@ class TenantLookup:
             raise NeedsAttention(problem)
         return self.tenants.get(subscription)
 
-    def claims(self, name: str, subscriptions: Iterable[Subscription]) -> list[Subscription]:
-        """Return the subscriptions that name a tenant, in upper or lower case, and have no tenant in the inventory."""
-        return [one for one in subscriptions if one.name.lower() == name and one.id not in self.alive]
+    def claims(
+        self, name: str, own: Subscription, subscriptions: Iterable[Subscription], prices: Collection[str]
+    ) -> list[Subscription]:
+        """Return the subscriptions that claim a tenant, and have no tenant in the inventory.
+
+        They name it, in upper or lower case; or they name nobody, have one of `prices`, and their customer is that of
+        its `own` subscription or names it.
+        """
+
+        def is_claim(one: Subscription) -> bool:
+            if one.name:
+                return one.name.lower() == name
+            ours = one.customer == own.customer or one.customer_name.lower() == name
+            return ours and any(price in prices for price in one.prices)
+
+        return [one for one in subscriptions if one.id != own.id and one.id not in self.alive and is_claim(one)]
 
 
 def read(service: TenantService) -> TenantLookup:
@@ -97,7 +110,7 @@ def read(service: TenantService) -> TenantLookup:
 
 
 def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> BillingTenant:
-    until = known.settings.get("tenant_extended_until")
+    until, since = known.settings.get("tenant_extended_until"), known.settings.get("tenant_state_since")
     return BillingTenant(
         known.name,
         known.state,
@@ -106,12 +119,16 @@ def _alive(known: Known, letters: Letters, spared: datetime.date | None) -> Bill
         tuple(letters.notices.get(known.name, ())),
         tuple(letters.reminded.get(known.name, ())),
         spared,
+        str(known.settings.get("tenant_state_reason") or ""),
+        datetime.date.fromisoformat(str(since)) if since else None,
+        known.email,
     )
 
 
 def _deleted(deletion: DeletionRecord, letters: Letters) -> BillingTenant:
     state = PURGED if deletion.purged else TRASHED
-    return BillingTenant(deletion.name, state, notices=tuple(letters.notices.get(deletion.name, ())))
+    notices = tuple(letters.notices.get(deletion.name, ()))
+    return BillingTenant(deletion.name, state, notices=notices, reason=deletion.reason)
 
 
 def name_of(tenant: BillingTenant | None, wished: str) -> str:

@@ -151,7 +151,8 @@ class Worker:
             self._inbox.end(row.id, "needs_attention", str(error))
             _log.warning("%s (%s): needs attention: %s", row.id, row.type, error)
             if not isinstance(error, NeedsAttentionReported):
-                self._trouble(row, "needs_attention", f"An event of Stripe needs attention: {error}", str(error))
+                text = "\n\n".join(filter(None, (str(error), error.about)))
+                self._trouble(row, "needs_attention", f"An event of Stripe needs attention: {error}", text)
         except Exception as error:  # a bug must not lose the event
             message = f"{type(error).__name__}: {shown(str(error))}"
             _log.exception("%s (%s): attempt %d failed", row.id, row.type, attempts)

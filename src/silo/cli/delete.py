@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import getpass
+from collections.abc import Sequence
 
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
+from silo.billing.policy import PLANS, BillingPolicy
 from silo.cli import output
+from silo.cli.billing import stripe_client
 from silo.cli.context import Context, agree, changing, show, tenant_service, verified
 from silo.inventory import DeletionRecord
 from silo.inventory.errors import shown
@@ -95,7 +99,8 @@ def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_ru
 def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Remove deleted customers from the trash for good: those whose time in it is over, or those named.
 
-    One run removes at most silo_trash_purges. A timer may run 'silo purge --yes'.
+    One run removes at most silo_trash_purges. A timer may run 'silo purge --yes'. With billing, it asks Stripe first,
+    and keeps those for whom somebody pays.
     """
     with tenant_service(context) as service:
         kept = {deletion.name: deletion for deletion in service.kept()}
@@ -107,10 +112,11 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
         if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
+        chosen = _unclaimed(service, chosen)
         for deletion in chosen:
             output.line(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
         if not chosen:
-            output.line("No tenant in the trash is old enough.")
+            output.line("There is no tenant to remove.")
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
@@ -118,3 +124,21 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
         output.line(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):
             output.line(f"{left} more wait for the next run (silo_trash_purges).")
+
+
+def _unclaimed(service: TenantService, chosen: Sequence[DeletionRecord]) -> list[DeletionRecord]:
+    """Return those that nobody pays for at Stripe; raises BillingError if Stripe does not answer."""
+    variables = service.policy.billing
+    if not chosen or not variables.get(PLANS):
+        return list(chosen)
+    from silo.billing.purge_check import claimed
+
+    now = datetime.datetime.now(datetime.UTC)
+    found = claimed(chosen, service, stripe_client(), BillingPolicy.of(variables), now)
+    for deletion in chosen:
+        if why := found.get(deletion.path):
+            output.line(
+                f"{deletion.name} is not removed: {why}. 'silo reconcile --fix' restores it; if it belongs to somebody "
+                "else, change 'tenant' in the metadata of that subscription."
+            )
+    return [deletion for deletion in chosen if deletion.path not in found]

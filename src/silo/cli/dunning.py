@@ -84,7 +84,7 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
             "The rate limits are released; 'silo reconcile --fix', or the next event or night, continues.", err=True
         )
     now = datetime.datetime.now(datetime.UTC)
-    found = cases(tenant_lookup.read(service), stripe)
+    found = cases(tenant_lookup.read(service), stripe, policy)
     coming = forecast(found, policy, now, days)
     plans = [
         {"tenant": case.tenant.name, "has": case.tenant.plan, "pays": decision.plan}
@@ -97,10 +97,11 @@ def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:
         waiting = [dataclasses.asdict(order) for order in store.waiting()]
         output.as_json({"coming": listed, "waiting": waiting, "plans": plans, "rate_limits": reached})
         return
-    table = output.table("day", "customer", "what", "why")
+    table = output.table("day", "customer", "what", "cause", "why")
     for one in coming:
         asked = "; you are asked first, as it is many of a day" if one.asked else ""
-        table.add_row(one.day.isoformat(), one.tenant, one.what.replace("_", " "), f"{one.because}{asked}")
+        words = (one.what.replace("_", " "), one.reason.replace("_", " "))
+        table.add_row(one.day.isoformat(), one.tenant, *words, f"{one.because}{asked}")
     output.show(table)
     for order in store.waiting():
         output.line(f"{order.tenant} waits since {order.since} for room to {order.step}.")

@@ -9,6 +9,7 @@ from silo.ansible.runner import Results
 from silo.cli import output
 from silo.cli.context import Context, agree, changing, limits, show, tenant_service, verified
 from silo.inventory import assignments
+from silo.inventory.validation import REASONS
 from silo.tenants import TenantService
 
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
@@ -17,18 +18,36 @@ STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended
 @click.command(cls=output.Command)
 @click.argument("customer")
 @click.option("--unpaid", is_flag=True, help="For an unpaid invoice: the customer gets a letter with a link to pay.")
+@click.option(
+    "--because",
+    type=click.Choice([reason for reason in REASONS if reason != "operator"]),
+    help="Suspend for this reason; the letter and the page say it. --unpaid is short for --because unpaid.",
+)
 @verified
 @changing
 @click.pass_obj
-def stop(context: Context, customer: str, unpaid: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
+def stop(
+    context: Context,
+    /,
+    customer: str,
+    unpaid: bool,
+    because: str | None,
+    no_verify: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Stop a customer's photo cloud: free its memory, keep all data, and show a page at its address.
 
     \b
     Examples:
       silo stop hans             stopped, by choice
       silo stop hans --unpaid    suspended, with a letter that has a link to pay
+      silo stop hans --because disputed    suspended until you start it, also if all is paid
     """
-    _set_state(context, customer, "suspended" if unpaid else "stopped", no_verify, yes, dry_run)
+    if unpaid and because not in (None, "unpaid"):
+        raise click.UsageError(f"--unpaid and --because {because} are two reasons; give one")
+    reason = because or ("unpaid" if unpaid else "")
+    _set_state(context, customer, "suspended" if reason else "stopped", no_verify, yes, dry_run, reason)
 
 
 @click.command(cls=output.Command)
@@ -41,14 +60,16 @@ def start(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: 
     _set_state(context, customer, "running", no_verify, yes, dry_run)
 
 
-def _set_state(context: Context, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
+def _set_state(
+    context: Context, customer: str, state: str, no_verify: bool, yes: bool, dry_run: bool, reason: str = ""
+) -> None:
     with tenant_service(context, verify=not no_verify) as service:
         if dry_run:
-            show(service.set_state(customer, state, dry_run=True))
+            show(service.set_state(customer, state, dry_run=True, reason=reason))
             return
         if state != "running":
             agree(yes, f"{customer} will be {state}, and its users cannot reach it. Continue?")
-        service.set_state(customer, state)
+        service.set_state(customer, state, reason=reason)
         _check_reached(service)
         output.line(f"{customer} {STATES[state]}.")
 

@@ -29,7 +29,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
         table.add_row(
             tenant.name,
             tenant.url,
-            tenant.observed if tenant.observed == tenant.desired else f"{tenant.observed}, {_wish(tenant)}",
+            _state(tenant),
             tenant.server,
             tenant.plan or "",
             f"{rough(tenant.used_bytes)} of {rough(tenant.quota_bytes)}",
@@ -84,6 +84,17 @@ def _certificate(tenant: fleet.TenantStatus) -> str:
     if not tenant.certificate_issuer:
         return "none"
     return f"to {tenant.certificate_until}" if tenant.certificate_trusted else "not trusted"
+
+
+def _state(tenant: fleet.TenantStatus) -> str:
+    """Return what a tenant is, why, and what it should be where that is something else."""
+    why = f" ({tenant.reason.replace('_', ' ')})" if tenant.reason else ""
+    # A suspended tenant's containers are stopped, as they should be.
+    if tenant.desired == "suspended" and tenant.observed in ("stopped", "absent"):
+        return f"suspended{why}"
+    if tenant.observed == tenant.desired:
+        return f"{tenant.observed}{why}"
+    return f"{tenant.observed}, {_wish(tenant)}{why}"
 
 
 def _wish(tenant: fleet.TenantStatus) -> str:

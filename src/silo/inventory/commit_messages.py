@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from silo.inventory.document import Document, Scalar
 from silo.inventory.transaction import DESK, Move, Step
 
+# What is written when a state changes.
+STATE = frozenset(("tenant_state", "tenant_state_reason", "tenant_state_since"))
 VERBS = {"running": "Start", "stopped": "Stop", "suspended": "Suspend", "absent": "Take down"}
 
 
 def said(name: str, before: Document, values: Mapping[str, Scalar | None]) -> str:
     """Return the commit's message; addresses stay out of it, as nobody can take them out of a history."""
-    if set(values) == {"tenant_state"}:
-        return f"{VERBS.get(str(values['tenant_state']), 'Change')} tenant {name}"
+    reason = values.get("tenant_state_reason")
+    why = f" ({reason})" if reason and reason != "operator" else ""
+    if "tenant_state" in values and values.keys() <= STATE:
+        return f"{VERBS.get(str(values['tenant_state']), 'Change')} tenant {name}{why}"
+    if values and values.keys() <= STATE:
+        return f"Explain the state of tenant {name}{why}"
     parts = []
     for key, value in values.items():
         label, old = key.removeprefix("tenant_").replace("_", " "), before.settings.get(key)

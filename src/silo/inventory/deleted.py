@@ -17,7 +17,7 @@ from silo.inventory.transaction import Folder
 
 FOLDER = "retired"
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
-TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason")
 NUMBERS = ("quota", "uid", "files", "used", "disk")
 
 
@@ -25,7 +25,8 @@ NUMBERS = ("quota", "uid", "files", "used", "disk")
 class DeletionRecord:
     """A tenant that was deleted: the record of it, kept for ever. All times are in UTC as ISO 8601.
 
-    `subscription` is its customer's at Stripe, empty where there was none. `freed` is when the operator let others have
+    `subscription` is its customer's at Stripe, empty where there was none. `reason` is why it was deleted, one of
+    `tenant_state_reason`, empty where nobody wrote it down. `freed` is when the operator let others have
     the name, empty until then.
     `trashed` is when its data moved to the trash, `files` and `used` (bytes) their size; empty and 0 until then. Until
     it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` and
@@ -48,6 +49,7 @@ class DeletionRecord:
     subscription: str = ""
     freed: str = ""
     disk: int = 0
+    reason: str = ""
 
     @property
     def path(self) -> str:

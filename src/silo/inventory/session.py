@@ -150,6 +150,7 @@ class EditSession:
             str(tenant.settings["tenant_language"]),
             subscription=str(tenant.settings.get("tenant_subscription", "")),
             disk=tenant.disk_quota,
+            reason=str(tenant.settings.get("tenant_state_reason") or ""),
         )
         if self.folder.path(deletion.folder).exists():
             raise InventoryError(f"{deletion.folder}: it exists already; move it away, as the files of {name} go there")
@@ -172,7 +173,8 @@ class EditSession:
 
         It should then be as `state` says; without it, as it was.
         """
-        values = {} if state is None else validation.new_values(name, {"state": state}, ())
+        given = {"state": state, "state_reason": None, "state_since": None}
+        values = {} if state is None else validation.new_values(name, given, ())
         deletion = self.files.last_deleted(name)
         self._check_committed(deletion.folder)
         self._check_new(name)

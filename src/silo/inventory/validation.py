@@ -21,6 +21,7 @@ from silo.tenant.services import Service, memory_settings, services
 __all__ = [
     "NOT_BY_HAND",
     "PREFIX_LENGTH",
+    "REASONS",
     "SETTINGS",
     "STATES",
     "Tenant",
@@ -40,6 +41,8 @@ _FIRST = (
     "tenant_quota",
     "tenant_disk",
     "tenant_state",
+    "tenant_state_reason",
+    "tenant_state_since",
     "tenant_language",
     "tenant_subscription",
     "tenant_extended_until",
@@ -69,6 +72,8 @@ NOT_BY_HAND: Mapping[str, str] = {
     "tenant_secrets": "an apply makes them once; 'silo reset-access {name}' sends the customer a new link",
     "tenant_server": "a tenant's database stays on its server; 'silo create' chooses one",
     "tenant_state": "use 'silo start {name}', 'silo stop {name}' or 'silo delete {name}'",
+    "tenant_state_reason": "it goes with the state; use 'silo stop {name} --because REASON'",
+    "tenant_state_since": "it goes with the state, and silo writes it",
     "tenant_storage_backend": _POLICY,
     "tenant_storage_overcommit": _POLICY,
     "tenant_storage_root": _POLICY,
@@ -87,12 +92,15 @@ SETTINGS = (
     ),
 )
 STATES: tuple[str, ...] = tuple(options()["tenant_state"]["choices"])
+REASONS: tuple[str, ...] = tuple(options()["tenant_state_reason"]["choices"])
+DAYS = ("tenant_extended_until", "tenant_state_since")
 LONGEST = 254
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXAMPLES = {
     "tenant_email": email_address.RIGHT,
     "tenant_subscription": "the id of a subscription, such as sub_1QxAbcDef,",
     "tenant_extended_until": "a day such as 2027-01-15",
+    "tenant_state_since": "a day such as 2027-01-15",
 }
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number"}
 GIB = 1024**3
@@ -142,7 +150,7 @@ def new_values(name: str, settings: Mapping[str, object], plans: Collection[str]
             problems.append(f"{name}: {key} is {shown(value)}; {problem}")
         if key == "tenant_subscription":
             wrong = value is not None and not SUBSCRIPTION.fullmatch(str(value))
-        if key == "tenant_extended_until":
+        if key in DAYS:
             wrong = value is not None and not _is_day(str(value))
         if wrong:
             problems.append(f"{name}: {key} is {shown(value)}; {_right(key, plans)}")

@@ -33,6 +33,8 @@ class Letter:
     """The data of every letter: the tenant's name, and the address of its photo cloud (https)."""
 
     kind: ClassVar[str]
+    # Whether a paragraph of its own says the reason.
+    says_why: ClassVar[bool] = False
     name: str
     address: str
 
@@ -41,19 +43,27 @@ class Letter:
 
         A name that a stranger wished could otherwise lead our customers to the stranger's own address.
         """
+        self._check_whose()
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name in ("address", "link") and not (len(value) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(value)):
+                raise LetterError(
+                    f"{self.kind}: {one.name} is {printable(value)!r}; it must be an https address of plain letters"
+                )
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise LetterError(f"{self.kind}: {one.name} {value} has no time zone; give one, such as UTC")
+
+    def _check_whose(self) -> None:
         if not is_tenant(self.name) or not self.address.startswith(f"https://{self.name}."):
             raise LetterError(
                 f"{self.kind}: name is {printable(self.name)!r} and address {printable(self.address)!r}; they must be "
                 "a tenant's name and https:// with it"
             )
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("address", "link") and not (len(value) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(value)):
-                raise LetterError(
-                    f"{self.kind}: {field.name} is {printable(value)!r}; it must be an https address of plain letters"
-                )
-            if isinstance(value, datetime) and value.tzinfo is None:
-                raise LetterError(f"{self.kind}: {field.name} {value} has no time zone; give one, such as UTC")
+
+    @property
+    def entry(self) -> str:
+        """The key of its texts."""
+        return self.kind
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,16 @@ class Access(Created):
 
 @dataclass(frozen=True)
 class Suspended(Letter):
-    """The photo cloud is suspended because of an unpaid invoice: the link to pay."""
+    """The photo cloud is suspended: the link to pay, or to order again, and why (`tenant_state_reason`)."""
 
     kind = "suspended"
     link: str
+    reason: str = "unpaid"
+
+    @property
+    def entry(self) -> str:
+        """The key of its texts, which are others for each reason."""
+        return self.kind if self.reason == "unpaid" else f"{self.kind}_{self.reason}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,25 @@ class PaymentFailed(Letter):
     kind = "payment_failed"
     on: date
     link: str
+
+
+@dataclass(frozen=True)
+class ConfirmPayment(PaymentFailed):
+    """The bank asks the customer to confirm a payment: the day until which they can, and the link for it."""
+
+    kind = "confirm_payment"
+
+
+@dataclass(frozen=True)
+class OrderParked(Letter):
+    """A paid order that only a person can carry out. It names no tenant: `name` is empty, `address` is our own page."""
+
+    kind = "order_parked"
+
+    def _check_whose(self) -> None:
+        if self.name:
+            wrong = f"{self.kind}: name is {printable(self.name)!r}"
+            raise LetterError(f"{wrong}; it must be empty, because the name that was ordered may be a stranger's")
 
 
 @dataclass(frozen=True)
@@ -127,23 +162,27 @@ class PlanChanged(Letter):
 
 @dataclass(frozen=True)
 class DeletionAnnounced(Letter):
-    """A warning: the day of the deletion, the days left (1 or more), and the link to pay."""
+    """A warning: the day of the deletion, the days left (1 or more), the link to pay, and why, as for Suspended."""
 
     kind = "deletion_announced"
+    says_why = True
     on: date
     days: int
     link: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Deleted(Letter):
-    """The photo cloud was deleted: files, bytes and time, and until when it can be restored."""
+    """The photo cloud was deleted: files, bytes and time, until when it can be restored, and why."""
 
     kind = "deleted"
+    says_why = True
     files: int
     size: int
     at: datetime
     back_until: date
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,22 +249,26 @@ def _catalogue(language: str) -> dict[str, dict[str, str | list[str]]]:
 def _words(letter: Letter, language: str) -> dict[str, object]:
     locale = LOCALES[language]
     words: dict[str, object] = {"percent": letter.percent} if isinstance(letter, Quota) else {}
-    for field in fields(letter):
-        value = getattr(letter, field.name)
+    for one in fields(letter):
+        value = getattr(letter, one.name)
+        if one.name == "reason":
+            # A word of silo's, which the texts say in their own.
+            continue
         if isinstance(value, datetime):
             value = format_datetime(
                 value, "d MMMM y, HH:mm" if language != "de" else "d. MMMM y, HH:mm", tzinfo=ZONE, locale=locale
             )
         elif isinstance(value, date):
             value = format_date(value, "long", locale=locale)
-        elif field.name in ("size", "used", "limit"):
+        elif one.name in ("size", "used", "limit"):
             value = size(value, locale)
-        elif field.name == "files":
+        elif one.name == "files":
             value = format_decimal(value, locale=locale)
         elif isinstance(value, str):
             value = printable(value, LONGEST_ADDRESS)
-        words[field.name] = value
-    return words | {"one": getattr(letter, "days", 0) == 1}
+        words[one.name] = value
+    why = _catalogue(language)["reasons"].get(getattr(letter, "reason", ""), "")
+    return words | {"one": getattr(letter, "days", 0) == 1} | ({"why": why} if letter.says_why else {})
 
 
 def render(letter: Letter, language: Language) -> Rendered:
@@ -233,7 +276,7 @@ def render(letter: Letter, language: Language) -> Rendered:
     if language not in LOCALES:
         raise LetterError(f"language {language!r} is not known; it must be one of {', '.join(LOCALES)}")
     catalogue, words = _catalogue(language), _words(letter, language)
-    entry = catalogue[letter.kind]
+    entry = catalogue[letter.entry]
 
     def fill(source: str, html: bool) -> str:
         filled = _template(source, html).render(words)
@@ -243,9 +286,9 @@ def render(letter: Letter, language: Language) -> Rendered:
         return _template(_source("layout.html.j2" if html else "layout.txt.j2"), html).render(
             language=language,
             subject=fill(str(entry["subject"]), html),
-            greeting=fill(str(catalogue["common"]["greeting"]), html),
+            greeting=fill(str(catalogue["common"]["greeting" if letter.name else "greeting_to_all"]), html),
             closing=fill(str(catalogue["common"]["closing"]), html),
-            paragraphs=[fill(each, html) for each in entry["paragraphs"]],
+            paragraphs=list(filter(None, (fill(each, html) for each in entry["paragraphs"]))),
             button=entry["button"],
             link=words.get("link", words["address"]),
         )

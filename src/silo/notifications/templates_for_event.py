@@ -21,11 +21,14 @@ def with_link(kind: str, name: str, address: str, link: str, valid_until: dateti
     return {"created": Created, "access": Access}[kind](name, address, link, valid_until)
 
 
-def of_state(kind: str, name: str, address: str, payment_url: str, quota: int) -> Letter:
-    """Return the letter for `suspended`, `restored` or another plan; the quota is in bytes."""
+def of_state(kind: str, name: str, address: str, payment_url: str, quota: int, reason: str = "") -> Letter:
+    """Return the letter for `suspended`, `restored` or another plan; the quota is in bytes.
+
+    `reason` is why it is suspended; a tenant from before reasons were written down is unpaid.
+    """
     if kind == "plan_changed":
         return PlanChanged(name, address, quota)
-    return Suspended(name, address, payment_url) if kind == "suspended" else Restored(name, address)
+    return Suspended(name, address, payment_url, reason or "unpaid") if kind == "suspended" else Restored(name, address)
 
 
 def delivery_status(outbox: Outbox, event: str) -> str:

@@ -37,6 +37,8 @@ REFUSED_PATHS = "(?i)^/api/(auth/admin-sign-up|admin/database-backups/(start-res
 NOBODY = "255.255.255.255/32"
 # Higher than the route for unknown names, and lower than every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
+# The reasons for a suspension with pages of their own; that somebody owes money is no stranger's concern.
+PUBLIC_REASONS = ("cancelled", "trial_over", "paused")
 # What every host name has, in the order in which it applies; the server's own file has both.
 BOUNDS = ["hsts@file", "requests@file"]
 LEARNING_JOBS = ("faceDetection", "ocr", "smartSearch")
@@ -332,11 +334,17 @@ def _parts(tenant: Tenant) -> dict[str, t.Any]:
     }
 
 
+def _page(tenant: Tenant) -> str:
+    """Return the page of a closed tenant: that of the reason, if strangers may read it."""
+    reason = tenant.settings.get("tenant_state_reason")
+    return str(reason) if tenant.state == "suspended" and reason in PUBLIC_REASONS else tenant.state
+
+
 def _closed_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
     name = _traefik_name(tenant)
     return {
         "routers": {name: {**router, "service": "pages@file", "middlewares": [*BOUNDS, name]}},
-        "middlewares": {name: {"addPrefix": {"prefix": f"/{tenant.state}/{tenant.language}"}}},
+        "middlewares": {name: {"addPrefix": {"prefix": f"/{_page(tenant)}/{tenant.language}"}}},
     }
 
 

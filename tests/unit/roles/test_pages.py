@@ -52,8 +52,9 @@ DEBTS = re.compile(
 
 @pytest.mark.parametrize("language", TEXTS)
 def test_the_page_of_a_suspended_cloud_tells_strangers_nothing_of_debts(page, language):
-    shown = " ".join(TEXTS[language]["suspended"].values())
-    assert DEBTS.findall(shown) == []
+    for reason in ("suspended", "cancelled", "trial_over", "paused"):
+        shown = " ".join(TEXTS[language][reason].values())
+        assert DEBTS.findall(shown) == []
     assert DEBTS.search("Für dieses Konto ist noch eine Rechnung offen")
     assert "/pay" not in page and 'class="pay"' not in page
 

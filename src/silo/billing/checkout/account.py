@@ -151,7 +151,8 @@ class Account:
         unpaid = [
             (one.created, one.link)
             for one in self._subscriptions.invoices(payment.subscription)
-            if one.status in ("open", "uncollectible") and one.link
+            # What is on its way already must not be paid twice.
+            if one.is_owed and not one.is_under_way and one.link
         ]
         page = min(unpaid)[1] if unpaid else ""
         return Debt(subscription.customer, subscription.status in ENDED, page)

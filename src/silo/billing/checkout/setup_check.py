@@ -35,7 +35,8 @@ def check_key(client: stripe.StripeClient, key: str) -> Iterator[Finding]:
         "read Prices": lambda: v1.prices.list(t.cast("t.Any", {"limit": 1, "expand": ["data.product"]})),
         "read Subscriptions": lambda: v1.subscriptions.list(one),
         "read Customers": lambda: v1.customers.list(one),
-        "read Invoices": lambda: v1.invoices.list(one),
+        "read Invoices": lambda: (v1.invoices.list(one), v1.invoice_payments.list(one)),
+        "read PaymentIntents": lambda: v1.payment_intents.list(one),
         "write Checkout Sessions": lambda: v1.checkout.sessions.create(session),
         "write Customer portal": lambda: v1.billing_portal.sessions.create(t.cast("t.Any", {"customer": NOBODY})),
     }

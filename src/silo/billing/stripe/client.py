@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import ssl
+import time
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +17,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import
 
 from silo import languages
 from silo.billing.errors import NeedsAttention, TryLater
-from silo.billing.model import ENDED, Invoice, Subscription
+from silo.billing.model import ENDED, REQUIRES_ACTION, UNDER_WAY, Invoice, Subscription
 from silo.tenant.names import meant
 
 API_VERSION = "2026-10-28.endive"
@@ -24,6 +26,8 @@ RETRIES = 2
 # Bytes of an answer; a page of a hundred subscriptions has a few hundred kilobytes.
 LARGEST = 32 * 1024**2
 PAGE = 100
+# The most objects of one list, and the most seconds for all of its pages.
+MOST, LIST_SECONDS = 200_000, 600.0
 # Characters, by Stripe's own limits: of ids and addresses, and of links.
 LONGEST_TEXT, LONGEST_LINK = 512, 2000
 # Days for which Stripe keeps events.
@@ -122,34 +126,73 @@ class Client:
     def subscription(self, name: str) -> Subscription:
         """Return the current state of the subscription `name` (sub_...)."""
         with failures(f"subscription {name}"):
-            found = self._client.v1.subscriptions.retrieve(name, {"expand": ["customer"]})
-        return _subscription(found.to_dict())
+            found = self._client.v1.subscriptions.retrieve(name, {"expand": ["customer"]}).to_dict()
+        return dataclasses.replace(_subscription(found), now=self._frozen(found))
+
+    def _frozen(self, found: Object) -> datetime.datetime | None:
+        """Return the time of the test clock of a subscription, None if it has none, as every real one."""
+        if not (clock := _id(found.get("test_clock"))):
+            return None
+        with failures(f"test clock {clock}"):
+            return _time(self._client.v1.test_helpers.test_clocks.retrieve(clock).to_dict().get("frozen_time"))
 
     def invoices(self, subscription: str) -> tuple[Invoice, ...]:
-        """Return all invoices of a subscription, in any status."""
+        """Return all invoices of a subscription, in any status, with the payments of those that are not paid."""
         with failures(f"invoices of {subscription}"):
             listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
-            return tuple(_invoice(one.to_dict()) for one in listed.auto_paging_iter())
+            found = [_invoice(one) for one in _all(listed, f"invoices of {subscription}")]
+            return tuple(self._with_payment(one) if one.is_owed else one for one in found)
+
+    def _with_payment(self, invoice: Invoice) -> Invoice:
+        asked = t.cast("t.Any", {"invoice": invoice.id, "status": "open", "limit": PAGE, "expand": [_INTENT]})
+        listed = self._client.v1.invoice_payments.list(asked)
+        return _paid_by(invoice, [one for one in _all(listed, f"payments of {invoice.id}")])
 
     def subscriptions(self, *, ended: bool = True, customer: str = "") -> tuple[Subscription, ...]:
-        """Return all subscriptions of the account, or of one customer; without canceled ones if `ended` is false."""
+        """Return all subscriptions of the account or of a customer; without canceled ones if `ended` is false.
+
+        Stripe leaves those of test clocks out, unless a customer is given.
+        """
         asked: dict[str, t.Any] = {"limit": PAGE, "expand": ["data.customer"]} | ({"status": "all"} if ended else {})
-        asked |= {"customer": customer} if customer else {}
+        if customer:
+            asked["customer"] = customer
         with failures("subscriptions"):
             listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
-            return tuple(_subscription(one.to_dict()) for one in listed.auto_paging_iter())
+            return tuple(_subscription(one) for one in _all(listed, "subscriptions"))
 
     def unpaid(self) -> dict[str, tuple[Invoice, ...]]:
-        """Return the open and uncollectible invoices of the account, by subscription id."""
+        """Return the invoices of the account that are not settled, by subscription id.
+
+        They are the open and uncollectible ones, with their payments, and drafts that Stripe could not finalise.
+        """
         found: dict[str, list[Invoice]] = {}
         with failures("invoices"):
-            for status in ("open", "uncollectible"):
+            payments = self._open_payments()
+            for status in ("open", "uncollectible", "draft"):
                 listed = self._client.v1.invoices.list({"status": t.cast("t.Any", status), "limit": PAGE})
-                for one in listed.auto_paging_iter():
-                    invoice = one.to_dict()
-                    if subscription := _of(invoice):
-                        found.setdefault(subscription, []).append(_invoice(invoice))
+                for invoice in _all(listed, "invoices"):
+                    one = _invoice(invoice)
+                    if (subscription := _of(invoice)) and (one.is_owed or one.problem):
+                        found.setdefault(subscription, []).append(_paid_by(one, payments.get(one.id, ())))
         return {subscription: tuple(some) for subscription, some in found.items()}
+
+    def _open_payments(self) -> dict[str, list[Object]]:
+        """Return the payments of the account that are not complete, by invoice id."""
+        found: dict[str, list[Object]] = {}
+        asked = t.cast("t.Any", {"status": "open", "limit": PAGE, "expand": [_INTENT]})
+        for one in _all(self._client.v1.invoice_payments.list(asked), "payments of invoices"):
+            found.setdefault(_id(one.get("invoice")), []).append(one)
+        return found
+
+    def payer(self, payment_intent: str) -> tuple[str, str]:
+        """Return customer and subscription of a payment (pi_...), for which Stripe keeps an invoice; empty for none."""
+        asked = {"payment": {"type": "payment_intent", "payment_intent": payment_intent}, "expand": ["data.invoice"]}
+        with failures(f"payment {payment_intent}"):
+            listed = self._client.v1.invoice_payments.list(t.cast("t.Any", asked | {"limit": PAGE}))
+            for one in _all(listed, f"payment {payment_intent}"):
+                if isinstance(invoice := one.get("invoice"), dict):
+                    return _id(invoice.get("customer")), _of(invoice)
+        return "", ""
 
     def events(self, types: Sequence[str], since: datetime.datetime) -> Iterator[Object]:
         """Yield the account's events of these types since a time, the oldest first; Stripe keeps them for 30 days."""
@@ -157,8 +200,23 @@ class Client:
             asked: dict[str, t.Any] = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
             asked["types"] = list(types)
             listed = self._client.v1.events.list(t.cast("t.Any", asked))
-            found = [one.to_dict(for_json=True) for one in listed.auto_paging_iter()]
+            found = list(_all(listed, "events", for_json=True))
         yield from reversed(found)
+
+
+# What is expanded in a list of payments; the payments in a list of invoices would be too deep for Stripe.
+_INTENT = "data.payment.payment_intent"
+
+
+def _all(listed: t.Any, what: str, **how: t.Any) -> Iterator[Object]:
+    """Yield the objects of all pages of a list; raises TryLater if there are too many, or it takes too long."""
+    deadline = time.monotonic() + LIST_SECONDS
+    for count, one in enumerate(listed.auto_paging_iter()):
+        if count >= MOST:
+            raise TryLater(f"Stripe has more than {MOST} {what}; silo reads no more, and changes nothing")
+        if time.monotonic() > deadline:
+            raise TryLater(f"Stripe took more than {LIST_SECONDS:.0f} s to list {what}; the next run tries again")
+        yield one.to_dict(**how)
 
 
 @contextlib.contextmanager
@@ -185,18 +243,32 @@ def _subscription(found: Object) -> Subscription:
     status = _text(found["status"])
     # A subscription that never became active has only the time of its cancellation.
     ended = _time(found.get("ended_at") or found.get("canceled_at"))
+    items = found["items"]["data"]
     return Subscription(
         id=_text(found["id"]),
         customer=_text(known["id"]),
         status=status,
-        prices=tuple(_text(item["price"]["id"]) for item in found["items"]["data"]),
+        prices=tuple(_text(item["price"]["id"]) for item in items),
         created=_sure(found["created"]),
         name=meant(wish := _text(metadata.get("tenant"))) or wish,
         language=languages.normal(spoken := _text(metadata.get("language"))) or spoken,
         email=_text(known.get("email")),
         ended=ended if status in ENDED else None,
         ends=_ends(found),
+        # Metered prices have no quantity.
+        quantities=tuple(1 if item.get("quantity") is None else int(item["quantity"]) for item in items),
+        customer_name=_text((known.get("metadata") or {}).get("tenant")),
+        end_cause=_text((found.get("cancellation_details") or {}).get("reason")),
+        paused_cause=_text(_within(found, "status_details", "paused", "subscription", "type")),
+        free=_within(found, "pause_collection", "behavior") == "mark_uncollectible",
+        trial_ends=_time(found.get("trial_end")),
     )
+
+
+def _within(found: t.Any, *keys: str) -> t.Any:
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _ends(found: Object) -> datetime.datetime | None:
@@ -220,13 +292,45 @@ def _invoice(found: Object) -> Invoice:
         finalized=_time(moved.get("finalized_at")),
         due=_time(found.get("due_date")) if by_post else None,
         link=_text(found.get("hosted_invoice_url"), LONGEST_LINK),
+        cause=_text(found.get("billing_reason")),
+        amount=None if found.get("amount_remaining") is None else int(found["amount_remaining"]),
+        currency=_text(found.get("currency")),
+        covers=_covers(found),
+        problem=_text(_within(found, "last_finalization_error", "message")) if found["status"] == "draft" else "",
     )
+
+
+def _covers(found: Object) -> datetime.datetime | None:
+    """Return the end of the period of a subscription for which an invoice is."""
+    lines = _within(found, "lines", "data") or ()
+    of_items = [one for one in lines if _within(one, "parent", "type") == "subscription_item_details"]
+    return max(filter(None, (_time(_within(one, "period", "end")) for one in of_items)), default=None)
+
+
+def _paid_by(invoice: Invoice, payments: Sequence[Object]) -> Invoice:
+    """Return an invoice with the state of its payment that is nearest to success."""
+    intents = [intent for one in payments if isinstance(intent := _within(one, "payment", "payment_intent"), dict)]
+    for states in (UNDER_WAY, (REQUIRES_ACTION,)):
+        for intent in intents:
+            if (status := _text(intent.get("status"))) in states:
+                return dataclasses.replace(invoice, payment=status, act_until=_expires(intent))
+    return invoice
+
+
+def _expires(intent: Object) -> datetime.datetime | None:
+    """Return when what the customer must do for a payment expires; None if Stripe names no time, as for 3-D Secure."""
+    details = _within(intent, "next_action", _text(_within(intent, "next_action", "type")))
+    return _time(_within(details, "expires_at") or _within(details, "expires_after"))
 
 
 def _of(invoice: Object) -> str:
     """Return the id of the subscription of an invoice, empty for none."""
     details = (invoice.get("parent") or {}).get("subscription_details") or {}
-    found = details.get("subscription")
+    return _id(details.get("subscription"))
+
+
+def _id(found: t.Any) -> str:
+    """Return the id of an object, which Stripe sends alone or with the object; empty for none."""
     return _text(found["id"] if isinstance(found, dict) else found)
 
 

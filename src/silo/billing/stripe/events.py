@@ -26,6 +26,7 @@ WANTED = frozenset(
         "customer.subscription.resumed",
         "customer.subscription.updated",
         "customer.updated",
+        "invoice.finalization_failed",
         "invoice.paid",
         "invoice.payment_action_required",
         "invoice.payment_failed",

@@ -27,6 +27,7 @@ SERVICE, CHECK = "the service", "this check"
 RIGHTS: Mapping[str, str] = {
     "Subscriptions": SERVICE,
     "Invoices": SERVICE,
+    "PaymentIntents": SERVICE,
     "Customers": SERVICE,
     "Events": SERVICE,
     "Prices": CHECK,
@@ -88,7 +89,8 @@ def _rights(client: stripe.StripeClient) -> Iterator[Finding]:
     v1, one = client.v1, t.cast("t.Any", {"limit": 1})
     lists: Mapping[str, Callable[[], object]] = {
         "Subscriptions": lambda: v1.subscriptions.list(one),
-        "Invoices": lambda: v1.invoices.list(one),
+        "Invoices": lambda: (v1.invoices.list(one), v1.invoice_payments.list(one)),
+        "PaymentIntents": lambda: v1.payment_intents.list(one),
         "Customers": lambda: v1.customers.list(one),
         "Events": lambda: v1.events.list(one),
         "Prices": lambda: v1.prices.list(one),

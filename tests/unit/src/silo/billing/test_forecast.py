@@ -162,7 +162,7 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
     told = forecast(
-        cases(tenant_lookup.read(TenantService(company.path)), company.client),
+        cases(tenant_lookup.read(TenantService(company.path)), company.client, company.reconciler().policy),
         company.reconciler().policy,
         company.account.time,
         DAYS,

@@ -1,6 +1,7 @@
 """Paid, failed, thirty days: what a customer lives through, by real edits, real letters and a stand-in of Stripe."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -287,7 +288,13 @@ def test_a_wished_name_that_is_none_waits_in_no_queue_and_stands_in_no_link(comp
     company.account.order(wished, "hans@example.ch", "price_small")
     company.work()
     assert [order.tenant for order in StateStore(TenantService(company.path).state.folder).waiting()] == ["anna"]
-    assert company.post.to("hans@example.ch") == []
+    # That the order needs a person is all that its customer is told.
+    (parked,) = company.post.to("hans@example.ch")
+    assert parked["Subject"] == "Wir prüfen Ihre Bestellung"
+    for part in ("plain", "html"):
+        text = parked.get_body((part,)).get_content()
+        assert wished not in text
+        assert re.findall(r"https?://[^\s\"<]+", text) == ["https://swissphoto.ch/pay"] * (1 if part == "plain" else 2)
     for letter in company.post.letters:
         assert "https://evil" not in str(letter)
         assert letter["Subject"].isprintable()

@@ -53,7 +53,7 @@ def test_a_name_that_somebody_has_is_proposed_to_nobody(company):
     found = order(company, "hans-peter")
     with pytest.raises(NeedsAttention, match="such as 'hanspeter'; ask the customer for another name, and correct"):
         company.reconciler().settle(found)
-    assert company.post.to(MAIL) == []
+    assert company.post.subjects(MAIL) == ["Wir prüfen Ihre Bestellung"]
 
 
 def test_a_language_is_what_it_means(company):

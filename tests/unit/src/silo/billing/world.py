@@ -163,7 +163,8 @@ class Machines:
                         letter = with_link(debt.kind, tenant.name, address, link, WHEN)
                     else:
                         pay = debt.link or "https://swissphoto.ch/pay"
-                        letter = of_state(debt.kind, tenant.name, address, pay, tenant.quota)
+                        reason = tenant.settings.get("tenant_state_reason") or ""
+                        letter = of_state(debt.kind, tenant.name, address, pay, tenant.quota, reason)
                     edits.outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
                 edits.outbox.forget(debt.tenant, debt.kind)
                 self.links.pop(tenant.name, None)

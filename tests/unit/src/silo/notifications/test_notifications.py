@@ -13,6 +13,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from silo.inventory.validation import REASONS
 from silo.notifications import TRUE_WHEN, of_state, with_link
 from silo.notifications import letter as kinds
 from silo.notifications.errors import LetterError
@@ -38,6 +39,11 @@ LETTERS = (
     kinds.Deleted(*WHO, 1234, 1_500_000_000, WHEN, date(2026, 7, 18)),
     kinds.Quota(*WHO, 96, 100),
     kinds.Quota(*WHO, 100, 100),
+    *(kinds.Suspended(*WHO, LINK, reason) for reason in REASONS if reason != "unpaid"),
+    *(kinds.DeletionAnnounced(*WHO, date(2026, 7, 4), 1, LINK, reason) for reason in REASONS),
+    *(kinds.Deleted(*WHO, 1234, 1_500_000_000, WHEN, date(2026, 7, 18), reason) for reason in REASONS),
+    kinds.ConfirmPayment(*WHO, date(2026, 7, 4), LINK),
+    kinds.OrderParked("", "https://swissphoto.ch/pay"),
 )
 
 
@@ -48,7 +54,7 @@ def test_each_letter_says_all_it_knows(letter, language):
     tree = ElementTree.fromstring(rendered.html.partition("\n")[2])  # noqa: S314 (our own page)
     assert tree.get("lang") == language
     for body in (rendered.text, "".join(tree.itertext())):
-        assert "{{" not in body and "ß" not in body and "hans" in body and letter.address in body
+        assert "{{" not in body and "ß" not in body and letter.name in body and letter.address in body
         for value in kinds._words(letter, language).values():
             assert isinstance(value, bool) or str(value) in body
     assert "\n" not in rendered.subject

@@ -17,7 +17,7 @@ URL = "https://billing.swissphoto.ch/stripe/webhook"
 SETUP = Setup(URL, {"price_small": "small"}, ["small", "large"])
 ON = {"enabled": True}
 KINDS = ["subscriptions", "invoices", "customers", "events", "prices", "products", "configurations"]
-KINDS += ["webhook_endpoints"]
+KINDS += ["webhook_endpoints", "invoice_payments", "payment_intents"]
 
 
 @pytest.fixture(scope="module")
