@@ -260,7 +260,7 @@ class Life:
         if chance.random() < 0.2:
             begin = chance.randrange(days)
             self.relay_away = (begin, begin + chance.randrange(1, 40))
-        if chance.random() < 0.1:
+        if chance.random() < 0.3:
             begin = chance.randrange(days)
             self.disputed = (begin, begin + chance.randrange(3, 30))
 
