@@ -65,19 +65,18 @@ def standing(
         if since is None or _is_written_off(one, since, subscription, covered, policy):
             continue
         # An invoice for an upgrade, or one of an earlier period, does not end a period that is paid.
-        if covered is not None and covered > since and _may_wait(one, policy):
-            since = covered
-        if since > now:
+        paid_until = covered if covered is not None and covered > since and _may_wait(one, policy) else None
+        if paid_until is not None and paid_until > now:
             beside.append(one)
         else:
-            unpaid.append((since, one.id, one))
+            unpaid.append((paid_until or since, one.id, one))
     first = min(unpaid, key=lambda each: each[:2], default=None)
     times = [] if first is None else [first[0]]
     if subscription.status in ENDED:
         times.append(subscription.ended or now)
     last = min(confirm, key=lambda each: each[:2], default=None)
     # Stripe looks at the latest invoice alone, which may be one beside the period that is paid.
-    alive = subscription.status in PAID or (subscription.status in OWES and covered is not None and covered > now)
+    alive = subscription.status in PAID or (subscription.status in OWES and bool(beside))
     return Standing(
         pays=alive and not times,
         since=min(times, default=None),
