@@ -37,20 +37,21 @@ def digest(token: str) -> str:
 
 def password(token: str) -> str:
     """Return a password derived from the token, for an admin whose password is unknown; raises SealError."""
-    return _derive(token, b"silo access password").decode()
+    return derive_key(token, b"silo access password").decode()
 
 
 def seal(token: str, secret: str) -> str:
     """Return `secret` encrypted with the token; raises SealError."""
-    return Fernet(_derive(token, b"silo access ticket")).encrypt(secret.encode()).decode()
+    return Fernet(derive_key(token, b"silo access ticket")).encrypt(secret.encode()).decode()
 
 
 def unseal(token: str, sealed: str) -> str:
     """Return the decrypted secret; raises SealError, and Fernet's InvalidToken for another token."""
-    return Fernet(_derive(token, b"silo access ticket")).decrypt(sealed.encode()).decode()
+    return Fernet(derive_key(token, b"silo access ticket")).decrypt(sealed.encode()).decode()
 
 
-def _derive(token: str, purpose: bytes) -> bytes:
+def derive_key(token: str, purpose: bytes) -> bytes:
+    """Return the key of Fernet that a random text makes for one purpose; raises SealError."""
     if not HAS_CRYPTOGRAPHY:
         raise SealError("cryptography is not installed")
     key = HKDF(SHA256(), length=32, salt=None, info=purpose).derive(token.encode())

@@ -5,17 +5,14 @@ They carry what the pages must not take from a stranger: which customer at Strip
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import time
 import typing as t
 from collections.abc import Callable, Sequence
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json, tickets
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 DAY, HOUR = 86400, 3600
 # How long a link to order is valid, and one to pay: a letter must lead to the invoice until the data is purged.
@@ -63,7 +60,7 @@ class Links:
 
     def __init__(self, secrets: Sequence[str], clock: Callable[[], float] = time.time) -> None:
         """Use at least one secret; `clock` gives seconds since 1970."""
-        self._fernet = MultiFernet([Fernet(_key(secret)) for secret in secrets])
+        self._fernet = MultiFernet([Fernet(tickets.derive_key(secret, _PURPOSE)) for secret in secrets])
         self._clock = clock
 
     def make(self, link: Order | Payment, days: int) -> str:
@@ -98,7 +95,3 @@ def order_address(host: str, token: str) -> str:
 def payment_address(host: str, token: str) -> str:
     """Return the address at which one customer pays."""
     return f"https://{host}/pay?link={token}"
-
-
-def _key(secret: str) -> bytes:
-    return base64.urlsafe_b64encode(HKDF(SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode()))
