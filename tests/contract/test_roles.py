@@ -20,6 +20,8 @@ UNSET = {
     "tenant_images",
     "tenant_log_level",
     "tenant_plan",
+    "tenant_state_reason",
+    "tenant_state_since",
     "tenant_secrets",
     "tenant_subnet",
     "tenant_subscription",

@@ -269,16 +269,16 @@ def test_one_source_sends_few_events_at_once(running, behind):
     ],
 )
 def test_of_the_checkout_its_own_paths_are_reached_and_nothing_else(running, behind, path, asked):
-    client = running(traefik_checkout_url=behind)
+    client = running(traefik_checkout_url=behind.url)
     assert client.status(path, "Content-Length: 0", host=BILLING) in (200, 301, 404)
     # Either it is one of its paths, or the page for what nobody has.
-    assert {found for found, _count in Behind.asked} <= {asked}
+    assert {found for found, _count in behind.asked} <= {asked}
     if asked == path:
-        assert [found for found, _count in Behind.asked] == [asked]
+        assert [found for found, _count in behind.asked] == [asked]
 
 
 def test_one_source_orders_little_and_another_is_not_concerned(running, behind):
-    client = running(traefik_checkout_url=behind, traefik_checkout_requests_per_minute=5)
+    client = running(traefik_checkout_url=behind.url, traefik_checkout_requests_per_minute=5)
     statuses = [client.status("/checkout", "Content-Length: 0", host=BILLING) for _time in range(8)]
     assert statuses.count(429) >= 2
     assert statuses[:5] == [200] * 5
