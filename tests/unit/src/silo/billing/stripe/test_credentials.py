@@ -40,7 +40,7 @@ def test_the_checkout_has_a_key_and_secrets_of_its_own(given):
     assert credentials.checkout_key() == KEY
     with pytest.raises(CredentialError):
         credentials.key()
-    secrets = ("0123456789abcdef" * 2, "fedcba9876543210" * 2)
+    secrets = ("0123456789abcdef" * 2, "fedcba9876543210" * 2)  # pragma: allowlist secret
     given("\n".join(secrets), variable=credentials.CHECKOUT_SECRETS_FILE)
     assert credentials.checkout_secrets() == secrets
     assert credentials.has_checkout_secrets()
