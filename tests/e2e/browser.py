@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
@@ -56,7 +56,9 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        # A page that comes takes away the body of the one before, also while that is read.
+        wait = WebDriverWait(self.driver, SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda driver: [driver.find_element(By.TAG_NAME, "body").text])[0]
 
     def fill(self, **fields: str) -> None:
         """Type into the fields of the page by their names, and press the button of their form."""
