@@ -112,11 +112,12 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
         if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
+        none = "There is no tenant to remove." if chosen else "No tenant in the trash is old enough to be removed."
         chosen = _unclaimed(service, chosen)
         for deletion in chosen:
             output.line(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
         if not chosen:
-            output.line("There is no tenant to remove.")
+            output.line(none)
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
