@@ -73,7 +73,7 @@ def test_all_that_is_to_be_taken_is_taken(ask):
     wait_for(lambda: {one["health"] for one in ask("targets")["activeTargets"]} == {"up"}, 90)
     groups = ask("rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
-    assert sum(len(group["rules"]) for group in groups) == 30
+    assert sum(len(group["rules"]) for group in groups) == 32
 
 
 def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
@@ -84,8 +84,8 @@ def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
         - recorded
         - {"silo_backup_timestamp_seconds"}
     )
-    # Told by the intake, where there is one, and by the gate, once a tenant has asked for something.
-    asked = {name for name in asked if not name.startswith(("silo_billing_", "silo_learning_"))}
+    # Told by the intake and the checkout, where there are, and by the gate, once a tenant has asked for something.
+    asked = {name for name in asked if not name.startswith(("silo_billing_", "silo_checkout_", "silo_learning_"))}
     ours = {name for name in asked if name.startswith("silo_")}
     assert ours <= set(METRICS), ours - set(METRICS)
     known = wait_for(lambda: (found := set(ask("label/__name__/values"))) >= asked and found, 150)
