@@ -10,7 +10,8 @@ MEBIBYTE = 1024**2
 ROOT = "/databases"
 # Until the file system says that it is full, as root of the tenant's own container would, and as that user.
 FILL = """
-setpriv --reuid {uid} --regid {uid} --clear-groups dd if=/dev/zero of={root}/{name}/database/fill bs=1M 2>&1 || true
+setpriv --reuid {uid} --regid {uid} --clear-groups dd if=/dev/zero of={root}/{name}/database/fill bs=1M 2>&1 \
+    || test $? -eq 1
 btrfs filesystem sync {root}
 """
 NEIGHBOURS = ("hans", "maria", "peter")
