@@ -14,7 +14,8 @@ INDENT = 10
 DONE_LINES = 10
 EXPECTED_LINES = 3
 SEEN_LINES = 10
-LONGEST_REASON = 300
+LONGEST_REASON = 600
+REASON_LINES = 6  # of a command's output, whose end mostly says why
 LONGEST_COMMAND = 90  # where a note stands behind it
 
 
@@ -32,10 +33,10 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        """The failure in one line."""
-        lines = _message_lines(self.message)
-        is_ansible = len(lines) > 1 and bool(errors(self.message))
-        return _fit(" ".join(lines[:2] if is_ansible else lines[:1]), LONGEST_REASON)
+        """The failure in one line; of a failed command with the end of its output."""
+        first, *rest = _message_lines(self.message)
+        told = rest[:1] if errors(self.message) else rest[-REASON_LINES:] if first.endswith(":") else []
+        return _fit(" ".join(" ".join((first, *told)).split()), LONGEST_REASON)
 
     def screen(self, file: str) -> str:
         """Return at most 28 printable lines of at most 160 characters."""

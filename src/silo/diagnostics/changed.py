@@ -14,8 +14,8 @@ from silo.diagnostics.verify import Facts, tenant
 # Tasks of apply.yml, and of verify-changed.yml.
 TENANTS, STORED, LIMITED = TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK
 NAMED, SERVER = TaskId.CHANGED, TaskId.CHANGED_CHECKS
-# Traefik reads a new route after some tenths of a second.
-PATIENCE_SECONDS = 5.0
+# Traefik reads a new route after some tenths of a second, and then asks for its certificate, which takes others' time.
+PATIENCE_SECONDS = 30.0
 
 
 def broken(book: Book) -> list[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.failures import plugin
+from tests.failures import plugin, summary
 from tests.tiers import results
 
 ROOT = Path(__file__).parents[3]
@@ -374,6 +374,14 @@ def test_the_table_of_faults_has_the_reason(tmp_path):
     assert tried["reason"] == (
         "call: apply.yml --limit hans ended with 2: fatal: [hans, Bring them]: hans: it is in use"
     )
+
+
+def test_the_reason_of_a_command_that_failed_is_the_end_of_its_output():
+    output = "\n".join(f"line {number}" for number in range(20))
+    message = f"silo apply nora ended with 1:\n{output}\nwrong  tls, nora.swissphoto.ch"
+    told = summary.Failure("test_nora", "", 0, [], "silo.run(...)", message, "test_nora.py:1").reason
+    assert told.startswith("silo apply nora ended with 1: line 15 line 16 ")
+    assert told.endswith("line 19 wrong tls, nora.swissphoto.ch")
 
 
 def test_a_file_that_cannot_be_written_costs_no_screen(tmp_path):
