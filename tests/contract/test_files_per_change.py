@@ -174,6 +174,7 @@ def test_a_new_quota_back_end_is_documented(back_end):
     }
 
 
+@pytest.mark.long("two runs of a role")
 def test_the_role_of_a_nas_takes_the_file_system_of_a_new_quota_back_end(back_end, tmp_path):
     playbook = tmp_path / "nas.yml"
     playbook.write_text(ROLE)

@@ -76,6 +76,7 @@ def run(tmp_path, archive):
     return of
 
 
+@pytest.mark.long("five runs of a playbook")
 def test_an_archive_of_the_controller_becomes_the_models_of_a_server(run):
     stats, _said = run("--check")
     assert (stats["failures"], stats["changed"] > 0, run.there.exists()) == (0, True, False)

@@ -173,6 +173,7 @@ def test_a_status_that_nobody_understands_is_one_of_ours(running, path):
     ]
 
 
+@pytest.mark.long("hundreds of requests")
 def test_a_tenant_does_not_multiply_traefik_s_numbers(running):
     client = running()
     for code in range(200, 1000, 7):

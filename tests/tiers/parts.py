@@ -16,7 +16,7 @@ Command = tuple[str, ...]
 LANES = ("tenants", "platform")
 ALONE = "fairness"  # the scenario that measures, after all others, in `make test-all` only
 NOTHING = "lab"  # the scenario that converges a server from nothing
-LEFT_OUT = "tests that are marked slow"
+QUICK = "--quick"  # leaves out tests that are marked long
 # Deadlines in seconds. What hangs must fail and name itself while CI still has time to say so.
 TEST_SECONDS = 2400  # the first test of the virtual machines prepares them
 RUN_SECONDS = 80 * 60
@@ -82,16 +82,16 @@ class Place:
         password.write_text(os.urandom(24).hex())
 
 
-def _unit(place: Place, *, behind: Iterable[str], workers: str = "auto") -> Part:
+def _unit(place: Place, *more: str, behind: Iterable[str] = (), workers: str = "auto") -> Part:
     examples = {"SILO_TEST_EXAMPLES": "all"} if place.slow else {}
     command = (PYTHON, "-m", "pytest", "-q", "-n", workers, "--dist", "worksteal", "tests/unit")
-    env = {"PYTEST_ADDOPTS": place.pytest(), **examples}
+    env = {"PYTEST_ADDOPTS": place.pytest(*more), **examples}
     return Part("unit", [command], behind=tuple(behind), env=env, limit=place.limit())
 
 
-def _contract(place: Place, *, behind: Iterable[str]) -> Part:
+def _contract(place: Place, *more: str, behind: Iterable[str] = ()) -> Part:
     command = (PYTHON, "-m", "pytest", "-q", "tests/contract")
-    env = {"PYTEST_ADDOPTS": place.pytest()}
+    env = {"PYTEST_ADDOPTS": place.pytest(*more)}
     return Part("contract", [command], behind=tuple(behind), env=env, limit=place.limit())
 
 
@@ -114,7 +114,7 @@ def _storage(place: Place) -> Part:
 
 
 def check(place: Place, changed: Sequence[str]) -> list[Part]:
-    """Return the parts of `make check`: no lab, and only the gates for the changed files.
+    """Return the parts of `make check`: no lab, no long tests, and only the gates for the changed files.
 
     All of them begin at once, because each waits often: for a process, a deadline, or its only thread.
     """
@@ -122,8 +122,8 @@ def check(place: Place, changed: Sequence[str]) -> list[Part]:
     workers = str(len(os.sched_getaffinity(0)) + 1)
     return [
         Part("lint", [("tools/lint", "--changed", *changed)]),
-        _contract(place, behind=()),
-        _unit(place, behind=(), workers=workers),
+        _contract(place, QUICK),
+        _unit(place, QUICK, workers=workers),
     ]
 
 

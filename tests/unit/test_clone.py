@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.long("makes clones, and edits in them by the real commands")
 # Nobody answers there as this lab, so that a run of Ansible ends after the edit.
 LAB = {
     **dict.fromkeys(("name", "container", "registry", "resolver", "ssh_key", "known_hosts"), "/dev/null"),

@@ -332,6 +332,7 @@ def test_others_keep_the_report_of_pytest(found):
     assert ">       assert" in found["test_unit"]
 
 
+@pytest.mark.long("a run of pytest with workers in a run of pytest")
 def test_workers_report_the_same(tmp_path, found):
     reports = tmp_path / "reports"
     names = {"SILO_TEST_REPORTS": str(reports), results.VARIABLE: str(tmp_path / results.FILE)}

@@ -87,6 +87,7 @@ def test_numbers_are_in_order(tmp_path):
         catalogue(file)
 
 
+@pytest.mark.long("runs of pytest in a run of pytest")
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_the_table_tells_what_held_what_did_not_and_what_was_not_tried(tmp_path, capsys, processes):
     directory = tmp_path / "results"

@@ -22,6 +22,12 @@ def test_before_a_commit_no_lab_is_made(place):
     assert names(found) == ["lint", "contract", "unit"]
     assert not any(part.lab or part.needs or part.behind for part in found)
     assert found[0].commands == [("tools/lint", "--changed", "a.py", "roles/nas/tasks/main.yml")]
+    assert ["--quick" in part.env.get("PYTEST_ADDOPTS", "") for part in found] == [False, True, True]
+
+
+def test_what_is_long_is_left_to_make_test(place):
+    for part in parts.test(place, is_kept=False, storage=True):
+        assert "--quick" not in part.env.get("PYTEST_ADDOPTS", "")
 
 
 def test_a_server_is_made_from_nothing_unless_one_is_kept(place):

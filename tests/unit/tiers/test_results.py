@@ -26,6 +26,10 @@ def test_fails():
 def test_slow():
     pass
 
+@pytest.mark.long("a year of thirty customers")
+def test_long():
+    pass
+
 @pytest.fixture
 def broken():
     yield
@@ -65,6 +69,7 @@ def test_each_test_is_written_down_once_with_how_it_went(tmp_path, processes):
         "test_passes": "passed",
         "test_fails": "failed",
         "test_slow": "skipped",
+        "test_long": "passed",
         "test_is_not_restored": "failed",
         "test_elsewhere": "skipped",
     }
@@ -78,6 +83,12 @@ def test_what_is_slow_runs_when_it_is_asked_for(tmp_path):
     assert seen["test_slow"].outcome == "passed"
     assert seen["test_slow"].slow
     assert "make test-all" not in said
+
+
+def test_what_is_long_is_left_out_where_only_a_moment_is_there(tmp_path):
+    said, seen = run(tmp_path, "-n", "0", "--quick", "-rs")
+    assert seen["test_long"].outcome == "skipped"
+    assert "long: a year of thirty customers; make test runs it" in said
 
 
 def test_the_list_of_what_is_left_out_is_the_same_in_both_tiers():

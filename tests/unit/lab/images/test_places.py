@@ -13,6 +13,7 @@ from photo_server.memory import Memory
 DATE = "2026-07-13T20:58:11+00:00"
 
 
+@pytest.mark.long("two times 200,000 places")
 def test_there_are_as_many_as_in_the_image_and_they_are_always_the_same():
     rows = list(places.places(REAL.places))
     assert len({row[0] for row in rows}) == len(rows) == 196_578

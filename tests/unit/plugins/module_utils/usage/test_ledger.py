@@ -318,6 +318,7 @@ class World:
         self.counters[name].clear()
 
 
+@pytest.mark.long("a month of readings, a crash every few")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_month_with_crashes_in_it_is_exact(path, seed):
     world = World(path, seed)

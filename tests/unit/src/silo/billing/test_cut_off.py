@@ -16,6 +16,8 @@ from silo.tenants import TenantService
 
 from .world import OPERATOR
 
+pytestmark = pytest.mark.long("every change of billing is cut off at each of its points")
+
 POINTS = {
     RateLimits: ("admit",),
     TenantService: ("record_trashed",),

@@ -5,6 +5,8 @@ import dataclasses
 import datetime
 import re
 
+import pytest
+
 from silo.billing import tenant_lookup
 from silo.billing.compare import cases
 from silo.billing.forecast import forecast
@@ -126,6 +128,7 @@ def happened(company):
     return found, letters
 
 
+@pytest.mark.long("45 days, each with a look")
 def test_what_is_told_is_what_happens_then_day_by_day(company):
     company.set(billing_grace_days=3)
     people = ("anton", "berta", "carla", "dora", "emil", "franz", "gerda", "ida", "jana", "kurt")

@@ -233,6 +233,7 @@ def test_to_look_more_often_changes_nothing(seed):
     assert once == often
 
 
+@pytest.mark.long("120 lives, to see that the rare cases occur")
 def test_the_lives_have_all_of_it():
     """A property over stories in which nothing happens proves nothing."""
     seen = set()

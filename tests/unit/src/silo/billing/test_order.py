@@ -81,6 +81,7 @@ def picture(company):
     return settings_, runs, sorted(company.machines.data), trash, deletions
 
 
+@pytest.mark.long("stories of months with real edits")
 @pytest.mark.fault(15, 16)
 @examples(2, 8, HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 @given(steps, st.randoms(use_true_random=False))

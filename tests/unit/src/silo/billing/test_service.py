@@ -171,6 +171,7 @@ class Stripe(threading.Thread):
                 post(self.port, body(random.choice(self.taken)))
 
 
+@pytest.mark.long("a service that is killed and started many times")
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_at_random_points_no_event_is_lost_and_each_line_keeps_its_order(start, port, tmp_path, seed):
     random.seed(seed)

@@ -170,6 +170,7 @@ def opened(company):
         yield database.execute("SELECT count(*) FROM letter").fetchall()
 
 
+@pytest.mark.long("twenty seconds of edits, letters and looks; the histories have as many cases")
 def test_a_year_of_thirty_customers(company, opened, monkeypatch):
     chance = random.Random(2026)
     company.set(billing_suspensions_per_day=30, billing_deletions_per_day=30, silo_memory_of_server="1T")
