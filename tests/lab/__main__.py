@@ -13,12 +13,16 @@ from .snapshot import Inventory
 from .state import DEFAULT, Directory, only_one
 
 NO = 3
-COMMANDS = ("up", "down", "reboot", "status", "mark-converged", "is-converged", "keep", "restore", "forget")
+COMMANDS = (
+    *("up", "down", "reboot", "status", "add-server"),
+    *("mark-converged", "is-converged", "keep", "restore", "forget"),
+)
 EPILOG = """
 SILO_LAB names the lab (default: silo-lab). IMAGES=official runs the official images, IMAGES=FILE those of a file, and
 IMAGES=costly stand-ins that cost what the official ones cost: tests/lab/images/README.md. `keep` turns a converged
 lab, with its inventory (SILO_INVENTORY, SILO_VAULT_PASSWORD_FILE), into a snapshot, and the lab is gone then; `restore`
-makes a lab from it, and exits with 3 where none fits; `forget` removes it. `mark-converged` notes that site.yml has
+makes a lab from it, and exits with 3 where none fits; `forget` removes it. `add-server` adds a second server, from
+nothing, to a lab that runs. `mark-converged` notes that site.yml has
 ended well; `is-converged` exits with 3 where it has not, or where what it ran with has changed since: roles, images, or
 the inventory but for its tenants.
 """
@@ -57,7 +61,7 @@ def _do(lab: Laboratory, command: str) -> int:
     elif command == "keep":
         lab.keep(_inventory())
     else:
-        work: Callable[[], object] = getattr(lab, command)
+        work: Callable[[], object] = getattr(lab, command.replace("-", "_"))
         work()
     return 0
 

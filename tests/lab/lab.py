@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .vm.machines import MACHINES, Machines
 REPOSITORY = Path(__file__).parents[2]
 SERVER_VOLUMES = {"/var/lib/docker": "docker", "/srv": "srv", "/var/lib/silo": "silo"}
 INTERNET_VOLUMES = {"/var/lib/docker-registry": "registry"}
+SECOND = 20  # the place of a second server in the network
 BUILDERS = 3  # at a time: some load packages while another unpacks
 # nas_image_path and silo_disk_image_path of the demo's inventory: the NAS, and the server's disk for its tenants.
 NAS_IMAGE, DISK_IMAGE = "/var/lib/silo/nas.img", "/var/lib/silo/disk.img"
@@ -38,6 +40,7 @@ class Laboratory:
         self.hosts = Hosts(machine, directory.name)
         self.builder = Builder(machine, directory.path / "build", costs=self.images.costs)
         self.server_name, self.internet_name = directory.name, f"{directory.name}-internet"
+        self.second_name = f"{directory.name}-second"
 
     @property
     def volumes(self) -> dict[str, str]:
@@ -60,10 +63,21 @@ class Laboratory:
             network = step("network", self.hosts.network)
             address, resolver = str(network[2]), str(network[3])
             internet = self._internet(internet_image, resolver, address, str(network[MACHINES["server"].number]))
-            server = self._server(server_image or own_image, address, resolver)
+            server = self._server(self.server_name, server_image or own_image, address, resolver)
             step("root certificate", lambda: self._trust(internet, server))
             images = self._images(internet, workers, early)
-        return self._record(internet, server, images)
+        before = self.directory.load()
+        lab = self._record(internet, server, images)
+        return self.add_server() if before and before.second_container else lab
+
+    def add_server(self) -> Lab:
+        """Add a second server, from nothing, to a lab that runs; it is removed with the lab."""
+        lab = self.known()
+        image = self.builder.ensure("server")
+        server = self._server(self.second_name, image, str(self.hosts.network()[SECOND]), lab.resolver)
+        lab = replace(lab, second_container=server.container, second_address=server.address)
+        self.directory.save(lab)
+        return lab
 
     def _internet(self, image: str, address: str, server: str, virtual: str) -> Internet:
         """Start the internet services, with certificates for their names."""
@@ -75,15 +89,15 @@ class Laboratory:
         step("resolver, registry and ACME authority", internet.ensure)
         return internet
 
-    def _server(self, image: str, address: str, resolver: str) -> Server:
-        """Start the server, with a login for root."""
+    def _server(self, name: str, image: str, address: str, resolver: str) -> Server:
+        """Start a server, with a login for root."""
         # In place of Docker's own resolver, which a rented server does not have, and whose rules a firewall may flush.
         self.directory.write(self.directory.resolv_conf, f"nameserver {resolver}\n", mode=0o644)
         mounts = {"/etc/resolv.conf": str(self.directory.resolv_conf)}
-        host = Host(self.server_name, image, address, SERVER_VOLUMES, mounts)
+        host = Host(name, image, address, SERVER_VOLUMES, mounts)
         step(f"host {host.name}", lambda: self.hosts.ensure(host))
         server = Server(self.machine, self.hosts, self.directory, host.name, address)
-        step("ssh", server.ensure_ssh)
+        step(f"ssh of {name}", server.ensure_ssh)
         return server
 
     def _images(self, internet: Internet, workers: ThreadPoolExecutor, early: list[Future[str]]) -> dict[str, str]:
@@ -156,7 +170,8 @@ class Laboratory:
         machines.down(MACHINES)
         if self.engine.installed():
             step("docker engine", self.engine.ensure_running)
-            step(self.directory.name, lambda: self.hosts.remove(list(self.volumes.values())))
+            second = [f"{self.second_name}-{part}" for part in SERVER_VOLUMES.values()]
+            step(self.directory.name, lambda: self.hosts.remove([*self.volumes.values(), *second]))
         self.directory.remove()
 
     def keep(self, inventory: Inventory) -> None:

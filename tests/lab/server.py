@@ -59,9 +59,16 @@ class Server:
         self.hosts.execute(self.container, "install", "-d", "-m", "0700", "/root/.ssh")
         self.hosts.put(self.container, {"/root/.ssh/authorized_keys": (public.read_text(), 0o600)})
         kind, number = wait_for("the server's SSH key", self._host_key, SECONDS, LabError)
-        self.directory.write(self.directory.known_hosts, f"{self.address} {kind} {number}\n")
+        self._know(f"{self.address} {kind} {number}")
         wait_for(f"a login on {self.container}", self._login, SECONDS, LabError)
         return "key made, root logs in" if made else "root logs in"
+
+    def _know(self, line: str) -> None:
+        """Store the key of this server, and keep those of others."""
+        path = self.directory.known_hosts
+        lines = path.read_text().splitlines() if path.exists() else []
+        others = [other for other in lines if other.split()[0] != self.address]
+        self.directory.write(path, "".join(f"{one}\n" for one in (*others, line)))
 
     def _host_key(self) -> tuple[str, str] | None:
         words = self.hosts.execute(self.container, "cat", HOST_KEY, check=False).split()

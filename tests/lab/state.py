@@ -37,6 +37,8 @@ class Lab:
     sources: str = ""  # a hash of what the lab was made from, the key of its snapshot
     vector_extension: str = "pgvector"  # of this database's image
     properties: Sequence[str] = ()  # what tests may expect of these images beside the interface of the official ones
+    second_container: str = ""  # a second server, empty, if one was added
+    second_address: str = ""
 
 
 class Directory:
@@ -44,10 +46,10 @@ class Directory:
 
     def __init__(self, root: Path, name: str) -> None:
         """Name the files. Raise LabError if the name is not valid for a container."""
-        if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name.endswith("-internet"):
+        if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name.endswith(("-internet", "-second")):
             raise LabError(
                 f"SILO_LAB={name!r} cannot be the name of a lab: lower-case letters, digits and single dashes, "
-                f"a letter first, at most {MAX_NAME} characters, and not ending in -internet"
+                f"a letter first, at most {MAX_NAME} characters, and not ending in -internet or -second"
             )
         self.root, self.name = root, name
         self.path = root if name == DEFAULT else root / name

@@ -115,6 +115,23 @@ def test_reboot_restarts_the_server_alone(laboratory, machine):
     assert [call.split()[-1] for call in machine.asked("docker restart -t")] == ["silo-lab"]
 
 
+def test_a_second_server_is_recorded_and_stays_when_the_lab_comes_up_again(laboratory, machine, directory):
+    machine.answers["docker exec silo-lab-second systemctl is-system-running"] = "running\n"
+    laboratory.up()
+    lab = laboratory.add_server()
+    assert directory.load() == lab
+    assert (lab.second_container, lab.second_address) == ("silo-lab-second", "172.29.4.20")
+    assert (lab.container, lab.address) == ("silo-lab", "172.29.4.2")
+    assert laboratory.up() == lab
+
+
+def test_down_removes_the_second_server_too(laboratory, machine):
+    laboratory.up()
+    machine.answers |= {"docker ps --all": "c1\n", "docker volume ls": "silo-lab-second-srv\nsilo-lab-srv\n"}
+    laboratory.down()
+    assert "docker volume rm silo-lab-second-srv silo-lab-srv" in machine.asked(" rm ")
+
+
 @pytest.fixture
 def inventory(tmp_path):
     return Inventory(tmp_path / "inventory", tmp_path / "vault-password")

@@ -46,6 +46,15 @@ def test_the_servers_key_comes_from_the_container_and_not_from_the_network(serve
     assert f"UserKnownHostsFile={directory.known_hosts}" in login
 
 
+def test_the_keys_of_other_servers_stay_and_its_own_is_replaced(server, directory):
+    directory.known_hosts.write_text("172.29.0.20 ssh-ed25519 AAAASECOND\n172.29.0.2 ssh-ed25519 AAAAOLD\n")
+    server.ensure_ssh()
+    assert directory.known_hosts.read_text().splitlines() == [
+        "172.29.0.20 ssh-ed25519 AAAASECOND",
+        "172.29.0.2 ssh-ed25519 AAAAHOST",
+    ]
+
+
 def test_a_server_that_lets_nobody_in_is_an_error(server, machine):
     machine.answers["ssh -F"] = Result(255, "", "Permission denied")
     with pytest.raises(LabError, match="a login on silo-lab did not come"):
