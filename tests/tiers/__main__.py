@@ -22,7 +22,7 @@ from tests.lab.lab import Laboratory
 from tests.lab.state import Directory
 
 from . import changed, results
-from .parts import ALONE, LANES, NOTHING, ROOT, Part, Place, check, test
+from .parts import ALONE, FLEET, LANES, NOTHING, ROOT, Part, Place, check, test
 from .run import Ended, Runner
 
 REPORTS = ROOT / ".cache" / "tests"
@@ -113,7 +113,7 @@ def _labs_removed(parts: Sequence[Part], place: Place) -> Iterator[list[Ended]]:
     """Remove the labs of all parts, including those of a killed run; with KEEP=1, except those of failed parts."""
     labs = {part.name: _laboratory(part.lab) for part in parts if part.lab}
     # All labs, also those that this run does not use, because an earlier run may have been killed.
-    others = [f"{place.prefix}-{name}" for name in (NOTHING, *LANES, ALONE, "storage")]
+    others = [f"{place.prefix}-{name}" for name in (NOTHING, *LANES, FLEET, ALONE, "storage")]
     for lab in map(_laboratory, others):
         if lab.is_there():
             lab.down()

@@ -14,6 +14,7 @@ PYTHON = sys.executable
 Command = tuple[str, ...]
 # Two labs in parallel: on one, customers come and go; on the other, tests read, attack and break a server.
 LANES = ("tenants", "platform")
+FLEET = "fleet"  # the scenario with two servers, begun when one lane has ended
 ALONE = "fairness"  # the scenario that measures, after all others, in `make test-all` only
 NOTHING = "lab"  # the scenario that converges a server from nothing
 QUICK = "--quick"  # leaves out tests that are marked long
@@ -138,6 +139,7 @@ def test(place: Place, *, is_kept: bool, storage: bool) -> list[Part]:
     beside = [
         *made,
         *(_molecule(place, lane, needs) for lane in LANES),
+        _molecule(place, FLEET, needs, behind=LANES[:1]),
         *((_storage(place),) if storage else ()),
         Part("lint", [("tools/lint",)]),
         _contract(place, behind=("lint",)),

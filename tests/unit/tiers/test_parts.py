@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.tiers import parts
-from tests.tiers.parts import ALONE, LANES, NOTHING, ROOT, Place
+from tests.tiers.parts import ALONE, FLEET, LANES, NOTHING, ROOT, Place
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_an_inventory_is_what_git_knows_of_the_demo(place, tmp_path, monkeypatch
 
 
 def test_every_scenario_of_molecule_is_there_and_its_tests_too():
-    for scenario in (NOTHING, *LANES, ALONE):
+    for scenario in (NOTHING, *LANES, FLEET, ALONE):
         assert (ROOT / "tests" / "molecule" / scenario / "molecule.yml").is_file()
-    for lane in (*LANES, ALONE):
+    for lane in (*LANES, FLEET, ALONE):
         assert list((ROOT / "tests" / "e2e" / lane).glob("test_*.py"))
