@@ -28,7 +28,7 @@ from silo.billing.model import (
 )
 from silo.billing.money import money
 from silo.billing.policy import BillingPolicy
-from silo.billing.standing import BESIDE, Standing, reason_of, standing
+from silo.billing.standing import BESIDE, Standing, is_paused_by_choice, reason_of, standing
 
 ZONE = zoneinfo.ZoneInfo(ZONE_NAME)
 
@@ -278,7 +278,8 @@ def _unpaid(case: Case, found: Standing, policy: BillingPolicy, now: datetime.da
         return decision
     if tenant.state == "stopped":
         return dataclasses.replace(decision, because=f"{because}, but the operator stopped it")
-    suspends, deletes = _days_of(start, over, tenant, policy, day)
+    # An open invoice beside a pause gives no more time than the pause alone.
+    suspends, deletes = _days_of(start, over or is_paused_by_choice(subscription), tenant, policy, day)
     link = _link(case.invoices, policy, now)
     decision = dataclasses.replace(decision, suspends=suspends, deletes=deletes, link=link)
     extended = tenant.extended_until
@@ -314,12 +315,15 @@ def _lasts(found: Standing, now: datetime.datetime) -> bool:
 
 
 def _days_of(
-    start: datetime.date, over: bool, tenant: BillingTenant, policy: BillingPolicy, day: datetime.date
+    start: datetime.date, known: bool, tenant: BillingTenant, policy: BillingPolicy, day: datetime.date
 ) -> tuple[datetime.date, datetime.date]:
-    """Return the days of the suspension and of the deletion, if nothing is paid that is due since `start`."""
+    """Return the days of the suspension and of the deletion, if nothing is paid that is due since `start`.
+
+    `known` is whether the customer knew the last day, and needs no grace.
+    """
     extended, spared = tenant.extended_until, tenant.spared_until
     # Grace is for failed payments; a customer who cancels knows the last day.
-    suspends = start if over else start + _days(policy.grace_days)
+    suspends = start if known else start + _days(policy.grace_days)
     if extended is not None:
         suspends = max(suspends, extended)
     # After an extension, or a payment by another subscription, all announcements are still sent before a deletion.

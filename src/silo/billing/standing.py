@@ -111,6 +111,11 @@ def reason_of(subscription: Subscription, found: Standing) -> Reason:
     return PAUSES.get(subscription.paused_cause, Reason.TRIAL_OVER)
 
 
+def is_paused_by_choice(subscription: Subscription) -> bool:
+    """Return whether a subscription is paused for another reason than a failed payment."""
+    return subscription.status == "paused" and PAUSES.get(subscription.paused_cause) is not Reason.UNPAID
+
+
 def _covered(subscription: Subscription, invoices: Iterable[Invoice]) -> datetime.datetime | None:
     """Return until when what was paid, or a trial, lasts; None if nothing is known of it."""
     ends = [one.covers for one in invoices if one.status == "paid" and one.covers]

@@ -291,6 +291,17 @@ def test_a_deletion_that_was_cut_off_goes_on(hans):
     assert step(hans, 31) is Step.DELETE
 
 
+@pytest.mark.parametrize(
+    ("cause", "at_once"),
+    [("trial_end_without_payment_method", True), ("pause_requested", True), ("final_payment_failure", False)],
+)
+def test_an_open_bill_beside_a_pause_gives_no_more_time_than_the_pause(hans, cause, at_once):
+    hans.rules(grace_days=3)
+    hans.fails(status="paused")
+    hans.says(paused_cause=cause)
+    assert (made(hans, 0).step is Step.SUSPEND) is at_once
+
+
 def test_a_trial_that_is_over_without_a_card_is_suspended_and_never_deleted(hans):
     hans.says(status="paused")
     assert step(hans) is Step.SUSPEND

@@ -68,6 +68,11 @@ SITUATIONS = {
     "canceled at the end of the trial": says(status="canceled", ended=LONG, trial_ends=LONG),
     "canceled by Stripe for a dispute": says(status="canceled", ended=LONG, end_cause="payment_disputed"),
     "paused: the trial is over": says(status="paused", paused_cause="trial_end_without_payment_method"),
+    "paused: the trial is over, an upgrade failed today": says(
+        bill(cause="subscription_update", created=NOW, finalized=NOW),
+        status="paused",
+        paused_cause="trial_end_without_payment_method",
+    ),
     "paused on demand": says(status="paused", paused_cause="pause_requested"),
     "past_due or unpaid, but nothing is open": says(status="unpaid"),
 }

@@ -4,7 +4,7 @@ import dataclasses
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from silo.billing.decision import decide, today
@@ -218,6 +218,8 @@ def lived(seed, looks=lambda _day: 1):
 
 @examples(40, 4_000)
 @given(seeds)
+# An upgrade in the trial was not paid, and the trial ends without a card.
+@example(10_000_000)
 def test_who_pays_keeps_everything_and_who_does_not_is_told_suspended_and_deleted_in_time(seed):
     for _day in lived(seed):
         pass
