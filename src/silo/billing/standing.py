@@ -75,8 +75,8 @@ def standing(
     if subscription.status in ENDED:
         times.append(subscription.ended or now)
     last = min(confirm, key=lambda each: each[:2], default=None)
-    # Stripe looks at the latest invoice alone, which may be one beside the period that is paid.
-    alive = subscription.status in PAID or (subscription.status in OWES and bool(beside))
+    # Stripe looks at the latest invoice alone, which may be one beside the period that is paid, or one to be confirmed.
+    alive = subscription.status in PAID or (subscription.status in OWES and bool(beside or confirm))
     return Standing(
         pays=alive and not times,
         since=min(times, default=None),

@@ -220,6 +220,8 @@ def lived(seed, looks=lambda _day: 1):
 @given(seeds)
 # An upgrade in the trial was not paid, and the trial ends without a card.
 @example(10_000_000)
+# What was owed is paid, and the next payment has to be confirmed.
+@example(256_947_550)
 def test_who_pays_keeps_everything_and_who_does_not_is_told_suspended_and_deleted_in_time(seed):
     for _day in lived(seed):
         pass
