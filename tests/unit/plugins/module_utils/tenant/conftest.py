@@ -8,7 +8,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major, materialise
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.execution import StackTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lending, LendingTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.materialise import Steps
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
