@@ -39,13 +39,12 @@ def admit_memory(name: str, server: str, ledger: MemoryBudget, asked: int, held:
 
     `ledger` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
     """
-    if asked <= held or asked <= ledger.free:
-        return
-    raise AdmissionError(
-        f"{name}: it needs {size(asked)} of memory on {server}, which has {size(max(0, ledger.free))} left; "
-        f"{_where_it_goes(ledger)}. Stop a tenant there, lower a limit, take another server, "
-        "or raise silo_memory_overcommit"
-    )
+    if asked > max(held, ledger.free):
+        raise AdmissionError(
+            f"{name}: it needs {size(asked)} of memory on {server}, which has {size(max(0, ledger.free))} left; "
+            f"{_where_it_goes(ledger)}. Stop a tenant there, lower a limit, take another server, "
+            "or raise silo_memory_overcommit"
+        )
 
 
 def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) -> None:
@@ -53,14 +52,11 @@ def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) ->
 
     `pool` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
     """
-    if asked <= held or asked <= pool.free:
-        return
-    raise AdmissionError(
-        f"{name}: it needs {size(asked)} of storage on {nas}, which has {size(max(0, pool.free))} left; of its "
-        f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
-        f"{_tenants(len(pool.promised))}. Take a smaller quota, purge what is deleted, add disks, "
-        "or raise silo_storage_overcommit"
-    )
+    if asked > max(held, pool.free):
+        raise AdmissionError(
+            f"{name}: it needs {size(asked)} of storage on {nas}, {_whose_it_is(pool)}. Take a smaller quota, purge "
+            "what is deleted, add disks, or raise silo_storage_overcommit"
+        )
 
 
 def admit_disk(name: str, server: str, pool: Pool, asked: int, held: int = 0) -> None:
@@ -68,14 +64,11 @@ def admit_disk(name: str, server: str, pool: Pool, asked: int, held: int = 0) ->
 
     `pool` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
     """
-    if asked <= held or asked <= pool.free:
-        return
-    raise AdmissionError(
-        f"{name}: it needs {size(asked)} on the disk of {server}, which has {size(max(0, pool.free))} left; of its "
-        f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
-        f"{_tenants(len(pool.promised))}. Lower tenant_disk, take another server, purge what is deleted, make the disk "
-        "larger, or raise silo_disk_overcommit"
-    )
+    if asked > max(held, pool.free):
+        raise AdmissionError(
+            f"{name}: it needs {size(asked)} on the disk of {server}, {_whose_it_is(pool)}. Lower tenant_disk, take "
+            "another server, purge what is deleted, make the disk larger, or raise silo_disk_overcommit"
+        )
 
 
 def roomiest(ledgers: Mapping[str, MemoryBudget]) -> str | None:
@@ -106,6 +99,13 @@ def _where_it_goes(ledger: MemoryBudget) -> str:
         f"of its {size(ledger.server.total)}, {size(ledger.set_aside)} are set aside (machine learning, Traefik, "
         f"reserve), and of the rest{_stretched(ledger.overcommit)}, {size(sum(ledger.tenants))} are promised to "
         f"{_tenants(len(ledger.tenants))}"
+    )
+
+
+def _whose_it_is(pool: Pool) -> str:
+    return (
+        f"which has {size(max(0, pool.free))} left; of its {size(pool.size)}{_stretched(pool.overcommit)}, "
+        f"{size(sum(pool.promised))} are promised to {_tenants(len(pool.promised))}"
     )
 
 

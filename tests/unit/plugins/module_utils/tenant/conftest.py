@@ -200,6 +200,17 @@ def server(tmp_path, monkeypatch):
     return found
 
 
+def database(code=0, out="1\n", err=""):
+    """Gives what feeds psql a text, and answers it like this; and the list of what it was fed."""
+    fed = []
+
+    def feed(command, text):
+        fed.append((command, text))
+        return Completed(code, out, err)
+
+    return feed, fed
+
+
 def containers(name="hans", **changes):
     """Three healthy containers of a tenant; `changes` are by service, None leaves it out."""
     found = []
