@@ -33,12 +33,18 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters |= core.FilterModule().filters() | mathstuff.FilterModule().filters()
     environment.filters["product"] = itertools.product
+    environment.globals["lookup"] = _lookup
     return environment
+
+
+def _lookup(plugin: str, path: str) -> str:
+    assert plugin == "ansible.builtin.file", plugin
+    return Path(path).read_text(encoding="utf-8").rstrip()
 
 
 def render(role: str, template: str, **changes: t.Any) -> str:
     """Return the text of a template, with the role's own variables but for `changes`."""
-    variables: dict[str, t.Any] = {"ansible_managed": "Ansible managed"}
+    variables: dict[str, t.Any] = {"ansible_managed": "Ansible managed", "role_path": str(ROLES / role)}
     for file in (ROLES / role / part / "main.yml" for part in ("defaults", "vars")):
         variables |= yaml.safe_load(file.read_text()) if file.exists() else {}
     text = (ROLES / role / "templates" / template).read_text()

@@ -64,8 +64,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return _told(service.set_state(name, given["settings"]["state"], dry_run=dry_run, reason=reason))
         if kind == "remove":
             change = service.remove(name, dry_run=dry_run)
-            return _told(change) | ({} if dry_run else in_the_trash([service.files.last_deleted(name)]))
-        deletion = service.record_trashed(service.files.last_deleted(name), **given["stored"])
+            return _told(change) | ({} if dry_run else in_the_trash(service.files.last_deleted(name)))
+        deletion = service.trash.record(service.files.last_deleted(name), service.outbox, **given["stored"])
         return {"changed": True, "record": dataclasses.asdict(deletion)}
 
     def _check_confirmed(self, given: Result) -> None:

@@ -12,12 +12,10 @@ author:
 description:
   - Reads when a tenant was born, when its containers were made, started and ended, and what C(silo-recovery) did.
   - The engine forgets a container when it is replaced, and the journal its oldest lines.
-extends_documentation_fragment: swissphoto.silo.reads
+extends_documentation_fragment:
+  - swissphoto.silo.reads
+  - swissphoto.silo.tenants
 options:
-  directory:
-    description: Directory on the server with one directory per tenant.
-    type: path
-    required: true
   name:
     description: The tenant.
     type: str

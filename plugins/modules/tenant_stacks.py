@@ -230,7 +230,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.tenant import engine, health
 from ..module_utils.tenant.compose import Compose
-from ..module_utils.tenant.converge import StackOutcome, StackTools, converge, rehearse, sweep
+from ..module_utils.tenant.converge import StackOutcome, converge, rehearse, sweep
+from ..module_utils.tenant.execution import StackTools
 from ..module_utils.tenant.lending import Lending
 from ..module_utils.tenant.lock import APPLY, held
 from ..module_utils.tenant.payload import stack

@@ -43,9 +43,9 @@ tenants:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common import cgroup
 from ..module_utils.tenant import engine, health
 from ..module_utils.tenant.stack import StackError
-from ..module_utils.usage import cgroup
 
 
 def main() -> None:

@@ -14,12 +14,10 @@ description:
   - Reads the usage of containers from the kernel's control groups, v2 or v1, not from the engine.
   - Includes tenants that are in no inventory, if they have a container or a folder.
   - A value that cannot be read in time is null; a tenant that hangs does not affect the others.
-extends_documentation_fragment: swissphoto.silo.reads
+extends_documentation_fragment:
+  - swissphoto.silo.reads
+  - swissphoto.silo.tenants
 options:
-  directory:
-    description: Directory on the server with one directory per tenant.
-    type: path
-    required: true
   metrics_port:
     description: The port of Traefik's metrics on the loopback interface.
     type: int

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+from ansible_collections.swissphoto.silo.plugins.module_utils import common
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json
 
 MINIMUM_LENGTH = 10
@@ -41,7 +42,8 @@ class Pages:
 
     def __init__(self, settings: PageSettings) -> None:
         """Read the template."""
-        loader = jinja2.PackageLoader(__package__, ".")
+        # The style and the picture are those of all pages for customers.
+        loader = jinja2.ChoiceLoader([jinja2.PackageLoader(package, ".") for package in (__package__, common.__name__)])
         environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
         environment.globals.update(
             brand=settings.brand,

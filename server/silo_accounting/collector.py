@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics, mounts, process, tenant_env
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.snapshot import Containers, Counters, Look, now
 
 from .settings import AccountingSettings, Storage

@@ -34,18 +34,17 @@ class Pool:
         return int(self.size * self.overcommit) - sum(self.promised)
 
 
-def admit_memory(name: str, server: str, ledger: MemoryBudget, asked: int, held: int = 0) -> None:
+def admit_memory(name: str, server: str, budget: MemoryBudget, asked: int, held: int = 0) -> None:
     """Refuse where the limits of the tenant `name`, `asked` together, do not fit on `server`.
 
-    `ledger` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
+    `budget` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
     """
-    if asked <= held or asked <= ledger.free:
-        return
-    raise AdmissionError(
-        f"{name}: it needs {size(asked)} of memory on {server}, which has {size(max(0, ledger.free))} left; "
-        f"{_where_it_goes(ledger)}. Stop a tenant there, lower a limit, take another server, "
-        "or raise silo_memory_overcommit"
-    )
+    if asked > max(held, budget.free):
+        raise AdmissionError(
+            f"{name}: it needs {size(asked)} of memory on {server}, which has {size(max(0, budget.free))} left; "
+            f"{_where_it_goes(budget)}. Stop a tenant there, lower a limit, take another server, "
+            "or raise silo_memory_overcommit"
+        )
 
 
 def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) -> None:
@@ -53,14 +52,11 @@ def admit_storage(name: str, nas: str, pool: Pool, asked: int, held: int = 0) ->
 
     `pool` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
     """
-    if asked <= held or asked <= pool.free:
-        return
-    raise AdmissionError(
-        f"{name}: it needs {size(asked)} of storage on {nas}, which has {size(max(0, pool.free))} left; of its "
-        f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
-        f"{_tenants(len(pool.promised))}. Take a smaller quota, purge what is deleted, add disks, "
-        "or raise silo_storage_overcommit"
-    )
+    if asked > max(held, pool.free):
+        raise AdmissionError(
+            f"{name}: it needs {size(asked)} of storage on {nas}, {_whose_it_is(pool)}. Take a smaller quota, purge "
+            "what is deleted, add disks, or raise silo_storage_overcommit"
+        )
 
 
 def admit_disk(name: str, server: str, pool: Pool, asked: int, held: int = 0) -> None:
@@ -68,44 +64,48 @@ def admit_disk(name: str, server: str, pool: Pool, asked: int, held: int = 0) ->
 
     `pool` is of the other tenants; `held` is what this one is promised there by now. Raises AdmissionError.
     """
-    if asked <= held or asked <= pool.free:
-        return
-    raise AdmissionError(
-        f"{name}: it needs {size(asked)} on the disk of {server}, which has {size(max(0, pool.free))} left; of its "
-        f"{size(pool.size)}{_stretched(pool.overcommit)}, {size(sum(pool.promised))} are promised to "
-        f"{_tenants(len(pool.promised))}. Lower tenant_disk, take another server, purge what is deleted, make the disk "
-        "larger, or raise silo_disk_overcommit"
-    )
+    if asked > max(held, pool.free):
+        raise AdmissionError(
+            f"{name}: it needs {size(asked)} on the disk of {server}, {_whose_it_is(pool)}. Lower tenant_disk, take "
+            "another server, purge what is deleted, make the disk larger, or raise silo_disk_overcommit"
+        )
 
 
-def roomiest(ledgers: Mapping[str, MemoryBudget]) -> str | None:
+def roomiest(budgets: Mapping[str, MemoryBudget]) -> str | None:
     """Return the server with the most memory left; of equals, the first by name; None where there is no server."""
-    return min(ledgers, key=lambda server: (-ledgers[server].free, server), default=None)
+    return min(budgets, key=lambda server: (-budgets[server].free, server), default=None)
 
 
-def place(name: str, ledgers: Mapping[str, MemoryBudget], asked: int) -> str:
+def place(name: str, budgets: Mapping[str, MemoryBudget], asked: int) -> str:
     """Return the server with the most memory left for the tenant `name`; of equals, the first by name.
 
     Raises AdmissionError where `asked` fits on none of them.
     """
-    best = roomiest(ledgers)
+    best = roomiest(budgets)
     if best is None:
         raise AdmissionError(f"{name}: there is no server in the inventory's group servers; add one to hosts.yml")
-    if len(ledgers) > 1 and asked > ledgers[best].free:
-        left = ", ".join(f"{size(max(0, ledgers[server].free))} on {server}" for server in sorted(ledgers))
+    if len(budgets) > 1 and asked > budgets[best].free:
+        left = ", ".join(f"{size(max(0, budgets[server].free))} on {server}" for server in sorted(budgets))
         raise AdmissionError(
             f"{name}: it needs {size(asked)} of memory, and no server has as much left: {left}. "
             "Stop a tenant, lower a limit, add a server, or raise silo_memory_overcommit"
         )
-    admit_memory(name, best, ledgers[best], asked)
+    admit_memory(name, best, budgets[best], asked)
     return best
 
 
-def _where_it_goes(ledger: MemoryBudget) -> str:
+def _where_it_goes(budget: MemoryBudget) -> str:
     return (
-        f"of its {size(ledger.server.total)}, {size(ledger.set_aside)} are set aside (machine learning, Traefik, "
-        f"reserve), and of the rest{_stretched(ledger.overcommit)}, {size(sum(ledger.tenants))} are promised to "
-        f"{_tenants(len(ledger.tenants))}"
+        f"of its {size(budget.server.total)}, {size(budget.set_aside)} are set aside (machine learning, Traefik, "
+        f"reserve), and of the rest{_stretched(budget.overcommit)}, {size(sum(budget.tenants))} are promised to "
+        f"{_tenants(len(budget.tenants))}"
+    )
+
+
+def _whose_it_is(pool: Pool) -> str:
+    return (
+        f"which has {size(max(0, pool.free))} left; of its {size(pool.size)}{_stretched(pool.overcommit)}, "
+        f"{size(sum(pool.promised))} are promised to {_tenants(len(pool.promised))}"
     )
 
 

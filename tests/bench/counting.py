@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .line import Line
 from .place import Place
-from .usage import measure
+from .usage import IN_TURN, measure
 
 NUMBERS = ("9", "10", "14")
 CONTAINERS = {"9": 45, "9b": 150}
@@ -25,18 +25,10 @@ for folder in range(count // 2000):
 os.sync()
 """
 # As the storage's modules read it, in one process that is there already; the first look is not counted, as du's is not.
-REPORT = """
-import json, subprocess, sys, time
-sys.path.insert(0, "/usr/local/lib/silo/accounting.pyz")
+REPORT = f"""{IN_TURN}
 from silo_accounting.collector import _run
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import open_backend
 
-def seconds(work):
-    start = time.monotonic()
-    work()
-    return time.monotonic() - start
-
-ours, theirs = [], []
 look = lambda: open_backend("/instances", ".silo-nas", "auto", _run).read()
 for _ in range(int(sys.argv[2]) + 1):
     ours.append(seconds(look))

@@ -20,12 +20,12 @@ while [ "$there" -lt "$1" ]; do
 done
 """
 EMPTY = f"docker ps -aq --filter label={LABEL} | xargs -r docker rm -f >/dev/null"
-MEASURE = """
+# Before a program on the server that measures ours and theirs in turn.
+IN_TURN = """
 import json, subprocess, sys, time
 from pathlib import Path
 
 sys.path.insert(0, "/usr/local/lib/silo/accounting.pyz")
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
 
 def seconds(work):
     start = time.monotonic()
@@ -33,6 +33,10 @@ def seconds(work):
     return time.monotonic() - start
 
 ours, theirs = [], []
+"""
+MEASURE = f"""{IN_TURN}
+from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
+
 for _ in range(int(sys.argv[1])):
     ours.append(seconds(lambda: collector.read(Path("/srv/silo/tenants"), 0, 5, databases=False)))
     theirs.append(seconds(lambda: subprocess.run(["docker", "stats", "--no-stream"], stdout=subprocess.DEVNULL)))

@@ -18,7 +18,7 @@ from tests.stripe_api import DAY, Account, Server, signed
 from tests.stripe_api.events import SECRET
 from tests.stripe_api.server import CHECKOUT_KEY, KEY
 
-from .conftest import CLEAN
+from .conftest import take_away
 from .operator import ROOT
 from .waiting import wait_for
 
@@ -119,9 +119,4 @@ def billing_of(lab, operator, silo, folder, name):
         yield billing
         billing.stop()
     rules.unlink()
-    if (operator.folder(name) / "tenant.yml").exists():
-        silo.run("delete", name, "--confirm", name)
-    if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
-        silo.try_run("purge", name, "--confirm", name, "--yes")
-        silo.try_run("names", "--free", name, "--yes")
-    lab.shell(CLEAN.format(name=name))
+    take_away(lab, operator, silo, name)

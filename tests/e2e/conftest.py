@@ -101,6 +101,16 @@ done
 """
 
 
+def take_away(lab, operator, silo, name):
+    """Take away a tenant that a test has created by the commands of the operator, with all that is kept of it."""
+    if (operator.folder(name) / "tenant.yml").exists():
+        silo.run("delete", name, "--confirm", name)
+    if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
+        silo.try_run("purge", name, "--confirm", name, "--yes")
+        silo.try_run("names", "--free", name, "--yes")
+    lab.shell(CLEAN.format(name=name))
+
+
 @contextlib.contextmanager
 def newcomers(lab, operator, indexes):
     """Gives what adds a tenant of a test's own; they are gone afterwards."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..usage.cgroup import PROC
+from ..common.cgroup import PROC
 from .finding import Finding, holds, none_of
 from .registry import check
 from .subjects import SITE, Container, Server

@@ -8,7 +8,7 @@ import dataclasses
 import mmap
 from pathlib import Path
 
-from ..usage.cgroup import CGROUP, NO_LIMIT, PROC, places
+from ..common.cgroup import CGROUP, NO_LIMIT, PROC, places
 
 
 @dataclasses.dataclass(frozen=True)

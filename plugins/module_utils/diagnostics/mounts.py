@@ -8,7 +8,7 @@ import dataclasses
 from pathlib import Path
 
 from ..common import mounts
-from ..usage.cgroup import PROC
+from ..common.cgroup import PROC
 
 # Kernel file systems of every container, in which the engine masks information about the host.
 KERNEL = ("/proc", "/dev", "/sys")

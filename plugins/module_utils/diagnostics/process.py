@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..common.cgroup import CGROUP, PROC, places
 from ..common.text import printable
-from ..usage.cgroup import CGROUP, PROC, places
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 # A process that the engine starts in a container, such as a health check, is not restricted in its first moments.

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..command import Runner, run
-from ..usage.cgroup import PROC
+from ..common.cgroup import PROC
 
 SSHD = "/usr/sbin/sshd"
 # Any other method lets somebody log in without a key.

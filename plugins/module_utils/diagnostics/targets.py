@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..command import Runner, run_json
-from ..usage.cgroup import PROC
+from ..common.cgroup import PROC
 from . import mounts
 from .connectivity import Reached, Target
 from .container import Item

@@ -17,9 +17,8 @@ import typing as t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..common import bounded_json, compose, files, tenant_env
+from ..common import bounded_json, cgroup, compose, files, tenant_env
 from ..common.sizes import SizeError, size
-from ..usage import cgroup
 from . import engine
 from .burst import MIB, Claim, Promise, ServerMemory, allot, grant, parse, promises, variables
 from .stack import Container, StackError

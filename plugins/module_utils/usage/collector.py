@@ -12,12 +12,12 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..common import compose, tenant_env
+from ..common import cgroup, compose, tenant_env
+from ..common.cgroup import Group, Network
 from ..common.names import is_tenant
 from ..tenant import burst, engine, health
 from ..tenant.stack import Container, StackError
-from . import cgroup, database, disk
-from .cgroup import Group, Network
+from . import database, disk
 from .database import Database
 from .disk import Disk
 

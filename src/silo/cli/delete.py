@@ -103,11 +103,11 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
     and keeps those for whom somebody pays.
     """
     with tenant_service(context) as service:
-        kept = {deletion.name: deletion for deletion in service.kept()}
+        kept = {deletion.name: deletion for deletion in service.trash.kept()}
         if unknown := [name for name in customers if name not in kept]:
             there = ", ".join(kept) or "nobody"
             raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
-        due = service.due()
+        due = service.trash.due()
         chosen = [kept[name] for name in customers] if customers else list(due)
         if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
@@ -121,7 +121,7 @@ def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...]
         if dry_run or not chosen:
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
-        done = service.purge(chosen)
+        done = service.trash.purge(chosen)
         output.line(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
         if left := len(chosen) - len(done):
             output.line(f"{left} more wait for the next run (silo_trash_purges).")

@@ -73,8 +73,8 @@ class Tenant:
 
 
 @dataclasses.dataclass(frozen=True)
-class Nas:
-    """A NAS that answered: `values` of storage_quota_info, and `tenants` to check, by name to their facts."""
+class _Limits:
+    """Where limits are set: `values` of storage_quota_info, and `tenants` to check, by name to their facts."""
 
     name: str
     values: Mapping[str, t.Any]
@@ -83,15 +83,12 @@ class Nas:
     fix: str = "run playbooks/site.yml"
 
 
-@dataclasses.dataclass(frozen=True)
-class Disk:
-    """The disk of a server for its tenants: `values` of storage_quota_info, and `tenants` to check, as of a NAS."""
+class Nas(_Limits):
+    """A NAS that answered."""
 
-    name: str
-    values: Mapping[str, t.Any]
-    tenants: Mapping[str, Mapping[str, t.Any]]
-    thresholds: Thresholds = Thresholds()
-    fix: str = "run playbooks/site.yml"
+
+class Disk(_Limits):
+    """The disk of a server for its tenants, which answered."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _tenants(book: Book, inventory: Path) -> tuple[Tenants, list[Finding]]:
 
 
 def _domain(policies: Mapping[str, PreflightPolicy], tenants: Tenants) -> list[Domain]:
-    """Return the domain of all servers, which is that of the first; None if no server has a policy."""
+    """Return the domain of all servers, which is that of the first, as the one item; none if no server has a policy."""
     if not policies:
         return []
     first = next(iter(policies.values()))

@@ -1,4 +1,4 @@
-"""TenantService of an inventory that people can trust: whole, checked, admitted, one at a time, and each one commit."""
+"""Edits of an inventory: each is validated, has room, holds the one lock, and is one commit, whole or not at all."""
 
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.editor import InventoryEditor

@@ -1,4 +1,4 @@
-"""From what Ansible merged to tenants, ledgers and indexes. Pure but for the reading of plans."""
+"""From what Ansible merged to tenants, budgets and indexes. Pure but for the reading of plans."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def fleet(merged: Merged, deletions: Sequence[DeletionRecord]) -> Fleet:
             promised[deletion.nas][key] = deletion.quota
         if not deletion.purged and deletion.server in disks:
             disks[deletion.server][key] = deletion.disk
-    ledgers = {server: _ledger(merged, server, tenants.values()) for server in merged.groups.get("servers", ())}
+    budgets = {server: _budget(merged, server, tenants.values()) for server in merged.groups.get("servers", ())}
     overcommit = {nas: merged.overcommit(nas, STORAGE_OVERCOMMIT) for nas in promised}
     stretched = {server: merged.overcommit(server, DISK_OVERCOMMIT) for server in disks}
-    return Fleet(tenants, tuple(problems), ledgers, promised, overcommit, disks, stretched)
+    return Fleet(tenants, tuple(problems), budgets, promised, overcommit, disks, stretched)
 
 
 def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list[str]]:
@@ -87,7 +87,7 @@ def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list
     return {f"imagined{index + n}": [text.format(plan, index + n) + where] for n, plan in enumerate(plans)}
 
 
-def _ledger(merged: Merged, server: str, tenants: Iterable[Tenant]) -> MemoryBudget:
+def _budget(merged: Merged, server: str, tenants: Iterable[Tenant]) -> MemoryBudget:
     there = [one for one in tenants if one.server == server and memory(one)]
     limits, bursts = tuple(memory(one) for one in there), tuple(one.burst_bytes for one in there)
     return MemoryBudget(merged.server(server), limits, merged.overcommit(server, MEMORY_OVERCOMMIT), bursts)
@@ -119,8 +119,8 @@ def with_room(fleet: Fleet, tenant: Tenant, disks: Mapping[str, int]) -> str:
     That is the tenant's own where none has.
     """
     there = {
-        server: ledger
-        for server, ledger in fleet.ledgers.items()
+        server: budget
+        for server, budget in fleet.budgets.items()
         if server not in disks or fleet.disk(server, disks[server]).free >= tenant.disk_quota
     }
     return roomiest(there) or tenant.server
@@ -138,9 +138,9 @@ def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, sizes: S
     if wrong and (asked > held or old is None or new.quota > old.quota):
         raise InventoryError(wrong)
     if placed and asked:
-        place(new.name, before.ledgers, asked)
+        place(new.name, before.budgets, asked)
     else:
-        admit_memory(new.name, new.server, before.ledgers[new.server], asked, held)
+        admit_memory(new.name, new.server, before.budgets[new.server], asked, held)
     if new.server in sizes.disks:
         held = old.disk_quota if old and old.server == new.server else 0
         admit_disk(new.name, new.server, before.disk(new.server, sizes.disks[new.server]), new.disk_quota, held)

@@ -74,7 +74,7 @@ class Fleet:
 
     tenants: Mapping[str, Tenant]
     problems: tuple[str, ...]
-    ledgers: Mapping[str, MemoryBudget]
+    budgets: Mapping[str, MemoryBudget]
     promised: Mapping[str, Mapping[str, int]]
     storage_overcommit: Mapping[str, float]
     disks: Mapping[str, Mapping[str, int]]
@@ -93,19 +93,19 @@ class Fleet:
         gone = self.tenants.get(name)
         if gone is None:
             return self
-        ledger = self.ledgers[gone.server]
-        limits, bursts = list(ledger.tenants), list(ledger.bursts)
+        budget = self.budgets[gone.server]
+        limits, bursts = list(budget.tenants), list(budget.bursts)
         if (limit := memory(gone)) in limits:
             limits.remove(limit)
             bursts.remove(gone.burst_bytes)
-        rest = dataclasses.replace(ledger, tenants=tuple(limits), bursts=tuple(bursts))
-        ledgers = {**self.ledgers, gone.server: rest}
+        rest = dataclasses.replace(budget, tenants=tuple(limits), bursts=tuple(bursts))
+        budgets = {**self.budgets, gone.server: rest}
         promised, disks = (
             {host: {key: limit for key, limit in limits.items() if key != name} for host, limits in there.items()}
             for there in (self.promised, self.disks)
         )
         tenants = {key: tenant for key, tenant in self.tenants.items() if key != name}
-        return dataclasses.replace(self, tenants=tenants, ledgers=ledgers, promised=promised, disks=disks)
+        return dataclasses.replace(self, tenants=tenants, budgets=budgets, promised=promised, disks=disks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Offer:
     quota: int
     disk: int
 
-    def room(self, ledger: MemoryBudget, pools: Iterable[Pool], disk: Pool | None = None) -> int:
+    def room(self, budget: MemoryBudget, pools: Iterable[Pool], disk: Pool | None = None) -> int:
         """How many more of them fit on a server, on its disk and on these NAS together; what is not known has room."""
-        fits = ledger.room_for(self.memory)
+        fits = budget.room_for(self.memory)
         if disk is not None:
             fits = min(fits, max(0, disk.free) // self.disk)
         known = list(pools)

@@ -92,7 +92,7 @@ class EditSession:
         if fleet.problems:
             raise InventoryError(fleet.problems)
         placed = "tenant_server" not in values
-        if placed and (server := roomiest(fleet.ledgers)):
+        if placed and (server := roomiest(fleet.budgets)):
             values["tenant_server"] = server
         lines = {key: values[key] for key in SETTINGS if key in values}
         lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), deletions)

@@ -17,7 +17,7 @@ import yaml
 
 from ..browser import Browser
 from ..cloud import Cloud, picture
-from ..conftest import CLEAN
+from ..conftest import take_away
 from ..operator import ROOT
 from ..relay import link, text
 from ..waiting import wait_for
@@ -49,12 +49,7 @@ def gone(lab, operator, silo):
     names = []
     yield names.append
     for name in names:
-        if (operator.folder(name) / "tenant.yml").exists():
-            silo.run("delete", name, "--confirm", name)
-        if any(deletion.name.endswith(f"-{name}.yml") for deletion in (operator.inventory / "retired").glob("*.yml")):
-            silo.try_run("purge", name, "--confirm", name, "--yes")
-            silo.try_run("names", "--free", name, "--yes")
-        lab.shell(CLEAN.format(name=name))
+        take_away(lab, operator, silo, name)
 
 
 @contextlib.contextmanager

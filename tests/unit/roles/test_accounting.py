@@ -4,6 +4,7 @@ import json
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError, State, Survey, Usage
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lent
@@ -12,7 +13,6 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector as usage_collector
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import history
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import COUNTERS
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample, TenantSample
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.exposition import METRICS

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import jinja2
+from ansible_collections.swissphoto.silo.plugins.module_utils import common
 from ruamel.yaml import YAML
 
 from silo.billing.checkout import prices
@@ -100,7 +101,8 @@ def render(
     words = texts(language)
     found = words[name]
     links = [] if query is None else [(code, _query(code, query), texts(code)["language"]) for code in LANGUAGES]
-    return _template().render(
+    page = _environment().get_template("page.html")
+    return page.render(
         language=language,
         languages=links,
         texts=words,
@@ -165,11 +167,15 @@ def _source(name: str) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        # The style and the picture are those of all pages for customers.
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, ".") for package in (__package__, common.__name__)]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(_source("page.html"))
 
 
 @functools.cache
@@ -178,4 +184,5 @@ def _style() -> str:
     style = re.search(r"<style>(.*?)</style>", _source("page.html"), re.DOTALL)
     if style is None:
         raise ValueError("page.html has no style")
-    return base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    text = _environment().from_string(style[1]).render()
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

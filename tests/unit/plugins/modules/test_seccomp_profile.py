@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.command import Completed
 from ansible_collections.swissphoto.silo.plugins.modules import seccomp_profile as module
 
+from .conftest import Run
+
 PROFILE = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["ioctl", "read"], "action": "SCMP_ACT_ALLOW"}]}
-
-
-class Exit(Exception):
-    """How a module ends."""
 
 
 class Engine:
@@ -52,69 +49,47 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "seccomp-1.json"
 
 
-def call(path: Path, monkeypatch: pytest.MonkeyPatch, check: bool = False) -> dict[str, Any]:
-    """Run the module in this process; what it returns."""
-
-    class Called(AnsibleModule):  # type: ignore[misc]  # Ansible is not typed
-        def __init__(self, *_arguments: Any, **_options: Any) -> None:
-            self.params = {"path": str(path), "image": "valkey"}
-            self.check_mode = check
-
-        def exit_json(self, **result: Any) -> None:
-            raise Exit(result)
-
-        def fail_json(self, **result: Any) -> None:
-            raise Exit({"failed": True, **result})
-
-    monkeypatch.setattr(module, "AnsibleModule", Called)
-    with pytest.raises(Exit) as ended:
-        module.main()
-    result: dict[str, Any] = ended.value.args[0]
-    return result
+@pytest.fixture
+def call(run: Run, path: Path) -> Run:
+    return lambda check=False: run(module, check=check, path=str(path), image="valkey")
 
 
-def test_it_is_made_once_for_an_engine_and_without_a_trace(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = call(path, monkeypatch)
+def test_it_is_made_once_for_an_engine_and_without_a_trace(call: Run, engine: Engine, path: Path) -> None:
+    made = call()
     assert made["changed"]
     assert made["made_of"].startswith("Engine 26.1.5, rules ")
     assert path.stat().st_mode & 0o777 == 0o644
     assert json.loads(path.read_text())["defaultAction"] == "SCMP_ACT_ERRNO"
     assert engine.running == []
     engine.asked.clear()
-    assert not call(path, monkeypatch)["changed"]
+    assert not call()["changed"]
     assert len(engine.asked) == 1
 
 
-def test_check_mode_starts_nothing_and_writes_nothing(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert call(path, monkeypatch, check=True)["changed"]
+def test_check_mode_starts_nothing_and_writes_nothing(call: Run, engine: Engine, path: Path) -> None:
+    assert call(check=True)["changed"]
     assert len(engine.asked) == 1
     assert list(path.parent.iterdir()) == []
-    call(path, monkeypatch)
-    assert not call(path, monkeypatch, check=True)["changed"]
+    call()
+    assert not call(check=True)["changed"]
 
 
 def test_another_engine_and_other_rules_make_it_anew(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Run, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call(path, monkeypatch)
+    call()
     engine.version = "27.0.0"
-    assert call(path, monkeypatch)["diff"]["before"].startswith("Engine 26.1.5")
+    assert call()["diff"]["before"].startswith("Engine 26.1.5")
     monkeypatch.setattr(module, "fingerprint", lambda: "00000000")
-    assert call(path, monkeypatch)["changed"]
+    assert call()["changed"]
 
 
-def test_a_run_that_was_cut_off_before_its_record_begins_anew(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call(path, monkeypatch)
+def test_a_run_that_was_cut_off_before_its_record_begins_anew(call: Run, engine: Engine, path: Path) -> None:
+    call()
     Path(f"{path}.made-of").unlink()
-    assert call(path, monkeypatch)["changed"]
+    assert call()["changed"]
     path.unlink()
-    assert call(path, monkeypatch)["changed"]
+    assert call()["changed"]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +100,10 @@ def test_a_run_that_was_cut_off_before_its_record_begins_anew(
     ],
 )
 def test_what_cannot_be_narrowed_is_a_sentence_and_leaves_no_container(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch, profile: Any, sentence: str
+    call: Run, engine: Engine, path: Path, profile: Any, sentence: str
 ) -> None:
     engine.profile = profile
-    failed = call(path, monkeypatch)
+    failed = call()
     assert failed["failed"]
     assert f"the seccomp profile cannot be created: {sentence}" in failed["msg"]
     assert engine.running == []

@@ -1,34 +1,13 @@
 """What the module returns, and what it refuses."""
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.records import Record
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_records_info as module
 
 
-class Exit(Exception):
-    """How a module ends."""
-
-
 @pytest.fixture
-def call(monkeypatch, tmp_path):
-    def of(name="hans"):
-        class Called(AnsibleModule):
-            def __init__(self, *_arguments, **_options):
-                self.params = {"directory": str(tmp_path), "name": name}
-
-            def exit_json(self, **result):
-                raise Exit(result)
-
-            def fail_json(self, **result):
-                raise Exit({"failed": True, **result})
-
-        monkeypatch.setattr(module, "AnsibleModule", Called)
-        with pytest.raises(Exit) as ended:
-            module.main()
-        return ended.value.args[0]
-
-    return of
+def call(run, tmp_path):
+    return lambda name="hans": run(module, directory=str(tmp_path), name=name)
 
 
 def test_what_is_returned(call, monkeypatch):

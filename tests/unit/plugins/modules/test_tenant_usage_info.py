@@ -1,43 +1,15 @@
 """What the module returns, and what it refuses."""
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.metrics import MetricsError
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_info as module
 
 
-class Exit(Exception):
-    """How a module ends."""
-
-
 @pytest.fixture
-def call(monkeypatch, tmp_path):
-    """Run the module in this process; what it returns."""
-
-    def of(**changes):
-        class Called(AnsibleModule):
-            def __init__(self, *_arguments, **_options):
-                self.params = {
-                    "directory": str(tmp_path),
-                    "metrics_port": 8082,
-                    "interval": 0.5,
-                    "seconds": 5,
-                    **changes,
-                }
-
-            def exit_json(self, **result):
-                raise Exit(result)
-
-            def fail_json(self, **result):
-                raise Exit({"failed": True, **result})
-
-        monkeypatch.setattr(module, "AnsibleModule", Called)
-        with pytest.raises(Exit) as ended:
-            module.main()
-        return ended.value.args[0]
-
-    return of
+def call(run, tmp_path):
+    usual = {"directory": str(tmp_path), "metrics_port": 8082, "interval": 0.5, "seconds": 5}
+    return lambda **changes: run(module, **{**usual, **changes})
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 import json
 import secrets
 from pathlib import Path
@@ -16,21 +15,11 @@ from aiohttp.test_utils import TestServer
 from silo.tenant import access_link
 from silo_access.pages import PageSettings
 from silo_access.website import Website
-from tests.unit.patience import LONGER
 
 ROLE = Path(__file__).parents[4] / "roles" / "access"
 TEXTS = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__access_texts"]
 NOW = 1_800_000_000
 EMAIL, FIRST, NEW = "hans@example.ch", "first password", "correct horse battery"
-
-
-def pytest_pyfunc_call(pyfuncitem):
-    """Run a test that is a coroutine, for as long as one is patient."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), LONGER))
-    return True
 
 
 class PhotoServer:

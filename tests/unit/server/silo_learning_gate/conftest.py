@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import inspect
 import json
 from io import BytesIO
 
@@ -15,7 +14,6 @@ from PIL import Image
 from silo_learning_gate.counts import Counts
 from silo_learning_gate.gate import Gate
 from silo_learning_gate.settings import Bounds, GateSettings
-from tests.unit.patience import LONGER
 
 MODELS = {
     "clip": frozenset({"ViT-B-32__openai"}),
@@ -38,15 +36,6 @@ OCR = {
     }
 }
 BOUNDARY = "----formdata-undici-084217630918"
-
-
-def pytest_pyfunc_call(pyfuncitem):
-    """Run a test that is a coroutine, for as long as one is patient."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), LONGER))
-    return True
 
 
 def picture(size=(32, 24), kind="JPEG"):

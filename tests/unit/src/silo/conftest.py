@@ -14,6 +14,7 @@ from silo.ansible import runner
 from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.inventory import reader
+from silo.tenants import TenantService
 
 ROOT = Path(__file__).parents[4]
 RELAY = {"letters_relay_host": "127.0.0.1", "letters_relay_security": "none", "letters_sender": "p@example.ch"}
@@ -104,6 +105,16 @@ def runs(monkeypatch):
     values["left_alone"] = []
     runs = type("Runs", (), values)()
     return runs
+
+
+def playbooks(runs):
+    """Return the playbooks of each run."""
+    return [names for names, _limit, _facts in runs.seen]
+
+
+def queued(path):
+    """Return the tenant and the kind of each letter that is due."""
+    return [(one.tenant, one.kind) for one in TenantService(path).outbox.pending_notifications()]
 
 
 def event(task, hosts):

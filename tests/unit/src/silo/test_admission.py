@@ -84,12 +84,12 @@ def test_a_quota_may_be_lowered_where_too_much_is_promised():
 
 
 def test_a_tenant_is_placed_where_most_memory_is_left():
-    ledgers = {
+    budgets = {
         "silo1": FULL,
         "silo2": MemoryBudget(Server(), (TENANT,)),
         "silo3": MemoryBudget(Server(), (TENANT,) * 2),
     }
-    assert place("hans", ledgers, TENANT) == "silo2"
+    assert place("hans", budgets, TENANT) == "silo2"
 
 
 def test_of_equal_servers_the_first_by_name_is_taken():
@@ -114,10 +114,10 @@ def test_an_inventory_without_servers_is_told():
 
 @given(st.integers(0, 60), SIZES, st.floats(0.5, 3.0))
 def test_what_is_admitted_never_exceeds_what_may_be_promised(tenants, asked, overcommit):
-    ledger = MemoryBudget(Server(), (TENANT,) * tenants, overcommit)
-    after = MemoryBudget(ledger.server, (*ledger.tenants, asked), overcommit)
+    budget = MemoryBudget(Server(), (TENANT,) * tenants, overcommit)
+    after = MemoryBudget(budget.server, (*budget.tenants, asked), overcommit)
     try:
-        admit_memory("hans", "silo1", ledger, asked)
+        admit_memory("hans", "silo1", budget, asked)
     except AdmissionError:
         assert after.free < 0
     else:
@@ -126,12 +126,12 @@ def test_what_is_admitted_never_exceeds_what_may_be_promised(tenants, asked, ove
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(0, 40), min_size=1, max_size=5), SIZES)
 def test_placement_does_not_depend_on_the_order_of_servers(counts, asked):
-    ledgers = {server: MemoryBudget(Server(), (TENANT,) * count) for server, count in counts.items()}
+    budgets = {server: MemoryBudget(Server(), (TENANT,) * count) for server, count in counts.items()}
 
     def placed(servers):
         try:
-            return place("hans", {server: ledgers[server] for server in servers}, asked)
+            return place("hans", {server: budgets[server] for server in servers}, asked)
         except AdmissionError as error:
             return str(error)
 
-    assert placed(sorted(ledgers)) == placed(sorted(ledgers, reverse=True))
+    assert placed(sorted(budgets)) == placed(sorted(budgets, reverse=True))

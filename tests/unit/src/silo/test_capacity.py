@@ -13,21 +13,21 @@ def test_fifteen_tenants_take_exactly_72_gb():
 
 
 def test_what_is_left_of_128_gb_takes_22_more():
-    ledger = MemoryBudget(Server(), (TENANT,) * 15)
-    assert ledger.free == 56 * GIB
-    assert ledger.room_for(TENANT) == 22
+    budget = MemoryBudget(Server(), (TENANT,) * 15)
+    assert budget.free == 56 * GIB
+    assert budget.room_for(TENANT) == 22
 
 
 def test_fifteen_bursts_are_a_small_part_of_what_is_left():
-    ledger = MemoryBudget(Server(), (TENANT,) * 15, bursts=(GIB // 2,) * 15)
-    assert (ledger.burst, sum(ledger.bursts)) == (56 * GIB, 7.5 * GIB)
-    assert (ledger.promised, ledger.room_for(TENANT)) == (72 * GIB, 22)
+    budget = MemoryBudget(Server(), (TENANT,) * 15, bursts=(GIB // 2,) * 15)
+    assert (budget.burst, sum(budget.bursts)) == (56 * GIB, 7.5 * GIB)
+    assert (budget.promised, budget.room_for(TENANT)) == (72 * GIB, 22)
 
 
 def test_a_server_that_promised_too_much_has_room_for_nobody():
-    ledger = MemoryBudget(Server(total=64 * GIB), (TENANT,) * 15)
-    assert ledger.free < 0
-    assert ledger.room_for(TENANT) == 0
+    budget = MemoryBudget(Server(total=64 * GIB), (TENANT,) * 15)
+    assert budget.free < 0
+    assert budget.room_for(TENANT) == 0
 
 
 @given(st.integers(0, 200), st.integers(GIB // 8, 8 * GIB))
@@ -39,6 +39,6 @@ def test_as_many_fit_as_are_said_to_and_not_one_more(tenants, size):
 
 
 def test_overcommit_counts_for_the_tenants_part_alone():
-    ledger = MemoryBudget(Server(), (TENANT,) * 15, overcommit=2.0)
-    assert ledger.promised == 72 * GIB
-    assert ledger.free == 2 * 93.5 * GIB - 37.5 * GIB
+    budget = MemoryBudget(Server(), (TENANT,) * 15, overcommit=2.0)
+    assert budget.promised == 72 * GIB
+    assert budget.free == 2 * 93.5 * GIB - 37.5 * GIB

@@ -70,8 +70,8 @@ def test_two_weeks_in_the_trash_are_as_long_everywhere(path, runs, zone):
     zone("Pacific/Pago_Pago")
     operator = TenantService(path)
     two_weeks = datetime.timedelta(days=14)
-    assert operator.due(before + two_weeks - HALF_HOUR) == ()
-    assert [one.name for one in operator.due(before + two_weeks + HALF_HOUR)] == ["hans"]
+    assert operator.trash.due(before + two_weeks - HALF_HOUR) == ()
+    assert [one.name for one in operator.trash.due(before + two_weeks + HALF_HOUR)] == ["hans"]
 
 
 @pytest.mark.fault(27)
@@ -83,7 +83,7 @@ def test_a_letter_names_the_days_of_switzerland(path, runs, zone):
     texts = set()
     for name in ZONES:
         zone(name)
-        texts.add(render(TenantService(path).deleted_letter(late), "de").text)
+        texts.add(render(TenantService(path).trash.letter(late), "de").text)
     (text,) = texts
     assert "12. Oktober 2026, 00:30" in text
     assert "25. Oktober 2026" in text

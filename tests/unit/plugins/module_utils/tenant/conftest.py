@@ -8,7 +8,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import major, materialise
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.compose import Compose
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import StackTools
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.execution import StackTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lending, LendingTools
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.materialise import Steps
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.payload import stack
@@ -198,6 +198,17 @@ def server(tmp_path, monkeypatch):
     found = Server(tmp_path)
     monkeypatch.setattr(materialise.immich, "hand_over", found.hand_over)
     return found
+
+
+def database(code=0, out="1\n", err=""):
+    """Gives what feeds psql a text, and answers it like this; and the list of what it was fed."""
+    fed = []
+
+    def feed(command, text):
+        fed.append((command, text))
+        return Completed(code, out, err)
+
+    return feed, fed
 
 
 def containers(name="hans", **changes):

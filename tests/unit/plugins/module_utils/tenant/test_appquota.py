@@ -2,19 +2,10 @@
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import psql
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import appquota
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
-
-def database(code=0, out="1\n", err=""):
-    fed = []
-
-    def feed(command, text):
-        fed.append((command, text))
-        return Completed(code, out, err)
-
-    return feed, fed
+from .conftest import database
 
 
 def test_it_is_set_in_the_tenants_own_database(server):

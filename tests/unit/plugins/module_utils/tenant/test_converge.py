@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import converge as converging
-from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import payload
+from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import execution, payload
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.converge import converge, rehearse, sweep
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.lending import Lent
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.plan import plan
@@ -543,8 +542,8 @@ def test_a_diff_shows_files_and_hides_secrets(server, hans, containers):
 
 
 def test_the_record_of_a_tenant_is_written_after_all_that_it_needs(server, monkeypatch):
-    written, write = [], converging.write_file
-    monkeypatch.setattr(converging, "write_file", lambda file: (write(file), written.append(file.path.name)))
+    written, write = [], execution.write_file
+    monkeypatch.setattr(execution, "write_file", lambda file: (write(file), written.append(file.path.name)))
     stack = server.stack()
     converge([plan(stack, [])], server.tools)
     names = {file.path.name for file in stack.files}
@@ -558,7 +557,7 @@ def test_a_file_that_cannot_be_written_is_told_and_nothing_starts(server, monkey
         if file.path.name == "immich.json":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(converging, "write_file", write)
+    monkeypatch.setattr(execution, "write_file", write)
     (outcome,) = converge([plan(server.stack(), [])], server.tools)
     assert "No space left on device" in outcome.error
     assert [one for one in server.done if one != f"template {KEY}"] == []
@@ -674,9 +673,9 @@ def test_the_slice_goes_with_the_containers(server, units, containers):
 
 def test_a_systemd_that_refuses_is_told(monkeypatch):
     failed = Completed(1, "", "Access denied\n")
-    monkeypatch.setattr(converging, "run_command", lambda *_arguments, **_options: failed)
+    monkeypatch.setattr(execution, "run_command", lambda *_arguments, **_options: failed)
     with pytest.raises(StackError, match="systemctl daemon-reload failed: Access denied"):
-        converging.systemctl("daemon-reload")
+        execution.systemctl("daemon-reload")
 
 
 OLD, NEW = (f"A=1\nSERVER_IMAGE=immich:{version}\nCACHE_IMAGE=valkey:9\n" for version in (1, 2))

@@ -126,16 +126,20 @@ def test_a_second_step_changes_nothing(machine):
     assert machine.set == []
 
 
-def test_it_is_taken_back_when_it_was_not_needed_for_a_while(machine):
-    machine.tenant("hans", working=900)
-    machine.lending.settle()
-    machine.tenant("hans", working=600, limit=1536)
+def check_taken_back_in_time(machine):
     machine.now += HOLD_SECONDS - 1
     machine.lending.settle()
     assert machine.limits["hans"] == 1536 * MIB
     machine.now += 1
     machine.lending.settle()
     assert machine.limits["hans"] == GIB
+
+
+def test_it_is_taken_back_when_it_was_not_needed_for_a_while(machine):
+    machine.tenant("hans", working=900)
+    machine.lending.settle()
+    machine.tenant("hans", working=600, limit=1536)
+    check_taken_back_in_time(machine)
 
 
 def test_who_was_killed_gets_more_though_it_has_just_started_again(machine):
@@ -278,12 +282,7 @@ def test_new_images_start_with_what_was_kept_for_them(machine):
     lending.give("hans", ["server"])
     assert machine.set == [("hans", 1536)]
     # The places of the world are imported after it is healthy.
-    machine.now += HOLD_SECONDS - 1
-    machine.lending.settle()
-    assert machine.limits["hans"] == 1536 * MIB
-    machine.now += 1
-    machine.lending.settle()
-    assert machine.limits["hans"] == GIB
+    check_taken_back_in_time(machine)
 
 
 def test_what_is_kept_for_a_container_that_is_not_there_is_lent_to_nobody_else(machine):

@@ -1,19 +1,10 @@
 """The customer's login: one statement to the tenant's own database, and a sentence where it does not take."""
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import login
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import StackError
 
-
-def database(code=0, out="1\n", err=""):
-    fed = []
-
-    def feed(command, text):
-        fed.append((command, text))
-        return Completed(code, out, err)
-
-    return feed, fed
+from .conftest import database
 
 
 def test_it_is_set_in_the_tenants_own_database_by_a_value_that_psql_quotes(server):

@@ -5,10 +5,10 @@ import itertools
 import time
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant import engine
 from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack import Container, StackError
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage import collector
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import ServiceSample
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.database import Database
 

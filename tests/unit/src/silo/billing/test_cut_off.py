@@ -13,6 +13,7 @@ from silo.inventory.transaction import Folder
 from silo.notifications import Outbox
 from silo.notifications.relay import Relay
 from silo.tenants import TenantService
+from silo.tenants.trash import Trash
 
 from .world import OPERATOR
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.long("every change of billing is cut off at each of its
 
 POINTS = {
     RateLimits: ("admit",),
-    TenantService: ("record_trashed",),
+    Trash: ("record",),
     Folder: ("make", "finish"),
     Client: ("subscription", "subscriptions", "invoices"),
     StateStore: ("begin", "end", "wait", "unqueue", "spare"),

@@ -121,7 +121,7 @@ def test_paid_after_the_deletion_it_comes_back_with_the_same_photos(company, unp
 def test_paid_after_all_was_removed_for_good_needs_attention(company, unpaid):
     company.days(33)
     operator = TenantService(company.path)
-    operator.purge(operator.kept())
+    operator.trash.purge(operator.trash.kept())
     company.account.mend_card(unpaid)
     company.account.pay(unpaid)
     with pytest.raises(
@@ -255,7 +255,7 @@ def purged(company, name):
     """Have a tenant deleted and purged, as a timer does in time."""
     service = TenantService(company.path)
     service.delete(name)
-    service.purge(service.kept())
+    service.trash.purge(service.trash.kept())
 
 
 def test_the_name_of_a_purged_tenant_is_no_strangers(company, hans):

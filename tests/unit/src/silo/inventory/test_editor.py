@@ -193,7 +193,7 @@ def test_a_new_tenant_is_a_file_with_the_next_index(path, inventory, read_by_ans
     fleet = inventory.fleet()
     assert fleet.problems == ()
     assert fleet.tenants["hans"].quota == 100 * GIB
-    assert fleet.ledgers["silo1"].tenants == (3.5 * GIB, 2.5 * GIB)
+    assert fleet.budgets["silo1"].tenants == (3.5 * GIB, 2.5 * GIB)
     assert fleet.promised == {"silo1": {"anna": 100 * GIB, "hans": 100 * GIB}}
 
 
@@ -227,18 +227,18 @@ def test_a_plan_of_the_inventory_counts_as_one_of_the_policy(inventory, write):
     inventory.create("hans", email=MAIL, plan="tiny")
     fleet = inventory.fleet()
     assert (fleet.tenants["hans"].quota, fleet.tenants["anna"].quota) == (5 * GIB, 50 * GIB)
-    assert fleet.ledgers["silo1"].tenants == (3.5 * GIB, 2 * GIB)
+    assert fleet.budgets["silo1"].tenants == (3.5 * GIB, 2 * GIB)
 
 
 def test_a_burst_is_counted_beside_the_limits_and_is_no_part_of_them(inventory):
     inventory.create("hans", email=MAIL, plan="small")
     inventory.change("hans", server_burst="1G")
-    ledger = inventory.fleet().ledgers["silo1"]
-    assert (ledger.tenants, ledger.bursts) == ((3.5 * GIB, 2.5 * GIB), (GIB // 2, GIB))
-    left = inventory.fleet().without("hans").ledgers["silo1"]
+    budget = inventory.fleet().budgets["silo1"]
+    assert (budget.tenants, budget.bursts) == ((3.5 * GIB, 2.5 * GIB), (GIB // 2, GIB))
+    left = inventory.fleet().without("hans").budgets["silo1"]
     assert (left.tenants, left.bursts) == ((3.5 * GIB,), (GIB // 2,))
     inventory.set_state("hans", "stopped")
-    assert inventory.fleet().ledgers["silo1"].bursts == (GIB // 2,)
+    assert inventory.fleet().budgets["silo1"].bursts == (GIB // 2,)
     inventory.change("hans", server_burst="0")
     with pytest.raises(InventoryError, match="tenant_server_burst is '2T'; it must be 0, or a size of up to 1T"):
         inventory.change("hans", server_burst="2T")
@@ -306,7 +306,7 @@ def test_a_deleted_tenant_comes_back_with_all_its_files(path, inventory):
     assert change.after["tenant_index"] == 1
     assert {file.name: file.read_bytes() for file in (path / "host_vars" / "anna").iterdir()} == files
     assert inventory.deletion_records() == ()
-    assert inventory.fleet().ledgers["silo1"].tenants == (3.5 * GIB,)
+    assert inventory.fleet().budgets["silo1"].tenants == (3.5 * GIB,)
 
 
 def test_the_lowest_index_that_is_free_and_whose_network_is_free_is_given(inventory, write):

@@ -169,7 +169,7 @@ def test_a_tenant_whose_file_is_broken_has_a_log(path, git, server, log):
 def test_who_is_deleted_has_a_log_without_git_as_well(path, server, log, monkeypatch):
     service = TenantService(path, apply=False)
     service.remove("anna", by="Maria")
-    service.record_trashed(service.files.last_deleted("anna"), files=12, used=9000)
+    service.trash.record(service.files.last_deleted("anna"), service.outbox, files=12, used=9000)
     entries = found(log("anna", "--json"))["entries"]
     said = [(one["who"], one["what"]) for one in entries if one["source"] == "deletion"]
     assert said == [("Maria", "it was deleted"), ("silo", "its data went to the trash")]

@@ -1,7 +1,7 @@
 """What the machines tell, put together: per tenant, in sum, and what of it is unknown."""
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.cgroup import Group, Network
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.collector import (
     ServiceSample,
     TenantSample,

@@ -1,7 +1,7 @@
 """Control groups of both versions, read from trees as kernels show them, and from broken ones."""
 
 import pytest
-from ansible_collections.swissphoto.silo.plugins.module_utils.usage.cgroup import Group, Network, network, read
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.cgroup import Group, Network, network, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

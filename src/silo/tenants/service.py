@@ -1,4 +1,4 @@
-"""All changes of tenants, for the command line, the playbooks and billing: from validation to the machines.
+"""The service that makes all changes of tenants.
 
 A change is validated, its letter queued, the inventory edited and applied, the letter sent, and the tenant verified. If
 it is interrupted anywhere, the same change, or `apply`, completes it.
@@ -6,7 +6,6 @@ it is interrupted anywhere, the same change, or `apply`, completes it.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import functools
@@ -15,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from silo import email_address, notifications
+from silo import notifications
 from silo.ansible import runner
 from silo.ansible.contract import READ, ReadTag, TaskId
-from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, TRASH, VERIFY, Playbooks
+from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, VERIFY, Playbooks
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
 from silo.inventory import (
@@ -35,21 +34,16 @@ from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
 from silo.state import State
-from silo.tenant.schema import defaults
+from silo.tenants import letters
+from silo.tenants.desired_state import DesiredState
+from silo.tenants.errors import ApplyIncomplete
+from silo.tenants.trash import Trash
 
 LINKS = "links"
-# How many purges may fail before no other is tried.
-MOST_FAILURES = 10
 # A stop needs no storage: the NAS may be away, and may be the reason for the stop.
 WITHOUT_STORAGE = ("stacks", "letters")
 # The settings of a tenant that need room on a NAS, or on a server's disk.
 NEEDING_ROOM = frozenset({"quota", "disk", "plan"})
-# The reason for a state that nobody gives another one for.
-BY_DEFAULT = {"suspended": "unpaid"}
-
-
-class ApplyIncomplete(Exception):
-    """The inventory is changed, but not yet applied to all machines; the text says why, and what completes it."""
 
 
 def _silent(_message: object) -> None:
@@ -225,7 +219,9 @@ class TenantService:
                 edit = session.change(name, settings, sizes)
                 self._policy = session.policy()
             # Without the lock, as the relay may take its time.
-            self._tell_former_address(edit, occasion or _now())
+            if letters.left_address(edit):
+                cause, domain = occasion or _now(), self.policy.domain
+                letters.tell_former_address(edit, cause, self.outbox, domain, self.inventory.notify)
         with self.inventory.session(dry_run) as session:
             edit = session.change(name, settings, sizes)
             change = self._make(session, edit, "plan_changed" if notify_customer else "")
@@ -251,10 +247,9 @@ class TenantService:
     ) -> Change:
         """Bring a tenant to `running`, `stopped` or `suspended`; its customer gets a letter where it is about the bill.
 
-        `link` is where this customer can pay, empty for the platform's page. `reason` is one of validation.REASONS,
-        by default `unpaid` for a suspension and `operator` for a stop; `since` is the day, by default today.
+        `link`, `reason` and `since` are those of DesiredState.
         """
-        change = self._edit_state(name, state, dry_run, link, reason=reason, since=since)
+        change = self._edit_state(name, DesiredState(state, reason, since, link), dry_run)
         if self._applies and not dry_run:
             tags = () if state == "running" else WITHOUT_STORAGE
             self._apply(
@@ -271,7 +266,7 @@ class TenantService:
         self._check_known(names)
         for deletion in self.unfinished():
             if deletion.reason in ("", "operator"):
-                self._put_aside(deletion)
+                self.trash.put_aside(deletion, self.outbox)
         return self._apply(names, "Some machines have not reached their desired state", variables=_anew(names, anew))
 
     # A one-time link for a customer
@@ -298,7 +293,20 @@ class TenantService:
         """Return the file in which the last one-time link of a tenant was left."""
         return self._links / name
 
-    # Deletion, and the trash
+    @property
+    def _links(self) -> Path:
+        return self.state.folder / LINKS
+
+    @property
+    def _link_variables(self) -> Mapping[str, str]:
+        return {"access_links_directory": str(self._links)}
+
+    # Deletion
+
+    @property
+    def trash(self) -> Trash:
+        """The trash, by the policy as it was read last."""
+        return Trash(self.inventory, self._playbooks, self.policy)
 
     def delete(self, name: str, *, by: str | None = None, reason: str = "operator") -> DeletionRecord:
         """Take a tenant down, put its data into the trash, and return its deletion record, with the reason for it."""
@@ -306,12 +314,12 @@ class TenantService:
             # A deletion that was cut off goes on where it was.
             for deletion in self.unfinished():
                 if deletion.name == name:
-                    return self._put_aside(deletion)
+                    return self.trash.put_aside(deletion, self.outbox)
         self.remove(name, dry_run=True)
-        self._edit_state(name, "absent", reason=reason)
+        self._edit_state(name, DesiredState("absent", reason))
         self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY])
         self.remove(name, by=by)
-        return self._put_aside(self.files.last_deleted(name))
+        return self.trash.put_aside(self.files.last_deleted(name), self.outbox)
 
     def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
         """Take a tenant out of the inventory alone; its data on the machines must then be put into the trash."""
@@ -332,81 +340,11 @@ class TenantService:
         with self.inventory.session(dry_run=True) as session:
             change = session.restore(name, state="running").change
         if not dry_run:
-            self._trash("restored", [self.files.last_deleted(name)])
+            self.trash.take_out(self.files.last_deleted(name))
             with self.inventory.session() as session:
                 change = self._make(session, session.restore(name, state="running"), "restored")
             self._apply([name], f"{name} is back in the inventory, but does not run yet")
         return change
-
-    def record_trashed(self, deletion: DeletionRecord, *, files: int, used: int) -> DeletionRecord:
-        """Record what a deleted tenant left, files and bytes, now that it is in the trash, and write its customer."""
-        after = deletion.put_aside(files=files, used=used)
-        event, recipient = f"deleted/{deletion.name}/{deletion.when}", self.files.former(deletion).get("tenant_email")
-        # An earlier run, which was cut off, may have kept it already.
-        if self.outbox and recipient and event not in self.outbox.states():
-            language = t.cast("notifications.Language", deletion.language)
-            self.outbox.enqueue(event, str(recipient), self.deleted_letter(after), language)
-        with self.inventory.session() as session:
-            session.make(session.record(after, before=deletion))
-        return after
-
-    def deleted_letter(self, deletion: DeletionRecord) -> notifications.Letter:
-        """Return the letter on a tenant that was deleted; its days are the customer's, not those of UTC."""
-        at = datetime.datetime.fromisoformat(deletion.when)
-        until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
-        address = f"https://{deletion.name}.{self.policy.domain}"
-        return notifications.Deleted(deletion.name, address, deletion.files, deletion.used, at, until, deletion.reason)
-
-    def kept(self) -> tuple[DeletionRecord, ...]:
-        """Return the deleted tenants whose data lies in the trash, the oldest first."""
-        found = [one for one in self.files.deletion_records() if one.trashed and not one.purged]
-        return tuple(sorted(found, key=lambda one: one.when))
-
-    def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:
-        """Return the deleted tenants whose time in the trash is over, the oldest first."""
-        before = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=self.policy.trash_days)
-        return tuple(one for one in self.kept() if datetime.datetime.fromisoformat(one.when) <= before)
-
-    def purge(self, deletions: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
-        """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose.
-
-        Each is recorded before the next one begins, and one that fails takes no place of the others. Raises
-        RunError after all of them if one has failed; after MOST_FAILURES, as where a NAS is away, no other is tried.
-        """
-        done: list[DeletionRecord] = []
-        problems: list[str] = []
-        for deletion in deletions:
-            if len(done) == self.policy.trash_purges or len(problems) == MOST_FAILURES:
-                break
-            try:
-                self._trash("purged", [deletion])
-            except RunError as error:
-                problems.append(f"{deletion.name} is still in the trash: {error}")
-                continue
-            with self.inventory.session() as session:
-                session.make(session.purge(deletion))
-            done.append(deletion)
-        if problems:
-            gone = f"\nRemoved for good: {', '.join(one.name for one in done)}." if done else ""
-            raise RunError("\n".join(problems) + gone)
-        return tuple(done)
-
-    def _put_aside(self, deletion: DeletionRecord) -> DeletionRecord:
-        """Move what a deleted tenant left into the trash, and record how much it was."""
-        try:
-            results = self._trash("trashed", [deletion])
-        except RunError as error:
-            message = f"{deletion.name} is removed from the inventory, but its data are not in the trash yet"
-            raise ApplyIncomplete(f"{message}: {error}\n'silo delete {deletion.name}' completes it.") from error
-        (stored,) = results[TaskId.TRASH_UPLOADS][deletion.nas]["tenants"]
-        after = self.record_trashed(deletion, files=stored["files"] or 0, used=stored["bytes"] or 0)
-        if self.outbox:
-            self.outbox.deliver()
-        return after
-
-    def _trash(self, state: str, deletions: Sequence[DeletionRecord]) -> Results:
-        where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(deletions).items()}
-        return self._playbooks.run([TRASH], variables={"trash_state": state, **where}).results
 
     # The parts of a change
 
@@ -414,69 +352,17 @@ class TenantService:
         for name in names:
             self.tenant(name)
 
-    @property
-    def _links(self) -> Path:
-        return self.state.folder / LINKS
-
-    @property
-    def _link_variables(self) -> Mapping[str, str]:
-        return {"access_links_directory": str(self._links)}
-
-    def _edit_state(
-        self,
-        name: str,
-        state: str,
-        dry_run: bool = False,
-        link: str = "",
-        *,
-        reason: str = "",
-        since: datetime.date | None = None,
-    ) -> Change:
-        why: str | None = None if state == "running" else reason or BY_DEFAULT.get(state, "operator")
-        day = (since or datetime.datetime.now(notifications.ZONE).date()).isoformat()
+    def _edit_state(self, name: str, wanted: DesiredState, dry_run: bool = False) -> Change:
         with self.inventory.session(dry_run) as session:
-            written = self.files.existing(name).settings
-            settings: dict[str, str | None] = {"state": state, "state_reason": why}
-            if why is None:
-                settings["state_since"] = None
-            elif (written.get("tenant_state"), written.get("tenant_state_reason")) != (state, why):
-                settings["state_since"] = day
-            edit = session.change(name, settings)
-            return self._make(session, edit, _about_the_bill(edit.was, state, why), link)
+            edit = session.change(name, wanted.settings(self.files.existing(name).settings))
+            return self._make(session, edit, wanted.letter(edit.was), wanted.link)
 
     def _make(self, session: EditSession, edit: PreparedEdit, letter: str = "", link: str = "") -> Change:
-        """Make an edit; its letter is queued before it, so that a customer gets it also where the edit is cut off."""
+        """Make an edit with the letter that it owes, empty for none."""
         self._policy = session.policy()
-        name = edit.change.name
-        outbox = self.outbox if letter and edit.edit and not session.dry_run else None
-        is_new = outbox is not None and outbox.queue_notification(name, letter, link)
-        try:
+        if not letter or edit.edit is None or session.dry_run or self.outbox is None:
             return session.make(edit)
-        except Exception:
-            if outbox is not None and is_new:
-                outbox.forget(name, letter)
-            raise
-
-    def _tell_former_address(self, edit: PreparedEdit, occasion: str) -> None:
-        """Write to the address that a tenant is about to leave: who did not ask for it can still say so.
-
-        What the relay does with the letter does not stop the change, as an address often changes because it is broken.
-        """
-        name = edit.change.name
-        before, after = ((said or {}).get("tenant_email", "") for said in (edit.change.before, edit.change.after))
-        if email_address.same(str(before), str(after)) or email_address.problem(before):
-            return
-        if self.outbox is None:
-            self.inventory.notify(f"There is no relay, so nobody tells the former address of {name} that it changes.")
-            return
-        event = f"address_changed/{name}/{occasion}"
-        if event not in self.outbox.states():
-            known = edit.was.settings if edit.was else defaults()
-            letter = notifications.AddressChanged(name, f"https://{name}.{self.policy.domain}")
-            self.outbox.enqueue(event, str(before), letter, known["tenant_language"])
-        with contextlib.suppress(notifications.LetterError):
-            self.outbox.deliver()
-        self.inventory.notify(notifications.delivery_status(self.outbox, event))
+        return letters.make(session, edit, self.outbox, letter, link)
 
     def _apply(
         self,
@@ -506,14 +392,6 @@ class TenantService:
         return any(not names or one.tenant in names for one in pending)
 
 
-def _about_the_bill(was: Tenant | None, state: str, reason: str | None) -> str:
-    """Return the letter that a customer gets on a new state, or for another reason for it; empty for none."""
-    before, why = (was.state, was.settings.get("tenant_state_reason")) if was else ("", None)
-    if state == "suspended" and (before != state or (why and why != reason)):
-        return "suspended"
-    return "restored" if state == "running" and before == "suspended" else ""
-
-
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
@@ -521,16 +399,3 @@ def _now() -> str:
 def _anew(names: Sequence[str], anew: bool) -> Mapping[str, Sequence[str]]:
     """Return the variable of one run that lets tenants start with an empty database."""
     return {"silo_start_anew": list(names)} if anew else {}
-
-
-def in_the_trash(deletions: Sequence[DeletionRecord]) -> dict[str, dict[str, list[dict[str, t.Any]]]]:
-    """Return `databases` and `disks` by server, `uploads` by NAS, each a list as the modules of the trash take it."""
-    databases: dict[str, list[dict[str, t.Any]]] = {}
-    disks: dict[str, list[dict[str, t.Any]]] = {}
-    uploads: dict[str, list[dict[str, t.Any]]] = {}
-    for deletion in deletions:
-        entry = {"name": deletion.name, "id": deletion.index, "when": deletion.when}
-        databases.setdefault(deletion.server, []).append({**entry, "uid": deletion.uid})
-        disks.setdefault(deletion.server, []).append(entry)
-        uploads.setdefault(deletion.nas, []).append(entry)
-    return {"databases": databases, "disks": disks, "uploads": uploads}

@@ -3,7 +3,6 @@
 import datetime
 
 import pytest
-import yaml
 
 from silo.admission import AdmissionError
 from silo.ansible import runner
@@ -12,7 +11,7 @@ from silo.inventory import InventoryError
 from silo.inventory.reader import Reader
 from silo.tenants import ApplyIncomplete, TenantService
 
-from .conftest import RELAY
+from ..conftest import playbooks, queued
 
 MAIL = "hans@example.ch"
 
@@ -20,14 +19,6 @@ MAIL = "hans@example.ch"
 @pytest.fixture
 def service(path, runs):
     return TenantService(path)
-
-
-def playbooks(runs):
-    return [names for names, _limit, _facts in runs.seen]
-
-
-def queued(path):
-    return [(one.tenant, one.kind) for one in TenantService(path).outbox.pending_notifications()]
 
 
 def test_create_asks_the_nas_edits_and_applies_to_that_tenant_alone(service, runs, path):
@@ -111,36 +102,6 @@ def test_who_is_stopped_needs_no_storage_and_who_starts_does(path, monkeypatch):
     assert seen == [[*limited, "--tags", "stacks,letters"], limited, [*limited, "--tags", "stacks,letters"]]
 
 
-def test_deleted_it_is_taken_down_moved_and_recorded(service, runs, path):
-    deletion = service.delete("anna", by="Maria")
-    assert playbooks(runs) == [["apply.yml"], ["trash.yml"]]
-    facts = runs.seen[-1][2]
-    assert facts["trash_state"] == "trashed"
-    entry = {"name": "anna", "id": deletion.index, "when": deletion.when}
-    assert facts["trash_uploads"] == {"silo1": [entry]}
-    assert facts["trash_databases"] == {"silo1": [{**entry, "uid": deletion.uid}]}
-    record = yaml.safe_load((path / "retired" / f"{deletion.index}-anna.yml").read_text())
-    assert (record["by"], record["files"], record["used"]) == ("Maria", 7, 9000)
-    assert record["trashed"]
-    assert list(TenantService(path).outbox.states()) == [f"deleted/anna/{deletion.when}"]
-
-
-@pytest.mark.parametrize("again", ["delete", "apply"])
-def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
-    runs.fails = "trash.yml"
-    with pytest.raises(ApplyIncomplete, match="its data are not in the trash yet: the cable is out"):
-        TenantService(path).delete("anna")
-    assert not (path / "host_vars" / "anna").exists()
-    runs.fails = ""
-    if again == "delete":
-        assert TenantService(path).delete("anna").trashed
-    else:
-        TenantService(path).apply()
-    (deletion,) = TenantService(path).files.deletion_records()
-    assert (deletion.files, deletion.used) == (7, 9000)
-    assert TenantService(path).unfinished() == ()
-
-
 def test_a_name_that_is_nobodys_is_told(service, runs):
     for work in (service.delete, service.undelete, service.reset_access):
         with pytest.raises(InventoryError, match="unknown tenant"):
@@ -150,44 +111,10 @@ def test_a_name_that_is_nobodys_is_told(service, runs):
     assert playbooks(runs) == []
 
 
-def test_undelete_brings_the_data_back_before_the_tenant(service, path, runs):
-    service.delete("anna")
-    TenantService(path).undelete("anna")
-    assert playbooks(runs)[-2:] == [["trash.yml"], ["apply.yml", "letters.yml"]]
-    assert runs.seen[-2][2]["trash_state"] == "restored"
-    assert TenantService(path).tenant("anna").state == "running"
-    assert TenantService(path).files.deletion_records() == ()
-    assert queued(path) == [("anna", "restored")]
-
-
-def test_who_has_no_room_stays_in_the_trash(path, runs):
-    TenantService(path).delete("anna")
-    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_memory_of_server": "36G"}))
-    before = len(runs.seen)
-    with pytest.raises(AdmissionError, match="it needs .* of memory"):
-        TenantService(path).undelete("anna")
-    assert len(runs.seen) == before
-
-
-def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
-    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_purges": 1}))
-    TenantService(path).create("hans", email=MAIL, quota="1G")
-    for name in ("anna", "hans"):
-        TenantService(path).delete(name)
-    service = TenantService(path)
-    now = datetime.datetime.now(datetime.UTC)
-    assert service.due(now + datetime.timedelta(days=13)) == ()
-    due = service.due(now + datetime.timedelta(days=15))
-    assert [deletion.name for deletion in due] == ["anna", "hans"]
-    assert [deletion.name for deletion in service.purge(due)] == ["anna"]
-    assert [deletion.name for deletion in TenantService(path).kept()] == ["hans"]
-    assert [entry["name"] for entry in runs.seen[-1][2]["trash_uploads"]["silo1"]] == ["anna"]
-
-
 def test_the_name_of_a_deleted_tenant_is_reserved_until_it_is_freed(path, runs):
     service = TenantService(path)
     service.delete("anna")
-    purged = service.purge(service.kept())
+    purged = service.trash.purge(service.trash.kept())
     assert [one.name for one in purged] == ["anna"]
     with pytest.raises(InventoryError, match=r"a deleted tenant had this name.* it is reserved until 20.*--free anna'"):
         TenantService(path).create("anna", email=MAIL, quota="1G")
@@ -220,17 +147,6 @@ def test_a_name_that_looks_like_another_is_refused_to_strangers_and_told_to_the_
     assert told == []
     service.create("rnaria", email=MAIL, quota="1G")
     assert told == ["In many fonts rnaria looks like maria, for which people may take it."]
-
-
-def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
-    TenantService(path).delete("anna")
-    runs.fails = "trash.yml"
-    service = TenantService(path)
-    with pytest.raises(runner.RunError, match="anna is still in the trash: .*the cable is out"):
-        service.purge(service.kept())
-    (deletion,) = TenantService(path).files.deletion_records()
-    assert not deletion.purged
-    assert (path / deletion.folder / "tenant.yml").exists()
 
 
 def test_a_new_link_is_a_letter_and_without_a_relay_a_file(path, runs):
@@ -286,25 +202,6 @@ def test_a_play_that_edits_reads_no_machine_and_applies_nothing(runs, path):
     TenantService(path, apply=False).set_state("hans", "suspended")
     assert runs.seen == []
     assert queued(path) == [("hans", "created"), ("hans", "suspended")]
-
-
-def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monkeypatch):
-    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_purges": 1}))
-    TenantService(path).create("hans", email=MAIL, quota="1G")
-    for name in ("anna", "hans"):
-        TenantService(path).delete(name)
-    service = TenantService(path)
-    trash = service._trash
-
-    def broken(state, deletions):
-        if deletions[0].name == "anna":
-            raise runner.RunError("it is a mount")
-        return trash(state, deletions)
-
-    monkeypatch.setattr(service, "_trash", broken)
-    with pytest.raises(runner.RunError, match=r"anna is still in the trash: it is a mount\nRemoved for good: hans\."):
-        service.purge(service.kept())
-    assert [deletion.name for deletion in TenantService(path).kept()] == ["anna"]
 
 
 def outbox(service):

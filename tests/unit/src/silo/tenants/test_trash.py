@@ -1,0 +1,109 @@
+"""A deleted tenant's data goes into the trash, comes back, and is removed for good; cut off anywhere, it goes on."""
+
+import datetime
+
+import pytest
+import yaml
+
+from silo.admission import AdmissionError
+from silo.ansible import runner
+from silo.tenants import ApplyIncomplete, TenantService
+from silo.tenants.trash import Trash
+
+from ..conftest import RELAY, playbooks, queued
+
+MAIL = "hans@example.ch"
+
+
+def test_deleted_it_is_taken_down_moved_and_recorded(runs, path):
+    deletion = TenantService(path).delete("anna", by="Maria")
+    assert playbooks(runs) == [["apply.yml"], ["trash.yml"]]
+    facts = runs.seen[-1][2]
+    assert facts["trash_state"] == "trashed"
+    entry = {"name": "anna", "id": deletion.index, "when": deletion.when}
+    assert facts["trash_uploads"] == {"silo1": [entry]}
+    assert facts["trash_databases"] == {"silo1": [{**entry, "uid": deletion.uid}]}
+    record = yaml.safe_load((path / "retired" / f"{deletion.index}-anna.yml").read_text())
+    assert (record["by"], record["files"], record["used"]) == ("Maria", 7, 9000)
+    assert record["trashed"]
+    assert list(TenantService(path).outbox.states()) == [f"deleted/anna/{deletion.when}"]
+
+
+@pytest.mark.parametrize("again", ["delete", "apply"])
+def test_a_deletion_that_was_cut_off_goes_on(path, runs, again):
+    runs.fails = "trash.yml"
+    with pytest.raises(ApplyIncomplete, match="its data are not in the trash yet: the cable is out"):
+        TenantService(path).delete("anna")
+    assert not (path / "host_vars" / "anna").exists()
+    runs.fails = ""
+    if again == "delete":
+        assert TenantService(path).delete("anna").trashed
+    else:
+        TenantService(path).apply()
+    (deletion,) = TenantService(path).files.deletion_records()
+    assert (deletion.files, deletion.used) == (7, 9000)
+    assert TenantService(path).unfinished() == ()
+
+
+def test_undelete_brings_the_data_back_before_the_tenant(path, runs):
+    TenantService(path).delete("anna")
+    TenantService(path).undelete("anna")
+    assert playbooks(runs)[-2:] == [["trash.yml"], ["apply.yml", "letters.yml"]]
+    assert runs.seen[-2][2]["trash_state"] == "restored"
+    assert TenantService(path).tenant("anna").state == "running"
+    assert TenantService(path).files.deletion_records() == ()
+    assert queued(path) == [("anna", "restored")]
+
+
+def test_who_has_no_room_stays_in_the_trash(path, runs):
+    TenantService(path).delete("anna")
+    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_memory_of_server": "36G"}))
+    before = len(runs.seen)
+    with pytest.raises(AdmissionError, match="it needs .* of memory"):
+        TenantService(path).undelete("anna")
+    assert len(runs.seen) == before
+
+
+def test_the_trash_is_emptied_by_time_and_not_all_at_once(path, runs):
+    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_purges": 1}))
+    TenantService(path).create("hans", email=MAIL, quota="1G")
+    for name in ("anna", "hans"):
+        TenantService(path).delete(name)
+    service = TenantService(path)
+    now = datetime.datetime.now(datetime.UTC)
+    assert service.trash.due(now + datetime.timedelta(days=13)) == ()
+    due = service.trash.due(now + datetime.timedelta(days=15))
+    assert [deletion.name for deletion in due] == ["anna", "hans"]
+    assert [deletion.name for deletion in service.trash.purge(due)] == ["anna"]
+    assert [deletion.name for deletion in TenantService(path).trash.kept()] == ["hans"]
+    assert [entry["name"] for entry in runs.seen[-1][2]["trash_uploads"]["silo1"]] == ["anna"]
+
+
+def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
+    TenantService(path).delete("anna")
+    runs.fails = "trash.yml"
+    service = TenantService(path)
+    with pytest.raises(runner.RunError, match="anna is still in the trash: .*the cable is out"):
+        service.trash.purge(service.trash.kept())
+    (deletion,) = TenantService(path).files.deletion_records()
+    assert not deletion.purged
+    assert (path / deletion.folder / "tenant.yml").exists()
+
+
+def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monkeypatch):
+    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_purges": 1}))
+    TenantService(path).create("hans", email=MAIL, quota="1G")
+    for name in ("anna", "hans"):
+        TenantService(path).delete(name)
+    run = Trash._run
+
+    def broken(trash, state, deletion):
+        if deletion.name == "anna":
+            raise runner.RunError("it is a mount")
+        return run(trash, state, deletion)
+
+    monkeypatch.setattr(Trash, "_run", broken)
+    service = TenantService(path)
+    with pytest.raises(runner.RunError, match=r"anna is still in the trash: it is a mount\nRemoved for good: hans\."):
+        service.trash.purge(service.trash.kept())
+    assert [deletion.name for deletion in TenantService(path).trash.kept()] == ["anna"]
