@@ -109,6 +109,11 @@ class Run:
         """Return the hosts on which a module was called, each with the tenants that it was called for."""
         return sorted((call.host, call.names) for call in self.calls if call.module == module)
 
+    def given(self, part: str) -> list[tuple[str, list[str]]]:
+        """Return the hosts whose call of the stacks did `part` first, each with the tenants of it."""
+        stacks = [call for call in self.calls if call.module == "tenant_stacks" and call.parameters.get(part)]
+        return sorted((call.host, [one["name"] for one in call.parameters[part]["tenants"]]) for call in stacks)
+
 
 def collection(place: Path) -> None:
     """Make a copy of the collection in `place`, of links to what is real and of stand-ins."""
@@ -197,6 +202,9 @@ class World:
         for call in made:
             # A stand-in that takes or gives what its module does not would prove nothing.
             assert list(modules.problems(call.module, call.parameters, call.answer)) == [], (call.module, call.host)
+            for part, result in call.answer.get("parts", {}).items():
+                found = modules.problems("storage_quota", call.parameters[part], result)
+                assert list(found) == [], (call.module, part, call.host)
         return Run(process.returncode, events, made, process.stdout + process.stderr)
 
     @property
