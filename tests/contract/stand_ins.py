@@ -134,7 +134,9 @@ def _templates_info(_host: str, parameters: Values, _scenario: Values) -> dict[s
 
 
 def _diagnostics(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
-    return (_preflight if parameters["selection"] == "preflight" else _verify)(host, parameters, scenario)
+    found = (_preflight if parameters["selection"] == "preflight" else _verify)(host, parameters, scenario)
+    read = parameters.get("file_systems", {}).items()
+    return {**found, "parts": {name: _storage_info(host, given, scenario) for name, given in read}}
 
 
 def _preflight(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:

@@ -6,7 +6,7 @@ from silo.ansible import results
 from silo.ansible.contract import TaskId
 from silo.diagnostics import Finding, address, changed
 
-from .world import SERVERS, STORAGES, TENANTS, World
+from .world import TENANTS
 
 ON_SERVERS = [("silo1", ["anna", "bruno"]), ("silo2", ["clara", "david"])]
 ON_STORAGES = [("nas1", ["anna", "bruno"]), ("nas2", ["clara", "david"])]
@@ -180,17 +180,6 @@ def test_nobody_reads_that_nothing_differs_where_a_machine_is_away(away):
     found = rows(away)
     assert sorted(found) == ["anna", "bruno", "clara", "david"]
     assert not [name for name, lines in found.items() if any("nothing" in line for line in lines)]
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A world whose first server is the NAS of its tenants."""
-    made = World(tmp_path_factory.mktemp("own"))
-    groups = {"servers": SERVERS, "nas": ("silo1", *STORAGES)}
-    made.write("inventory/hosts.yml", {group: {"hosts": dict.fromkeys(names, {})} for group, names in groups.items()})
-    for index, name in enumerate(("anna", "bruno"), start=1):
-        made.tenant(name, index, "silo1", "silo1")
-    return made
 
 
 def test_a_server_that_is_its_own_nas_gets_one_call(own):

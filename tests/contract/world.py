@@ -60,6 +60,12 @@ class Call:
     parameters: Values
     answer: Values
 
+    def of_part(self, part: str) -> tuple[str, Values]:
+        """Return the module that would do a part of the call, and its parameters."""
+        if self.module == "diagnostics_info":
+            return "storage_quota_info", self.parameters["file_systems"][part]
+        return "storage_quota", self.parameters[part]
+
     @property
     def names(self) -> list[str]:
         """The tenants that it was called for."""
@@ -203,8 +209,8 @@ class World:
             # A stand-in that takes or gives what its module does not would prove nothing.
             assert list(modules.problems(call.module, call.parameters, call.answer)) == [], (call.module, call.host)
             for part, result in call.answer.get("parts", {}).items():
-                found = modules.problems("storage_quota", call.parameters[part], result)
-                assert list(found) == [], (call.module, part, call.host)
+                module, given = call.of_part(part)
+                assert list(modules.problems(module, given, result)) == [], (call.module, part, call.host)
         return Run(process.returncode, events, made, process.stdout + process.stderr)
 
     @property

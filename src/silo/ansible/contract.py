@@ -90,8 +90,11 @@ class ReadTag(enum.StrEnum):
     STORAGE = "storage"
 
 
-PARTS: t.Mapping[str, TaskId] = {one.value: one for one in (TaskId.STORAGE, TaskId.DISK)}
-"""The tasks whose work another call may do, on the same machine: that of the stacks sets the limits of apply.yml."""
+PARTS: t.Mapping[str, TaskId] = {one.value: one for one in (TaskId.STORAGE, TaskId.DISK, TaskId.QUOTAS, TaskId.DISKS)}
+"""The tasks whose work another call may do on the same machine.
+
+The call of the stacks sets the limits of apply.yml, and PREFLIGHT reads the file systems of its server.
+"""
 
 _IDS = {one.value: one for one in TaskId}
 
