@@ -46,6 +46,28 @@ def _disks(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
     return disks
 
 
+def _runs(tag: str, variables: Mapping[str, t.Any]) -> bool:
+    """Whether --tags and --skip-tags let a play run that has `tag`."""
+    meant = {tag, "all", "tagged"}
+    return bool(meant & set(variables["ansible_run_tags"])) and not meant & set(variables["ansible_skip_tags"])
+
+
+def _before_stacks(tenants: Iterable[Tenant], variables: Mapping[str, t.Any]) -> dict[str, list[str]]:
+    """Return server to what the call of its stacks does first: its disk, and the storage, if it is its own NAS.
+
+    A NAS of tenants that are elsewhere has a call of its own, as these must not start before it.
+    """
+    scope = list(tenants)
+    found = {}
+    for server in dict.fromkeys(tenant.server for tenant in scope):
+        own = [tenant for tenant in scope if server in (tenant.server, tenant.nas)]
+        parts = {"storage": all(tenant.server == tenant.nas for tenant in own), "disk": True}
+        there = any(tenant.state != "absent" for tenant in own if tenant.server == server)
+        runs = there and _runs("stacks", variables)
+        found[server] = [part for part, can in parts.items() if runs and can and _runs(part, variables)]
+    return found
+
+
 def _templates(
     tenants: Iterable[Tenant], servers: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]
 ) -> dict[str, list[str]]:
@@ -113,6 +135,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "known": _by("server", tenants),
             "storage": _storage(scope),
             "disks": _disks(scope),
+            "before_stacks": _before_stacks(scope, variables),
             "templates": templates,
             "tenants": {tenant.name: _facts(tenant) for tenant in tenants},
         }

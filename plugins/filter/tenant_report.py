@@ -36,26 +36,42 @@ class _Call(t.NamedTuple):
         return f"{self.host}: {said.removeprefix('Task failed: ')}"
 
 
-def _calls(hostvars: Values, speakers: Iterable[str], place: str, part: str, name: str) -> Iterator[_Call]:
-    """Yield the calls whose results are registered as `name`; --tags may skip a kind, and a host may have no tenant."""
+def _calls(
+    hostvars: Values, speakers: Iterable[str], place: str, scoped: str, result_of: t.Callable[[Values], Values | None]
+) -> Iterator[_Call]:
+    """Yield the calls to the machines of `speakers`; --tags may skip a kind, and a host may have no tenant."""
     for values in (hostvars[speaker] for speaker in speakers):
-        result = values.get(name)
+        result = result_of(values)
         if result and not result.get("skipped"):
             host, scope = values[f"tenant_{place}"], values["__tenant_scope"]
-            names = [one if isinstance(one, str) else one["name"] for one in scope[part][host]]
+            names = [one if isinstance(one, str) else one["name"] for one in scope[scoped][host]]
             yield _Call(host, names, scope["known"], result)
 
 
+def _registered(name: str) -> t.Callable[[Values], Values | None]:
+    return lambda values: values.get(name)
+
+
+def _before_stacks(part: str) -> t.Callable[[Values], Values | None]:
+    """Find the result of what the call of the stacks did first, where it did."""
+    return lambda values: (values.get("__tenant_stacks") or {}).get("parts", {}).get(part)
+
+
 def _on_servers(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "servers", "__tenant_stacks")
+    return _calls(
+        hostvars, groups.get("one_tenant_per_server", []), "server", "servers", _registered("__tenant_stacks")
+    )
 
 
 def _on_storages(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("one_tenant_per_nas", []), "nas", "storage", "__tenant_storage")
+    speakers = groups.get("one_tenant_per_nas", []), groups.get("one_tenant_per_server", [])
+    yield from _calls(hostvars, speakers[0], "nas", "storage", _registered("__tenant_storage"))
+    yield from _calls(hostvars, speakers[1], "server", "storage", _before_stacks("storage"))
 
 
 def _on_disks(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Call]:
-    return _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "disks", "__tenant_disk")
+    for result_of in (_registered("__tenant_disk"), _before_stacks("disk")):
+        yield from _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "disks", result_of)
 
 
 def _outcome(error: str = "") -> dict[str, t.Any]:

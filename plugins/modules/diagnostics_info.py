@@ -43,6 +43,13 @@ options:
       - V(patience) is how many seconds to wait for a connection.
     type: dict
     default: {}
+  file_systems:
+    description:
+      - File systems of tenants to read in the same call, each with the options of
+        M(swissphoto.silo.storage_quota_info).
+      - One that cannot be read is no failure of the call, but of its own result.
+    type: dict
+    default: {}
 seealso:
   - module: swissphoto.silo.storage_quota_info
 """
@@ -97,6 +104,12 @@ findings:
       description: The actual value, if the check compares two.
       type: str
       sample: 2G
+parts:
+  description:
+    - Each of O(file_systems) to the result of M(swissphoto.silo.storage_quota_info).
+    - They are returned also if the server cannot be checked.
+  returned: always
+  type: dict
 facts:
   description:
     - Values of V(preflight) that the controller compares; empty for V(verify).
@@ -115,12 +128,17 @@ facts:
         inodes_free: 60000
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.command import CommandError, module_runner
 from ..module_utils.diagnostics import engine
 from ..module_utils.diagnostics.expected import ExpectedError, parse
 from ..module_utils.diagnostics.subjects import Server
+from ..module_utils.quota.detect import PLACE
+from ..module_utils.quota.inspection import inspect
 from ..module_utils.tenant.stack import StackError
 
 ARGUMENTS = {
@@ -128,21 +146,33 @@ ARGUMENTS = {
     "server": {"type": "str"},
     "names": {"type": "list", "elements": "str", "default": []},
     "expected": {"type": "dict", "default": {}},
+    "file_systems": {"type": "dict", "default": {}},
 }
+
+
+def _read(module: AnsibleModule, name: str, given: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the limits and the usage on a file system of tenants."""
+    valid = ArgumentSpecValidator(PLACE).validate(given)
+    if valid.error_messages:
+        module.fail_json(msg=f"file_systems: {name}: {'; '.join(valid.error_messages)}")
+    return inspect(valid.validated_parameters, module_runner(module))
 
 
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     selection = module.params["selection"]
+    parts = {name: _read(module, name, given) for name, given in module.params["file_systems"].items()}
     try:
         server = Server(parse(module.params["expected"]), module_runner(module))
         findings = engine.run(selection, server)
         facts = engine.facts(server) if selection == "preflight" else {}
     except ExpectedError as error:
-        module.fail_json(msg=f"expected: {error}")
+        module.fail_json(msg=f"expected: {error}", parts=parts)
     except (StackError, CommandError, OSError, LookupError, ValueError, TypeError) as error:
-        module.fail_json(msg=f"this server cannot be checked: {' '.join(str(error).split()) or repr(error)}")
-    module.exit_json(changed=False, findings=[finding.as_dict() for finding in findings], facts=facts)
+        text = " ".join(str(error).split()) or repr(error)
+        module.fail_json(msg=f"this server cannot be checked: {text}", parts=parts)
+    found = [finding.as_dict() for finding in findings]
+    module.exit_json(changed=False, findings=found, facts=facts, parts=parts)
 
 
 if __name__ == "__main__":

@@ -212,85 +212,15 @@ tenants:
       returned: when the tenant failed
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, Runner, module_runner
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import TEMPLATES
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import Backend, QuotaError
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.converge import QuotaOutcome, converge
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.folder import Folder, read_folder, write_folder
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.missing_root import Fresh
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.allotment import ARGUMENTS, allot
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.result import finish
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.rules import QuotaPolicy
-
-# What is made in it has its group, by the third digit from the right.
-TEMPLATES_MODE = 0o2770
-TENANT = {
-    "name": {"type": "str", "required": True},
-    "id": {"type": "int", "required": True},
-    "uid": {"type": "int", "required": True},
-    "gid": {"type": "int", "required": True},
-    "limit": {"type": "str", "required": True},
-    "inodes": {"type": "int", "default": 0},
-}
-ARGUMENTS = {
-    **PLACE,
-    "force": {"type": "bool", "default": False},
-    "overcommit": {"type": "float", "default": 1.0},
-    "mount_points": {"type": "list", "elements": "str", "default": []},
-    "templates_group": {"type": "int"},
-    "uploads": {"type": "bool", "default": True},
-    "tenants": {"type": "list", "elements": "dict", "required": True, "options": TENANT},
-}
-
-
-def diff_of(outcome: QuotaOutcome) -> dict[str, str]:
-    """Return one tenant's difference as Ansible prints it."""
-    texts = {
-        side: "".join(f"{key}: {value}\n" for key, value in (words or {}).items())
-        for side, words in (("before", outcome.before), ("after", outcome.after))
-    }
-    return {"before_header": outcome.path, "after_header": outcome.path, **texts}
-
-
-def open_root(module: AnsibleModule, run: Runner) -> Backend:
-    """Return the back end of the root; in check mode, that of a missing NAS if there is none yet."""
-    values = module.params
-    if module.check_mode and not Path(values["root"]).exists():
-        return Fresh(values["root"], run)
-    return open_backend(values["root"], values["sentinel"], values["backend"], run)
-
-
-def _templates(module: AnsibleModule, backend: Backend) -> bool:
-    """Make the directory of templates; whether it differed. Where it cannot be made, births alone need it."""
-    group = module.params["templates_group"]
-    path = backend.root / TEMPLATES
-    try:
-        if group is None or not backend.root.is_dir() or read_folder(path) == Folder(0, group, TEMPLATES_MODE):
-            return False
-        if not module.check_mode:
-            write_folder(path, Folder(0, group, TEMPLATES_MODE))
-    except (QuotaError, OSError) as error:
-        module.warn(f"{path} cannot be made, owned by root and the group {group}, mode 2770: {error}")
-        return False
-    return True
 
 
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
-    values = module.params
-    try:
-        backend = open_root(module, module_runner(module))
-        points = tuple(values["mount_points"])
-        policy = QuotaPolicy(values["force"], values["overcommit"], points, values["uploads"])
-        templates = _templates(module, backend)
-        outcomes = converge(backend, values["tenants"], policy, module.check_mode)
-    except (QuotaError, CommandError, OSError) as error:
-        module.fail_json(msg=str(error))
-    result = {outcome.name: outcome.result() for outcome in outcomes}
-    finish(module, backend, result, outcomes, diff_of, templates)
+    finish(module, allot(module.params, module.check_mode, module_runner(module), module.warn))
 
 
 if __name__ == "__main__":

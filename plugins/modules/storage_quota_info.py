@@ -140,52 +140,18 @@ trash:
       returned: always
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.swissphoto.silo.plugins.module_utils.command import CommandError, module_runner
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash_entry import entries
+from ansible_collections.swissphoto.silo.plugins.module_utils.command import module_runner
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.inspection import inspect
 
 
 def main() -> None:
     module = AnsibleModule(PLACE, supports_check_mode=True)
-    values = module.params
-    try:
-        backend = open_backend(values["root"], values["sentinel"], values["backend"], module_runner(module))
-        survey = backend.read()
-        size, status = backend.pool(), os.statvfs(backend.root)
-    except (QuotaError, CommandError, OSError) as error:
-        module.fail_json(msg=str(error))
-    tenants = {
-        name: {
-            "path": str(backend.root / name),
-            "id": state.id,
-            "limit": state.limit,
-            "used": state.usage.bytes,
-            "inodes": state.usage.inodes,
-            "inode_limit": state.inode_limit,
-            "problem": state.problem,
-        }
-        for name, state in survey.directories.items()
-    }
-    trash = [
-        {
-            "name": entry.name,
-            "id": entry.id,
-            "when": entry.when.isoformat(),
-            "path": str(backend.root / entry.place),
-            "limit": survey.trash[entry.place].limit,
-            "used": survey.trash[entry.place].usage.bytes,
-            "inodes": survey.trash[entry.place].usage.inodes,
-            "purging": entry.purging,
-        }
-        for entry in entries(survey)
-    ]
-    free = status.f_bavail * status.f_frsize
-    pool = {"size": size, "free": free}
-    module.exit_json(changed=False, backend=backend.name, pool=pool, tenants=tenants, trash=trash)
+    found = inspect(module.params, module_runner(module))
+    if found.get("failed"):
+        module.fail_json(**found)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

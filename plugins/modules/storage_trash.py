@@ -184,7 +184,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.command import Com
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import TABLE
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.detect import PLACE, open_backend, parse_mounts
-from ansible_collections.swissphoto.silo.plugins.module_utils.quota.result import finish
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota.result import finish, told
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.trash import Moved, Order, trash
 
 TENANT = {
@@ -218,7 +218,7 @@ def main() -> None:
         outcomes = trash(backend, order, values["tenants"], parse_mounts(table), module.check_mode)
     except (QuotaError, CommandError, OSError) as error:
         module.fail_json(msg=str(error))
-    finish(module, backend, [outcome.result() for outcome in outcomes], outcomes, diff_of)
+    finish(module, told(backend, [outcome.result() for outcome in outcomes], outcomes, diff_of))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,18 @@ storage:
   description: NAS to a list of its tenants in scope, as O(swissphoto.silo.storage_quota#module:tenants) takes it.
   returned: success
   type: dict
+disks:
+  description: Server to a list of its tenants in scope, as O(swissphoto.silo.storage_quota#module:tenants) takes it.
+  returned: success
+  type: dict
+before_stacks:
+  description:
+    - Server to what the call of its stacks does first in this run, of V(storage) and V(disk).
+    - The others have a call of their own.
+  returned: success
+  type: dict
+  sample:
+    silo1: [disk]
 tenants:
   description: Every tenant of the inventory to its desired state; sizes in bytes.
   returned: success

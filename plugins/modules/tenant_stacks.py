@@ -11,6 +11,8 @@ author:
   - SwissPhoto (@swissphoto)
 description:
   - Compares the files and the containers of every tenant with what they should be, and changes what differs.
+  - Sets the limits of O(storage) and O(disk) before, as M(swissphoto.silo.storage_quota) would in calls of its own. A
+    limit that cannot be set keeps no tenant from its stack.
   - Asks the Docker Engine once for all containers, and runs Docker Compose only for tenants that differ.
   - Asks each photo server whether it works with its database, and runs the health checks of services that the engine
     does not call healthy. It never waits for a probe of the engine.
@@ -83,6 +85,14 @@ options:
     type: list
     elements: str
     default: []
+  storage:
+    description:
+      - The options of M(swissphoto.silo.storage_quota) for the uploads, if this server is the NAS of its tenants.
+      - Without it, no limit of uploads is set.
+    type: dict
+  disk:
+    description: The same for the disk of this server; without it, no limit is set there.
+    type: dict
   needed_templates:
     description: Keys of the templates that tenants of this NAS need, on whatever server; others are removed.
     type: list
@@ -210,6 +220,12 @@ tenants:
     note:
       description: Why the tenant was left alone on purpose; empty if it was not.
       type: str
+parts:
+  description:
+    - The results of M(swissphoto.silo.storage_quota) for O(storage) and O(disk), each if the option is given.
+    - They are returned also if the stacks fail.
+  returned: always
+  type: dict
 templates_removed:
   description: Keys of templates that no tenant needs any more.
   returned: always
@@ -227,7 +243,10 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..module_utils.command import module_runner
+from ..module_utils.quota.allotment import ARGUMENTS, allot
 from ..module_utils.tenant import engine, health
 from ..module_utils.tenant.compose import Compose
 from ..module_utils.tenant.converge import StackOutcome, converge, rehearse, sweep
@@ -239,6 +258,9 @@ from ..module_utils.tenant.plan import Plan, plan
 from ..module_utils.tenant.probe import look
 from ..module_utils.tenant.stack import Container, StackError
 from ..module_utils.tenant.stock import OPTION, stock
+
+# In this order: the options, and the ids of the results.
+QUOTAS = ("storage", "disk")
 
 
 def _argument_spec() -> dict[str, t.Any]:
@@ -267,6 +289,7 @@ def _argument_spec() -> dict[str, t.Any]:
     return {
         "names": {"type": "list", "elements": "str", "required": True},
         "anew": {"type": "list", "elements": "str", "default": []},
+        **{quota: {"type": "dict"} for quota in QUOTAS},
         "needed_templates": {"type": "list", "elements": "str", "default": []},
         **OPTION,
         "known": {"type": "list", "elements": "str", "default": []},
@@ -280,6 +303,19 @@ def _argument_spec() -> dict[str, t.Any]:
         "wait_seconds": {"type": "int", "default": 300},
         "tenants": {"type": "list", "elements": "dict", "default": [], "options": tenant},
     }
+
+
+def _quotas(module: AnsibleModule) -> dict[str, dict[str, t.Any]]:
+    """Set the limits that the parameters have; return option to the result."""
+    results = {}
+    for quota in QUOTAS:
+        if (given := module.params[quota]) is None:
+            continue
+        valid = ArgumentSpecValidator(ARGUMENTS).validate(given)
+        if valid.error_messages:
+            module.fail_json(msg=f"{quota}: {'; '.join(valid.error_messages)}")
+        results[quota] = allot(valid.validated_parameters, module.check_mode, module_runner(module), module.warn)
+    return results
 
 
 def _containers(check_mode: bool) -> list[Container]:
@@ -324,6 +360,9 @@ def main() -> None:
     # The parameters contain the tenants' secrets, so the module logs nothing to the server's journal.
     module = AnsibleModule(argument_spec=_argument_spec(), supports_check_mode=True, no_log=True)
     parameters = module.params
+    # Before the stacks, so that who has no room left has some when its database starts.
+    parts = _quotas(module)
+    diffs = [diff for part in parts.values() for diff in part.pop("diff", [])]
     tools = StackTools(
         lambda directory: Compose(directory, parameters["wait_seconds"]),
         lambda directories: look(Path(parameters["sentinel"]), directories),
@@ -339,10 +378,12 @@ def main() -> None:
             outcomes = rehearse(plans, tools) if module.check_mode else converge(plans, tools)
             removed = [] if module.check_mode else sweep(outcomes, tools)
     except (StackError, OSError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), parts=parts)
     orphans = {container.tenant for container in containers} - set(parameters["known"]) - set(parameters["names"])
     # Without the parameters, because Ansible would search all of their texts for each secret of each tenant.
-    module.exit_json(invocation={}, **_result(outcomes, orphans, removed, module._diff))
+    result = _result(outcomes, orphans, removed, module._diff)
+    result["changed"] = result["changed"] or any(part.get("changed") for part in parts.values())
+    module.exit_json(invocation={}, **result | {"parts": parts, "diff": diffs + result["diff"]})
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ GIB = 1024**3
 # By the plan small, of the uploads on a NAS and of a server's own disk.
 LIMITS = {"/instances": 100, "/databases": 20}
 SERVICES = ("server", "database", "cache")
+# What the call of the stacks may do first, with the options of storage_quota.
+PARTS = ("storage", "disk")
 
 
 def _stacks(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
@@ -33,7 +35,13 @@ def _stacks(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]
         for item in parameters["tenants"]
     }
     foreign = set(scenario["orphans"].get(host, ())) - set(parameters["known"]) - set(parameters["names"])
-    return {"changed": True, "tenants": tenants, "templates_removed": [], "orphans": sorted(foreign), "diff": []}
+    parts = {
+        part: _storage(host, {**parameters[part], "backend": parameters[part].get("backend", "auto")}, scenario)
+        for part in PARTS
+        if parameters.get(part)
+    }
+    told = {"tenants": tenants, "parts": parts, "templates_removed": [], "orphans": sorted(foreign)}
+    return {"changed": True, **told, "diff": []}
 
 
 def _storage(_host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
@@ -126,7 +134,9 @@ def _templates_info(_host: str, parameters: Values, _scenario: Values) -> dict[s
 
 
 def _diagnostics(host: str, parameters: Values, scenario: Values) -> dict[str, t.Any]:
-    return (_preflight if parameters["selection"] == "preflight" else _verify)(host, parameters, scenario)
+    found = (_preflight if parameters["selection"] == "preflight" else _verify)(host, parameters, scenario)
+    read = parameters.get("file_systems", {}).items()
+    return {**found, "parts": {name: _storage_info(host, given, scenario) for name, given in read}}
 
 
 def _preflight(host: str, _parameters: Values, _scenario: Values) -> dict[str, t.Any]:

@@ -52,8 +52,8 @@ def limited(world, applied):
 def test_each_server_and_each_nas_is_called_once_for_its_own_tenants(run, request):
     made = request.getfixturevalue(run)
     assert made.code == 0, made.failures
-    assert made.made("tenant_stacks") == ON_SERVERS
-    assert made.made("storage_quota") == sorted(ON_STORAGES + ON_SERVERS)
+    assert made.made("tenant_stacks") == made.given("disk") == ON_SERVERS
+    assert (made.made("storage_quota"), made.given("storage")) == (ON_STORAGES, [])
     assert sorted(rows(made)) == ["anna", "bruno", "clara", "david"]
 
 
@@ -79,8 +79,8 @@ def test_only_an_apply_makes_secrets_and_the_next_run_has_the_same(world, secret
 def test_a_limit_leaves_the_other_tenants_alone(limited):
     assert limited.code == 0, limited.failures
     assert limited.made("tenant_stacks") == [("silo1", ["bruno"]), ("silo2", ["david"])]
-    quotas = [("nas1", ["bruno"]), ("nas2", ["david"]), ("silo1", ["bruno"]), ("silo2", ["david"])]
-    assert limited.made("storage_quota") == quotas
+    assert limited.given("disk") == [("silo1", ["bruno"]), ("silo2", ["david"])]
+    assert limited.made("storage_quota") == [("nas1", ["bruno"]), ("nas2", ["david"])]
     assert list(rows(limited)) == ["bruno", "david"]
 
 
@@ -131,8 +131,8 @@ def test_a_tenant_that_fails_is_the_only_one(broken):
 
 
 def test_who_fails_keeps_nobody_from_what_they_should_be(broken):
-    assert broken.made("tenant_stacks") == ON_SERVERS
-    assert broken.made("storage_quota") == sorted(ON_STORAGES + ON_SERVERS)
+    assert broken.made("tenant_stacks") == broken.given("disk") == ON_SERVERS
+    assert broken.made("storage_quota") == ON_STORAGES
     assert sorted(rows(broken)) == ["anna", "bruno", "clara", "david"]
 
 
@@ -172,7 +172,7 @@ def test_a_machine_that_is_away_fails_all_of_its_tenants_and_no_other(away):
 
 
 def test_a_machine_that_is_away_keeps_no_other_from_its_work(away):
-    assert away.made("storage_quota") == sorted(ON_STORAGES[1:] + ON_SERVERS)
+    assert away.made("storage_quota") == ON_STORAGES[1:]
     assert away.made("tenant_stacks") == ON_SERVERS
 
 
@@ -180,3 +180,34 @@ def test_nobody_reads_that_nothing_differs_where_a_machine_is_away(away):
     found = rows(away)
     assert sorted(found) == ["anna", "bruno", "clara", "david"]
     assert not [name for name, lines in found.items() if any("nothing" in line for line in lines)]
+
+
+def test_a_server_that_is_its_own_nas_gets_one_call(own):
+    run = own.run("apply.yml")
+    assert run.code == 0, run.failures
+    assert run.made("tenant_stacks") == run.given("disk") == ON_SERVERS
+    assert run.given("storage") == ON_SERVERS[:1]
+    assert run.made("storage_quota") == ON_STORAGES[1:]
+    assert rows(run)["anna"] == [["absent", "running", "storage,", "disk", "make"], ["server", "create"]]
+    book = {}
+    for event in run.events:
+        results.add(event, book)
+    assert {host: sorted(one.values["tenants"]) for host, one in book[TaskId.STORAGE].items()} == {
+        "anna": ["anna", "bruno"],
+        "clara": ["clara", "david"],
+    }
+
+
+@pytest.mark.parametrize("tags", [("--tags", "storage,disk"), ("--skip-tags", "stacks")])
+def test_limits_can_be_set_without_the_stacks(own, tags):
+    """As docs/operate/runbooks has it, where a NAS or a server is replaced."""
+    run = own.run("apply.yml", arguments=tags)
+    assert run.code == 0, run.failures
+    assert run.made("tenant_stacks") == []
+    assert run.made("storage_quota") == sorted([*ON_SERVERS, ON_SERVERS[0], ON_STORAGES[1]])
+
+
+def test_stacks_can_be_converged_without_a_limit(own):
+    run = own.run("apply.yml", arguments=["--tags", "stacks"])
+    assert (run.made("tenant_stacks"), run.made("storage_quota")) == (ON_SERVERS, [])
+    assert run.given("storage") == run.given("disk") == []

@@ -23,7 +23,8 @@ OF_TAG = {
     ReadTag.LIST: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.STACKS},
     ReadTag.STORAGE: {TaskId.QUOTAS, TaskId.DISKS},
     ReadTag.STATS: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.USAGE},
-    ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.PREFLIGHT},
+    # The call of PREFLIGHT reads the disk as well.
+    ReadTag.CHECK: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.POLICY, TaskId.PREFLIGHT},
     ReadTag.VERIFY: {TaskId.TENANTS, TaskId.QUOTAS, TaskId.DISKS, TaskId.POLICY, TaskId.CHECKS},
     ReadTag.IMAGES: {TaskId.IMAGE_POLICY, TaskId.IMAGES, TaskId.TEMPLATES},
     ReadTag.LEDGER: {TaskId.LEDGER},

@@ -242,3 +242,28 @@ def test_a_check_tells_who_is_away_and_looks_at_the_others(away):
     assert run.code == 0, run.failures
     assert {host: bool(one.problem) for host, one in book[TaskId.QUOTAS].items()} == {"nas1": True, "nas2": False}
     assert sorted(book[TaskId.PREFLIGHT]) == sorted(SERVERS)
+
+
+@pytest.fixture(scope="module")
+def checked(own):
+    return own.run(READ, arguments=["--tags", ReadTag.CHECK])
+
+
+def test_a_check_calls_each_machine_once_whatever_it_is(checked):
+    assert checked.code == 0, checked.failures
+    assert sorted((call.host, call.module) for call in checked.calls) == [
+        ("nas1", "storage_quota_info"),
+        ("nas2", "storage_quota_info"),
+        ("silo1", "diagnostics_info"),
+        ("silo2", "diagnostics_info"),
+    ]
+
+
+def test_what_a_check_reads_in_one_call_is_found_where_calls_of_their_own_would_leave_it(checked):
+    book = {}
+    for event in checked.events:
+        results.add(event, book)
+    assert sorted(book[TaskId.QUOTAS]) == ["nas1", "nas2", "silo1"]
+    assert sorted(book[TaskId.DISKS]) == ["silo1", "silo2"]
+    paths = {task: book[task]["silo1"].values["tenants"]["anna"]["path"] for task in (TaskId.QUOTAS, TaskId.DISKS)}
+    assert paths == {TaskId.QUOTAS: "/instances/anna", TaskId.DISKS: "/databases/anna"}

@@ -60,6 +60,12 @@ class Call:
     parameters: Values
     answer: Values
 
+    def of_part(self, part: str) -> tuple[str, Values]:
+        """Return the module that would do a part of the call, and its parameters."""
+        if self.module == "diagnostics_info":
+            return "storage_quota_info", self.parameters["file_systems"][part]
+        return "storage_quota", self.parameters[part]
+
     @property
     def names(self) -> list[str]:
         """The tenants that it was called for."""
@@ -108,6 +114,11 @@ class Run:
     def made(self, module: str) -> list[tuple[str, list[str]]]:
         """Return the hosts on which a module was called, each with the tenants that it was called for."""
         return sorted((call.host, call.names) for call in self.calls if call.module == module)
+
+    def given(self, part: str) -> list[tuple[str, list[str]]]:
+        """Return the hosts whose call of the stacks did `part` first, each with the tenants of it."""
+        stacks = [call for call in self.calls if call.module == "tenant_stacks" and call.parameters.get(part)]
+        return sorted((call.host, [one["name"] for one in call.parameters[part]["tenants"]]) for call in stacks)
 
 
 def collection(place: Path) -> None:
@@ -197,6 +208,9 @@ class World:
         for call in made:
             # A stand-in that takes or gives what its module does not would prove nothing.
             assert list(modules.problems(call.module, call.parameters, call.answer)) == [], (call.module, call.host)
+            for part, result in call.answer.get("parts", {}).items():
+                module, given = call.of_part(part)
+                assert list(modules.problems(module, given, result)) == [], (call.module, part, call.host)
         return Run(process.returncode, events, made, process.stdout + process.stderr)
 
     @property

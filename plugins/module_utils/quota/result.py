@@ -1,4 +1,4 @@
-"""The end of a module that changes the storage: its result, and its failure if a tenant failed."""
+"""The result of a call that changes the storage; it failed if a tenant did."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ class Outcome(Protocol):
 One = TypeVar("One", bound=Outcome)
 
 
-def finish(
-    module: AnsibleModule,
+def told(
     backend: Backend,
     tenants: Any,
     outcomes: Sequence[One],
     diff_of: Callable[[One], dict[str, str]],
     changed: bool = False,
-) -> None:
-    """End the module with C(tenants) as result; fail, and name the failed tenants, if there are some.
+) -> dict[str, Any]:
+    """Return what a module gives back, with C(tenants) as they are; it names the failed ones, if there are some.
 
     C(changed) says whether something beside the tenants was changed.
     """
@@ -49,6 +48,11 @@ def finish(
         "diff": [diff_of(outcome) for outcome in outcomes if outcome.changed],
     }
     failed = [f"{outcome.name}: {outcome.error}" for outcome in outcomes if outcome.error]
-    if failed:
-        module.fail_json(msg="; ".join(failed), **result)
+    return {**result, "failed": True, "msg": "; ".join(failed)} if failed else result
+
+
+def finish(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """End the module with its result, or with its failure."""
+    if result.get("failed"):
+        module.fail_json(**result)
     module.exit_json(**result)

@@ -1,5 +1,7 @@
 """The contract between playbooks and Python: the ids of tasks whose results Python reads, and the tags of read.yml.
 
+A call that does the work of other tasks first returns their results as `parts`, by their ids (PARTS).
+
 A task is named `MARKS | Sentence`. MARKS are words: `silo:<id>` if Python reads the result of the task, and `quiet` if
 the progress does not show it. Ansible puts the name of a role before it. Events contain the name of a task, but not its
 tags.
@@ -8,6 +10,7 @@ tags.
 from __future__ import annotations
 
 import enum
+import typing as t
 
 READ = "read.yml"
 PREFIX, QUIET = "silo:", "quiet"
@@ -86,6 +89,12 @@ class ReadTag(enum.StrEnum):
     LOG = "log"
     STORAGE = "storage"
 
+
+PARTS: t.Mapping[str, TaskId] = {one.value: one for one in (TaskId.STORAGE, TaskId.DISK, TaskId.QUOTAS, TaskId.DISKS)}
+"""The tasks whose work another call may do on the same machine.
+
+The call of the stacks sets the limits of apply.yml, and PREFLIGHT reads the file systems of its server.
+"""
 
 _IDS = {one.value: one for one in TaskId}
 

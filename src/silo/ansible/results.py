@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from silo.ansible import runner
-from silo.ansible.contract import READ, ReadTag, TaskId, task_id
+from silo.ansible.contract import READ, ReadTag, TaskId
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +49,6 @@ def read(inventory: Path, tag: ReadTag, arguments: Sequence[str] = ()) -> Book:
 
 def add(event: runner.Event, book: Book) -> None:
     """Add the results of an event to `book`, except those of a task without an id."""
-    task = task_id(event["task"]["name"]) if "task" in event else None
-    if task is None:
-        return
-    for host, values in runner.host_results(event).items():
+    for task, host, values in runner.task_results(event):
         lasted = event["task"]["duration"]
         book.setdefault(task, {})[host] = TaskResult(values, _seconds(lasted["start"]), _seconds(lasted["end"]))

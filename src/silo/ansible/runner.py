@@ -12,7 +12,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo.ansible.contract import READ, ReadTag, TaskId, task_id
+from silo.ansible.contract import PARTS, READ, ReadTag, TaskId, task_id
 from silo.ansible.pruned_json import pruned
 from silo.repository import root
 
@@ -143,13 +143,31 @@ def host_results(event: Event) -> Mapping[str, Mapping[str, t.Any]]:
     return t.cast("Mapping[str, Mapping[str, t.Any]]", event.get("hosts", {}))
 
 
+def task_results(event: Event) -> Iterator[tuple[TaskId, str, Mapping[str, t.Any]]]:
+    """Yield task, host and result of an event, except those of a task without an id.
+
+    A call that does the work of other tasks as well has their results as `parts`, by their ids.
+    """
+    if "task" not in event:
+        return
+    own = task_id(event["task"]["name"])
+    for host, values in host_results(event).items():
+        if own:
+            yield own, host, values
+        for part, result in values.get("parts", {}).items():
+            if part in PARTS:
+                yield PARTS[part], host, result
+
+
 def collect(event: Event, found: Results) -> None:
     """Add the results of an event to `found`: task to host to result.
 
     Tasks without an id, and failed or skipped results, are left out.
     """
-    if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok") and (task := task_id(event["task"]["name"])):
-        found.setdefault(task, {}).update(host_results(event))
+    if event.get("_event") in ("v2_runner_on_ok", "v2_runner_item_on_ok"):
+        for task, host, values in task_results(event):
+            if not values.get("failed"):
+                found.setdefault(task, {})[host] = values
 
 
 def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence[str] = ()) -> Results:

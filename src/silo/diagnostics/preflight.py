@@ -115,6 +115,17 @@ def _servers(
     ]
 
 
+def _read_with_servers(book: Book, task: TaskId) -> Mapping[str, TaskResult]:
+    """Return host to the result of a task that the call of PREFLIGHT does as well; with that it fails on its server."""
+    own = {host for host, answer in book.get(POLICY, {}).items() if task is DISKS or _is_nas(answer)}
+    failed = {host: answer for host, answer in book.get(SERVER, {}).items() if host in own and answer.problem}
+    return {**failed, **book.get(task, {})}
+
+
+def _is_nas(policy: TaskResult) -> bool:
+    return not policy.problem and bool(policy.values["msg"]["is_nas"])
+
+
 def _machines(inventory: Path) -> Preflight:
     try:
         book = results.read(inventory, ReadTag.CHECK)
@@ -125,8 +136,8 @@ def _machines(inventory: Path) -> Preflight:
     policies, findings = _policies(book.get(POLICY, {}))
     tenants, wrong = _tenants(book, inventory)
     servers, silent = engine.split(engine.SERVER, book.get(SERVER, {}))
-    storages, away = engine.split(engine.NAS, book.get(QUOTAS, {}))
-    disks, unread = engine.split(engine.DISK, book.get(DISKS, {}))
+    storages, away = engine.split(engine.NAS, _read_with_servers(book, QUOTAS))
+    disks, unread = engine.split(engine.DISK, _read_with_servers(book, DISKS))
     findings += [*wrong, *silent, *away, *unread, *engine.from_servers(servers.values())]
     if not book.get(POLICY):
         fix = "add a server to hosts.yml, as docs/start/first-server.md shows"

@@ -92,6 +92,46 @@ def test_a_disk_comes_between_the_storage_and_the_stack():
     assert tenant_report.tenant_outcomes(hostvars, GROUPS)["hans"]["error"] == ""
 
 
+def in_one_call(**more):
+    """The variables after a call that did all, whose server is its own NAS."""
+    parts = {
+        "storage": {"tenants": {"hans": storage(changes=["limit 50G -> 100G"])}},
+        "disk": {"tenants": {"hans": storage(changes=["limit 20G -> 40G"])}},
+    }
+    stacks = {"tenants": {"hans": stack(changes=[{"what": "database", "action": "start"}])}, "orphans": []}
+    hostvars = speaker("hans", "silo1", ["hans"], __tenant_stacks=stacks | {"parts": parts} | more)
+    there = {"silo1": [{"name": "hans"}]}
+    hostvars["hans"]["__tenant_scope"] |= {"disks": there, "storage": there}
+    return hostvars | speaker("otto", "silo2", [])
+
+
+def test_what_the_call_of_the_stacks_did_first_is_told_first():
+    # A task that was left out has a result as well.
+    hostvars = in_one_call()
+    hostvars["hans"] |= {"__tenant_storage": {"skipped": True}, "__tenant_disk": {"skipped": True}}
+    found = tenant_report.tenant_outcomes(hostvars, GROUPS)
+    assert [(one["what"], one["action"]) for one in found["hans"]["changes"]] == [
+        ("storage", "limit 50G -> 100G"),
+        ("disk", "limit 20G -> 40G"),
+        ("database", "start"),
+    ]
+
+
+def test_a_disk_that_cannot_be_read_in_the_call_of_the_stacks_is_an_error_beside_what_it_did():
+    disk = {"failed": True, "msg": "nothing is mounted at /databases"}
+    (found,) = tenant_report.tenant_outcomes(in_one_call(parts={"disk": disk}), GROUPS).values()
+    assert found["error"] == "silo1: nothing is mounted at /databases"
+    assert found["changes"] == [{"what": "database", "action": "start"}]
+
+
+def test_limits_that_were_set_are_told_where_the_stacks_failed_afterwards():
+    failed = {"failed": True, "msg": "no engine", "parts": in_one_call()["hans"]["__tenant_stacks"]["parts"]}
+    hostvars = in_one_call()
+    hostvars["hans"]["__tenant_stacks"] = failed
+    (found,) = tenant_report.tenant_outcomes(hostvars, GROUPS).values()
+    assert (found["error"], [one["what"] for one in found["changes"]]) == ("silo1: no engine", ["storage", "disk"])
+
+
 def test_a_call_that_failed_as_a_whole_is_an_error_of_each_of_its_tenants_and_no_other():
     hans = speaker(
         "hans", "silo1", ["hans", "maria"], __tenant_stacks={"failed": True, "msg": "Task failed: no\nengine"}

@@ -61,6 +61,38 @@ def test_preflight_returns_findings_and_facts(call, tmp_path):
     assert answer["changed"] is False
 
 
+def test_file_systems_are_read_in_the_same_call(call, tmp_path, monkeypatch):
+    read = {"backend": "btrfs", "pool": {}, "tenants": {}, "trash": []}
+    monkeypatch.setattr(module, "inspect", lambda values, _run: read | {"pool": values})
+    places = {"disks": {"root": "/databases", "sentinel": ".silo-disk"}, "quotas": {"root": "/instances"}}
+    expected = {"sentinel": str(tmp_path / ".silo-nas")}
+    found = call(selection="preflight", expected=expected, file_systems=places)["parts"]
+    usual = {"backend": "auto"}
+    assert {name: one["pool"] for name, one in found.items()} == {
+        "disks": {"root": "/databases", "sentinel": ".silo-disk", **usual},
+        "quotas": {"root": "/instances", "sentinel": ".silo-nas", **usual},
+    }
+
+
+def test_a_file_system_that_is_not_there_is_a_result_of_its_own(call, tmp_path):
+    expected = {"sentinel": str(tmp_path / ".silo-nas")}
+    answer = call(selection="preflight", expected=expected, file_systems={"disks": {"root": str(tmp_path)}})
+    assert answer["parts"] == {"disks": {"failed": True, "msg": f"nothing is mounted at {tmp_path}"}}
+    assert answer["findings"]
+
+
+def test_what_was_read_of_them_is_told_where_the_server_cannot_be_checked(call, monkeypatch):
+    monkeypatch.setattr(module, "inspect", lambda _values, _run: {"backend": "zfs"})
+    answer = call(selection="preflight", expected={"ssh_keys_only": "perhaps"}, file_systems={"disks": {"root": "/d"}})
+    assert (answer["failed"], answer["parts"]) == (True, {"disks": {"backend": "zfs"}})
+
+
+def test_options_that_no_file_system_takes_are_refused(call):
+    answer = call(selection="preflight", file_systems={"disks": {"roof": "/d"}})
+    assert answer["failed"]
+    assert answer["msg"].startswith("file_systems: disks: ")
+
+
 @pytest.mark.parametrize("no", [False, "false", "no"])
 def test_what_the_operator_does_not_expect_is_not_checked(call, tmp_path, no):
     expected = {"sentinel": str(tmp_path / ".silo-nas"), "firewall_input_enabled": no, "ssh_keys_only": no}

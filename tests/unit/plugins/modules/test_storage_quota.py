@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import allotment
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
 from ansible_collections.swissphoto.silo.plugins.modules import storage_quota
 
@@ -31,10 +32,10 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: list[tuple[int, int]]
 ) -> Call:
-    def opened(_module: Any, run: Any) -> Manual:
+    def opened(_values: Any, _check_mode: bool, run: Any) -> Manual:
         return Manual(Mount(str(tmp_path), "nfs4", "nas:/instances", "/", frozenset({"rw"})), run)
 
-    monkeypatch.setattr(storage_quota, "open_root", opened)
+    monkeypatch.setattr(allotment, "open_root", opened)
 
     def run(check: bool = False) -> dict[str, Any]:
         arguments = {"root": str(tmp_path), "backend": "manual", "templates_group": GROUP, "tenants": []}

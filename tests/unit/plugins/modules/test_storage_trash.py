@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.mounts import Mount
+from ansible_collections.swissphoto.silo.plugins.module_utils.quota import inspection
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.base import QuotaError
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
 from ansible_collections.swissphoto.silo.plugins.modules import storage_quota_info, storage_trash
@@ -34,7 +35,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert (sentinel, backend) == (".silo-nas", "manual")
         return Manual(Mount(path, "nfs4", "nas:/instances", "/", frozenset({"rw"})), run)
 
-    for module in (storage_trash, storage_quota_info):
+    for module in (storage_trash, inspection):
         monkeypatch.setattr(module, "open_backend", opened)
     # Who runs the tests may be anybody.
     monkeypatch.setattr(os, "fchown", lambda descriptor, uid, gid: None)

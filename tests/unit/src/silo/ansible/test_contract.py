@@ -25,9 +25,10 @@ def test_the_name_of_a_task(name, task, quiet, text):
     assert (task_id(name), is_quiet(name), sentence(name)) == (task, quiet, text)
 
 
-def event(name):
+def event(name, **more):
     when = {"start": "2026-11-24T12:00:00+00:00", "end": "2026-11-24T12:00:01+00:00"}
-    return {"_event": "v2_runner_on_ok", "task": {"name": name, "duration": when}, "hosts": {"silo1": {"msg": "hans"}}}
+    hosts = {"silo1": {"msg": "hans", **more}}
+    return {"_event": "v2_runner_on_ok", "task": {"name": name, "duration": when}, "hosts": hosts}
 
 
 @pytest.mark.parametrize("name", ["silo:policy | Read the policy", "swissphoto.silo.host : silo:policy quiet | It"])
@@ -45,3 +46,17 @@ def test_a_task_without_an_id_has_no_result():
     add(event("Read the policy"), book)
     add({"_event": "v2_playbook_on_stats", "stats": {}}, book)
     assert (found, book) == ({}, {})
+
+
+def test_what_a_call_did_for_other_tasks_is_their_result():
+    found, book = {}, {}
+    away = {"failed": True, "msg": "nothing is mounted"}
+    done = event("Converge the stacks", parts={"storage": {"tenants": {}}, "disk": away, "verdict": {}, "mine": {}})
+    runner.collect(done, found)
+    add(done, book)
+    # Not of what failed, nor of what no call does for another.
+    assert found == {TaskId.STORAGE: {"silo1": {"tenants": {}}}}
+    assert {task: one["silo1"].problem for task, one in book.items()} == {
+        TaskId.STORAGE: "",
+        TaskId.DISK: "nothing is mounted",
+    }

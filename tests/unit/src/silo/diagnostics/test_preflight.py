@@ -102,6 +102,41 @@ def test_an_inventory_without_servers(inventory):
     assert finding.message == "there is no server in its group servers"
 
 
+@pytest.mark.parametrize(
+    ("is_nas", "found"),
+    [
+        (True, {"server": "unknown", "quota": "wrong", "disk_quota": "wrong"}),
+        (False, {"server": "unknown", "disk_quota": "wrong"}),
+    ],
+)
+def test_a_server_whose_one_call_fails_has_told_nothing_of_its_file_systems_either(
+    inventory, monkeypatch, is_nas, found
+):
+    policy = {"domain": "swissphoto.ch", "addresses": ["127.0.0.9"], "resolver": "", "is_nas": is_nas}
+    policy |= {"disk_warning": 15, "disk_wrong": 5}
+    book = {
+        preflight.POLICY: {"silo1": results.TaskResult({"msg": policy}, 0, 1)},
+        preflight.SERVER: {"silo1": results.TaskResult({"failed": True, "msg": "it took 60 s"}, 0, 60)},
+    }
+    monkeypatch.setattr(results, "read", lambda _inventory, _tag: book)
+    monkeypatch.setattr(preflight.engine, "run", lambda *_arguments: [])
+    findings = preflight.run(inventory).findings
+    assert {one.id: one.state for one in findings} == found
+    assert all("it took 60 s" in one.message for one in findings)
+
+
+def test_a_server_that_cannot_be_checked_may_have_told_of_its_file_systems(inventory, monkeypatch):
+    pool = {"size": 4 << 40, "free": 1 << 40}
+    read = {"pool": pool, "backend": "btrfs", "tenants": {}}
+    book = {
+        preflight.SERVER: {"silo1": results.TaskResult({"failed": True, "msg": "no nft"}, 0, 1)},
+        preflight.POLICY: {"silo1": results.TaskResult({"failed": True, "msg": "no"}, 0, 1)},
+        preflight.DISKS: {"silo1": results.TaskResult(read, 0, 1)},
+    }
+    monkeypatch.setattr(results, "read", lambda _inventory, _tag: book)
+    assert preflight.run(inventory).sizes == Sizes(nas={}, disks={"silo1": 4 << 40})
+
+
 def test_a_look_knows_the_size_of_each_nas_and_each_disk_that_tells_it(inventory, monkeypatch):
     pool = {"size": 4 << 40, "free": 1 << 40}
     said = {
