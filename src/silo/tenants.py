@@ -122,8 +122,12 @@ class TenantService:
         self.files.existing(name)
         fleet = self._look()
         if name not in fleet.tenants:
-            raise InventoryError(fleet.problems)
+            raise InventoryError(fleet.problems_of(name) or fleet.problems)
         return fleet.tenants[name]
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is wrong with the settings of tenants, which are in no other answer."""
+        return self._look().problems
 
     def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data is not in the trash yet."""
@@ -302,7 +306,7 @@ class TenantService:
 
     def delete(self, name: str, *, by: str | None = None, reason: str = "operator") -> DeletionRecord:
         """Take a tenant down, put its data into the trash, and return its deletion record, with the reason for it."""
-        if name not in self.files.all():
+        if name not in self.files.names():
             # A deletion that was cut off goes on where it was.
             for deletion in self.unfinished():
                 if deletion.name == name:

@@ -20,8 +20,10 @@ from silo.inventory.errors import unknown_tenant
 def list_tenants(context: Context, as_json: bool) -> None:
     """Show the desired and actual state of every tenant."""
     tenants = fleet.read(context.inventory)
+    problems = [tenant.problem for tenant in tenants if tenant.problem]
     if as_json:
         output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
+        output.incomplete(problems)
         return
     columns = ("tenant", "URL", "state", "server", "plan", "storage", "disk", "memory", "version", "certificate")
     table = output.table(*columns)
@@ -42,6 +44,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
     for tenant in tenants:
         if tenant.observed == FROZEN:
             output.line(_thaw(tenant))
+    output.incomplete(problems)
 
 
 @click.command("show", cls=output.Command)
@@ -50,16 +53,18 @@ def list_tenants(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     """Show everything about one tenant."""
-    settings = context.service().files.all()
+    files = context.service().files
     tenants = fleet.read(context.inventory)
     # Orphans come last, so this is the tenant itself, not its remains on another server.
     found = next((tenant for tenant in tenants if tenant.name == customer), None)
     if found is None:
         raise unknown_tenant(customer, (tenant.name for tenant in tenants))
     tenant = dataclasses.asdict(found)
-    written = dict(settings[customer].settings) if customer in settings else {}
+    document = files.document(customer) if not found.problem else None
+    written = dict(document.settings) if document else {}
     if as_json:
         output.as_json({**tenant, "settings": written})
+        output.incomplete([found.problem] if found.problem else [])
         return
     table = output.table("", customer)
     for key, value in tenant.items():
@@ -70,6 +75,7 @@ def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     output.show(table)
     if found.observed == FROZEN:
         output.line(_thaw(found))
+    output.incomplete([found.problem] if found.problem else [])
 
 
 def _thaw(tenant: fleet.TenantStatus) -> str:
@@ -98,4 +104,6 @@ def _state(tenant: fleet.TenantStatus) -> str:
 
 
 def _wish(tenant: fleet.TenantStatus) -> str:
+    if tenant.problem and not tenant.desired:
+        return "its settings are wrong"
     return f"should be {tenant.desired}" if tenant.desired else "orphan: not in the inventory there"

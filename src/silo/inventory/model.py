@@ -80,6 +80,11 @@ class Fleet:
     disks: Mapping[str, Mapping[str, int]]
     disk_overcommit: Mapping[str, float]
 
+    def problems_of(self, name: str) -> tuple[str, ...]:
+        """Return the sentences on one tenant; each begins with its name, or with the path of its file."""
+        begins = (f"{name}: ", f"host_vars/{name}/", f"host_vars/{name}.")
+        return tuple(text for text in self.problems if text.startswith(begins))
+
     def pool(self, nas: str, size: int) -> Pool:
         """Return what is promised on a NAS of `size` bytes."""
         return Pool(size, tuple(self.promised[nas].values()), self.storage_overcommit[nas])

@@ -301,7 +301,6 @@ class EditSession:
         """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
         merged = self.reader.merge({name: texts})
         tenant = fleet_builder.tenant(merged, name)
-        validation.check_sizes(tenant, values)
         problems = [
             f"{name}: {key} stays {shown(merged.tenants[name].get(key))} and does not become {shown(value)}, "
             f"as another file of host_vars/{name} says so; change it there"

@@ -26,6 +26,12 @@ class TenantFiles:
 
     folder: Folder
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all tenants, also of those whose files cannot be read."""
+        return frozenset(
+            name for name in self.folder.names("host_vars") if (self.folder.root / tenant_file(name)).exists()
+        )
+
     def all(self) -> Mapping[str, TenantFile]:
         """Return every tenant's file by name; each is whole, also while an edit is under way."""
         found = {}
@@ -50,7 +56,7 @@ class TenantFiles:
         validation.check_name(name)
         found = self.document(name)
         if found is None:
-            raise unknown_tenant(name, self.all())
+            raise unknown_tenant(name, self.names())
         return found
 
     def deletion_records(self) -> tuple[DeletionRecord, ...]:
@@ -72,7 +78,7 @@ class TenantFiles:
         `years` is how long a name is reserved after a deletion.
         """
         day = today or datetime.datetime.now(datetime.UTC).date()
-        alive = self.all()
+        alive = self.names()
         records = sorted(self.deletion_records(), key=lambda one: one.when)
         return {
             one.name: one
