@@ -13,6 +13,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.controller import 
 
 SILO = SiloImports()
 with SILO:
+    from silo.inventory import plans
+    from silo.inventory.errors import InventoryError
     from silo.tenant import template
     from silo.tenant.load import Fleet, read_all, read_policy
     from silo.tenant.model import Tenant
@@ -46,19 +48,24 @@ def _disks(tenants: Iterable[Tenant]) -> dict[str, list[dict[str, t.Any]]]:
     return disks
 
 
-def _templates(
-    tenants: Iterable[Tenant], servers: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]
-) -> dict[str, list[str]]:
+def _templates(tenants: Iterable[Tenant], next_ones: Mapping[str, Tenant]) -> dict[str, list[str]]:
     """Return NAS to the keys of the templates that it keeps: its tenants', and those of each server's next tenants."""
     needed: dict[str, list[Tenant]] = {}
     for tenant in tenants:
         needed.setdefault(tenant.nas, []).append(tenant)
-    next_ones = [read_policy(server, hostvars) for server in sorted(servers)]
-    return {nas: template.keys([*there, *next_ones]) for nas, there in needed.items()}
+    return {nas: template.keys([*there, *next_ones.values()]) for nas, there in needed.items()}
 
 
-def _facts(tenant: Tenant) -> dict[str, t.Any]:
+def _exceptions(tenant: Tenant, policy: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    try:
+        return plans.exceptions(tenant, policy)
+    except InventoryError:  # a plan that cannot be read has ended the run already
+        return []
+
+
+def _facts(tenant: Tenant, policy: Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
+        "exceptions": _exceptions(tenant, policy),
         "index": tenant.index,
         "url": f"https://{tenant.host_name}",
         "host_name": tenant.host_name,
@@ -90,7 +97,9 @@ def _known(fleet: Fleet, groups: Mapping[str, list[str]]) -> dict[str, list[str]
     """Return server to all its tenants; one that cannot be read may be on each, so it is nobody's orphan."""
     lost = sorted(set(fleet.problems) - {tenant.name for tenant in fleet.tenants})
     known = _by("server", fleet.tenants)
-    return {server: [*known.get(server, []), *lost] for server in {*known, *(groups.get("servers", []) if lost else [])}}
+    return {
+        server: [*known.get(server, []), *lost] for server in {*known, *(groups.get("servers", []) if lost else [])}
+    }
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
@@ -110,7 +119,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         there = tuple(tenant for tenant in fleet.tenants if tenant.name not in elsewhere)
         fleet = Fleet(there, {**fleet.problems, **elsewhere})
         try:
-            templates = _templates(there, groups.get("servers", []), variables["hostvars"])
+            # Server to a tenant as its policy has new ones.
+            next_ones = {one: read_policy(one, variables["hostvars"]) for one in sorted(groups.get("servers", []))}
+            templates = _templates(there, next_ones)
         except TenantError as error:
             return result | {"failed": True, "msg": str(error)}
         named = set(variables["ansible_play_hosts_all"])
@@ -122,7 +133,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             "storage": _storage(scope),
             "disks": _disks(scope),
             "templates": templates,
-            "tenants": {tenant.name: _facts(tenant) for tenant in fleet.tenants},
+            "tenants": {tenant.name: _facts(tenant, next_ones[tenant.server].settings) for tenant in fleet.tenants},
             "problems": {name: list(texts) for name, texts in fleet.problems.items() if name in named},
             "mistakes": list(variables.get("__silo_mistakes", [])),
         }

@@ -58,11 +58,17 @@ storage:
   returned: success
   type: dict
 tenants:
-  description: Every tenant of the inventory to its desired state; sizes in bytes.
+  description:
+    - Every tenant of the inventory to its desired state; sizes in bytes. C(exceptions) are the settings of its own
+      files that differ from its plan.
   returned: success
   type: dict
   sample:
     hans:
+      exceptions:
+        - setting: tenant_quota
+          value: 150G
+          plan: 100G
       index: 1
       url: https://hans.swissphoto.ch
       host_name: hans.swissphoto.ch

@@ -83,6 +83,13 @@ options:
     type: list
     elements: str
     default: []
+  unlimited:
+    description:
+      - Tenants whose limit on the NAS or the disk could not be set. The photo server's own quota of these stays as it
+        is.
+    type: list
+    elements: str
+    default: []
   needed_templates:
     description: Keys of the templates that tenants of this NAS need, on whatever server; others are removed.
     type: list
@@ -266,6 +273,7 @@ def _argument_spec() -> dict[str, t.Any]:
     return {
         "names": {"type": "list", "elements": "str", "required": True},
         "anew": {"type": "list", "elements": "str", "default": []},
+        "unlimited": {"type": "list", "elements": "str", "default": []},
         "needed_templates": {"type": "list", "elements": "str", "default": []},
         **OPTION,
         "known": {"type": "list", "elements": "str", "default": []},

@@ -26,8 +26,8 @@ class TenantStatus:
     `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
     `reason` is why it is not running and `since` since which day, empty if nobody wrote it down.
     `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
-    `problem` is what is wrong with its settings: then an apply leaves it alone, and where they cannot be read, `desired`
-    is empty as well.
+    `problem` is what is wrong with its settings: then an apply leaves it alone, and where they cannot be read,
+    `desired` is empty as well. `exceptions` are what its own files say otherwise than its plan: setting, value, plan.
     """
 
     name: str
@@ -49,6 +49,7 @@ class TenantStatus:
     reason: str = ""
     since: str = ""
     problem: str = ""
+    exceptions: tuple[Mapping[str, t.Any], ...] = ()
 
 
 def observed(services: Services) -> str:
@@ -104,6 +105,7 @@ def _tenant(
         reason=facts.get("reason", ""),
         since=facts.get("since", ""),
         problem="; ".join(facts.get("problems", ())),
+        exceptions=tuple(facts.get("exceptions", ())),
     )
 
 

@@ -38,6 +38,8 @@ from silo.state import State
 from silo.tenant.schema import defaults
 
 LINKS = "links"
+# What failed may be a machine, or a wish that it refuses: nothing completes itself before that.
+MENDED = "Once what failed is mended"
 # How many purges may fail before no other is tried.
 MOST_FAILURES = 10
 # A stop needs no storage: the NAS may be away, and may be the reason for the stop.
@@ -202,7 +204,8 @@ class TenantService:
             if self.outbox:
                 self._apply([name], message)
             else:
-                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables)
+                again = f"'silo apply {name}' completes it, and 'silo reset-access {name}' leaves the login link"
+                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables, again=again)
         return change
 
     def change(
@@ -236,6 +239,21 @@ class TenantService:
         if self._applies and not dry_run:
             self._apply([name], f"{name} has changed in the inventory, but not on its server yet")
         return change
+
+    def places(self, *, dry_run: bool = False) -> tuple[Change, tuple[str, ...]]:
+        """Write the server and the NAS of each tenant whose files name none, as the machines have its directories.
+
+        Returns the edit, and a sentence for each tenant of which that is not clear. Raises RunError.
+        """
+        read = self._storage()
+        found, unclear = self.files.places(
+            {
+                "tenant_server": {host: said["tenants"] for host, said in read.get(TaskId.DISKS, {}).items()},
+                "tenant_nas": {host: said["tenants"] for host, said in read.get(TaskId.QUOTAS, {}).items()},
+            }
+        )
+        with self.inventory.session(dry_run) as session:
+            return session.make(session.settle(found)), unclear
 
     def extend(self, name: str, until: str | None, reason: str | None, *, dry_run: bool = False) -> Change:
         """Let the bill count again from the day `until`, None for now; that concerns no machine."""
@@ -313,7 +331,8 @@ class TenantService:
                     return self._put_aside(deletion)
         self.remove(name, dry_run=True)
         self._edit_state(name, "absent", reason=reason)
-        self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY])
+        again = f"'silo delete {name}' completes it"
+        self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY], again=again)
         self.remove(name, by=by)
         return self._put_aside(self.files.last_deleted(name))
 
@@ -401,7 +420,8 @@ class TenantService:
             results = self._trash("trashed", [deletion])
         except RunError as error:
             message = f"{deletion.name} is removed from the inventory, but its data are not in the trash yet"
-            raise ApplyIncomplete(f"{message}: {error}\n'silo delete {deletion.name}' completes it.") from error
+            again = f"'silo delete {deletion.name}' completes it"
+            raise ApplyIncomplete(f"{message}: {error}\n{MENDED}, {again}.") from error
         (stored,) = results[TaskId.TRASH_UPLOADS][deletion.nas]["tenants"]
         after = self.record_trashed(deletion, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if self.outbox:
@@ -489,16 +509,20 @@ class TenantService:
         playbooks: Sequence[str] = (APPLY, LETTERS),
         tags: Sequence[str] = (),
         variables: Mapping[str, t.Any] = MappingProxyType({}),
+        again: str = "",
     ) -> Results:
-        """Run what brings the machines to the inventory; `otherwise` is what the operator reads where it fails."""
+        """Run what brings the machines to the inventory.
+
+        `otherwise` is what the operator reads where it fails, and `again` what completes it then.
+        """
         wanted = [one for one in playbooks if one != LETTERS or self._has_pending_notifications(names)]
         if self._verify and APPLY in wanted:
             wanted.append(VERIFY)
         try:
             ended = self._playbooks.run(wanted, tenants=names, tags=tags, variables=variables)
         except RunError as error:
-            again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
-            raise ApplyIncomplete(f"{otherwise}: {error}\n{again} completes it.") from error
+            again = again or f"'silo apply{''.join(f' {name}' for name in names)}' completes it"
+            raise ApplyIncomplete(f"{otherwise}: {error}\n{MENDED}, {again}.") from error
         self.left_alone += [line for told in ended.results.get(TaskId.LEFT_ALONE, {}).values() for line in told["msg"]]
         if VERIFY in wanted:
             self.broken += changed.broken(ended.book)

@@ -1,4 +1,4 @@
-"""What an editor gets wrong in one tenant's files is told in a sentence, and everybody else is read, planned, applied."""
+"""What an editor gets wrong in one tenant's files is a sentence, and everybody else is read, planned and applied."""
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +23,8 @@ def mistaken(world):
     """One tenant's file cannot be read, and another's quota is nobody's wish."""
     world.write("inventory/host_vars/anna/overrides.yml", CONFLICT)
     world.write("inventory/host_vars/clara/overrides.yml", {"tenant_quota": 100})
+    # That is no mistake: a customer's exception.
+    world.write("inventory/host_vars/david/overrides.yml", {"tenant_quota": "150G", "tenant_disk": "20480M"})
     return world
 
 
@@ -56,6 +58,15 @@ def test_list_shows_the_others_and_what_the_machines_have_of_those(inventory):
     assert sorted(found) == sorted(TENANTS)
 
 
+def test_list_shows_what_a_customer_has_otherwise_than_the_plan(inventory):
+    found = {one.name: list(one.exceptions) for one in fleet.read(inventory) if one.exceptions}
+    assert found == {"david": [{"setting": "tenant_quota", "value": "150G", "plan": "100G"}]}
+    ended = CliRunner().invoke(main, ["-i", str(inventory), "list"])
+    assert "small, with exceptions" in next(line for line in ended.stdout.splitlines() if "david" in line)
+    ended = CliRunner().invoke(main, ["-i", str(inventory), "show", "david"])
+    assert "quota 150G in place of 100G" in " ".join(ended.stdout.split())
+
+
 @pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["stats"], ["stats", "--csv"]])
 def test_a_command_that_reads_says_what_it_lacks_and_its_code_as_well(inventory, command):
     ended = CliRunner().invoke(main, ["-i", str(inventory), *command])
@@ -75,7 +86,10 @@ def test_verify_examines_the_others_and_has_a_finding_for_each_mistake(inventory
         monkeypatch.setattr(address, look, lambda name, *_arguments: Finding("", name, "ok"))
     found = verify.verify(inventory)
     assert {one.subject for one in found if one.id == "memory"} == {f"{name}/server" for name in WELL}
-    assert [(one.subject, one.state) for one in found if one.id == "inventory"] == [("anna", "wrong"), ("clara", "wrong")]
+    assert [(one.subject, one.state) for one in found if one.id == "inventory"] == [
+        ("anna", "wrong"),
+        ("clara", "wrong"),
+    ]
 
 
 def test_who_cannot_be_read_is_nobodys_orphan(read, applied):
@@ -101,6 +115,21 @@ def test_an_apply_does_all_others_and_fails_for_these_alone(applied):
 def test_the_verdict_has_everybody(applied):
     said = applied.told(TaskId.VERDICT)
     assert all(name in said for name in TENANTS)
+
+
+def test_a_plan_shows_the_others_and_names_exceptions(mistaken, applied, monkeypatch):
+    planned = mistaken.run("plan.yml")
+
+    def events(*_arguments, **_more):
+        yield from planned.events
+        raise runner.RunError("\n".join(planned.failures.values()))
+
+    monkeypatch.setattr(runner, "events", events)
+    ended = CliRunner().invoke(main, ["-i", str(mistaken.inventory), "plan"])
+    assert ended.exit_code == 1
+    assert all(name in ended.stdout for name in TENANTS)
+    assert "david is an exception from plan small: quota 150G in place of 100G." in ended.stdout
+    assert UNMEANT in ended.stderr
 
 
 def test_a_limit_to_others_is_no_failure(mistaken, applied):

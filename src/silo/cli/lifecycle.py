@@ -9,7 +9,7 @@ from silo.ansible.playbooks import IncompleteRun
 from silo.ansible.runner import Results
 from silo.cli import output
 from silo.cli.context import Context, agree, changing, limits, show, tenant_service, verified
-from silo.inventory import assignments
+from silo.inventory import assignments, plans
 from silo.inventory.validation import REASONS
 from silo.tenants import ApplyIncomplete, TenantService
 
@@ -198,7 +198,18 @@ def _verdict(results: Results) -> list[str]:
         for result in results.get(task, {}).values():
             shown = result.get("msg", [])
             lines += shown.splitlines() if isinstance(shown, str) else [str(line) for line in shown]
-    return lines
+    return lines + _exceptions(results)
+
+
+def _exceptions(results: Results) -> list[str]:
+    """Return a sentence for each tenant of the run that has otherwise than its plan says."""
+    scope = next(iter(results.get(TaskId.SCOPE, {}).values()), {})
+    names = sorted(name for there in scope.get("servers", {}).values() for name in there)
+    return [
+        f"{name} is an exception from plan {one['plan']}: {'; '.join(map(plans.shown, one['exceptions']))}."
+        for name in names
+        if (one := scope["tenants"][name])["exceptions"]
+    ]
 
 
 def _print_verdict(results: Results) -> None:

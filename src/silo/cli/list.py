@@ -11,6 +11,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from silo import fleet
 from silo.cli import output
 from silo.cli.context import Context
+from silo.inventory import plans
 from silo.inventory.errors import unknown_tenant
 
 
@@ -33,7 +34,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
             tenant.url,
             _state(tenant),
             tenant.server,
-            tenant.plan or "",
+            f"{tenant.plan or ''}{', with exceptions' if tenant.exceptions else ''}",
             f"{rough(tenant.used_bytes)} of {rough(tenant.quota_bytes)}",
             f"{rough(tenant.disk_bytes)} of {rough(tenant.disk_limit_bytes)}",
             f"{rough(tenant.memory_bytes)} of {rough(tenant.memory_limit_bytes)}",
@@ -69,6 +70,8 @@ def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     table = output.table("", customer)
     for key, value in tenant.items():
         plain = rough(value) if key.endswith("_bytes") else "" if value is None else str(value)
+        if key == "exceptions":
+            plain = "; ".join(map(plans.shown, value))
         table.add_row(key.removesuffix("_bytes").replace("_", " "), plain)
     for key, value in written.items():
         table.add_row(key, str(value))

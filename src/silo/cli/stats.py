@@ -45,7 +45,9 @@ Course = Mapping[str, Sequence[float | None]]
     "--watch", type=click.FloatRange(1, 3600), is_flag=False, flag_value=5.0, help="Repeat, each so many seconds."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, and one line for each tenant.")
-@output.json_option("An object with 'tenants', 'totals', 'problems' and 'left_out'; sizes in bytes, null for what is unknown.")
+@output.json_option(
+    "An object with 'tenants', 'totals', 'problems' and 'left_out'; sizes in bytes, null for what is unknown."
+)
 @click.pass_obj
 def stats(context: Context, sort: str, since: str | None, watch: float | None, as_csv: bool, as_json: bool) -> None:
     """Show the usage of each tenant, and the totals: memory, CPU, disk, database, requests and bytes served.

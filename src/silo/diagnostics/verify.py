@@ -58,7 +58,7 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
     scope = next(iter(book.get(TENANTS, {}).values()), None)
     if scope is not None and scope.problem:
         raise InventoryError(scope.problem)
-    known, problems = (scope.values[key] if scope else {} for key in ("tenants", "problems"))
+    known, problems = (scope.values.get(key, {}) if scope else {} for key in ("tenants", "problems"))
     wrong = [one for name, said in problems.items() if not names or name in names for one in findings(name, said)]
     wanted = [name for name in names if name in known or name not in problems]
     facts = _choose(known, wanted) if wanted or not names else {}

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from silo.inventory import examination, fleet_builder
+from silo.inventory import examination, fleet_builder, plans
 from silo.inventory.errors import InventoryError
 from silo.inventory.history import Author, History
 from silo.inventory.model import Fleet, Offer, memory
@@ -124,7 +124,7 @@ class InventoryEditor:
     def outlook(self) -> tuple[Fleet, Mapping[str, Offer]]:
         """Return all tenants as they should be, and what one more of each plan takes; takes about a second."""
         self._examined()
-        names = fleet_builder.plans(self.folder.root)
+        names = plans.names(self.folder.root)
         deletions = self.files.deletion_records()
         with Reader(self.folder.root) as reader:
             merged = reader.merge()

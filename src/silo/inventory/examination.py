@@ -73,9 +73,11 @@ def of_tenant(folder: Folder, name: str) -> tuple[str, ...]:
     found = []
     for file in _read_by_ansible(folder, where):
         path = f"{where}/{file}"
-        if file not in (TENANT, OVERRIDES, VAULT) and (problem := _stray(path, file)):
-            found.append(problem)
-        elif problem := unreadable(folder, path):
+        if (
+            file not in (TENANT, OVERRIDES, VAULT)
+            and (problem := _stray(path, file))
+            or (problem := unreadable(folder, path))
+        ):
             found.append(problem)
         else:
             found += [text for key in _keys(folder, path) if (text := _unknown(path, key, (PLATFORM,)))]
@@ -138,7 +140,8 @@ def _renamed(folder: Folder, names: list[str]) -> Iterator[tuple[str, str]]:
 
 def _leftovers(folder: Folder, name: str) -> Iterator[str]:
     for file in folder.names(f"{HOST_VARS}/{name}"):
-        if LEFT.fullmatch(file):
+        # A hidden one belongs to an editor that is still open.
+        if not file.startswith(".") and LEFT.fullmatch(file):
             yield f"{HOST_VARS}/{name}/{file}: an editor has left it, and it counts nowhere; remove it"
 
 
@@ -164,7 +167,7 @@ def _index(folder: Folder, name: str) -> int:
 
 
 def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str]]:
-    """Return what cannot be read of the files that all tenants share, and of those of machines; and what is mistaken."""
+    """Return what cannot be read, and what is mistaken, in the files that all tenants share, and those of machines."""
     paths = [path for path in ("hosts.yml", "tenants.yml") if (folder.root / path).exists()]
     paths += list(_below(folder, "group_vars"))
     paths += [path for path in _below(folder, HOST_VARS) if Path(path).parts[1] not in names]

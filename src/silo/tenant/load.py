@@ -15,7 +15,6 @@ from silo.tenant.hostvars import Merged
 from silo.tenant.model import Tenant, conflicts, derive
 from silo.tenant.schema import PREFIX, TenantError, options
 
-
 # What the inventory plugin has found wrong in the files of a tenant, which Ansible then does not read.
 PROBLEMS = "__tenant_problems"
 

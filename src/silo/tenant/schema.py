@@ -91,7 +91,9 @@ def _not_plain(name: str, values: t.Mapping[str, t.Any]) -> t.Iterator[str]:
 def _sentence(name: str, message: str) -> str:
     if message.startswith("missing required arguments: "):
         keys = message.removeprefix("missing required arguments: ").split(", ")
-        return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing"
+        places = {"tenant_server", "tenant_nas"} & set(keys)
+        hint = "; 'silo places' writes where the tenant's data is" if places else ""
+        return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing{hint}"
     return f"{name}: {message}"
 
 
