@@ -15,7 +15,6 @@ SILO = SiloImports()
 with SILO:
     from silo.tenant.expectations import expected_state, ports, seccomp
     from silo.tenant.load import read_all
-    from silo.tenant.schema import TenantError
 
 # The expected values of a server: the name by which a check reads the value, and the server's variable.
 EXPECTED: Mapping[str, str] = {
@@ -68,14 +67,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
 
 
 def _tenants(server: str, names: t.Any, variables: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return the expected state of the tenants `names` of a server, or of all; raises AnsibleActionFail."""
-    try:
-        tenants = read_all(variables["groups"].get("tenants", []), variables["hostvars"])
-    except TenantError as error:
-        raise AnsibleActionFail(str(error)) from error
-    here = [tenant for tenant in tenants if tenant.server == server]
+    """Return the expected state of the tenants `names` of a server, or of all that can be read."""
+    fleet = read_all(variables["groups"].get("tenants", []), variables["hostvars"])
+    here = [tenant for tenant in fleet.tenants if tenant.server == server]
+    lost = sorted(set(fleet.problems) - {tenant.name for tenant in fleet.tenants})
     return {
-        "known": [tenant.name for tenant in here],
+        "known": [*(tenant.name for tenant in here), *lost],
         "tenants": [expected_state(tenant) for tenant in here if not names or tenant.name in names],
         "ports": ports(),
         "seccomp": seccomp(),

@@ -13,8 +13,10 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.controller import 
 
 SILO = SiloImports()
 with SILO:
+    from silo.inventory import plans
+    from silo.inventory.errors import InventoryError
     from silo.tenant import template
-    from silo.tenant.load import read_all, read_policy
+    from silo.tenant.load import Fleet, read_all, read_policy
     from silo.tenant.model import Tenant
     from silo.tenant.schema import TenantError
 
@@ -68,19 +70,24 @@ def _before_stacks(tenants: Iterable[Tenant], variables: Mapping[str, t.Any]) ->
     return found
 
 
-def _templates(
-    tenants: Iterable[Tenant], servers: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]
-) -> dict[str, list[str]]:
+def _templates(tenants: Iterable[Tenant], next_ones: Mapping[str, Tenant]) -> dict[str, list[str]]:
     """Return NAS to the keys of the templates that it keeps: its tenants', and those of each server's next tenants."""
     needed: dict[str, list[Tenant]] = {}
     for tenant in tenants:
         needed.setdefault(tenant.nas, []).append(tenant)
-    next_ones = [read_policy(server, hostvars) for server in sorted(servers)]
-    return {nas: template.keys([*there, *next_ones]) for nas, there in needed.items()}
+    return {nas: template.keys([*there, *next_ones.values()]) for nas, there in needed.items()}
 
 
-def _facts(tenant: Tenant) -> dict[str, t.Any]:
+def _exceptions(tenant: Tenant, policy: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    try:
+        return plans.exceptions(tenant, policy)
+    except InventoryError:  # a plan that cannot be read has ended the run already
+        return []
+
+
+def _facts(tenant: Tenant, policy: Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
+        "exceptions": _exceptions(tenant, policy),
         "index": tenant.index,
         "url": f"https://{tenant.host_name}",
         "host_name": tenant.host_name,
@@ -97,13 +104,24 @@ def _facts(tenant: Tenant) -> dict[str, t.Any]:
     }
 
 
-def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -> list[str]:
-    return [
-        f"{tenant.name}: {field} is {host!r}; the group {group} has {', '.join(groups.get(group, [])) or 'nobody'}"
-        for tenant in tenants
-        for field, host, group in (("tenant_server", tenant.server, "servers"), ("tenant_nas", tenant.nas, "nas"))
-        if host not in groups.get(group, [])
-    ]
+def _unknown_hosts(tenants: Iterable[Tenant], groups: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for tenant in tenants:
+        for field, host, group in (("tenant_server", tenant.server, "servers"), ("tenant_nas", tenant.nas, "nas")):
+            if host not in groups.get(group, []):
+                there = ", ".join(groups.get(group, [])) or "nobody"
+                text = f"{tenant.name}: {field} is {host!r}; the group {group} has {there}"
+                found[tenant.name] = (*found.get(tenant.name, ()), text)
+    return found
+
+
+def _known(fleet: Fleet, groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return server to all its tenants; one that cannot be read may be on each, so it is nobody's orphan."""
+    lost = sorted(set(fleet.problems) - {tenant.name for tenant in fleet.tenants})
+    known = _by("server", fleet.tenants)
+    return {
+        server: [*known.get(server, []), *lost] for server in {*known, *(groups.get("servers", []) if lost else [])}
+    }
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
@@ -113,29 +131,32 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     _VALID_ARGS = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the scope, or fail with one sentence for each problem of a tenant, in scope or not."""
+        """Return the scope, with the problems of those that are left out of it; fail where nobody could be in it."""
         variables = task_vars or {}
         SILO.require(AnsibleActionFail)
         result = super().run(tmp, variables)
         groups = variables["groups"]
+        fleet = read_all(groups["tenants"], variables["hostvars"])
+        elsewhere = _unknown_hosts(fleet.tenants, groups)
+        there = tuple(tenant for tenant in fleet.tenants if tenant.name not in elsewhere)
+        fleet = Fleet(there, {**fleet.problems, **elsewhere})
         try:
-            tenants = read_all(groups["tenants"], variables["hostvars"])
+            # Server to a tenant as its policy has new ones.
+            next_ones = {one: read_policy(one, variables["hostvars"]) for one in sorted(groups.get("servers", []))}
+            templates = _templates(there, next_ones)
         except TenantError as error:
             return result | {"failed": True, "msg": str(error)}
-        if problems := _unknown_hosts(tenants, groups):
-            return result | {"failed": True, "msg": "\n".join(problems)}
-        try:
-            templates = _templates(tenants, groups.get("servers", []), variables["hostvars"])
-        except TenantError as error:
-            return result | {"failed": True, "msg": str(error)}
-        scope = [tenant for tenant in tenants if tenant.name in set(variables["ansible_play_hosts_all"])]
+        named = set(variables["ansible_play_hosts_all"])
+        scope = [tenant for tenant in fleet.sound if tenant.name in named]
         return result | {
             "changed": False,
             "servers": _by("server", scope),
-            "known": _by("server", tenants),
+            "known": _known(fleet, groups),
             "storage": _storage(scope),
             "disks": _disks(scope),
             "before_stacks": _before_stacks(scope, variables),
             "templates": templates,
-            "tenants": {tenant.name: _facts(tenant) for tenant in tenants},
+            "tenants": {tenant.name: _facts(tenant, next_ones[tenant.server].settings) for tenant in fleet.tenants},
+            "problems": {name: list(texts) for name, texts in fleet.problems.items() if name in named},
+            "mistakes": list(variables.get("__silo_mistakes", [])),
         }

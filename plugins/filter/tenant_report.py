@@ -74,6 +74,13 @@ def _on_disks(hostvars: Values, groups: Mapping[str, list[str]]) -> Iterator[_Ca
         yield from _calls(hostvars, groups.get("one_tenant_per_server", []), "server", "disks", result_of)
 
 
+def _left_out(hostvars: Values, groups: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    """Return tenant to what is wrong with its settings; each host of the run has the same scope."""
+    hosts = (name for name in groups.get("tenants", []) if name in hostvars)
+    scopes = (scope for name in hosts if (scope := hostvars[name].get("__tenant_scope")))
+    return next((scope.get("problems", {}) for scope in scopes), {})
+
+
 def _outcome(error: str = "") -> dict[str, t.Any]:
     return {"observed": "", "desired": "", "changes": [], "error": error, "note": ""}
 
@@ -81,9 +88,9 @@ def _outcome(error: str = "") -> dict[str, t.Any]:
 def tenant_outcomes(hostvars: Values, groups: Mapping[str, list[str]]) -> Outcomes:
     """Return tenant to observed, desired, changes (list of what and action), error and note, for all calls of an apply.
 
-    If a whole call failed, each tenant in its scope has its error.
+    If a whole call failed, each tenant in its scope has its error. Who was left out of the scope has the reason.
     """
-    outcomes: Outcomes = {}
+    outcomes = {name: _outcome("; ".join(texts)) for name, texts in _left_out(hostvars, groups).items()}
     for call in _on_servers(hostvars, groups):
         outcomes |= {name: _outcome(call.problem) for name in call.scope}
         for name, stack in call.result.get("tenants", {}).items():

@@ -13,6 +13,8 @@ description:
   - To add a tenant, add its folder.
   - Puts each tenant into the groups C(plan_<plan>), C(on_<server>) and C(stored_on_<nas>).
   - If the group C(servers) or C(nas) has only one member, a tenant need not name it.
+  - A tenant whose files cannot be read, or would count otherwise than they look, keeps nobody else away. Its files are
+    not read, and it has the variable C(__tenant_problems), a list of sentences.
 options:
   plugin:
     description: Marks the file as a source for this plugin.
@@ -35,9 +37,20 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
+
+SILO = SiloImports()
+with SILO:
+    from silo.inventory import examination
 
 # An apply fills these groups while it runs; they exist from the start so that Ansible accepts a play on them.
 GROUPS_OF_A_RUN = ("one_tenant_per_nas", "one_tenant_per_server", "failed_tenants")
+
+
+def _overlook(loader: t.Any, folder: Path) -> None:
+    """Have Ansible take the files of a tenant for empty, by its cache: one that it cannot read would end the run."""
+    for file in loader.find_vars_files(str(folder.parent), folder.name):
+        loader._FILE_CACHE[loader.path_dwim(os.fsdecode(file))] = {}
 
 
 def _open_vaults(loader: t.Any, files: Iterable[Path]) -> None:
@@ -70,13 +83,23 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         self._read_config_data(path)
         for group in ("tenants", *GROUPS_OF_A_RUN):
             inventory.add_group(group)
-        for file in sorted(Path(path).parent.glob("host_vars/*/tenant.yml")):
-            settings = loader.load_from_file(str(file), cache="none")
-            if not isinstance(settings, dict):
-                raise AnsibleParserError(f"{file}: it must contain settings, such as 'tenant_email: hans@example.ch'")
-            self._add_tenant(file, settings)
+        SILO.require(AnsibleParserError)
         # The same paths that Ansible's host_vars plugin uses.
-        _open_vaults(loader, sorted(Path(path).parent.resolve().glob("host_vars/*/vault.yml")))
+        root = Path(path).parent.resolve()
+        found = examination.examine(root)
+        problems = found.problems
+        inventory.set_variable("all", "__silo_mistakes", list(found.mistakes))
+        names = {file.parent.name for file in root.glob("host_vars/*/tenant.yml")} | set(problems)
+        for name in sorted(names):
+            file = Path(path).parent / "host_vars" / name / "tenant.yml"
+            if name not in problems:
+                self._add_tenant(file, loader.load_from_file(str(file), cache="none") or {})
+                continue
+            self._add_tenant(file, {})
+            inventory.set_variable(name, "__tenant_problems", list(problems[name]))
+            _overlook(loader, root / "host_vars" / name)
+        sound = (file for file in root.glob("host_vars/*/vault.yml") if file.parent.name not in problems)
+        _open_vaults(loader, sorted(sound))
 
     def _add_tenant(self, file: Path, settings: dict[str, t.Any]) -> None:
         name = self.inventory.add_host(file.parent.name, group="tenants")

@@ -36,9 +36,23 @@ servers:
   returned: success
   type: dict
 known:
-  description: Server to the names of all its tenants in the inventory.
+  description: Server to the names of all its tenants in the inventory. One that cannot be read is known to all.
   returned: success
   type: dict
+problems:
+  description:
+    - Tenant of the play to a list of sentences on what is wrong with its settings. It is not in scope, and keeps nobody
+      else out of it.
+  returned: success
+  type: dict
+  sample:
+    hans: ["hans: tenant_quota is '100'; it must be a quota with its unit, such as 100G, from 1M to 1024T"]
+mistakes:
+  description: Sentences on settings of the platform that do not mean what they seem to; nothing may be changed by them.
+  returned: success
+  type: list
+  elements: str
+  sample: ["group_vars/all/policy.yml: unknown setting 'silo_domian'. Did you mean 'silo_domain'?"]
 storage:
   description: NAS to a list of its tenants in scope, as O(swissphoto.silo.storage_quota#module:tenants) takes it.
   returned: success
@@ -56,11 +70,17 @@ before_stacks:
   sample:
     silo1: [disk]
 tenants:
-  description: Every tenant of the inventory to its desired state; sizes in bytes.
+  description:
+    - Every tenant of the inventory to its desired state; sizes in bytes. C(exceptions) are the settings of its own
+      files that differ from its plan.
   returned: success
   type: dict
   sample:
     hans:
+      exceptions:
+        - setting: tenant_quota
+          value: 150G
+          plan: 100G
       index: 1
       url: https://hans.swissphoto.ch
       host_name: hans.swissphoto.ch

@@ -93,6 +93,13 @@ options:
   disk:
     description: The same for the disk of this server; without it, no limit is set there.
     type: dict
+  unlimited:
+    description:
+      - Tenants whose limit on the NAS or the disk could not be set. The photo server's own quota of these stays as it
+        is.
+    type: list
+    elements: str
+    default: []
   needed_templates:
     description: Keys of the templates that tenants of this NAS need, on whatever server; others are removed.
     type: list
@@ -290,6 +297,7 @@ def _argument_spec() -> dict[str, t.Any]:
         "names": {"type": "list", "elements": "str", "required": True},
         "anew": {"type": "list", "elements": "str", "default": []},
         **{quota: {"type": "dict"} for quota in QUOTAS},
+        "unlimited": {"type": "list", "elements": "str", "default": []},
         "needed_templates": {"type": "list", "elements": "str", "default": []},
         **OPTION,
         "known": {"type": "list", "elements": "str", "default": []},
@@ -316,6 +324,12 @@ def _quotas(module: AnsibleModule) -> dict[str, dict[str, t.Any]]:
             module.fail_json(msg=f"{quota}: {'; '.join(valid.error_messages)}")
         results[quota] = allot(valid.validated_parameters, module.check_mode, module_runner(module), module.warn)
     return results
+
+
+def _refused(parts: dict[str, dict[str, t.Any]], names: list[str]) -> set[str]:
+    """Return the tenants of which a limit could not be set; all of them, where the file system cannot be read."""
+    done = [part.get("tenants", dict.fromkeys(names, {"failed": True})) for part in parts.values()]
+    return {name for tenants in done for name, one in tenants.items() if one["failed"]}
 
 
 def _containers(check_mode: bool) -> list[Container]:
@@ -363,6 +377,7 @@ def main() -> None:
     # Before the stacks, so that who has no room left has some when its database starts.
     parts = _quotas(module)
     diffs = [diff for part in parts.values() for diff in part.pop("diff", [])]
+    parameters["unlimited"] = [*parameters["unlimited"], *_refused(parts, parameters["names"])]
     tools = StackTools(
         lambda directory: Compose(directory, parameters["wait_seconds"]),
         lambda directories: look(Path(parameters["sentinel"]), directories),

@@ -71,6 +71,19 @@ def admit_disk(name: str, server: str, pool: Pool, asked: int, held: int = 0) ->
         )
 
 
+def admit_shrunk(name: str, setting: str, host: str, used: int, asked: int, held: int) -> None:
+    """Refuse a limit below what the tenant `name` uses on `host`: no write of its customer would succeed any more.
+
+    Raises AdmissionError where it is smaller than the one `held` by now.
+    """
+    if asked >= held or asked > used:
+        return
+    raise AdmissionError(
+        f"{name}: it uses {size(used)} on {host}, and {setting} would be {size(asked)}; nothing was changed. Give it "
+        "more than it uses, or let the customer delete files first"
+    )
+
+
 def roomiest(budgets: Mapping[str, MemoryBudget]) -> str | None:
     """Return the server with the most memory left; of equals, the first by name; None where there is no server."""
     return min(budgets, key=lambda server: (-budgets[server].free, server), default=None)

@@ -26,6 +26,8 @@ class TenantStatus:
     `desired` is empty for an orphan: containers on a server for which the inventory has no tenant of this name.
     `reason` is why it is not running and `since` since which day, empty if nobody wrote it down.
     `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
+    `problem` is what is wrong with its settings: then an apply leaves it alone, and where they cannot be read,
+    `desired` is empty as well. `exceptions` are what its own files say otherwise than its plan: setting, value, plan.
     """
 
     name: str
@@ -46,6 +48,8 @@ class TenantStatus:
     certificate_until: str
     reason: str = ""
     since: str = ""
+    problem: str = ""
+    exceptions: tuple[Mapping[str, t.Any], ...] = ()
 
 
 def observed(services: Services) -> str:
@@ -100,6 +104,8 @@ def _tenant(
         certificate_until=seen.not_after.date().isoformat() if seen else "",
         reason=facts.get("reason", ""),
         since=facts.get("since", ""),
+        problem="; ".join(facts.get("problems", ())),
+        exceptions=tuple(facts.get("exceptions", ())),
     )
 
 
@@ -117,9 +123,32 @@ def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, 
     return next((int(directory["used"] or 0) for directory in found if directory), 0)
 
 
+def scope(results: runner.Results) -> tuple[Mapping[str, t.Any], Mapping[str, t.Sequence[str]]]:
+    """Return tenant to its desired state, with its `problems`, and to the sentences on those that cannot be read."""
+    said: Mapping[str, t.Any] = next(iter(results.get(TaskId.TENANTS, {}).values()), {})
+    facts, problems = said.get("tenants", {}), said.get("problems", {})
+    known = {name: {**one, "problems": problems.get(name, ())} for name, one in facts.items()}
+    return known, {name: sentences for name, sentences in problems.items() if name not in facts}
+
+
+def _unread(
+    name: str,
+    sentences: t.Sequence[str],
+    found: dict[tuple[str, str], Services],
+    quotas: Mapping[str, Mapping[str, t.Any]],
+    disks: Mapping[str, Mapping[str, t.Any]],
+) -> TenantStatus:
+    """Return a tenant whose settings cannot be read, as the machines have it; takes its containers out of `found`."""
+    server = next((server for one, server in sorted(found) if one == name), "")
+    used, space = _used(name, quotas, quotas), _used(name, disks, disks)
+    return _tenant(name, server, found.pop((name, server), {}), {"problems": sentences}, used, space, None)
+
+
 def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
-    """Return all tenants by name, each with the state on its own server and NAS, then the orphans."""
-    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
+    """Return all tenants by name, each with the state on its own server and NAS; then those whose settings cannot be
+    read, then the orphans.
+    """
+    facts, lost = scope(results)
     found, quotas, disks = stacks(results), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {})
     certificates = _certificates(facts, results.get(TaskId.POLICY, {}))
     own = [
@@ -134,6 +163,7 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
         )
         for name, one in sorted(facts.items())
     ]
+    unread = [_unread(name, sentences, found, quotas, disks) for name, sentences in sorted(lost.items())]
     # The usage is in the tenant's own line, wherever its containers are.
     orphans = [
         _tenant(
@@ -147,7 +177,7 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
         )
         for (name, server), services in sorted(found.items(), key=lambda item: item[0])
     ]
-    return (*own, *orphans)
+    return (*own, *unread, *orphans)
 
 
 def read(inventory: Path) -> tuple[TenantStatus, ...]:

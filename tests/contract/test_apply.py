@@ -136,6 +136,11 @@ def test_who_fails_keeps_nobody_from_what_they_should_be(broken):
     assert sorted(rows(broken)) == ["anna", "bruno", "clara", "david"]
 
 
+def test_whose_limit_was_refused_keeps_the_quota_of_the_app(broken):
+    kept = {call.host: call.parameters["unlimited"] for call in broken.calls if call.module == "tenant_stacks"}
+    assert kept == {"silo1": ["clara"], "silo2": ["clara"]}
+
+
 def test_the_verdict_says_who_failed(broken):
     failed = {name for name, lines in rows(broken).items() if any("failed" in line for line in lines)}
     assert failed == {"clara", "david"}

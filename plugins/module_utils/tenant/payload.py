@@ -76,5 +76,6 @@ def stack(item: Mapping[str, t.Any], parameters: Mapping[str, t.Any]) -> Stack:
         owner=item["uid"],
         template=item["template"],
         anew=item["name"] in parameters["anew"],
+        unlimited=item["name"] in parameters["unlimited"],
         after=parameters["after"],
     )

@@ -139,7 +139,7 @@ def _moved(stack: Stack, containers: Mapping[str, Container], services: Iterable
 
 
 def _app_quota_changes(stack: Stack) -> list[Change]:
-    if not file_differs(stack.granted):
+    if stack.unlimited or not file_differs(stack.granted):
         return []
     size = format_size(stack.app_quota)
     before = file_diff(stack.granted).before.strip()

@@ -57,7 +57,8 @@ class Stack:
     the operator lets it begin without a database though there are files of it on the NAS.
     `after`: service to those that must work before it is made or started.
     `starting`: the route to the pages until the photo server is ready. `app_quota`: the photo server's own quota of the
-    customer, in bytes. `directory` has what root keeps of it, `disk` its data, with a quota of the server's disk.
+    customer, in bytes; it stays as it is where the tenant is `unlimited`, as a limit of it was refused.
+    `directory` has what root keeps of it, `disk` its data, with a quota of the server's disk.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Stack:
     owner: int
     template: str
     anew: bool = False
+    unlimited: bool = False
     after: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
 
     @property

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from silo.ansible import results, runner
 from silo.ansible.results import Book
-from silo.ansible.runner import Event, Results
+from silo.ansible.runner import Event, Results, RunError
 from silo.state import State
 
 APPLY = "apply.yml"
@@ -36,6 +36,15 @@ class Ended:
     book: Book
 
 
+class IncompleteRun(RunError):
+    """A run in which something failed; `results` are those of what went well all the same."""
+
+    def __init__(self, text: str, results: Results) -> None:
+        """Keep the results."""
+        super().__init__(text)
+        self.results = results
+
+
 @dataclasses.dataclass(frozen=True)
 class Playbooks:
     """The playbooks, run for one inventory. `listen` gets Ansible's events, `on_wait` a sentence where a run waits."""
@@ -53,14 +62,17 @@ class Playbooks:
         tags: Sequence[str] = (),
         variables: Mapping[str, t.Any] = MappingProxyType({}),
     ) -> Ended:
-        """Run playbooks in one process, for these tenants or for all; raises RunError, BusyError."""
+        """Run playbooks in one process, for these tenants or for all; raises IncompleteRun, BusyError."""
         arguments = [*_option("--limit", tenants), *_option("--tags", tags)]
         ended = Ended({}, {})
         with self.state.turn(self.on_wait) as lock, _in_a_file(variables) as given:
-            for event in runner.events(playbooks, self.inventory, [*arguments, *given], lock):
-                self.listen(event)
-                runner.collect(event, ended.results)
-                results.add(event, ended.book)
+            try:
+                for event in runner.events(playbooks, self.inventory, [*arguments, *given], lock):
+                    self.listen(event)
+                    runner.collect(event, ended.results)
+                    results.add(event, ended.book)
+            except RunError as error:
+                raise IncompleteRun(str(error), ended.results) from error
         return ended
 
 

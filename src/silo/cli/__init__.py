@@ -24,6 +24,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "undelete": ("delete", "undelete"),
         "purge": ("delete", "purge"),
         "names": ("names", "names"),
+        "places": ("places", "places"),
     },
     "Customer access": {
         "reset-access": ("access", "reset_access"),

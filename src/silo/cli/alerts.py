@@ -22,11 +22,14 @@ def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
     """
     service = context.service()
     found = reports.look(service)
+    # Of a tenant whose settings are wrong nobody can be written to.
+    problems = service.problems()
     if not dry_run:
         reports.notify(service, found)
     if as_json:
         kinds = {"now": found.now, "begun": found.begun, "ended": found.ended}
         output.as_json({kind: [dataclasses.asdict(one) for one in some] for kind, some in kinds.items()})
+        output.incomplete(problems)
         return
     for one in found.now:
         new = ", new" if one in found.begun else ""
@@ -37,3 +40,4 @@ def alerts(context: Context, dry_run: bool, as_json: bool) -> None:
         output.line(f"over, {one.host}: {one.summary}")
     if not found.now:
         output.line("There are no alerts.")
+    output.incomplete(problems)

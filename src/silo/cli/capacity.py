@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
@@ -30,11 +30,12 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
     pools: Mapping[str, Pool] = {}
     disks: Mapping[str, Pool] = {}
     offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB, 20 * GIB)}
+    problems: Sequence[str] = ()
     if count is None:
         with tenant_service(context) as service:
             sizes = service.sizes()
             known, offers = service.inventory.outlook()
-        budgets = known.budgets
+        budgets, problems = known.budgets, known.problems
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.nas.items()}
         disks = {server: known.disk(server, size_) for server, size_ in sizes.disks.items()}
     else:
@@ -42,6 +43,7 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
     if as_json:
         servers = [_server(name, budget, offers, pools, disks.get(name)) for name, budget in budgets.items()]
         output.as_json({"servers": servers, "nas": [{"name": name, **_pool(pool)} for name, pool in pools.items()]})
+        output.incomplete(problems)
         return
     table = output.table("memory", *budgets)
     for label, values in _rows(list(budgets.values())):
@@ -58,6 +60,8 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
             table.add_row("promised", *(f"{size(sum(pool.promised))} of {size(pool.size)}" for pool in there.values()))
             table.add_row("free", *(size(max(0, pool.free)) for pool in there.values()))
             output.show(table)
+    # What is promised to them is in no sum.
+    output.incomplete(problems)
 
 
 def _rows(budgets: list[MemoryBudget]) -> list[tuple[str, list[str]]]:

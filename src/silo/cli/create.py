@@ -16,8 +16,8 @@ from silo.tenants import TenantService
 
 @click.command(cls=output.Command)
 @click.argument("customer")
-@click.argument("quota", metavar="GB")
-@click.argument("email")
+@click.argument("quota", metavar="[GB]")
+@click.argument("email", required=False)
 @click.option("--server", metavar="HOST", help="The server; by default the one with the most memory left.")
 @limits
 @click.option("--no-check", is_flag=True, help="Skip the preflight checks of DNS, NAS and servers.")
@@ -29,7 +29,7 @@ def create(
     /,
     customer: str,
     quota: str,
-    email: str,
+    email: str | None,
     no_check: bool,
     no_verify: bool,
     yes: bool,
@@ -38,14 +38,22 @@ def create(
 ) -> None:
     """Create a customer's photo cloud, and send the customer a one-time login link.
 
-    GB is the quota in GB (in powers of 1024), or a size such as 1T.
+    GB is the quota in GB (in powers of 1024), or a size such as 1T. With --plan, the plan says it.
 
     \b
     Examples:
       silo create hans 100 hans@email.ch
+      silo create hans hans@email.ch --plan medium
       silo create marie 1T marie@email.ch --language fr --server silo2
     """
-    given: dict[str, t.Any] = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
+    if email is None:
+        # Two words are a name and an address: the plan has the quota.
+        if settings["plan"] is None:
+            raise click.UsageError(f"{customer} needs a quota in GB before the address, or --plan")
+        given: dict[str, t.Any] = settings
+        email = quota
+    else:
+        given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with tenant_service(context, verify=not no_verify, runs=1 if no_check else 2) as service:
         checked = not no_check and not dry_run
         if checked:

@@ -34,7 +34,7 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
     """
     with tenant_service(context, verify=not no_verify, runs=3) as service:
         unfinished = [deletion for deletion in service.unfinished() if deletion.name == customer]
-        if not (unfinished and customer not in service.files.all()):
+        if not (unfinished and customer not in service.files.names()):
             planned = service.remove(customer, dry_run=True)
             days = service.policy.trash_days
             output.line(f"{_holds(_loss(service, customer))} They stay {days} days in the trash.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from silo.ansible.contract import TaskId
+from silo.ansible.playbooks import IncompleteRun
 from silo.ansible.runner import Results
 from silo.cli import output
 from silo.cli.context import Context, agree, changing, limits, show, tenant_service, verified
-from silo.inventory import assignments
+from silo.inventory import assignments, plans
 from silo.inventory.validation import REASONS
-from silo.tenants import TenantService
+from silo.tenants import ApplyIncomplete, TenantService
 
 STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended"}
 
@@ -145,7 +146,11 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
         if anew and not dry_run:
             names = ", ".join(customers)
             agree(yes, f"{names}: where the database is lost, the customer starts with an empty cloud. Continue?")
-        results = service.plan(customers, anew=anew) if dry_run else service.apply(customers, anew=anew)
+        try:
+            results = service.plan(customers, anew=anew) if dry_run else service.apply(customers, anew=anew)
+        except (IncompleteRun, ApplyIncomplete) as error:
+            _print_verdict(_of_the_others(error))
+            raise
         _print_verdict(results)
         if not dry_run:
             others = "All other tenants" if service.left_alone else "All tenants"
@@ -159,11 +164,25 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
 def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
     """Show what an apply would change, and change nothing."""
     with tenant_service(context) as service:
-        results = service.plan(customers)
+        try:
+            results = service.plan(customers)
+        except IncompleteRun as error:
+            _show_plan(error.results, as_json)
+            raise
+    _show_plan(results, as_json)
+
+
+def _show_plan(results: Results, as_json: bool) -> None:
     if as_json:
         output.as_json({"verdict": _verdict(results)})
     else:
         _print_verdict(results)
+
+
+def _of_the_others(error: Exception) -> Results:
+    """Return what a run has done that did not go well for all."""
+    cause = error if isinstance(error, IncompleteRun) else error.__cause__
+    return cause.results if isinstance(cause, IncompleteRun) else {}
 
 
 def _check_reached(service: TenantService) -> None:
@@ -179,7 +198,18 @@ def _verdict(results: Results) -> list[str]:
         for result in results.get(task, {}).values():
             shown = result.get("msg", [])
             lines += shown.splitlines() if isinstance(shown, str) else [str(line) for line in shown]
-    return lines
+    return lines + _exceptions(results)
+
+
+def _exceptions(results: Results) -> list[str]:
+    """Return a sentence for each tenant of the run that has otherwise than its plan says."""
+    scope = next(iter(results.get(TaskId.SCOPE, {}).values()), {})
+    names = sorted(name for there in scope.get("servers", {}).values() for name in there)
+    return [
+        f"{name} is an exception from plan {one['plan']}: {'; '.join(map(plans.shown, one['exceptions']))}."
+        for name in names
+        if (one := scope["tenants"][name])["exceptions"]
+    ]
 
 
 def _print_verdict(results: Results) -> None:

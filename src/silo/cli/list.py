@@ -11,6 +11,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from silo import fleet
 from silo.cli import output
 from silo.cli.context import Context
+from silo.inventory import plans
 from silo.inventory.errors import unknown_tenant
 
 
@@ -20,8 +21,10 @@ from silo.inventory.errors import unknown_tenant
 def list_tenants(context: Context, as_json: bool) -> None:
     """Show the desired and actual state of every tenant."""
     tenants = fleet.read(context.inventory)
+    problems = [tenant.problem for tenant in tenants if tenant.problem]
     if as_json:
         output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
+        output.incomplete(problems)
         return
     columns = ("tenant", "URL", "state", "server", "plan", "storage", "disk", "memory", "version", "certificate")
     table = output.table(*columns)
@@ -31,7 +34,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
             tenant.url,
             _state(tenant),
             tenant.server,
-            tenant.plan or "",
+            f"{tenant.plan or ''}{', with exceptions' if tenant.exceptions else ''}",
             f"{rough(tenant.used_bytes)} of {rough(tenant.quota_bytes)}",
             f"{rough(tenant.disk_bytes)} of {rough(tenant.disk_limit_bytes)}",
             f"{rough(tenant.memory_bytes)} of {rough(tenant.memory_limit_bytes)}",
@@ -42,6 +45,7 @@ def list_tenants(context: Context, as_json: bool) -> None:
     for tenant in tenants:
         if tenant.observed == FROZEN:
             output.line(_thaw(tenant))
+    output.incomplete(problems)
 
 
 @click.command("show", cls=output.Command)
@@ -50,26 +54,31 @@ def list_tenants(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     """Show everything about one tenant."""
-    settings = context.service().files.all()
+    files = context.service().files
     tenants = fleet.read(context.inventory)
     # Orphans come last, so this is the tenant itself, not its remains on another server.
     found = next((tenant for tenant in tenants if tenant.name == customer), None)
     if found is None:
         raise unknown_tenant(customer, (tenant.name for tenant in tenants))
     tenant = dataclasses.asdict(found)
-    written = dict(settings[customer].settings) if customer in settings else {}
+    document = files.document(customer) if not found.problem else None
+    written = dict(document.settings) if document else {}
     if as_json:
         output.as_json({**tenant, "settings": written})
+        output.incomplete([found.problem] if found.problem else [])
         return
     table = output.table("", customer)
     for key, value in tenant.items():
         plain = rough(value) if key.endswith("_bytes") else "" if value is None else str(value)
+        if key == "exceptions":
+            plain = "; ".join(map(plans.shown, value))
         table.add_row(key.removesuffix("_bytes").replace("_", " "), plain)
     for key, value in written.items():
         table.add_row(key, str(value))
     output.show(table)
     if found.observed == FROZEN:
         output.line(_thaw(found))
+    output.incomplete([found.problem] if found.problem else [])
 
 
 def _thaw(tenant: fleet.TenantStatus) -> str:
@@ -98,4 +107,6 @@ def _state(tenant: fleet.TenantStatus) -> str:
 
 
 def _wish(tenant: fleet.TenantStatus) -> str:
+    if tenant.problem and not tenant.desired:
+        return "its settings are wrong"
     return f"should be {tenant.desired}" if tenant.desired else "orphan: not in the inventory there"

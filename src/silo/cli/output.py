@@ -57,7 +57,7 @@ FORMULA = ("=", "+", "-", "@")
 EXIT_CODES = """\b
 Exit codes:
   0  done, or nothing to do
-  1  Ansible or the mail relay failed, or a check found a problem
+  1  Ansible or the mail relay failed, a check found a problem, or a tenant or machine is missing in what was shown
   2  wrong name, value or option; nothing was changed
   3  not enough memory or storage; nothing was changed
   4  inventory changed, but not yet applied to all machines; run 'silo apply'
@@ -322,6 +322,12 @@ def report(
         findings(finding for finding in found if show_all or not finding.ok)
     if failed := len(engine.failed(selection, found)):
         raise Failure(f"{failed} of {len(found)} checks failed.")
+
+
+def incomplete(problems: Iterable[str]) -> None:
+    """Raise Failure with what is missing in what was just shown, or was left alone; nothing where nothing is."""
+    if said := "\n".join(dict.fromkeys(problems)):
+        raise Failure(said)
 
 
 def _summary(found: Sequence[Finding]) -> None:

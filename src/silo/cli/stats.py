@@ -45,7 +45,9 @@ Course = Mapping[str, Sequence[float | None]]
     "--watch", type=click.FloatRange(1, 3600), is_flag=False, flag_value=5.0, help="Repeat, each so many seconds."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, and one line for each tenant.")
-@output.json_option("An object with 'tenants', 'totals' and 'problems'; sizes in bytes, null for what is unknown.")
+@output.json_option(
+    "An object with 'tenants', 'totals', 'problems' and 'left_out'; sizes in bytes, null for what is unknown."
+)
 @click.pass_obj
 def stats(context: Context, sort: str, since: str | None, watch: float | None, as_csv: bool, as_json: bool) -> None:
     """Show the usage of each tenant, and the totals: memory, CPU, disk, database, requests and bytes served.
@@ -61,9 +63,13 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
             raise InventoryError("--watch shows a table; for numbers at intervals, run silo repeatedly")
         follow(lambda: _table(usage.read(context.inventory), KEYS[sort], {}), watch)
     elif as_json:
-        output.as_json(dataclasses.asdict(usage.read(context.inventory)))
+        used = usage.read(context.inventory)
+        output.as_json(dataclasses.asdict(used))
+        output.incomplete(used.left_out)
     elif as_csv:
-        write_csv(sorted_by(KEYS[sort], usage.read(context.inventory).tenants))
+        used = usage.read(context.inventory)
+        write_csv(sorted_by(KEYS[sort], used.tenants))
+        output.incomplete(used.left_out)
     else:
         today = report.today()
         given = report.arguments(report.Period(today, today), HOURS)
@@ -71,6 +77,7 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
         used = usage.of(found)
         output.show(_table(used, KEYS[sort], report.course(found, HOURS)))
         _print_notes(used)
+        output.incomplete(used.left_out)
 
 
 @click.command(cls=output.Command)

@@ -17,7 +17,7 @@ from silo.diagnostics import Finding, disk, engine, http_ports, mail, quota, vau
 from silo.diagnostics.dns import Domain, random_label, server_addresses
 from silo.diagnostics.engine import WORKERS, Controller, Disk, Nas, Thresholds
 from silo.diagnostics.server import Server
-from silo.inventory import NOT_READ, Sizes
+from silo.inventory import NOT_READ, Sizes, examination
 from silo.notifications.settings import MailSettings
 
 POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
@@ -29,6 +29,7 @@ POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
 )
 
 Tenants = Mapping[str, Mapping[str, t.Any]]
+MISTAKE = "correct the setting; until then, nothing can be created or applied"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,11 @@ def _tenants(book: Book, inventory: Path) -> tuple[Tenants, list[Finding]]:
     if result.problem:
         fix = "correct the files of host_vars that the message names, then check again"
         return {}, [Finding("inventory", str(inventory), "wrong", result.problem, fix)]
-    return result.values["tenants"], []
+    fix = "correct the file; until then, an apply leaves the tenant alone"
+    problems = result.values.get("problems", {})
+    return result.values["tenants"], [
+        Finding("inventory", name, "wrong", problem, fix) for name, said in problems.items() for problem in said
+    ]
 
 
 def _domain(policies: Mapping[str, PreflightPolicy], tenants: Tenants) -> list[Domain]:
@@ -127,6 +132,9 @@ def _is_nas(policy: TaskResult) -> bool:
 
 
 def _machines(inventory: Path) -> Preflight:
+    if unread := examination.examine(inventory).unreadable:
+        fix = "correct the file, then check again"
+        return Preflight(tuple(Finding("inventory", str(inventory), "wrong", text, fix) for text in unread))
     try:
         book = results.read(inventory, ReadTag.CHECK)
     except runner.RunError as error:
@@ -138,6 +146,9 @@ def _machines(inventory: Path) -> Preflight:
     servers, silent = engine.split(engine.SERVER, book.get(SERVER, {}))
     storages, away = engine.split(engine.NAS, _read_with_servers(book, QUOTAS))
     disks, unread = engine.split(engine.DISK, _read_with_servers(book, DISKS))
+    found = examination.examine(inventory)
+    findings += [Finding("inventory", str(inventory), "wrong", text, MISTAKE) for text in found.mistakes]
+    findings += [Finding("inventory", str(inventory), "warning", text) for text in found.leftovers]
     findings += [*wrong, *silent, *away, *unread, *engine.from_servers(servers.values())]
     if not book.get(POLICY):
         fix = "add a server to hosts.yml, as docs/start/first-server.md shows"

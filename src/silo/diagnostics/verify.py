@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from silo.ansible import results, runner
@@ -34,6 +34,12 @@ def tenant(name: str, facts: Mapping[str, t.Any], place: Mapping[str, t.Any]) ->
     return Tenant(name, facts["host_name"], facts["desired"], place["address"], place["ca_file"])
 
 
+def findings(name: str, problems: Sequence[str]) -> list[Finding]:
+    """Return a finding for each thing that is wrong with the settings of a tenant."""
+    fix = "correct the file; until then, an apply leaves the tenant alone"
+    return [Finding("inventory", name, "wrong", problem, fix) for problem in problems]
+
+
 def _choose(facts: Facts, names: Collection[str]) -> Facts:
     for name in names:
         if name not in facts:
@@ -52,7 +58,10 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
     scope = next(iter(book.get(TENANTS, {}).values()), None)
     if scope is not None and scope.problem:
         raise InventoryError(scope.problem)
-    facts = _choose(scope.values["tenants"] if scope else {}, names)
+    known, problems = (scope.values.get(key, {}) if scope else {} for key in ("tenants", "problems"))
+    wrong = [one for name, said in problems.items() if not names or name in names for one in findings(name, said)]
+    wanted = [name for name in names if name in known or name not in problems]
+    facts = _choose(known, wanted) if wanted or not names else {}
     if not book.get(SERVER):
         raise runner.RunError(
             f"{inventory}: there is no server in its group servers; docs/start/first-server.md shows how"
@@ -75,4 +84,4 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
     places = {host: result.values["msg"] for host, result in book.get(POLICY, {}).items() if not result.problem}
     tenants = [tenant(name, one, places[one["server"]]) for name, one in facts.items() if one["server"] in places]
     checked = engine.run("verify", {"nas": nas, "disk": disks, "tenant": tenants})
-    return (*silent, *engine.from_servers(servers.values()), *away, *unread, *checked)
+    return (*wrong, *silent, *engine.from_servers(servers.values()), *away, *unread, *checked)

@@ -25,6 +25,7 @@ from ansible.vars.manager import VariableManager
 init_plugin_loader()  # It finds the collection, of which one part is needed here as well.
 from silo.repository import root  # noqa: E402
 from silo.tenant.hostvars import Merged  # noqa: E402
+from silo.tenant.load import PROBLEMS  # noqa: E402
 
 Secrets = t.Any
 
@@ -104,6 +105,10 @@ def merge(request: Mapping[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
     policy = set(request["policy"])
     found = {name: _values(filled, name, lambda key: key.startswith("tenant_")) for name in names}
     found |= {name: _values(filled, name, policy.__contains__) for name in machines - set(names)}
+    # What is wrong in its files, which were not read.
+    for name in names:
+        if sentences := filled[name].get(PROBLEMS):
+            found[name] = (found[name][0], [str(sentence) for sentence in sentences])
     return {
         "groups": groups,
         "tenants": {name: found[name][0] for name in names},

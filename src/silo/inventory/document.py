@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import typing as t
 from collections.abc import Mapping
 
 import yaml
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node
 
@@ -18,6 +20,10 @@ from silo.inventory.errors import InventoryError, shown
 VAULT = "$ANSIBLE_VAULT;"
 RIGHT = "it must hold lines such as 'tenant_plan: small'"
 QUOTED = ("'", '"')
+# What git leaves in a file that two people have changed.
+CONFLICT = re.compile(r"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
+TAB = re.compile(r"^ *\t", re.MULTILINE)
+TWICE = re.compile(r"found duplicate key \"(.{1,80}?)\" with value", re.DOTALL)
 
 Scalar = str | float
 
@@ -42,11 +48,14 @@ def read(where: str, text: str) -> Document:
     """Return the settings of a text; raises InventoryError where it holds none."""
     if text.startswith(VAULT):
         raise InventoryError(f"{where}: it is encrypted by ansible-vault; its settings must be plain text")
+    if mark := CONFLICT.search(text):
+        right = "keep what is right of both versions, and remove the lines of <<<<<<<, ======= and >>>>>>>"
+        raise InventoryError(f"{where}: line {_line(text, mark)} is the mark of a conflict of git; {right}")
     try:
         YAML().load(text)  # refuses a key that stands twice, of which Ansible would take the last
         settings = yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
     except (YAMLError, yaml.YAMLError, ValueError) as error:
-        raise InventoryError(f"{where}: {_problem(error)}; {RIGHT}") from error
+        raise InventoryError(f"{where}: {_problem(error, text)}") from error
     except RecursionError:
         raise InventoryError(f"{where}: what it holds is nested too deeply; {RIGHT}") from None
     if settings is None:
@@ -141,9 +150,18 @@ def _with_end(text: str, line_end: str) -> str:
     return text if not text or text.endswith("\n") else text + line_end
 
 
-def _problem(error: Exception) -> str:
+def _problem(error: Exception, text: str) -> str:
     if isinstance(error, MarkedYAMLError | yaml.MarkedYAMLError):
         mark = error.problem_mark
         problem = " ".join(str(error.problem).split())
-        return f"line {mark.line + 1} cannot be read, {problem}" if mark else f"it cannot be read, {problem}"
-    return f"it cannot be read, {' '.join(str(error).split())}"
+        if isinstance(error, DuplicateKeyError) and mark and (key := TWICE.search(str(error.problem))):
+            return f"line {mark.line + 1} has {shown(key[1])} once more; keep one of the two lines"
+        if tab := TAB.search(text):
+            return f"line {_line(text, tab)} begins with a tab; write spaces"
+        where = f"line {mark.line + 1}" if mark else "it"
+        return f"{where} cannot be read, {problem}; {RIGHT}"
+    return f"it cannot be read, {' '.join(str(error).split())}; {RIGHT}"
+
+
+def _line(text: str, found: re.Match[str]) -> int:
+    return text.count("\n", 0, found.start()) + 1

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from silo.inventory import fleet_builder
+from silo.inventory import examination, fleet_builder, plans
 from silo.inventory.errors import InventoryError
 from silo.inventory.history import Author, History
 from silo.inventory.model import Fleet, Offer, memory
@@ -80,30 +80,42 @@ class InventoryEditor:
         with self.folder.locked(self.wait_seconds), self._reader() as reader:
             session = EditSession(self.files, self.history, self.author, reader, dry_run, self.notify)
             session.complete_cut_off()
-            self.files.all()
+            found = self._examined()
+            if found.mistakes:
+                raise InventoryError(found.mistakes)
             yield session
 
     def _reader(self) -> Reader:
         return self._ready.pop() if self._ready else Reader(self.folder.root)
 
+    def _examined(self) -> examination.Examination:
+        """Return what is wrong in the files; raises InventoryError where Ansible could read nothing."""
+        found = examination.examine(self.folder.root)
+        if found.unreadable:
+            raise InventoryError(found.unreadable)
+        return found
+
     def fleet(self) -> Fleet:
         """Return all tenants as they should be and what is promised to them; takes about a second."""
+        self._examined()
         with Reader(self.folder.root) as reader:
             return fleet_builder.fleet(reader.merge(), self.files.deletion_records())
 
     def look(self) -> tuple[Fleet, PlatformPolicy]:
         """Return all tenants as they should be, and what holds for the whole platform; takes about a second."""
+        self._examined()
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
             return fleet_builder.fleet(merged, self.files.deletion_records()), merged.policy()
 
     def taken_names(self) -> frozenset[str]:
         """Return the names that somebody or something has, so that no new tenant can; takes about a second."""
+        self._examined()
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
         machines = {host for hosts in merged.groups.values() for host in hosts}
         reserved = self.files.reserved(merged.policy().name_years)
-        return frozenset({*merged.groups, *machines, *merged.tenants, *self.files.all(), *reserved})
+        return frozenset({*merged.groups, *machines, *merged.tenants, *self.files.names(), *reserved})
 
     def offers(self) -> Mapping[str, Offer]:
         """Return what a tenant of each plan takes; takes about a second."""
@@ -111,7 +123,8 @@ class InventoryEditor:
 
     def outlook(self) -> tuple[Fleet, Mapping[str, Offer]]:
         """Return all tenants as they should be, and what one more of each plan takes; takes about a second."""
-        names = fleet_builder.plans(self.folder.root)
+        self._examined()
+        names = plans.names(self.folder.root)
         deletions = self.files.deletion_records()
         with Reader(self.folder.root) as reader:
             merged = reader.merge()

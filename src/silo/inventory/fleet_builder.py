@@ -1,28 +1,19 @@
-"""From what Ansible merged to tenants, budgets and indexes. Pure but for the reading of plans."""
+"""From what Ansible merged to tenants, budgets and indexes. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from silo import repository
-from silo.admission import admit_disk, admit_memory, admit_storage, place, roomiest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
+
+from silo.admission import admit_disk, admit_memory, admit_shrunk, admit_storage, place, roomiest
 from silo.capacity import MemoryBudget
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.errors import InventoryError, shown
 from silo.inventory.model import Fleet, Sizes, memory
 from silo.inventory.reader import DISK_OVERCOMMIT, MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
 from silo.inventory.validation import PREFIX_LENGTH, Tenant, TenantError, check_fleet, derive
-
-SUFFIXES = (".yml", ".yaml", ".json", "")
-
-
-def plans(root: Path) -> list[str]:
-    """Return the names of all plans: `plan_<name>` in group_vars/ of the repository or of the inventory."""
-    folders = (repository.root() / "group_vars", root / "group_vars")
-    files = (file for folder in folders for file in folder.glob("plan_*") if file.suffix in SUFFIXES)
-    return sorted({file.stem.removeprefix("plan_") for file in files})
 
 
 def tenant(merged: Merged, name: str) -> Tenant:
@@ -102,9 +93,12 @@ def clashes(tenants: Iterable[Tenant]) -> Sequence[str]:
     return ()
 
 
-def free_index(tenants: Iterable[Tenant], deletions: Iterable[DeletionRecord]) -> int:
-    """Return the lowest index that no tenant has or ever had, and whose network nobody was given by hand."""
-    used = {deletion.index for deletion in deletions}
+def free_index(tenants: Iterable[Tenant], deletions: Iterable[DeletionRecord], registered: Iterable[int] = ()) -> int:
+    """Return the lowest index that no tenant has or ever had, and whose network nobody was given by hand.
+
+    `registered` are those under which machines count directories, also of tenants that an inventory has forgotten.
+    """
+    used = {*(deletion.index for deletion in deletions), *registered}
     for one in tenants:
         used.add(one.index)
         pool = ipaddress.ip_network(one.settings["tenant_address_pool"])
@@ -124,6 +118,30 @@ def with_room(fleet: Fleet, tenant: Tenant, disks: Mapping[str, int]) -> str:
         if server not in disks or fleet.disk(server, disks[server]).free >= tenant.disk_quota
     }
     return roomiest(there) or tenant.server
+
+
+def emptiest(fleet: Fleet, sizes: Sizes) -> str | None:
+    """Return the NAS with the most room that may still be promised; by what is promised, where no size was read."""
+    return min(
+        fleet.promised,
+        key=lambda nas: (
+            -fleet.pool(nas, sizes.nas[nas]).free if nas in sizes.nas else 0,
+            sum(fleet.promised[nas].values()),
+            nas,
+        ),
+        default=None,
+    )
+
+
+def check_unknown_to_machines(name: str, sizes: Sizes) -> None:
+    """Refuse a new name of which a machine has a directory, as of a tenant whose files were removed by hand."""
+    for host, directories in {**sizes.disk_used, **sizes.used}.items():
+        if name in directories:
+            raise InventoryError(
+                f"tenant {name!r}: {host} has a directory of this name, with {size(directories[name])}, and the "
+                f"inventory does not know it. If host_vars/{name} was removed by mistake, bring it back from a backup; "
+                "otherwise choose another name"
+            )
 
 
 def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, sizes: Sizes) -> None:
@@ -147,3 +165,9 @@ def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, sizes: S
     if new.nas in sizes.nas:
         held = old.quota if old and old.nas == new.nas else 0
         admit_storage(new.name, new.nas, before.pool(new.nas, sizes.nas[new.nas]), new.quota, held)
+    if old and old.nas == new.nas:
+        used = sizes.used.get(new.nas, {}).get(new.name, 0)
+        admit_shrunk(new.name, "tenant_quota", new.nas, used, new.quota, old.quota)
+    if old and old.server == new.server:
+        used = sizes.disk_used.get(new.server, {}).get(new.name, 0)
+        admit_shrunk(new.name, "tenant_disk", new.server, used, new.disk_quota, old.disk_quota)

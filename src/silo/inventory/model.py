@@ -7,6 +7,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.unlimited import Unlimited
 
@@ -45,10 +46,15 @@ class Sizes:
     """The size in bytes of each NAS, and of each server's disk for its tenants, of those that were read.
 
     Nothing is admitted on others: a quota and a part of a disk are refused where there is no room for them by these.
+    `used` is NAS, and `disk_used` server, to the bytes of each tenant's directory; `indexes` are the numbers under
+    which they count these, and what is in the trash.
     """
 
     nas: Mapping[str, int] = dataclasses.field(default_factory=dict)
     disks: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    used: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    disk_used: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    indexes: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, nas: Mapping[str, Mapping[str, t.Any]], disks: Mapping[str, Mapping[str, t.Any]]) -> Sizes:
@@ -57,7 +63,23 @@ class Sizes:
         A disk on which nothing is limited, or each tenant has a file system of its own, is not shared out.
         """
         shared = {host: said for host, said in disks.items() if said["backend"] not in NOT_SHARED}
-        return cls(*({host: int(said["pool"]["size"]) for host, said in there.items()} for there in (nas, shared)))
+        entries = [
+            entry
+            for said in (*nas.values(), *disks.values())
+            for entry in (*said.get("tenants", {}).values(), *said.get("trash", ()))
+        ]
+        indexes = frozenset(entry["id"] for entry in entries if entry.get("id"))
+        return cls(
+            {host: int(said["pool"]["size"]) for host, said in nas.items()},
+            {host: int(said["pool"]["size"]) for host, said in shared.items()},
+            {host: _used(said) for host, said in nas.items()},
+            {host: _used(said) for host, said in disks.items()},
+            indexes,
+        )
+
+
+def _used(said: Mapping[str, t.Any]) -> dict[str, int]:
+    return {name: int(entry["used"] or 0) for name, entry in said.get("tenants", {}).items() if is_tenant(name)}
 
 
 NOT_READ = Sizes()
@@ -79,6 +101,11 @@ class Fleet:
     storage_overcommit: Mapping[str, float]
     disks: Mapping[str, Mapping[str, int]]
     disk_overcommit: Mapping[str, float]
+
+    def problems_of(self, name: str) -> tuple[str, ...]:
+        """Return the sentences on one tenant; each begins with its name, or with the path of its file."""
+        begins = (f"{name}: ", f"host_vars/{name}/", f"host_vars/{name}.")
+        return tuple(text for text in self.problems if text.startswith(begins))
 
     def pool(self, nas: str, size: int) -> Pool:
         """Return what is promised on a NAS of `size` bytes."""

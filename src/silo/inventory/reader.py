@@ -22,6 +22,7 @@ from silo.capacity import Server
 from silo.inventory.errors import InventoryError, shown
 from silo.notifications.settings import OPERATOR, VARIABLES
 from silo.repository import root
+from silo.tenant.schema import normal_size
 
 LIMIT_SECONDS = 120
 MEMORY = {
@@ -42,6 +43,7 @@ PAYMENT_URL = "silo_payment_url"
 # The numbers of the policy, each with the least that is right.
 NUMBERS = {TRASH_DAYS: 1, TRASH_PURGES: 1, NAME_YEARS: 0}
 MOST = 1_000_000
+LEAST_MEMORY = 1024**2
 PLATFORM = ("silo_domain", PAYMENT_URL, TRASH_DAYS, TRASH_PURGES, NAME_YEARS, *LETTERS, *billing.VARIABLES)
 
 
@@ -117,11 +119,14 @@ class Merged:
     def _size(self, host: str, key: str) -> int:
         value = self._policy(host, key)
         try:
-            size = int(human_to_bytes(value))
+            size = int(human_to_bytes(normal_size(value)))
         except (TypeError, ValueError):
             size = -1
-        if size < 0:
-            raise InventoryError(f"{host}: {key} is {shown(value)}; it must be a size such as 512M or 128G")
+        # 64 is 64 bytes, which nobody means.
+        if size < 0 or 0 < size < LEAST_MEMORY:
+            raise InventoryError(
+                f"{host}: {key} is {shown(value)}; it must be a size with its unit, such as 512M or 128G"
+            )
         return size
 
     def _policy(self, host: str, key: str) -> t.Any:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from silo.admission import roomiest
-from silo.inventory import deleted, document, fleet_builder, validation
+from silo.inventory import deleted, document, fleet_builder, plans, validation
 from silo.inventory.commit_messages import diff, said
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
@@ -84,37 +84,48 @@ class EditSession:
         """
         validation.check_new_name(name)
         given = {key: value for key, value in settings.items() if value is not None}
-        values = validation.new_values(name, given, fleet_builder.plans(self.folder.root))
+        values = validation.new_values(name, given, plans.names(self.folder.root))
         self._check_new(name)
         self._check_nobodys(name, ordered, former)
         deletions = self.files.deletion_records()
         fleet = fleet_builder.fleet(self._merged, deletions)
         if fleet.problems:
             raise InventoryError(fleet.problems)
+        fleet_builder.check_unknown_to_machines(name, sizes)
         placed = "tenant_server" not in values
         if placed and (server := roomiest(fleet.budgets)):
             values["tenant_server"] = server
-        lines = {key: values[key] for key in SETTINGS if key in values}
-        lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), deletions)
+        if nas := values.get("tenant_nas") or fleet_builder.emptiest(fleet, sizes):
+            values["tenant_nas"] = nas
+        sold = self._as_sold(values)
+        lines = {key: values[key] for key in SETTINGS if key in values and key not in sold}
+        lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), deletions, sizes.indexes)
         after = document.edit(document.read(tenant_file(name), HEAD), lines)
         tenant = self._check(name, [after.text], lines, fleet)
+        if lost := {key: sold[key] for key in sold if not plans.same(key, tenant.settings.get(key), sold[key])}:
+            # Another file of group_vars counts above the plan.
+            lines |= lost
+            after = document.edit(document.read(tenant_file(name), HEAD), lines)
+            tenant = self._check(name, [after.text], lines, fleet)
         if placed and (other := fleet_builder.with_room(fleet, tenant, sizes.disks)) != tenant.server:
             lines["tenant_server"], placed = other, False
             after = document.edit(document.read(tenant_file(name), HEAD), lines)
             tenant = self._check(name, [after.text], lines, fleet)
         fleet_builder.admit(fleet, None, tenant, placed, sizes)
-        sold = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
-        edit = Edit(f"Create tenant {name} ({sold})", (Write(tenant_file(name), None, after.text),))
+        bought = ", ".join(filter(None, (str(tenant.settings["tenant_quota"]), tenant.settings.get("tenant_plan"))))
+        edit = Edit(f"Create tenant {name} ({bought})", (Write(tenant_file(name), None, after.text),))
         return _prepared(name, None, after.settings, edit)
 
     def change(self, name: str, settings: Settings, sizes: Sizes = NOT_READ) -> PreparedEdit:
         """Change settings of a tenant; None takes one away, so that the plan or the policy counts again.
 
-        They are those of validation.SETTINGS without their prefix: what the schema has in one value, as a text.
+        They are those of validation.SETTINGS without their prefix: what the schema has in one value, as a text. With
+        `plan`, all that the plan says counts: what the tenant's own file says otherwise goes, unless it is given too.
         """
         validation.check_name(name)
-        values = validation.new_values(name, settings, fleet_builder.plans(self.folder.root))
+        values = validation.new_values(name, settings, plans.names(self.folder.root))
         before = self.files.existing(name)
+        values = self._with_plan(name, before, values)
         self._check_overrides(name, values)
         values = {key: value for key, value in values.items() if not _is_said(before, self._merged, name, key, value)}
         if not values:
@@ -128,6 +139,24 @@ class EditSession:
         fleet_builder.admit(others, was, tenant, False, sizes)
         edit = Edit(said(name, before, values), (Write(before.where, before.text, after.text),))
         return _prepared(name, before.settings, after.settings, edit, was)
+
+    def settle(self, places: Mapping[str, Mapping[str, str]]) -> PreparedEdit:
+        """Write `tenant_server` and `tenant_nas` of tenants whose own files name none; the values are by tenant."""
+        steps, texts = [], {}
+        for name, values in places.items():
+            before = self.files.existing(name)
+            self._check_committed(before.where)
+            after = document.edit(before, values)
+            steps.append(Write(before.where, before.text, after.text))
+            texts[name] = [after.text]
+        merged = self.reader.merge(texts)
+        problems = [text for name in places for text in merged.problems.get(name, ())]
+        if problems:
+            raise InventoryError(problems)
+        names = ", ".join(places)
+        if not steps:
+            return PreparedEdit(Change(names, None, None, ""), None)
+        return _prepared(names, None, None, Edit(f"Write where tenants are ({names})", tuple(steps)))
 
     def remove(self, name: str, *, by: str | None = None) -> PreparedEdit:
         """Take a tenant out of the inventory: a deletion record keeps its index, and its files until `purge`.
@@ -293,6 +322,36 @@ class EditSession:
         ]:
             raise InventoryError(problems)
 
+    def _as_sold(self, values: Mapping[str, Scalar | None]) -> dict[str, Scalar]:
+        """Return the values that the plan among them says as well, so that nobody need write them."""
+        plan = values.get(plans.PLAN)
+        said = plans.said(self.folder.root, str(plan)) if plan else {}
+        return {
+            key: value
+            for key, value in values.items()
+            if value is not None and key in said and plans.same(key, value, said[key])
+        }
+
+    def _with_plan(self, name: str, before: Document, values: Mapping[str, Scalar | None]) -> dict[str, Scalar | None]:
+        """Return the values of an edit with what a plan among them ends; tells which exceptions that are."""
+        plan = values.get(plans.PLAN)
+        if not plan:
+            return dict(values)
+        root, old = self.folder.root, before.settings.get(plans.PLAN)
+        former, said = plans.said(root, str(old)) if old else {}, plans.said(root, str(plan))
+        ended = [key for key in dict.fromkeys([*former, *said]) if key in before.settings and key not in values]
+        overrides = self.files.overrides(name)
+        for key in ended:
+            if key not in former or not plans.same(key, before.settings[key], former[key]):
+                self.notify(f"{name}: {key} was {shown(before.settings[key])}, and is now what plan {plan} says.")
+        for key in sorted(said.keys() & overrides.keys() - values.keys()):
+            if not plans.same(key, overrides[key], said[key]):
+                where = f"host_vars/{name}/overrides.yml"
+                self.notify(f"{name}: {key} stays {shown(overrides[key])}, an exception of {where}.")
+        sold = self._as_sold(values)
+        kept = {key: None if key in sold else value for key, value in values.items()}
+        return {**kept, **dict.fromkeys(ended)}
+
     def _check_committed(self, path: str) -> None:
         if self.history and (files := self.history.edited([path])):
             raise InventoryError(f"{', '.join(files)}: there are uncommitted changes; commit them first")
@@ -301,7 +360,6 @@ class EditSession:
         """Return the tenant that the edit makes; raises InventoryError where the whole inventory would not be right."""
         merged = self.reader.merge({name: texts})
         tenant = fleet_builder.tenant(merged, name)
-        validation.check_sizes(tenant, values)
         problems = [
             f"{name}: {key} stays {shown(merged.tenants[name].get(key))} and does not become {shown(value)}, "
             f"as another file of host_vars/{name} says so; change it there"

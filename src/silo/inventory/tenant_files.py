@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from silo.inventory import deleted, document, validation
@@ -25,6 +25,12 @@ class TenantFiles:
     """The files of living and deleted tenants in `folder`; all methods raise InventoryError."""
 
     folder: Folder
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all tenants, also of those whose files cannot be read."""
+        return frozenset(
+            name for name in self.folder.names("host_vars") if (self.folder.root / tenant_file(name)).exists()
+        )
 
     def all(self) -> Mapping[str, TenantFile]:
         """Return every tenant's file by name; each is whole, also while an edit is under way."""
@@ -50,7 +56,7 @@ class TenantFiles:
         validation.check_name(name)
         found = self.document(name)
         if found is None:
-            raise unknown_tenant(name, self.all())
+            raise unknown_tenant(name, self.names())
         return found
 
     def deletion_records(self) -> tuple[DeletionRecord, ...]:
@@ -72,7 +78,7 @@ class TenantFiles:
         `years` is how long a name is reserved after a deletion.
         """
         day = today or datetime.datetime.now(datetime.UTC).date()
-        alive = self.all()
+        alive = self.names()
         records = sorted(self.deletion_records(), key=lambda one: one.when)
         return {
             one.name: one
@@ -91,6 +97,28 @@ class TenantFiles:
         path = f"host_vars/{name}/overrides.yml"
         text = self.folder.read(path)
         return {} if text is None or text.startswith(document.VAULT) else document.read(path, text).settings
+
+    def places(
+        self, there: Mapping[str, Mapping[str, Collection[str]]]
+    ) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+        """Return tenant to the settings that its files lack of `tenant_server` and `tenant_nas`, and what is not clear.
+
+        `there` is setting to machine to the tenants of which it has a directory.
+        """
+        found: dict[str, dict[str, str]] = {}
+        unclear = []
+        for name, file in self.all().items():
+            written = {**self.overrides(name), **file.settings}
+            for key, machines in there.items():
+                if key in written:
+                    continue
+                hosts = sorted(host for host, names in machines.items() if name in names)
+                if len(hosts) == 1:
+                    found.setdefault(name, {})[key] = hosts[0]
+                else:
+                    where = f"{' and '.join(hosts)} have" if hosts else "no machine that was read has"
+                    unclear.append(f"{name}: {key} is missing, and {where} a directory of it; write it by hand")
+        return found, tuple(unclear)
 
     def check_free(self, name: str) -> None:
         """Refuse the name of a new tenant for which a file lies in host_vars already."""

@@ -85,7 +85,10 @@ class Folder:
         except FileNotFoundError:
             return None
         except UnicodeDecodeError as error:
-            raise InventoryError(f"{relative}: byte {error.start + 1} is no UTF-8; save it as UTF-8") from error
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise InventoryError(
+                f"{relative}: line {line} has a byte that is no UTF-8, as in Latin-1; save the file as UTF-8"
+            ) from error
         except OSError as error:
             raise InventoryError(f"{relative}: it cannot be read, {_why(error)}") from error
 

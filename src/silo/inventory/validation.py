@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
@@ -15,8 +15,8 @@ from silo.inventory.document import Scalar
 from silo.inventory.errors import InventoryError, foreign_letter, shown
 from silo.tenant.model import PREFIX_LENGTH, Tenant, check_fleet, derive
 from silo.tenant.names import name_problem, new_name_problem
-from silo.tenant.schema import LANGUAGE, PREFIX, TenantError, options, typed
-from silo.tenant.services import Service, memory_settings, services
+from silo.tenant.schema import LANGUAGE, PREFIX, SIZE, TenantError, options, typed
+from silo.tenant.services import memory_settings
 
 __all__ = [
     "NOT_BY_HAND",
@@ -29,7 +29,6 @@ __all__ = [
     "check_fleet",
     "check_name",
     "check_new_name",
-    "check_sizes",
     "derive",
     "new_values",
 ]
@@ -103,7 +102,6 @@ _EXAMPLES = {
     "tenant_state_since": "a day such as 2027-01-15",
 }
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number"}
-GIB = 1024**3
 
 
 def check_name(name: str) -> None:
@@ -159,40 +157,6 @@ def new_values(name: str, settings: Mapping[str, object], plans: Collection[str]
     return values
 
 
-def check_sizes(tenant: Tenant, written: Collection[str]) -> None:
-    """Refuse sizes that nobody means, among those that an edit writes; raises InventoryError."""
-    problems = []
-    for key, (read, least, most, right) in _SIZES.items():
-        if key in written and not least <= read(tenant) <= most:
-            problems.append(f"{tenant.name}: {key} is {shown(tenant.settings[key])}; {right}")
-    if problems:
-        raise InventoryError(problems)
-
-
-def _limit_of(service: Service) -> Callable[[Tenant], int]:
-    return lambda tenant: tenant.memory[service.name]
-
-
-def _burst_of(service: Service) -> Callable[[Tenant], int]:
-    return lambda tenant: tenant.burst[service.name]
-
-
-_MEMORY = (GIB // 16, 1024 * GIB, "it must be a memory limit from 64M to 1T")
-_BURST = (0, 1024 * GIB, "it must be 0, or a size of up to 1T that it may borrow")
-_SIZES: Mapping[str, tuple[Callable[[Tenant], int], int, int, str]] = {
-    "tenant_quota": (lambda tenant: tenant.quota, GIB, 1024**2 * GIB, "it must be a quota from 1G to 1024T"),
-    "tenant_disk": (lambda tenant: tenant.disk_quota, GIB, 1024 * GIB, "it must be a size of a disk from 1G to 1T"),
-    **{
-        service.memory_setting: (_limit_of(service), *_MEMORY)
-        for service in services().values()
-        if service.memory_setting
-    },
-    **{
-        service.burst_setting: (_burst_of(service), *_BURST) for service in services().values() if service.burst_setting
-    },
-}
-
-
 def _is_plain(value: str) -> bool:
     """Tell whether a text is one line, of a sane length, and no template."""
     return (
@@ -222,6 +186,6 @@ def _right(key: str, plans: Collection[str]) -> str:
         return f"it must be {_EXAMPLES[key]}"
     if kind := _KINDS.get(options().get(key, {}).get("type", "")):
         return f"it must be {kind}"
-    if key in _SIZES:
+    if SIZE.fullmatch(key):
         return "it must be a size such as 512M, 100G or 1T"
     return f"it must be one line of at most {LONGEST} plain characters"

@@ -132,11 +132,15 @@ class Totals(Numbers):
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """All tenants by name, their sums, and a sentence for each part that could not be read."""
+    """All tenants by name, their sums, and a sentence for each part that could not be read.
+
+    `left_out` are sentences on tenants whose settings are wrong, which are orphans here.
+    """
 
     tenants: tuple[TenantUsage, ...]
     totals: Totals
     problems: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Metrics:
@@ -301,8 +305,10 @@ def usage(
 
 def of(results: runner.Results) -> Usage:
     """Return the usage of all tenants, from the results of read.yml with the tag stats."""
-    facts: Mapping[str, t.Any] = next((result["tenants"] for result in results.get(TaskId.TENANTS, {}).values()), {})
-    return usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {}))
+    facts, lost = fleet.scope(results)
+    found = usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {}))
+    left_out = [*(one["problems"] for one in facts.values()), *lost.values()]
+    return dataclasses.replace(found, left_out=tuple(text for sentences in left_out for text in sentences))
 
 
 def read(inventory: Path) -> Usage:

@@ -4,22 +4,46 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
 from collections.abc import Iterable, Mapping
 
+from ansible.errors import AnsibleError
+
 from silo.tenant.hostvars import Merged
-from silo.tenant.model import Tenant, check_fleet, derive
+from silo.tenant.model import Tenant, conflicts, derive
 from silo.tenant.schema import PREFIX, TenantError, options
+
+# What the inventory plugin has found wrong in the files of a tenant, which Ansible then does not read.
+PROBLEMS = "__tenant_problems"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fleet:
+    """The tenants of an inventory. `problems` are sentences by the names of those that are not to be changed.
+
+    A tenant that is right by itself, and in conflict with another, is among both.
+    """
+
+    tenants: tuple[Tenant, ...]
+    problems: Mapping[str, tuple[str, ...]]
+
+    @property
+    def sound(self) -> tuple[Tenant, ...]:
+        """Those with which nothing is wrong."""
+        return tuple(tenant for tenant in self.tenants if tenant.name not in self.problems)
 
 
 def _settings(name: str, merged: Merged) -> dict[str, t.Any]:
     host = merged[name]
-    values = {key: host[key] for key in host if key.startswith(PREFIX)}
     # Convert to plain values: Ansible's have extra attributes that other libraries cannot handle.
     try:
+        if problems := host.get(PROBLEMS):
+            raise TenantError([str(problem) for problem in problems])
+        values = {key: host[key] for key in host if key.startswith(PREFIX)}
         return dict(json.loads(json.dumps(values)))
-    except (TypeError, ValueError) as error:
+    except (AnsibleError, TypeError, ValueError) as error:
         raise TenantError([f"{name}: its settings cannot be read: {error}"]) from error
 
 
@@ -55,20 +79,15 @@ def read_some(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]])
     return [_read(name, merged) for name in names]
 
 
-def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> list[Tenant]:
-    """Return all tenants, validated one by one and together; raises TenantError."""
+def read_all(names: Iterable[str], hostvars: Mapping[str, Mapping[str, t.Any]]) -> Fleet:
+    """Return all tenants, validated one by one and together; one that is wrong keeps nobody else away."""
     tenants: list[Tenant] = []
-    problems: list[str] = []
+    problems: dict[str, tuple[str, ...]] = {}
     merged = Merged(hostvars)
     for name in names:
         try:
             tenants.append(_read(name, merged))
         except TenantError as error:
-            problems += error.problems
-    try:
-        check_fleet(tenants)
-    except TenantError as error:
-        problems += error.problems
-    if problems:
-        raise TenantError(problems)
-    return tenants
+            problems[name] = error.problems
+    problems |= {name: tuple(texts) for name, texts in conflicts(tenants).items()}
+    return Fleet(tuple(tenants), problems)

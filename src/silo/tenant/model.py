@@ -12,6 +12,7 @@ import netaddr
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from silo import email_address
+from silo.tenant import sizes
 from silo.tenant.environment import environments
 from silo.tenant.schema import TenantError, validate
 from silo.tenant.services import PHOTO_SERVER, burst_settings, memory_settings, services
@@ -183,7 +184,7 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
     index = settings["tenant_index"]
 
     quota = _bytes(name, "tenant_quota", settings["tenant_quota"])
-    return Tenant(
+    tenant = Tenant(
         name=name,
         index=index,
         state=settings["tenant_state"],
@@ -206,24 +207,49 @@ def derive(name: str, values: Mapping[str, t.Any]) -> Tenant:
         network=network_of(_subnet(name, index, settings), index),
         settings=settings,
     )
+    if problems := sizes.problems(name, settings):
+        raise TenantError(problems)
+    return tenant
 
 
-def check_fleet(tenants: Iterable[Tenant]) -> None:
-    """Raise TenantError for tenants that are valid, but conflict with each other.
+def copied_secrets(name: str, owner: str) -> str:
+    """Return the sentence on a tenant that has the secrets of another."""
+    return (
+        f"{name}: its vault.yml has the secrets of {owner}; if {name} is new, remove that file, and an apply makes its "
+        "own; otherwise docs/operate/runbooks/rotate-secrets.md shows how"
+    )
 
-    Indexes are unique in the whole inventory, so that a tenant may move to another server; subnets as well.
+
+def conflicts(tenants: Iterable[Tenant]) -> dict[str, list[str]]:
+    """Return the sentences on tenants that are valid, but conflict with each other; by the names of all concerned.
+
+    Indexes are unique in the whole inventory, so that a tenant may move to another server; subnets as well. Nobody can
+    know who of two has an index by mistake; of the same secrets, the later index is the copy.
     """
-    problems = []
+    found: dict[str, list[str]] = {}
     fleet = sorted(tenants, key=lambda tenant: (tenant.index, tenant.name))
     for before, after in zip(fleet, fleet[1:], strict=False):
         if before.index == after.index:
-            problems.append(f"{after.name}: tenant_index is {after.index}, which is {before.name}'s; choose a free one")
+            text = f"{after.name}: tenant_index is {after.index}, which is {before.name}'s; choose a free one"
+            for name in (before.name, after.name):
+                found.setdefault(name, []).append(text)
     by_subnet = sorted(fleet, key=lambda tenant: (netaddr.IPNetwork(tenant.network.subnet), tenant.index))
     for before, after in zip(by_subnet, by_subnet[1:], strict=False):
         if before.network.subnet == after.network.subnet and before.index != after.index:
             subnet = after.network.subnet
-            problems.append(
-                f"{after.name}: its subnet {subnet} is also {before.name}'s; remove or change tenant_subnet"
-            )
-    if problems:
-        raise TenantError(problems)
+            text = f"{after.name}: its subnet {subnet} is also {before.name}'s; remove or change tenant_subnet"
+            for name in (before.name, after.name):
+                found.setdefault(name, []).append(text)
+    owners: dict[str, str] = {}
+    for tenant in fleet:
+        values = sorted((tenant.settings.get("tenant_secrets") or {}).values())
+        copied = {owners[value] for value in values if owners.setdefault(value, tenant.name) != tenant.name}
+        for owner in sorted(copied):
+            found.setdefault(tenant.name, []).append(copied_secrets(tenant.name, owner))
+    return found
+
+
+def check_fleet(tenants: Iterable[Tenant]) -> None:
+    """Raise TenantError for tenants that are valid, but conflict with each other."""
+    if problems := dict.fromkeys(text for texts in conflicts(tenants).values() for text in texts):
+        raise TenantError(tuple(problems))

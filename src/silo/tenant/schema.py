@@ -33,6 +33,9 @@ NOT_PLAIN = frozenset(
 )
 # A service's limit, which is a size.
 MEMORY = re.compile(r"tenant_\w+_memory")
+SIZE = re.compile(r"tenant_(?:quota|disk|\w+_memory|\w+_burst)")
+# 100Gi and 100 GiB are what 100G is, which alone Ansible and Compose take.
+_BINARY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGTP])(?:iB?|B)", re.ASCII)
 LONGEST_SENTENCE = 400
 # Exceptions of Ansible's validation for values of an unexpected type.
 FAULTS = (TypeError, ValueError, ArithmeticError, AttributeError)
@@ -88,7 +91,9 @@ def _not_plain(name: str, values: t.Mapping[str, t.Any]) -> t.Iterator[str]:
 def _sentence(name: str, message: str) -> str:
     if message.startswith("missing required arguments: "):
         keys = message.removeprefix("missing required arguments: ").split(", ")
-        return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing"
+        places = {"tenant_server", "tenant_nas"} & set(keys)
+        hint = "; 'silo places' writes where the tenant's data is" if places else ""
+        return f"{name}: {' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} missing{hint}"
     return f"{name}: {message}"
 
 
@@ -115,9 +120,16 @@ def _checked(specification: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]
     return result
 
 
+def normal_size(value: t.Any) -> t.Any:
+    """Return 100G for a size such as 100Gi, 100 GiB or 100GB; anything else as it is."""
+    found = _BINARY.fullmatch(value.strip()) if isinstance(value, str) else None
+    return f"{found[1]}{found[2]}" if found else value
+
+
 def typed(key: str, value: str) -> str | float | None:
     """Return a text as a value of the option `key`, by the schema; None if it is invalid."""
     option = options()[key]
+    value = normal_size(value) if SIZE.fullmatch(key) else value
     try:
         found = _checked({key: {"type": option.get("type", "str")}}, {key: value})
     except FAULTS:
@@ -136,6 +148,7 @@ def validate(name: str, values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     known = {key: value for key, value in values.items() if key in options() and value is not None}
     if language := languages.normal(str(known.get(LANGUAGE, ""))):
         known[LANGUAGE] = language
+    known |= {key: normal_size(value) for key, value in known.items() if SIZE.fullmatch(key)}
     try:
         result = _checked(options(), defaults() | known)
     except FAULTS:

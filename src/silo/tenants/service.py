@@ -36,7 +36,7 @@ from silo.inventory.validation import Tenant
 from silo.state import State
 from silo.tenants import letters
 from silo.tenants.desired_state import DesiredState
-from silo.tenants.errors import ApplyIncomplete
+from silo.tenants.errors import MENDED, ApplyIncomplete
 from silo.tenants.trash import Trash
 
 LINKS = "links"
@@ -116,8 +116,12 @@ class TenantService:
         self.files.existing(name)
         fleet = self._look()
         if name not in fleet.tenants:
-            raise InventoryError(fleet.problems)
+            raise InventoryError(fleet.problems_of(name) or fleet.problems)
         return fleet.tenants[name]
+
+    def problems(self) -> tuple[str, ...]:
+        """Return what is wrong with the settings of tenants, which are in no other answer."""
+        return self._look().problems
 
     def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data is not in the trash yet."""
@@ -192,7 +196,8 @@ class TenantService:
             if self.outbox:
                 self._apply([name], message)
             else:
-                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables)
+                again = f"'silo apply {name}' completes it, and 'silo reset-access {name}' leaves the login link"
+                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables, again=again)
         return change
 
     def change(
@@ -228,6 +233,21 @@ class TenantService:
         if self._applies and not dry_run:
             self._apply([name], f"{name} has changed in the inventory, but not on its server yet")
         return change
+
+    def places(self, *, dry_run: bool = False) -> tuple[Change, tuple[str, ...]]:
+        """Write the server and the NAS of each tenant whose files name none, as the machines have its directories.
+
+        Returns the edit, and a sentence for each tenant of which that is not clear. Raises RunError.
+        """
+        read = self._storage()
+        found, unclear = self.files.places(
+            {
+                "tenant_server": {host: said["tenants"] for host, said in read.get(TaskId.DISKS, {}).items()},
+                "tenant_nas": {host: said["tenants"] for host, said in read.get(TaskId.QUOTAS, {}).items()},
+            }
+        )
+        with self.inventory.session(dry_run) as session:
+            return session.make(session.settle(found)), unclear
 
     def extend(self, name: str, until: str | None, reason: str | None, *, dry_run: bool = False) -> Change:
         """Let the bill count again from the day `until`, None for now; that concerns no machine."""
@@ -310,14 +330,15 @@ class TenantService:
 
     def delete(self, name: str, *, by: str | None = None, reason: str = "operator") -> DeletionRecord:
         """Take a tenant down, put its data into the trash, and return its deletion record, with the reason for it."""
-        if name not in self.files.all():
+        if name not in self.files.names():
             # A deletion that was cut off goes on where it was.
             for deletion in self.unfinished():
                 if deletion.name == name:
                     return self.trash.put_aside(deletion, self.outbox)
         self.remove(name, dry_run=True)
         self._edit_state(name, DesiredState("absent", reason))
-        self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY])
+        again = f"'silo delete {name}' completes it"
+        self._apply([name], f"{name} is being deleted, but its containers still exist", [APPLY], again=again)
         self.remove(name, by=by)
         return self.trash.put_aside(self.files.last_deleted(name), self.outbox)
 
@@ -371,16 +392,20 @@ class TenantService:
         playbooks: Sequence[str] = (APPLY, LETTERS),
         tags: Sequence[str] = (),
         variables: Mapping[str, t.Any] = MappingProxyType({}),
+        again: str = "",
     ) -> Results:
-        """Run what brings the machines to the inventory; `otherwise` is what the operator reads where it fails."""
+        """Run what brings the machines to the inventory.
+
+        `otherwise` is what the operator reads where it fails, and `again` what completes it then.
+        """
         wanted = [one for one in playbooks if one != LETTERS or self._has_pending_notifications(names)]
         if self._verify and APPLY in wanted:
             wanted.append(VERIFY)
         try:
             ended = self._playbooks.run(wanted, tenants=names, tags=tags, variables=variables)
         except RunError as error:
-            again = f"'silo apply {' '.join(names)}'" if names else "'silo apply'"
-            raise ApplyIncomplete(f"{otherwise}: {error}\n{again} completes it.") from error
+            again = again or f"'silo apply{''.join(f' {name}' for name in names)}' completes it"
+            raise ApplyIncomplete(f"{otherwise}: {error}\n{MENDED}, {again}.") from error
         self.left_alone += [line for told in ended.results.get(TaskId.LEFT_ALONE, {}).values() for line in told["msg"]]
         if VERIFY in wanted:
             self.broken += changed.broken(ended.book)

@@ -13,7 +13,7 @@ from silo.ansible.playbooks import TRASH, Playbooks
 from silo.ansible.runner import Results, RunError
 from silo.inventory import DeletionRecord, InventoryEditor, PlatformPolicy
 from silo.notifications import Outbox
-from silo.tenants.errors import ApplyIncomplete
+from silo.tenants.errors import MENDED, ApplyIncomplete
 
 # How many purges may fail before no other is tried.
 MOST_FAILURES = 10
@@ -46,7 +46,8 @@ class Trash:
             results = self._run("trashed", deletion)
         except RunError as error:
             message = f"{deletion.name} is removed from the inventory, but its data are not in the trash yet"
-            raise ApplyIncomplete(f"{message}: {error}\n'silo delete {deletion.name}' completes it.") from error
+            again = f"'silo delete {deletion.name}' completes it"
+            raise ApplyIncomplete(f"{message}: {error}\n{MENDED}, {again}.") from error
         (stored,) = results[TaskId.TRASH_UPLOADS][deletion.nas]["tenants"]
         after = self.record(deletion, outbox, files=stored["files"] or 0, used=stored["bytes"] or 0)
         if outbox:

@@ -56,11 +56,60 @@ def test_with_several_servers_a_tenant_that_names_none_is_on_none(inventory, rea
     assert "tenant_server" not in json.loads(read(path).stdout)["_meta"]["hostvars"]["hans"]
 
 
-@pytest.mark.parametrize("text", ["just a sentence\n", "tenant_index: [1\n", "- tenant_index\n"])
-def test_a_file_that_holds_no_settings_stops_everything(inventory, read, text):
-    result = read(inventory("hans", text))
-    assert result.returncode != 0
-    assert "hans/tenant.yml" in result.stderr
+def said(listed, host, variable):
+    """What the plugin says is a text, in which no template counts."""
+    return [one["__ansible_unsafe"] for one in listed["_meta"]["hostvars"][host][variable]]
+
+
+@pytest.mark.parametrize("file", ["tenant.yml", "overrides.yml"])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("just a sentence\n", "it holds 'just a sentence'"),
+        ("tenant_index: [1\n", "line 2 cannot be read"),
+        ("- tenant_index\n", "it holds ['tenant_index']"),
+        ("tenant_index: 1\n\ttenant_plan: small\n", "line 2 begins with a tab; write spaces"),
+        ("tenant_plan: small\ntenant_plan: large\n", "line 2 has 'tenant_plan' once more"),
+        ("tenant_index: 1\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> b\n", "line 2 is the mark of a conflict of git"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_by_its_line_and_keeps_nobody_away(inventory, read, file, text, sentence):
+    inventory("maria", "tenant_plan: large\n")
+    path = inventory("hans", "tenant_plan: small\n")
+    (path / "host_vars" / "hans" / file).write_text(text)
+    listed = json.loads(read(path).stdout)
+    assert listed["tenants"]["hosts"] == ["hans", "maria"]
+    (problem,) = said(listed, "hans", "__tenant_problems")
+    assert problem.startswith(f"host_vars/hans/{file}: {sentence}")
+    # Nothing of it counts, also where the other files could be read.
+    assert "tenant_plan" not in listed["_meta"]["hostvars"]["hans"]
+    assert listed["_meta"]["hostvars"]["maria"]["tenant_quota"] == "1T"
+    assert "__tenant_problems" not in listed["_meta"]["hostvars"]["maria"]
+
+
+def test_what_is_no_utf_8_is_told_by_its_line(inventory, read):
+    path = inventory("hans", "tenant_plan: small\n")
+    (path / "host_vars" / "hans" / "overrides.yml").write_bytes("---\n# für später\n".encode("latin-1"))
+    (problem,) = said(json.loads(read(path).stdout), "hans", "__tenant_problems")
+    assert problem.startswith("host_vars/hans/overrides.yml: line 2 has a byte that is no UTF-8")
+
+
+def test_a_tenant_whose_file_has_another_name_is_told(inventory, read):
+    path = inventory("maria", "tenant_plan: large\n")
+    (path / "host_vars" / "hans").mkdir()
+    (path / "host_vars" / "hans" / "tenant.yaml").write_text("tenant_plan: small\n")
+    assert said(json.loads(read(path).stdout), "hans", "__tenant_problems") == [
+        "host_vars/hans/tenant.yaml: a tenant's file is called tenant.yml; rename it"
+    ]
+
+
+def test_a_setting_of_the_platform_that_there_is_not_is_told_to_every_play(inventory, read):
+    path = inventory("hans", "tenant_plan: small\n")
+    (path / "group_vars").mkdir()
+    (path / "group_vars" / "all.yml").write_text("silo_domian: photos.example\n")
+    assert said(json.loads(read(path).stdout), "hans", "__silo_mistakes") == [
+        "group_vars/all.yml: unknown setting 'silo_domian'. Did you mean 'silo_domain'?"
+    ]
 
 
 def test_the_policy_is_loaded_and_an_inventory_overrides_all_of_it(inventory, read):

@@ -80,7 +80,8 @@ def runs(monkeypatch):
             raise runner.RunError("the cable is out")
         seen.append((names, given.get("--limit", ""), facts))
         if "read.yml storage" in names:
-            hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {"anna": {"inodes": 7, "used": 9000}}}}
+            anna = {"anna": {"inodes": 7, "used": runs.used}}
+            hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {**anna, **runs.strays}}}
             yield event(TaskId.QUOTAS, hosts)
             if runs.disk:
                 pool = {"size": runs.disk, "free": runs.disk}
@@ -102,7 +103,7 @@ def runs(monkeypatch):
     monkeypatch.setattr(runner, "ahead", lambda _runs: contextlib.nullcontext())
     # Of each server's disk the size, 0 where it cannot be read.
     values = {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "disk": 1024 * GIB, "backend": "xfs", "verified": []}
-    values["left_alone"] = []
+    values |= {"left_alone": [], "used": 9000, "strays": {}}
     runs = type("Runs", (), values)()
     return runs
 

@@ -48,6 +48,14 @@ def test_created_as_in_the_mission(silo, path):
     assert (settings["tenant_quota"], settings["tenant_email"]) == ("100G", "hans@email.ch")
 
 
+def test_created_by_a_plan_alone(silo, path):
+    result = silo("create", "hans", "hans@email.ch", "--plan", "medium")
+    assert result.exit_code == 0, result.output
+    settings = TenantService(path).files.all()["hans"].settings
+    assert (settings["tenant_plan"], settings.get("tenant_quota")) == ("medium", None)
+    assert TenantService(path).tenant("hans").quota == 500 * GIB
+
+
 def test_created_by_one_run_after_one_look(silo, path, runs):
     silo("create", "hans", "100", "hans@email.ch")
     assert [names for names, _limit, _facts in runs.seen] == [["apply.yml", "letters.yml", "verify-changed.yml"]]
@@ -87,6 +95,7 @@ def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
     [
         (("create", "../hans", "100", "hans@email.ch"), 2, "this name cannot be used"),
         (("create", "anna", "100", "hans@email.ch"), 2, "it exists already"),
+        (("create", "hans", "hans@email.ch"), 2, "hans needs a quota in GB before the address, or --plan"),
         (("create", "hans", "lots", "hans@email.ch"), 2, "it must be a size such as 512M, 100G or 1T"),
         (("create", "hans", "100", "hans@email.ch\nBcc: x@y.ch"), 2, "it must be an address such as hans@example.ch"),
         (("create", "hans", "100T", "hans@email.ch"), 3, "it needs 100 TiB of storage"),

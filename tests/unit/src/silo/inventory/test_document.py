@@ -78,7 +78,7 @@ def test_a_text_that_looks_like_something_else_is_quoted(value):
     ("text", "sentence"),
     [
         ("a: [1\n", "hans/tenant.yml: line 2 cannot be read, .*; it must hold lines such as 'tenant_plan: small'"),
-        ("a: 1\na: 2\n", 'hans/tenant.yml: line 2 cannot be read, found duplicate key "a"'),
+        ("a: 1\na: 2\n", "hans/tenant.yml: line 2 has 'a' once more; keep one of the two lines"),
         ("- a\n", r"hans/tenant.yml: it holds \['a'\]; it must hold lines such as"),
         ("just a sentence", "hans/tenant.yml: it holds 'just a sentence'; it must hold lines such as"),
         ("1: 2\n", r"hans/tenant.yml: it holds \{1: 2\}; it must hold lines such as"),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, reader, validation
+from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, examination, reader, validation
 from silo.inventory.reader import Reader
 from silo.inventory.session import EditSession
 from silo.inventory.transaction import DESK
@@ -183,7 +183,7 @@ def test_a_new_tenant_is_a_file_with_the_next_index(path, inventory, read_by_ans
     assert written == (
         "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
         "tenant_email: hans@example.ch\ntenant_quota: 100G\ntenant_language: fr\n"
-        "tenant_server: silo1\ntenant_index: 2\n"
+        "tenant_server: silo1\ntenant_nas: silo1\ntenant_index: 2\n"
     )
     assert change.before is None
     assert change.after == inventory.tenants()["hans"].settings
@@ -606,12 +606,12 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_asked(inventory, u
     [
         ({"quota": "-1G"}, "hans: tenant_quota is '-1G'; it must be a size such as 512M, 100G or 1T"),
         ({"quota": "0"}, "hans: tenant_quota is '0'; it must be a size such as 512M, 100G or 1T"),
-        ({"quota": "100"}, "hans: tenant_quota is '100'; it must be a quota from 1G to 1024T"),
-        ({"plan": "small", "disk": "1K"}, "hans: tenant_disk is '1K'; it must be a size of a disk from 1G to 1T"),
-        ({"quota": "99999999T"}, "hans: tenant_quota is '99999999T'; it must be a quota from 1G to 1024T"),
+        ({"quota": "100"}, "hans: tenant_quota is '100'; it must be a quota with its unit, such as 100G, from"),
+        ({"plan": "small", "disk": "1K"}, "hans: tenant_disk is '1K'; it must be a size of a disk with its unit,"),
+        ({"quota": "99999999T"}, "hans: tenant_quota is '99999999T'; it must be a quota with its unit, such as"),
         (
             {"plan": "small", "server_memory": "1K"},
-            "hans: tenant_server_memory is '1K'; it must be a memory limit from 64M to 1T",
+            "hans: tenant_server_memory is '1K'; it must be a memory limit with its unit, from 64M to 1T",
         ),
         ({"plan": "small", "server": "silo9"}, "hans: tenant_server is 'silo9'; it must be one of silo1"),
         ({"plan": "small", "nas": "nas9"}, "hans: tenant_nas is 'nas9'; it must be one of silo1"),
@@ -664,7 +664,7 @@ def test_what_people_said_is_not_written_over(inventory, write):
         (
             "host_vars/anna/tenant.yml",
             "a: 1\na: 2\n",
-            "host_vars/anna/tenant.yml: line 2 cannot be read, found duplicate",
+            "host_vars/anna/tenant.yml: line 2 has 'a' once more; keep one",
         ),
         (
             "host_vars/anna/tenant.yml",
@@ -676,11 +676,11 @@ def test_what_people_said_is_not_written_over(inventory, write):
             "just words\n",
             "host_vars/rosa/tenant.yml: it holds 'just words'; it must hold lines such as",
         ),
-        ("hosts.yml", "servers: [\n", "Ansible could not read it"),
+        ("hosts.yml", "servers: [\n", "hosts.yml: line 2 cannot be read"),
         (
             "group_vars/all/policy.yml",
             "silo_memory_reserve: much\n",
-            "silo1: silo_memory_reserve is 'much'; it must be a size such",
+            "silo1: silo_memory_reserve is 'much'; it must be a size with its unit",
         ),
         (
             "group_vars/all/policy.yml",
@@ -788,3 +788,192 @@ def test_no_value_of_any_letters_harms_or_becomes_a_template(path, unmerged, key
         assert value.isprintable() and len(value) <= 254
         assert not any(mark in value for mark in ("{{", "{%", "{#"))
     assert checksum(path) == before
+
+
+def test_a_plan_is_enough_and_what_it_says_is_not_written(path, inventory):
+    inventory.create("hans", email=MAIL, plan="medium")
+    inventory.create("maria", email=MAIL, plan="small", quota="100G", disk="20480M")
+    inventory.create("peter", email=MAIL, plan="small", quota="150G")
+    quotas = {name: one.settings.get("tenant_quota") for name, one in inventory.tenants().items()}
+    assert quotas == {"anna": None, "hans": None, "maria": None, "peter": "150G"}
+    assert "tenant_disk" not in inventory.tenants()["maria"].settings
+    assert {name: one.quota // GIB for name, one in inventory.fleet().tenants.items()} == {
+        "anna": 100,
+        "hans": 500,
+        "maria": 100,
+        "peter": 150,
+    }
+
+
+def test_a_quota_of_a_plan_that_another_file_takes_away_is_written(inventory, write):
+    write("group_vars/on_silo1.yml", "tenant_quota: 50G\n")
+    inventory.create("hans", email=MAIL, plan="small", quota="100G")
+    assert inventory.fleet().tenants["hans"].quota == 100 * GIB
+
+
+def test_where_a_tenant_is_is_written_at_its_creation(inventory, write, path):
+    hosts = "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    silo1:\n    nas2:\n"
+    inventory.create("hans", email=MAIL, plan="small")
+    written = inventory.tenants()["hans"].settings
+    assert (written["tenant_server"], written["tenant_nas"]) == ("silo1", "silo1")
+    write("hosts.yml", hosts)
+    inventory.change("anna", nas="silo1")
+    inventory.create("maria", email=MAIL, plan="small")
+    assert inventory.tenants()["maria"].settings["tenant_nas"] == "nas2"
+    inventory.create("peter", email=MAIL, plan="small", sizes=Sizes({"silo1": 9000 * GIB, "nas2": 200 * GIB}))
+    assert inventory.tenants()["peter"].settings["tenant_nas"] == "silo1"
+
+
+def test_a_change_of_the_plan_changes_all_that_it_says_and_tells_which_exceptions_end(path, write):
+    told = []
+    inventory = Editor(path, notify=told.append)
+    write("group_vars/plan_large.yml", "tenant_quota: 1T\ntenant_server_memory: 3G\n")
+    write("host_vars/anna/tenant.yml", "tenant_email: a@example.ch\ntenant_plan: small\ntenant_index: 1\n")
+    # What `silo create` once wrote, a copy of the plan, and a customer's exception.
+    for key, value in (("tenant_quota", "100G"), ("tenant_disk", "30G"), ("tenant_log_level", "debug")):
+        with (path / "host_vars" / "anna" / "tenant.yml").open("a") as file:
+            file.write(f"{key}: {value}\n")
+    inventory.change("anna", plan="large")
+    assert dict(inventory.tenants()["anna"].settings) == {
+        "tenant_email": "a@example.ch",
+        "tenant_plan": "large",
+        "tenant_index": 1,
+        "tenant_log_level": "debug",
+    }
+    anna = inventory.fleet().tenants["anna"]
+    assert (anna.quota, anna.disk_quota) == (1024 * GIB, 80 * GIB)
+    assert told == [
+        "anna: tenant_disk was '30G', and is now what plan large says.",
+        "anna: tenant_server_memory stays '2G', an exception of host_vars/anna/overrides.yml.",
+    ]
+
+
+def test_an_exception_is_kept_where_it_is_given_with_the_plan(inventory):
+    inventory.change("anna", plan="large", quota="2T")
+    assert inventory.tenants()["anna"].settings["tenant_quota"] == "2T"
+    inventory.change("anna", plan="medium", quota="500G")
+    assert "tenant_quota" not in inventory.tenants()["anna"].settings
+
+
+def test_the_same_plan_once_more_ends_its_exceptions(inventory):
+    inventory.change("anna", quota="150G")
+    inventory.change("anna", plan="small")
+    assert "tenant_quota" not in inventory.tenants()["anna"].settings
+
+
+def test_a_limit_below_what_is_used_is_refused_before_anything_is_edited(path, inventory):
+    there = Sizes({"silo1": 9000 * GIB}, {"silo1": 9000 * GIB}, {"silo1": {"anna": 3 * GIB}}, {"silo1": {"anna": GIB}})
+    before = checksum(path)
+    with pytest.raises(
+        AdmissionError, match="anna: it uses 3 GiB on silo1, and tenant_quota would be 2 GiB; nothing was"
+    ):
+        inventory.change("anna", quota="2G", sizes=there)
+    with pytest.raises(AdmissionError, match="anna: it uses 1 GiB on silo1, and tenant_disk would be 512 MiB"):
+        inventory.change("anna", disk="512M", sizes=there)
+    assert checksum(path) == before
+    inventory.change("anna", quota="4G", sizes=there)
+    # More than it has is never refused for what it uses, however much that is.
+    full = Sizes({"silo1": 9000 * GIB}, used={"silo1": {"anna": 900 * GIB}})
+    inventory.change("anna", quota="5G", sizes=full)
+
+
+def test_an_index_that_a_machine_still_counts_is_given_to_nobody(inventory):
+    there = Sizes({"silo1": 9000 * GIB}, indexes=frozenset({2, 3}))
+    assert inventory.create("hans", email=MAIL, plan="small", sizes=there).after["tenant_index"] == 4
+
+
+def test_a_name_of_which_a_machine_has_data_is_refused(inventory):
+    there = Sizes({"silo1": 9000 * GIB}, used={"silo1": {"hans": 3 * GIB}})
+    said = refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small", sizes=there))
+    assert said.startswith("tenant 'hans': silo1 has a directory of this name, with 3 GiB, and the inventory does not")
+
+
+def test_one_wrong_file_keeps_nobody_else_from_a_change_and_everybody_from_a_creation(inventory, write):
+    write("host_vars/rosa/tenant.yml", "tenant_email: r@example.ch\n\ttenant_plan: small\n")
+    inventory.set_state("anna", "stopped")
+    assert inventory.fleet().problems == ("host_vars/rosa/tenant.yml: line 2 begins with a tab; write spaces",)
+    assert "line 2 begins with a tab" in refused(inventory, lambda: inventory.create("hans", email=MAIL, plan="small"))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        (
+            "group_vars/all/policy.yml",
+            "silo_domian: a.ch\n",
+            "unknown setting 'silo_domian'. Did you mean 'silo_domain'?",
+        ),
+        (
+            "group_vars/tenants.yml",
+            "tenant_qouta: 1T\n",
+            "unknown setting 'tenant_qouta'. Did you mean 'tenant_quota'?",
+        ),
+        (
+            "group_vars/all/images.yml",
+            "silo_images:\n  valkey: a:1\n",
+            "silo_images lacks immich_machine_learning, immich_",
+        ),
+        ("host_vars/silo1/more.yml", "silo_disk_devcie: /dev/sdb\n", "Did you mean 'silo_disk_device'?"),
+        (
+            "hosts.yml",
+            "servers:\n  hosts:\n    silo1:\n      silo_memory_of_sever: 64G\nnas: {hosts: {silo1: }}\n",
+            "Did",
+        ),
+    ],
+)
+def test_a_setting_of_the_platform_that_means_nothing_is_refused_by_every_edit(inventory, write, file, text, sentence):
+    write(file, text)
+    for work in (
+        lambda: inventory.set_state("anna", "stopped"),
+        lambda: inventory.create("h1", email=MAIL, plan="small"),
+    ):
+        said = refused(inventory, work)
+        assert said.startswith(f"{file}: ")
+        assert sentence in said
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("host_vars/anna/tenant.yaml", "Ansible reads it besides tenant.yml, and one hides the other"),
+        ("host_vars/anna/tenant copy.yml", "Ansible reads it besides tenant.yml, and one hides the other"),
+        ("host_vars/anna/overrides.json", "Ansible reads it besides overrides.yml, and one hides the other"),
+        ("host_vars/anna/notes", "Ansible reads it as settings; move its lines into overrides.yml"),
+        ("host_vars/anna.yml", "beside the folder host_vars/anna it counts nowhere"),
+    ],
+)
+def test_a_file_that_would_count_otherwise_than_it_looks_is_told(inventory, write, file, sentence):
+    write(file, "tenant_quota: 1T\n")
+    (problem,) = inventory.fleet().problems
+    assert problem.startswith(f"{file}: {sentence}")
+    assert inventory.fleet().tenants == {}
+
+
+def test_what_an_editor_left_and_a_file_of_ones_own_count_for_nothing_and_for_what_they_say(inventory, write):
+    for name in ("tenant.yml~", "tenant.yml.bak", "#tenant.yml#", ".tenant.yml.swp"):
+        write(f"host_vars/anna/{name}", "no: [settings\n")
+    write("host_vars/anna/photos.yml", "tenant_log_level: debug\n")
+    assert inventory.fleet().problems == ()
+    found = examination.examine(inventory.folder.root).leftovers
+    assert [one.split(":")[0].rpartition("/")[2] for one in found] == ["#tenant.yml#", "tenant.yml.bak", "tenant.yml~"]
+
+
+def test_a_folder_that_was_copied_with_its_secrets_is_told_and_its_owner_is_left_in_peace(inventory, write):
+    for name, index in (("hans", 3), ("bea", 4)):
+        write(
+            f"host_vars/{name}/tenant.yml", f"tenant_email: a@example.ch\ntenant_plan: small\ntenant_index: {index}\n"
+        )
+        write(f"host_vars/{name}/vault.yml", "$ANSIBLE_VAULT;1.1;AES256\n3334\n")
+    assert list(inventory.fleet().tenants) == ["anna", "hans"]
+    (problem,) = inventory.fleet().problems
+    assert problem.startswith("bea: its vault.yml has the secrets of hans; if bea is new, remove that file")
+
+
+def test_sizes_are_checked_whoever_wrote_them_and_in_both_ways_of_writing(inventory, write):
+    write("host_vars/rosa/tenant.yml", "tenant_email: r@example.ch\ntenant_quota: 100\ntenant_index: 2\n")
+    (problem,) = inventory.fleet().problems
+    assert problem == "rosa: tenant_quota is '100'; it must be a quota with its unit, such as 100G, from 1M to 1024T"
+    write("host_vars/rosa/tenant.yml", "tenant_email: r@example.ch\ntenant_quota: 100Gi\ntenant_index: 2\n")
+    assert inventory.fleet().tenants["rosa"].quota == 100 * GIB
+    inventory.change("anna", quota="200GiB")
+    assert inventory.tenants()["anna"].settings["tenant_quota"] == "200G"

@@ -196,7 +196,7 @@ def test_what_is_no_file_of_settings_is_not_read(folder):
             folder.read(name)
     with pytest.raises(InventoryError, match="^folder: it .*is"):
         folder.read("folder")
-    with pytest.raises(InventoryError, match="^latin: byte 16 is no UTF-8; save it as UTF-8"):
+    with pytest.raises(InventoryError, match="^latin: line 1 has a byte that is no UTF-8, as in Latin-1; save"):
         folder.read("latin")
     assert folder.read("nothing") is None
 

@@ -68,13 +68,63 @@ def test_a_quota_that_does_not_fit_on_the_nas_is_refused_and_no_letter_is_queued
 
 def test_a_run_that_fails_is_told_as_not_reached_and_apply_completes_it(service, runs, path):
     runs.fails = "apply.yml"
-    with pytest.raises(ApplyIncomplete, match=r"hans is in the inventory.*the cable is out\n'silo apply hans'"):
+    mended = r"the cable is out\nOnce what failed is mended, 'silo apply hans' completes it\."
+    with pytest.raises(ApplyIncomplete, match=f"hans is in the inventory.*{mended}"):
         service.create("hans", email=MAIL, quota="100G")
     assert (path / "host_vars" / "hans" / "tenant.yml").exists()
     assert queued(path) == [("hans", "created")]
     runs.fails = ""
     service.apply(["hans"])
     assert playbooks(runs)[-1] == ["apply.yml", "letters.yml"]
+
+
+def test_a_quota_below_what_is_used_is_refused_by_what_the_nas_says_and_nothing_is_edited(service, runs, path):
+    runs.used = 3 * GIB
+    before = (path / "host_vars" / "anna" / "tenant.yml").read_text()
+    with pytest.raises(AdmissionError, match="anna: it uses 3 GiB on silo1, and tenant_quota would be 2 GiB"):
+        service.change("anna", quota="2G")
+    assert (path / "host_vars" / "anna" / "tenant.yml").read_text() == before
+    assert playbooks(runs) == [["read.yml storage"]]
+
+
+def test_a_tenant_of_which_the_machines_know_more_than_the_inventory_is_not_made_over_it(service, runs, path):
+    runs.strays = {"hans": {"id": 2, "used": 9000, "inodes": 7}, "rosa": {"id": 3, "used": 9000, "inodes": 7}}
+    with pytest.raises(InventoryError, match="silo1 has a directory of this name"):
+        service.create("hans", email=MAIL, plan="small")
+    assert service.create("peter", email=MAIL, plan="small").after["tenant_index"] == 4
+
+
+@pytest.mark.parametrize(
+    ("relay", "playbook", "work", "completes"),
+    [
+        (True, "apply.yml", lambda one: one.create("hans", email=MAIL, plan="small"), "'silo apply hans' completes it"),
+        (
+            False,
+            "apply.yml",
+            lambda one: one.create("hans", email=MAIL, plan="small"),
+            "'silo reset-access hans' leaves",
+        ),
+        (True, "apply.yml", lambda one: one.delete("anna"), "'silo delete anna' completes it"),
+        (True, "trash.yml", lambda one: one.delete("anna"), "'silo delete anna' completes it"),
+        (True, "apply.yml", lambda one: one.apply(), "'silo apply' completes it"),
+    ],
+)
+def test_what_a_message_promises_is_what_completes_it(path, runs, relay, playbook, work, completes):
+    if not relay:
+        (path / "group_vars" / "all" / "relay.yml").unlink()
+    runs.fails = playbook
+    with pytest.raises(ApplyIncomplete, match=f"Once what failed is mended, .*{completes}"):
+        work(TenantService(path))
+
+
+def test_where_tenants_are_is_written_as_the_machines_have_it(service, runs, path):
+    change, unclear = service.places()
+    assert unclear == (
+        "anna: tenant_server is missing, and no machine that was read has a directory of it; write it by hand",
+    )
+    assert "+tenant_nas: silo1" in change.diff_text
+    assert "tenant_nas: silo1" in (path / "host_vars" / "anna" / "tenant.yml").read_text()
+    assert service.places()[0].diff_text == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,239 @@
+"""What is wrong in an inventory's files as they are written, whoever wrote them; Ansible is not asked.
+
+Ansible reads each file of a tenant's folder that ends as a file of variables does, one after the other, and takes the
+last of two values without a word. So a copy or a second name of a file is refused, like what cannot be read at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import re
+import sys
+import typing as t
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from silo import repository
+from silo.inventory import document
+from silo.inventory.errors import InventoryError, shown
+from silo.inventory.transaction import Folder
+from silo.tenant.model import copied_secrets
+from silo.tenant.schema import PREFIX, options
+
+HOST_VARS = "host_vars"
+TENANT, OVERRIDES, VAULT = "tenant.yml", "overrides.yml", "vault.yml"
+# What the settings of the platform begin with, how one stands in a file, and the one that is a list of its own.
+PLATFORM, IMAGES = "silo_", "silo_images"
+SETTING = re.compile(r"^(silo_\w+):", re.MULTILINE)
+# As Ansible's own reading of variables chooses files.
+READ = frozenset(("", ".yml", ".yaml", ".json"))
+# What an editor or a merge leaves beside a file; Ansible reads none of these.
+LEFT = re.compile(r"(?:.*~|#.*#|.*\.(?:bak|orig|rej|swp|swo|tmp|save|old|BACKUP|LOCAL|REMOTE|BASE)(?:\..*)?)")
+# A copy of one of the three files, such as tenant_old.yml or 'overrides (copy).yml'.
+COPY = re.compile(r"(tenant|overrides|vault)(?:[^A-Za-z0-9].*|[0-9]*)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """What was found, as sentences that name the file. `problems` has, by tenant, why it is left alone.
+
+    `unreadable` are files of the platform and its machines without which Ansible can tell nothing; `mistakes` are
+    settings there that do not mean what they seem to, so that nobody may change anything by them. `leftovers` are files
+    that count nowhere.
+    """
+
+    problems: Mapping[str, tuple[str, ...]]
+    unreadable: tuple[str, ...]
+    mistakes: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+
+def examine(root: Path) -> Examination:
+    """Examine all files of the inventory at `root`."""
+    folder = Folder(root)
+    names = _names(folder)
+    found = {name: of_tenant(folder, name) for name in names}
+    for name, text in _copies(folder, names):
+        found[name] = (*found[name], text)
+    found |= {name: (text,) for name, text in _renamed(folder, names)}
+    unread, mistakes = _platform(folder, names)
+    return Examination(
+        {name: problems for name, problems in found.items() if problems},
+        tuple(unread),
+        tuple(mistakes),
+        tuple(text for name in names for text in _leftovers(folder, name)),
+    )
+
+
+def of_tenant(folder: Folder, name: str) -> tuple[str, ...]:
+    """Return what is wrong in the files of one tenant, as sentences."""
+    where = f"{HOST_VARS}/{name}"
+    found = []
+    for file in _read_by_ansible(folder, where):
+        path = f"{where}/{file}"
+        if (
+            file not in (TENANT, OVERRIDES, VAULT)
+            and (problem := _stray(path, file))
+            or (problem := unreadable(folder, path))
+        ):
+            found.append(problem)
+        else:
+            found += [text for key in _keys(folder, path) if (text := _unknown(path, key, (PLATFORM,)))]
+    found += [
+        f"{one}: beside the folder {where} it counts nowhere; move its lines into {where}/{OVERRIDES}"
+        for suffix in (".yml", ".yaml", ".json")
+        if folder.path(one := f"{where}{suffix}").is_file()
+    ]
+    return tuple(found)
+
+
+def unreadable(folder: Folder, path: str) -> str:
+    """Return why a file of settings cannot be read, with its line; empty if it can, or is encrypted."""
+    try:
+        text = folder.read(path)
+        # What stands in tenant.yml has to be known before a password is.
+        if text is not None and (Path(path).name == TENANT or not text.startswith(document.VAULT)):
+            document.read(path, text)
+    except InventoryError as error:
+        return str(error)
+    return ""
+
+
+def _names(folder: Folder) -> list[str]:
+    return [name for name in folder.names(HOST_VARS) if (folder.root / HOST_VARS / name / TENANT).exists()]
+
+
+def _read_by_ansible(folder: Folder, where: str) -> list[str]:
+    """Return the files of a folder that Ansible reads; folders in it are nobody's way."""
+    return [
+        name
+        for name in folder.names(where)
+        if not name.startswith(".")
+        and not name.endswith("~")
+        and Path(name).suffix in READ
+        and (folder.root / where / name).is_file()
+    ]
+
+
+def _stray(path: str, file: str) -> str:
+    stem, suffix = Path(file).stem, Path(file).suffix
+    own = COPY.fullmatch(stem)
+    if own and f"{own[1]}.yml" != file:
+        return f"{path}: Ansible reads it besides {own[1]}.yml, and one hides the other; keep one of them, {own[1]}.yml"
+    if suffix != ".yml":
+        return f"{path}: Ansible reads it as settings; move its lines into {OVERRIDES}, and remove it"
+    return ""
+
+
+def _renamed(folder: Folder, names: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield folders whose file is not called tenant.yml, so that there would be no tenant, and no word of it."""
+    for name in folder.names(HOST_VARS):
+        where = f"{HOST_VARS}/{name}"
+        if name in names or not (folder.root / where).is_dir():
+            continue
+        for file in folder.names(where):
+            if Path(file).stem == "tenant" and Path(file).suffix in READ:
+                yield name, f"{where}/{file}: a tenant's file is called {TENANT}; rename it"
+
+
+def _leftovers(folder: Folder, name: str) -> Iterator[str]:
+    for file in folder.names(f"{HOST_VARS}/{name}"):
+        # A hidden one belongs to an editor that is still open.
+        if not file.startswith(".") and LEFT.fullmatch(file):
+            yield f"{HOST_VARS}/{name}/{file}: an editor has left it, and it counts nowhere; remove it"
+
+
+def _copies(folder: Folder, names: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield whose vault.yml is byte by byte another's, which is how a folder is copied; the first by index owns it."""
+    owners: dict[bytes, str] = {}
+    for name in sorted(names, key=lambda name: (_index(folder, name), name)):
+        path = folder.root / HOST_VARS / name / VAULT
+        if path.is_symlink() or not path.is_file():
+            continue
+        owner = owners.setdefault(path.read_bytes(), name)
+        if owner != name:
+            yield name, copied_secrets(name, owner)
+
+
+def _index(folder: Folder, name: str) -> int:
+    try:
+        path = f"{HOST_VARS}/{name}/{TENANT}"
+        found = document.read(path, folder.read(path) or "").settings.get("tenant_index")
+    except InventoryError:
+        found = None
+    return found if isinstance(found, int) else sys.maxsize
+
+
+def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str]]:
+    """Return what cannot be read, and what is mistaken, in the files that all tenants share, and those of machines."""
+    paths = [path for path in ("hosts.yml", "tenants.yml") if (folder.root / path).exists()]
+    paths += list(_below(folder, "group_vars"))
+    paths += [path for path in _below(folder, HOST_VARS) if Path(path).parts[1] not in names]
+    unread, mistakes = [], []
+    for path in paths:
+        if problem := unreadable(folder, path):
+            unread.append(problem)
+            continue
+        mistakes += [text for key in _keys(folder, path) if (text := _unknown(path, key, (PLATFORM, PREFIX)))]
+        mistakes += _images(path, _settings(folder, path).get(IMAGES))
+    return unread, mistakes
+
+
+def _settings(folder: Folder, path: str) -> Mapping[str, t.Any]:
+    """Return the settings of a file that can be read; none of one that is encrypted."""
+    text = folder.read(path) or ""
+    return {} if text.startswith(document.VAULT) else document.read(path, text).settings
+
+
+def _keys(folder: Folder, path: str) -> Iterator[str]:
+    """Yield the names of all variables in a file; in hosts.yml they stand below groups and hosts."""
+    waiting: list[t.Any] = [_settings(folder, path)]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, Mapping):
+            yield from (key for key in found if isinstance(key, str))
+            waiting += list(found.values()) if path == "hosts.yml" else []
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    """Return the settings of the platform and of tenants."""
+    folder = repository.root() / "group_vars" / "all"
+    texts = (file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.yml")))
+    return frozenset({*options(), *(key for text in texts for key in SETTING.findall(text))})
+
+
+def _unknown(path: str, key: str, prefixes: tuple[str, ...]) -> str:
+    """Return the sentence on a setting that there is not, with the one that may be meant; empty for others."""
+    if not key.startswith(prefixes) or key in _known():
+        return ""
+    near = difflib.get_close_matches(key, sorted(_known()), n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else "docs/reference/settings.md lists those that there are"
+    return f"{path}: unknown setting {shown(key)}. {hint}"
+
+
+def _images(path: str, images: t.Any) -> list[str]:
+    """Return what is wrong with a list of images: it replaces the whole, so none of them may be missing."""
+    if not isinstance(images, Mapping):
+        return []
+    file = repository.root() / "group_vars" / "all" / "images.yml"
+    known = document.read(file.name, file.read_text(encoding="utf-8")).settings[IMAGES]
+    lacks, more = sorted(set(known) - set(images)), sorted(set(map(str, images)) - set(known))
+    wrong = [f"lacks {', '.join(lacks)}"] if lacks else []
+    wrong += [f"has {', '.join(map(shown, more))}, which nothing uses"] if more else []
+    right = f"it replaces the whole list, so it must have {', '.join(known)}"
+    return [f"{path}: {IMAGES} {' and '.join(wrong)}; {right}"] if wrong else []
+
+
+def _below(folder: Folder, where: str) -> Iterator[str]:
+    """Yield the files of variables in a folder, and in the folders in it."""
+    for name in folder.names(where):
+        path = f"{where}/{name}"
+        if name.startswith(".") or name.endswith("~"):
+            continue
+        if (folder.root / path).is_dir():
+            yield from _below(folder, path)
+        elif Path(name).suffix in READ:
+            yield path
