@@ -301,9 +301,11 @@ class Life:
         return not self.relay_away[0] <= day < self.relay_away[1]
 
     def claimed(self, day: int) -> bool:
-        """Whether somebody else pays for the name, or is about to."""
+        """Whether somebody else pays for the name, or is about to; who never paid, and only may confirm, does not."""
         live = [one for one in self.others if one.begun <= day and not one.is_over(day)]
-        return any(one.pays(day) or one.coming(day) for one in live)
+        paying = [one for one in live if one.pays(day)]
+        known = [one for one in paying if one.paid_until(day) >= 0 or not self._unconfirmed(one, day)]
+        return bool(known) or any(one.coming(day) for one in live)
 
     def heir(self, day: int) -> Contract | None:
         """Return the next order of the same customer, which takes over once the own contract has ended."""

@@ -222,6 +222,8 @@ def lived(seed, looks=lambda _day: 1):
 @example(10_000_000)
 # What was owed is paid, and the next payment has to be confirmed.
 @example(256_947_550)
+# Another ordered the name and never paid; their second payment may be confirmed.
+@example(419_184)
 def test_who_pays_keeps_everything_and_who_does_not_is_told_suspended_and_deleted_in_time(seed):
     for _day in lived(seed):
         pass
