@@ -1,6 +1,6 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The one way to ask somebody by HTTP who may be hostile: it ends in time, and takes no more than it was told to.
+"""The one way to send an HTTP request to somebody who may be hostile: it ends in time, and reads no more than allowed.
 
 The time is that of the whole exchange, from the connection to the last byte, however slowly these come. Bodies that are
 compressed are refused, redirects are followed only where the caller allows it, and every connection is closed.

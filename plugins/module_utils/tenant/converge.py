@@ -42,13 +42,13 @@ def _look(plans: Sequence[Plan], tools: StackTools) -> Storage:
     return tools.look(uploads) if uploads else Storage()
 
 
-def _former(stack: Stack) -> str:
-    """Return why a tenant with a database of before there was a disk cannot start; empty if it has none."""
-    former = stack.directory / DATABASE
-    if stack.state != "running" or not (former / "PG_VERSION").exists():
+def _off_the_disk(stack: Stack) -> str:
+    """Return why a tenant cannot start whose database dates from before there was a disk; empty for any other."""
+    old = stack.directory / DATABASE
+    if stack.state != "running" or not (old / "PG_VERSION").exists():
         return ""
     return (
-        f"its database still lies in {former}, where no quota counts it; nothing was changed. "
+        f"its database still lies in {old}, where no quota counts it; nothing was changed. "
         "docs/operate/disk.md says how it moves to the disk"
     )
 
@@ -100,7 +100,7 @@ def _await(outcomes: Sequence[StackOutcome], tools: StackTools) -> list[StackOut
 def needs_template(plan: Plan) -> bool:
     """Whether a template of its images has to be there first: it is born of it, or gets an image that must prove good.
 
-    Who runs, and goes on with the same images, asks for none.
+    A tenant that runs on with the same images needs none.
     """
     return plan.birth or any(service in PROVED for service in former(plan))
 
@@ -116,20 +116,20 @@ def _provide(plans: Sequence[Plan], tools: StackTools) -> Found:
     return tools.stock.provide(keys)
 
 
-def _told(plans: Sequence[Plan], found: Found) -> list[Plan]:
-    """Return the plans with what became of templates, told by the first tenant that needs one."""
+def _with_templates(plans: Sequence[Plan], found: Found) -> list[Plan]:
+    """Return the plans; the first that needs a template has what is done about that template among its changes."""
     first = {key: next(plan for plan in plans if plan.stack.template == key) for key in found.actions}
-    told = []
+    after = []
     for plan in plans:
         if first.get(plan.stack.template) is plan and needs_template(plan):
             change = Change("template", found.actions[plan.stack.template])
-            told.append(dataclasses.replace(plan, changes=(change, *plan.changes)))
+            after.append(dataclasses.replace(plan, changes=(change, *plan.changes)))
         else:
-            told.append(plan)
-    return told
+            after.append(plan)
+    return after
 
 
-def _said(plans: Sequence[Plan], reason: Callable[[Stack], str]) -> dict[str, str]:
+def _reasons(plans: Sequence[Plan], reason: Callable[[Stack], str]) -> dict[str, str]:
     """Return tenant to the reason for which it is left as it is, of those that have one."""
     return {plan.stack.name: text for plan in plans if (text := reason(plan.stack))}
 
@@ -147,13 +147,13 @@ def _left_alone(plans: Sequence[Plan]) -> dict[str, str]:
 
 
 def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
-    """Say what `converge` would do, as far as it can be told without doing anything; no image is fetched for it.
+    """Return what `converge` would do, as far as that is known without doing anything; no image is fetched for it.
 
     Before the first run there is no NAS to look at.
     """
     notes = _left_alone(plans)
     warm = [plan for plan in plans if plan.stack.name not in notes]
-    refused = refusals(warm, of_image) | _said(warm, _former)
+    refused = refusals(warm, of_image) | _reasons(warm, _off_the_disk)
     going = [plan for plan in warm if plan.stack.name not in refused]
     births = [plan for plan in going if plan.birth]
     keys = _keys(going)
@@ -166,18 +166,20 @@ def rehearse(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
         if plan.birth and plan.stack.uploads in storage.directories:
             check_uploads(plan.stack, tools)
 
-    return [_step(StackOutcome(plan, note=notes.get(plan.stack.name, "")), check) for plan in _told(plans, found)]
+    return [
+        _step(StackOutcome(plan, note=notes.get(plan.stack.name, "")), check) for plan in _with_templates(plans, found)
+    ]
 
 
 def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     """Carry out `plans`; where they bring other images, these make a template, then one tenant tries them first.
 
-    Whose database no image of the plan can read, or does not lie on the disk, is left as it is, and so is who is
-    frozen: an operator did that on purpose.
+    A tenant is left as it is if its image cannot read its database, if the database is not on the disk, or if an
+    operator has frozen it.
     """
     notes = _left_alone(plans)
     warm = [plan for plan in plans if plan.stack.name not in notes]
-    refused = refusals(warm, tools.major) | _said(warm, _no_disk) | _said(warm, _former)
+    refused = refusals(warm, tools.major) | _reasons(warm, _no_disk) | _reasons(warm, _off_the_disk)
     taken = _roll_out([plan for plan in warm if plan.stack.name not in refused], tools)
     done = {outcome.plan.stack.name: outcome for outcome in taken}
 
@@ -190,7 +192,7 @@ def converge(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
 
 def _roll_out(plans: Sequence[Plan], tools: StackTools) -> list[StackOutcome]:
     found = _provide(plans, tools)
-    plans = _told(plans, found)
+    plans = _with_templates(plans, found)
     done = {
         plan.stack.name: StackOutcome(plan, found.problems[plan.stack.template])
         for plan in plans
@@ -214,7 +216,7 @@ def _add(outcome: StackOutcome, text: str) -> StackOutcome:
 
 
 def _make_room(plans: Sequence[Plan], tools: StackTools) -> Lent:
-    """Have the promised memory of those there that start, and keep burst for those that start with other images."""
+    """Have the promised memory ready for tenants that start, and keep burst for those that get other images."""
     coming = {plan.stack.name: plan.stack.record.content for plan in plans if plan.up}
     wanting = [(plan.stack.name, service) for plan in plans for service in plan.moved]
     return tools.lending.make_room(coming, wanting) if coming else Lent()

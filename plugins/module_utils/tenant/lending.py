@@ -295,7 +295,7 @@ class Lending:
         return lent, list(held.values()), "; ".join(sorted(set(problems)))
 
     def _promised(self, running: Collection[str]) -> dict[str, dict[str, Promise]]:
-        """Return what is promised to whom runs or should run, by tenant and service."""
+        """Return what is promised to the tenants that run or should run, by tenant and service."""
         return {
             name: promises(values)
             for name, values in tenant_env.read_all(self._directory).items()

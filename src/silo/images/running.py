@@ -45,7 +45,7 @@ class Template:
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What the machines say. `policy` are the images that should run, by name; `problems` has who is away."""
+    """What the machines say. `policy` are the images that should run, by name; `problems` are sentences."""
 
     policy: Mapping[str, str]
     running: tuple[Running, ...] = ()

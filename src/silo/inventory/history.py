@@ -90,7 +90,7 @@ class History:
         return history
 
     def _is_anonymous(self) -> bool:
-        """Tell whether nobody has told git who works here, nor that it must not be guessed."""
+        """Whether git has no name and address for an author here, and is not forbidden to guess them."""
         if not self._run("var", "GIT_AUTHOR_IDENT")[0]:
             return False
         return self._run("config", "--type=bool", "user.useConfigOnly")[1].strip() != "true"
