@@ -132,9 +132,9 @@ def _is_nas(policy: TaskResult) -> bool:
 
 
 def _machines(inventory: Path) -> Preflight:
-    if unread := examination.examine(inventory).unreadable:
+    if unreadable := examination.examine(inventory).unreadable:
         fix = "correct the file, then check again"
-        return Preflight(tuple(Finding("inventory", str(inventory), "wrong", text, fix) for text in unread))
+        return Preflight(tuple(Finding("inventory", str(inventory), "wrong", text, fix) for text in unreadable))
     try:
         book = results.read(inventory, ReadTag.CHECK)
     except runner.RunError as error:
