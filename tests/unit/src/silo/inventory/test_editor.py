@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, examination, reader, validation
+from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, document, examination, reader, validation
 from silo.inventory.reader import Reader
 from silo.inventory.session import EditSession
 from silo.inventory.transaction import DESK
@@ -977,3 +977,28 @@ def test_sizes_are_checked_whoever_wrote_them_and_in_both_ways_of_writing(invent
     assert inventory.fleet().tenants["rosa"].quota == 100 * GIB
     inventory.change("anna", quota="200GiB")
     assert inventory.tenants()["anna"].settings["tenant_quota"] == "200G"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "---",
+                "# a",
+                "",
+                "a_a: 1",
+                "b_b: x@y.ch",
+                "c_c: 2026-99-99",
+                "a_a: 2",
+                "\td_d: 1",
+                "e: [",
+                "no: 1",
+                "g_g: 0x_",
+            ]
+        )
+    )
+)
+def test_what_is_taken_for_simple_is_what_yaml_reads(lines):
+    text = "\n".join(lines)
+    if (keys := examination._simple(text)) is not None:
+        assert list(document.read("file", text).settings) == keys
