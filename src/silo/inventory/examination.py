@@ -55,15 +55,27 @@ class Examination:
     leftovers: tuple[str, ...]
 
 
-def examine(root: Path) -> Examination:
-    """Examine all files of the inventory at `root`."""
-    folder = Folder(root)
+@dataclasses.dataclass(frozen=True)
+class Followed(Folder):
+    """An inventory's folder, read as Ansible reads it: through links. Nothing is ever written through one."""
+
+    def path(self, relative: str) -> Path:
+        """Return the path to which the links of a path lead."""
+        return (self.root / relative).resolve()
+
+
+def examine(root: Path, *, follow: bool = False) -> Examination:
+    """Examine all files of the inventory at `root`.
+
+    Raises InventoryError at a link on the way to a tenant's file, which no edit follows; with `follow` it is read.
+    """
+    folder = Followed(root) if follow else Folder(root)
     names = _names(folder)
     found = {name: of_tenant(folder, name) for name in names}
     for name, text in _copies(folder, names):
         found[name] = (*found[name], text)
     found |= {name: (text,) for name, text in _renamed(folder, names)}
-    unread, mistakes = _platform(folder, names)
+    unread, mistakes = _platform(Followed(root), names)
     return Examination(
         {name: problems for name, problems in found.items() if problems},
         tuple(unread),

@@ -1002,3 +1002,11 @@ def test_what_is_taken_for_simple_is_what_yaml_reads(lines):
     text = "\n".join(lines)
     if (keys := examination._simple(text)) is not None:
         assert list(document.read("file", text).settings) == keys
+
+
+def test_settings_that_several_inventories_share_by_a_link_are_read(path, inventory, tmp_path):
+    (path / "group_vars" / "all").rename(tmp_path / "shared")
+    (path / "group_vars" / "all").symlink_to(tmp_path / "shared")
+    inventory.set_state("anna", "stopped")
+    (tmp_path / "shared" / "more.yml").write_text("silo_domian: a.ch\n")
+    assert "Did you mean 'silo_domain'?" in refused(inventory, lambda: inventory.set_state("anna", "running"))
