@@ -44,8 +44,8 @@ MENDED = "Once what failed is mended"
 MOST_FAILURES = 10
 # A stop needs no storage: the NAS may be away, and may be the reason for the stop.
 WITHOUT_STORAGE = ("stacks", "letters")
-# The settings of a tenant that need room on a NAS, or on a server's disk.
-NEEDING_ROOM = frozenset({"quota", "disk", "plan"})
+# The settings of a tenant of which a NAS, or a server's disk, has a say.
+NEEDING_ROOM = frozenset({"quota", "disk", "plan", "nas"})
 # The reason for a state that nobody gives another one for.
 BY_DEFAULT = {"suspended": "unpaid"}
 

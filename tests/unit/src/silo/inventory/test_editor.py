@@ -877,6 +877,14 @@ def test_a_limit_below_what_is_used_is_refused_before_anything_is_edited(path, i
     inventory.change("anna", quota="5G", sizes=full)
 
 
+def test_nobody_is_given_a_nas_on_which_their_files_are_not(inventory, write):
+    inventory.change("anna", nas="silo1")
+    write("hosts.yml", "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    silo1:\n    nas2:\n")
+    there = Sizes({"silo1": 9000 * GIB, "nas2": 9000 * GIB}, used={"silo1": {"anna": 0}})
+    said = refused(inventory, lambda: inventory.change("anna", nas="nas2", sizes=there))
+    assert said.startswith("anna: tenant_nas would be nas2, and its files are on silo1; silo does not move them")
+
+
 def test_an_index_that_a_machine_still_counts_is_given_to_nobody(inventory):
     there = Sizes({"silo1": 9000 * GIB}, indexes=frozenset({2, 3}))
     assert inventory.create("hans", email=MAIL, plan="small", sizes=there).after["tenant_index"] == 4
