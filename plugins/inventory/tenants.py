@@ -86,7 +86,7 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         SILO.require(AnsibleParserError)
         # The same paths that Ansible's host_vars plugin uses.
         root = Path(path).parent.resolve()
-        found = examination.examine(root)
+        found = examination.examine(root, follow=True)
         problems = found.problems
         inventory.set_variable("all", "__silo_mistakes", list(found.mistakes))
         names = {file.parent.name for file in root.glob("host_vars/*/tenant.yml")} | set(problems)

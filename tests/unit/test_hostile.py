@@ -121,7 +121,7 @@ def test_a_tenant_is_refused_by_sentences_or_stays_in_its_own_place(tenant_value
     }
     places = {"directory": "/srv/silo/tenants", "routes_directory": "/srv/silo/traefik/routes"}
     told = {"compose": compose_file(), "mounts": mounts(), "folders": folders(), "after": after()}
-    made = stack(item, {**places, "anew": [], **told})
+    made = stack(item, {**places, "anew": [], "unlimited": [], **told})
     home = Path("/srv/silo/tenants") / name
     disk = Path("/databases") / name
     others = {UNITS / f"silo-{name}.slice", *(disk / folder for folder in folders())}

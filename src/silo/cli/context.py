@@ -13,7 +13,7 @@ import click
 from silo.ansible import runner
 from silo.cli import output
 from silo.cli.progress import Progress
-from silo.inventory import Change, InventoryError
+from silo.inventory import Change, InventoryError, examination
 from silo.tenant.schema import PREFIX, defaults, options
 from silo.tenant.services import memory_settings
 from silo.tenants import TenantService
@@ -31,12 +31,15 @@ class Context:
 
     @property
     def inventory(self) -> Path:
-        """The inventory's folder; raises InventoryError where there is none. Not every command needs one."""
+        """The inventory's folder; raises InventoryError where there is none, or none that can be read."""
         if not self.path.is_dir():
             raise InventoryError(
                 f"There is no inventory folder at {self.path}. `make demo` creates that of the demo; "
                 "name your own with -i."
             )
+        # Ansible would say it in twenty lines, and blame another file.
+        if unread := examination.examine(self.path, follow=True).unreadable:
+            raise InventoryError(unread)
         return self.path
 
     def service(self, *, verify: bool = False) -> TenantService:

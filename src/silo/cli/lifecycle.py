@@ -102,7 +102,7 @@ def change(
     """Change a customer's quota, plan, language, limits or address; restarts only containers that need it.
 
     KEY is any setting of a tenant, such as log_level or app_quota_share; KEY= removes it, so that the plan or the
-    policy applies.
+    policy applies. With --plan, all that the plan says counts: exceptions of the tenant end, but for what you give too.
 
     \b
     Examples:

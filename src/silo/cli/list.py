@@ -70,6 +70,7 @@ def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     table = output.table("", customer)
     for key, value in tenant.items():
         plain = rough(value) if key.endswith("_bytes") else "" if value is None else str(value)
+        plain = {"True": "yes", "False": "no"}.get(plain, plain)
         if key == "exceptions":
             plain = "; ".join(map(plans.shown, value))
         table.add_row(key.removesuffix("_bytes").replace("_", " "), plain)

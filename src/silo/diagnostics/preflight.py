@@ -132,9 +132,12 @@ def _is_nas(policy: TaskResult) -> bool:
 
 
 def _machines(inventory: Path) -> Preflight:
-    if unreadable := examination.examine(inventory).unreadable:
+    examined = examination.examine(inventory, follow=True)
+    if examined.unreadable:
         fix = "correct the file, then check again"
-        return Preflight(tuple(Finding("inventory", str(inventory), "wrong", text, fix) for text in unreadable))
+        return Preflight(
+            tuple(Finding("inventory", str(inventory), "wrong", text, fix) for text in examined.unreadable)
+        )
     try:
         book = results.read(inventory, ReadTag.CHECK)
     except runner.RunError as error:
@@ -146,9 +149,8 @@ def _machines(inventory: Path) -> Preflight:
     servers, silent = engine.split(engine.SERVER, book.get(SERVER, {}))
     storages, away = engine.split(engine.NAS, _read_with_servers(book, QUOTAS))
     disks, unread = engine.split(engine.DISK, _read_with_servers(book, DISKS))
-    found = examination.examine(inventory)
-    findings += [Finding("inventory", str(inventory), "wrong", text, MISTAKE) for text in found.mistakes]
-    findings += [Finding("inventory", str(inventory), "warning", text) for text in found.leftovers]
+    findings += [Finding("inventory", str(inventory), "wrong", text, MISTAKE) for text in examined.mistakes]
+    findings += [Finding("inventory", str(inventory), "warning", text) for text in examined.leftovers]
     findings += [*wrong, *silent, *away, *unread, *engine.from_servers(servers.values())]
     if not book.get(POLICY):
         fix = "add a server to hosts.yml, as docs/start/first-server.md shows"

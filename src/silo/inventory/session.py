@@ -136,6 +136,11 @@ class EditSession:
         others = fleet.without(name)
         tenant = self._check(name, [after.text], values, others)
         was = fleet.tenants.get(name)
+        if was and was.nas != tenant.nas and name in sizes.used.get(was.nas, {}):
+            raise InventoryError(
+                f"{name}: tenant_nas would be {tenant.nas}, and its files are on {was.nas}; silo does not move them. "
+                "docs/operate/runbooks/replace-the-nas.md shows how they are copied; tenant_nas is edited after that"
+            )
         fleet_builder.admit(others, was, tenant, False, sizes)
         edit = Edit(said(name, before, values), (Write(before.where, before.text, after.text),))
         return _prepared(name, before.settings, after.settings, edit, was)

@@ -106,9 +106,13 @@ class TenantFiles:
         `there` is setting to machine to the tenants of which it has a directory.
         """
         found: dict[str, dict[str, str]] = {}
-        unclear = []
-        for name, file in self.all().items():
-            written = {**self.overrides(name), **file.settings}
+        unclear: list[str] = []
+        for name in sorted(self.names()):
+            try:
+                written = {**self.overrides(name), **self.existing(name).settings}
+            except InventoryError as error:
+                unclear += error.problems
+                continue
             for key, machines in there.items():
                 if key in written:
                     continue

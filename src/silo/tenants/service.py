@@ -42,8 +42,8 @@ from silo.tenants.trash import Trash
 LINKS = "links"
 # A stop needs no storage: the NAS may be away, and may be the reason for the stop.
 WITHOUT_STORAGE = ("stacks", "letters")
-# The settings of a tenant that need room on a NAS, or on a server's disk.
-NEEDING_ROOM = frozenset({"quota", "disk", "plan"})
+# The settings of a tenant of which a NAS, or a server's disk, has a say.
+NEEDING_ROOM = frozenset({"quota", "disk", "plan", "nas"})
 
 
 def _silent(_message: object) -> None:

@@ -51,7 +51,7 @@ class Server:
         (root / "nas").mkdir()
         (root / "nas" / ".silo-nas").touch()
         (root / "nas" / ".templates").mkdir()
-        self.admins, self.anew = "1", []
+        self.admins, self.anew, self.unlimited = "1", [], []
         # Why the next questions to a database that starts are not answered, the last one first.
         self.not_ready, self.quotas = [], {}
         # Nobody has said how much memory this server has, so it lends none.
@@ -83,7 +83,8 @@ class Server:
             **changes,
         }
         places = {"directory": self.root / "tenants", "routes_directory": self.root / "routes"}
-        return stack(item, {**places, **SERVICES, "compose": "services: {}\n", "anew": self.anew})
+        told = {"compose": "services: {}\n", "anew": self.anew, "unlimited": self.unlimited}
+        return stack(item, {**places, **SERVICES, **told})
 
     def run(self, command, environment):
         if command[1] == "compose":

@@ -595,6 +595,13 @@ def test_another_app_quota_is_set_without_a_run_of_compose_and_once(server, hans
     assert plan(grown, containers()).changes == ()
 
 
+def test_whose_limit_was_refused_keeps_the_app_quota_until_it_is_set(server, hans, containers):
+    server.unlimited = ["hans"]
+    assert plan(server.stack(app_quota=GIB), containers()).changes == ()
+    server.unlimited = ["maria"]
+    assert actions(plan(server.stack(app_quota=GIB), containers())) == [("app quota", "85G -> 1G")]
+
+
 def test_an_app_quota_that_could_not_be_set_is_set_by_the_next_run(server, hans, containers):
     grown = server.stack(app_quota=170 * GIB)
     server.fail["quota"] = 1

@@ -124,3 +124,18 @@ SERVICE = {"state": "running", "health": "healthy"}
 )
 def test_how_a_tenant_is_in_a_word(services, word):
     assert fleet.observed(services) == word
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["stats"], ["alerts"], ["verify"], ["capacity"], ["plan"], ["apply"], ["check"]]
+)
+@pytest.mark.parametrize("file", ["hosts.yml", "group_vars/all/policy.yml", "host_vars/silo1/more.yml"])
+def test_a_file_without_which_nobody_can_be_shown_is_one_sentence(path, runs, command, file):
+    (path / file).parent.mkdir(exist_ok=True)
+    (path / file).write_text("a_setting: 1\n<<<<<<< HEAD\n")
+    ended = CliRunner().invoke(cli.main, ["-i", str(path), *command])
+    assert (ended.exit_code, runs.seen) == (2, [])
+    assert ended.output == (
+        f"Error: {file}: line 2 is the mark of a conflict of git; keep what is right of both versions, and remove the "
+        "lines of <<<<<<<, ======= and >>>>>>>\n"
+    )

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, examination, reader, validation
+from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, document, examination, reader, validation
 from silo.inventory.reader import Reader
 from silo.inventory.session import EditSession
 from silo.inventory.transaction import DESK
@@ -877,6 +877,14 @@ def test_a_limit_below_what_is_used_is_refused_before_anything_is_edited(path, i
     inventory.change("anna", quota="5G", sizes=full)
 
 
+def test_nobody_is_given_a_nas_on_which_their_files_are_not(inventory, write):
+    inventory.change("anna", nas="silo1")
+    write("hosts.yml", "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    silo1:\n    nas2:\n")
+    there = Sizes({"silo1": 9000 * GIB, "nas2": 9000 * GIB}, used={"silo1": {"anna": 0}})
+    said = refused(inventory, lambda: inventory.change("anna", nas="nas2", sizes=there))
+    assert said.startswith("anna: tenant_nas would be nas2, and its files are on silo1; silo does not move them")
+
+
 def test_an_index_that_a_machine_still_counts_is_given_to_nobody(inventory):
     there = Sizes({"silo1": 9000 * GIB}, indexes=frozenset({2, 3}))
     assert inventory.create("hans", email=MAIL, plan="small", sizes=there).after["tenant_index"] == 4
@@ -977,3 +985,36 @@ def test_sizes_are_checked_whoever_wrote_them_and_in_both_ways_of_writing(invent
     assert inventory.fleet().tenants["rosa"].quota == 100 * GIB
     inventory.change("anna", quota="200GiB")
     assert inventory.tenants()["anna"].settings["tenant_quota"] == "200G"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "---",
+                "# a",
+                "",
+                "a_a: 1",
+                "b_b: x@y.ch",
+                "c_c: 2026-99-99",
+                "a_a: 2",
+                "\td_d: 1",
+                "e: [",
+                "no: 1",
+                "g_g: 0x_",
+            ]
+        )
+    )
+)
+def test_what_is_taken_for_simple_is_what_yaml_reads(lines):
+    text = "\n".join(lines)
+    if (keys := examination._simple(text)) is not None:
+        assert list(document.read("file", text).settings) == keys
+
+
+def test_settings_that_several_inventories_share_by_a_link_are_read(path, inventory, tmp_path):
+    (path / "group_vars" / "all").rename(tmp_path / "shared")
+    (path / "group_vars" / "all").symlink_to(tmp_path / "shared")
+    inventory.set_state("anna", "stopped")
+    (tmp_path / "shared" / "more.yml").write_text("silo_domian: a.ch\n")
+    assert "Did you mean 'silo_domain'?" in refused(inventory, lambda: inventory.set_state("anna", "running"))

@@ -165,7 +165,7 @@ def test_a_fourth_container_is_made_by_the_module(fourth, tmp_path):
         "template": "0123456789abcdef",
         "disk": fourth.disk,
     }
-    places = {"directory": tmp_path, "routes_directory": tmp_path, "anew": []}
+    places = {"directory": tmp_path, "routes_directory": tmp_path, "anew": [], "unlimited": []}
     told = {"compose": services.compose_file(), "mounts": services.mounts(), "folders": services.folders()}
     told |= {"after": services.after()}
     made = stack(item, {**places, **told})
