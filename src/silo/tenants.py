@@ -34,6 +34,7 @@ from silo.inventory import (
 from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
+from silo.owed_links import OwedLinks
 from silo.state import State
 from silo.tenant.schema import defaults
 
@@ -83,6 +84,7 @@ class TenantService:
         self.inventory = InventoryEditor.open(path, author=author, commit=commit, notify=notify)
         self.path = self.inventory.folder.root
         self.state = State(self.path)
+        self.owed_links = OwedLinks(self.state.folder)
         self.broken: list[Finding] = []
         self.left_alone: list[str] = []
         self._playbooks = Playbooks(self.path, self.state)
@@ -124,6 +126,21 @@ class TenantService:
         if name not in fleet.tenants:
             raise InventoryError(fleet.problems)
         return fleet.tenants[name]
+
+    def owed(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what customers have yet to get from a run, by tenant: kind of letter, or `link`, to since when."""
+        found: dict[str, dict[str, str]] = {name: {"link": since} for name, since in self.owed_links.all().items()}
+        for pending in self.outbox.pending_notifications() if self.outbox else ():
+            found.setdefault(pending.tenant, {})[pending.kind] = pending.since
+        return found
+
+    def is_begun(self, name: str, *, email: str, **settings: str | None) -> bool:
+        """Return whether a creation with these settings was cut off, so that the same call completes it."""
+        if name not in self.files.all() or not {"created", "link"} & self.owed().get(name, {}).keys():
+            return False
+        given = {key: value for key, value in settings.items() if value is not None}
+        with self.inventory.session(dry_run=True) as session:
+            return session.change(name, {**given, "email": email}).edit is None
 
     def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data is not in the trash yet."""
@@ -182,23 +199,23 @@ class TenantService:
     ) -> Change:
         """Create a tenant; its customer is sent a one-time link, without a relay it is left in a file.
 
-        `sizes` are those of NAS and disks, where the caller has them; without them they are read here. `ordered` and
-        `former` are those of EditSession.create.
+        The same call again completes a creation that was cut off. `sizes` are those of NAS and disks, where the caller
+        has them; without them they are read here. `ordered` and `former` are those of EditSession.create.
         """
-        if sizes is None and self._applies:
+        begun = self.is_begun(name, email=email, **settings)
+        if sizes is None and self._applies and not begun:
             self.check_new(name, email=email, ordered=ordered, former=former, **settings)
             sizes = self.sizes()
         with self.inventory.session(dry_run) as session:
             # Sizes were read without the lock; what is promised is added up again under it.
             given = {**settings, "email": email}
-            edit = session.create(name, given, sizes or NOT_READ, ordered=ordered, former=former)
-            change = self._make(session, edit, "created")
-        if self._applies and not dry_run:
-            message = f"{name} is in the inventory, but does not run yet"
-            if self.outbox:
-                self._apply([name], message)
+            if begun:
+                change = session.change(name, {}).change
             else:
-                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables)
+                edit = session.create(name, given, sizes or NOT_READ, ordered=ordered, former=former)
+                change = self._make(session, edit, "created")
+        if self._applies and not dry_run:
+            self._apply([name], f"{name} is in the inventory, but does not run yet")
         return change
 
     def change(
@@ -316,7 +333,10 @@ class TenantService:
     def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
         """Take a tenant out of the inventory alone; its data on the machines must then be put into the trash."""
         with self.inventory.session(dry_run) as session:
-            return session.make(session.remove(name, by=by))
+            change = session.make(session.remove(name, by=by))
+        if not dry_run:
+            self.owed_links.forget(name)
+        return change
 
     def reserved(self) -> Mapping[str, DeletionRecord]:
         """Return the names of deleted tenants that nobody else may have, with the last record of each."""
@@ -334,7 +354,7 @@ class TenantService:
         if not dry_run:
             self._trash("restored", [self.files.last_deleted(name)])
             with self.inventory.session() as session:
-                change = self._make(session, session.restore(name, state="running"), "restored")
+                change = self._make(session, session.restore(name, state="running"), "undeleted")
             self._apply([name], f"{name} is back in the inventory, but does not run yet")
         return change
 
@@ -356,6 +376,20 @@ class TenantService:
         until = (at + datetime.timedelta(days=self.policy.trash_days)).astimezone(notifications.ZONE).date()
         address = f"https://{deletion.name}.{self.policy.domain}"
         return notifications.Deleted(deletion.name, address, deletion.files, deletion.used, at, until, deletion.reason)
+
+    def move_former(self, deletion: DeletionRecord, email: str, occasion: str) -> Change:
+        """Change the address of a tenant in the trash, which counts once it is restored; tell the former one.
+
+        `occasion` is that of `change`.
+        """
+        with self.inventory.session() as session:
+            edit = session.move_former(deletion, email)
+            if edit.edit:
+                self._policy = session.policy()
+        if edit.edit:
+            self._tell_former_address(edit, occasion, deletion.language)
+        with self.inventory.session() as session:
+            return session.make(session.move_former(deletion, email))
 
     def kept(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data lies in the trash, the oldest first."""
@@ -450,14 +484,19 @@ class TenantService:
         name = edit.change.name
         outbox = self.outbox if letter and edit.edit and not session.dry_run else None
         is_new = outbox is not None and outbox.queue_notification(name, letter, link)
+        # Without a relay, a run leaves the first link in a file.
+        owes = letter == "created" and self.outbox is None and bool(edit.edit) and not session.dry_run
+        is_owed = owes and self.owed_links.owe(name)
         try:
             return session.make(edit)
         except Exception:
             if outbox is not None and is_new:
                 outbox.forget(name, letter)
+            if is_owed:
+                self.owed_links.forget(name)
             raise
 
-    def _tell_former_address(self, edit: PreparedEdit, occasion: str) -> None:
+    def _tell_former_address(self, edit: PreparedEdit, occasion: str, language: str = "") -> None:
         """Write to the address that a tenant is about to leave: who did not ask for it can still say so.
 
         What the relay does with the letter does not stop the change, as an address often changes because it is broken.
@@ -473,7 +512,8 @@ class TenantService:
         if event not in self.outbox.states():
             known = edit.was.settings if edit.was else defaults()
             letter = notifications.AddressChanged(name, f"https://{name}.{self.policy.domain}")
-            self.outbox.enqueue(event, str(before), letter, known["tenant_language"])
+            said = t.cast("notifications.Language", language or known["tenant_language"])
+            self.outbox.enqueue(event, str(before), letter, said)
         with contextlib.suppress(notifications.LetterError):
             self.outbox.deliver()
         self.inventory.notify(notifications.delivery_status(self.outbox, event))
@@ -487,7 +527,7 @@ class TenantService:
         variables: Mapping[str, t.Any] = MappingProxyType({}),
     ) -> Results:
         """Run what brings the machines to the inventory; `otherwise` is what the operator reads where it fails."""
-        wanted = [one for one in playbooks if one != LETTERS or self._has_pending_notifications(names)]
+        wanted = [one for one in playbooks if one != LETTERS or self._owes(names)]
         if self._verify and APPLY in wanted:
             wanted.append(VERIFY)
         try:
@@ -500,10 +540,10 @@ class TenantService:
             self.broken += changed.broken(ended.book)
         return ended.results
 
-    def _has_pending_notifications(self, names: Sequence[str]) -> bool:
-        """Whether a notification is queued for one of these tenants, without names for any."""
-        pending = self.outbox.pending_notifications() if self.outbox else ()
-        return any(not names or one.tenant in names for one in pending)
+    def _owes(self, names: Sequence[str]) -> bool:
+        """Whether a letter or a link is owed to one of these tenants, without names to any."""
+        owed = self.owed()
+        return any(name in owed for name in names) if names else bool(owed)
 
 
 def _about_the_bill(was: Tenant | None, state: str, reason: str | None) -> str:

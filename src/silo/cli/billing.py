@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import click
@@ -31,6 +31,8 @@ if t.TYPE_CHECKING:
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
 CATALOGUE = Path("/var/lib/silo-checkout/catalogue.json")
+# The command that is run without one.
+WAITING = "waiting"
 # Another address than Stripe's own, for tests.
 API = "SILO_STRIPE_API"
 
@@ -154,9 +156,39 @@ def checkout(catalogue: Path, address: str, port: int, requests_per_minute: int)
     service.checkout(website, address, port)
 
 
-@click.group(cls=output.Group)
-def billing() -> None:
-    """Show events of Stripe, and check the set-up of billing."""
+class BillingCommands(output.Group):
+    """The commands of `silo billing`; the one of another module is imported when it is wanted."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return their names."""
+        return [WAITING, *super().list_commands(context)]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return a command, or None for an unknown name."""
+        if name != WAITING:
+            return super().get_command(context, name)
+        from silo.cli.waiting import waiting
+
+        return waiting
+
+    def sections(self) -> Mapping[str, Collection[str]]:
+        """Return the heading of --help, with the names of the commands."""
+        return {"Commands": [WAITING, *self.commands]}
+
+
+@click.group(cls=BillingCommands, invoke_without_command=True)
+@click.pass_context
+def billing(context: click.Context) -> None:
+    """Show all that waits, and events of Stripe; check the set-up of billing.
+
+    Without a command, it is 'silo billing waiting'.
+    """
+    command = context.command
+    if context.invoked_subcommand is None and isinstance(command, click.Group):
+        found = command.get_command(context, WAITING)
+        if found is not None:
+            with found.make_context(WAITING, [], parent=context) as inner:
+                found.invoke(inner)
 
 
 @billing.command(cls=output.Command)

@@ -21,6 +21,10 @@ class InventoryError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+class InventoryBusyError(InventoryError):
+    """Another edit holds the inventory's lock; the same edit may succeed once that one has ended."""
+
+
 def unknown_tenant(name: str, names: Iterable[str]) -> InventoryError:
     """Return the error for a tenant that is none of `names`; it says which one may be meant."""
     known = sorted(names)

@@ -16,10 +16,11 @@ from silo.notifications.letter import (
 )
 from silo.notifications.outbox import Outbox, PendingNotification
 from silo.notifications.settings import MailSettings
-from silo.notifications.templates_for_event import TRUE_WHEN, delivery_status, of_state, with_link
+from silo.notifications.templates_for_event import TRUE_WHEN, WITH_LINK, delivery_status, of_state, with_link
 
 __all__ = [
     "TRUE_WHEN",
+    "WITH_LINK",
     "ZONE",
     "AddressChanged",
     "ConfirmPayment",

@@ -104,6 +104,13 @@ class Restored(Letter):
 
 
 @dataclass(frozen=True)
+class Undeleted(Letter):
+    """The photo cloud is back from the trash, and runs."""
+
+    kind = "undeleted"
+
+
+@dataclass(frozen=True)
 class PaymentFailed(Letter):
     """A payment failed: the day until which it can be paid, and the link to pay."""
 
