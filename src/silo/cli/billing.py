@@ -101,6 +101,8 @@ def intake(inbox: Path, address: str, port: int) -> None:
 def worker(context: Context, inbox: Path, lanes: int, parked_days: int, catalogue: Path | None) -> None:
     """Process the events in the inbox, one at a time for each subscription."""
     from silo.billing import service
+    from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
+    from silo.billing.checkout.link_sender import LinkSender
     from silo.billing.checkout.publisher import Publisher
     from silo.billing.reconciler import Reconciler
     from silo.billing.stripe.client import Client
@@ -119,6 +121,7 @@ def worker(context: Context, inbox: Path, lanes: int, parked_days: int, catalogu
     events_kept = opened(inbox)
     if catalogue:
         Publisher(context.service, catalogue, threading.Event()).start()
+        LinkSender(context.service, LinkRequests(catalogue.with_name(DIRECTORY)), threading.Event()).start()
     service.worker(events_kept, rules, notify, lanes, parked_days)
 
 
@@ -144,14 +147,16 @@ def checkout(catalogue: Path, address: str, port: int, requests_per_minute: int)
     from silo.billing import service
     from silo.billing.checkout.account import Account
     from silo.billing.checkout.catalogue import CatalogueFile
+    from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
     from silo.billing.checkout.links import Links
     from silo.billing.checkout.website import Website, limits
 
     account = Account(credentials.checkout_key(), api=os.environ.get(API, ""))
     links = Links(credentials.checkout_secrets())
+    requests = LinkRequests(catalogue.with_name(DIRECTORY))
 
     def website() -> Website:
-        return Website(CatalogueFile(catalogue), account, links, limits(requests_per_minute))
+        return Website(CatalogueFile(catalogue), account, links, limits(requests_per_minute), requests=requests)
 
     service.checkout(website, address, port)
 

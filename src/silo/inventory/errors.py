@@ -6,7 +6,9 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-SHOWN = 60
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
+
+SHOWN, LONGEST = 60, 1000
 
 
 class InventoryError(Exception):
@@ -34,12 +36,13 @@ def unknown_tenant(name: str, names: Iterable[str]) -> InventoryError:
 
 
 def shown(value: object) -> str:
-    """Return a value for a message: on one line, truncated, without ambiguous characters."""
+    """Return a value for a message: on one line, truncated; letters of any script show, and nothing acts or hides."""
     try:
-        text = ascii(value)
+        text = repr(value)
     except ValueError:  # Python writes no number of more than some thousand digits.
         return "a number of too many digits"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(str(value))} characters)"
+    plain = printable(text, LONGEST)
+    return plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}... ({len(str(value))} characters)"
 
 
 def foreign_letter(text: str) -> str | None:

@@ -12,7 +12,9 @@ from silo.notifications.letter import (
     NameProposed,
     OrderParked,
     OrderWaits,
+    PayLink,
     PaymentFailed,
+    language_of,
 )
 from silo.notifications.outbox import Outbox, PendingNotification
 from silo.notifications.settings import MailSettings
@@ -34,9 +36,11 @@ __all__ = [
     "OrderParked",
     "OrderWaits",
     "Outbox",
+    "PayLink",
     "PaymentFailed",
     "PendingNotification",
     "delivery_status",
+    "language_of",
     "of_state",
     "with_link",
 ]
