@@ -39,7 +39,7 @@ def test_another_name_becomes_a_proposal_once_for_the_customer_and_the_operator(
         company.reconciler().settle(found)
     assert company.machines.running == {}
     (letter,) = company.post.to(MAIL)
-    assert letter["Subject"] == "Quel nom pour votre cloud photo\N{NO-BREAK SPACE}?"
+    assert letter["Subject"] == "Quel nom pour votre cloud photo ?"
     assert f"https://{near}." in letter.get_body(("plain",)).get_content()
     # The customer agrees, and the operator corrects the order.
     company.account.subscriptions[found]["metadata"]["tenant"] = near
