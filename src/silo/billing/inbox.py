@@ -180,10 +180,12 @@ class Inbox:
         """
         with self._database() as database:
             rows = database.execute(
-                f"SELECT {_COLUMNS} FROM event AS one"  # noqa: S608
+                # The worker asks twice a second, and most events are done; each subquery has an index of its own.
+                f"SELECT {_COLUMNS} FROM event AS one INDEXED BY asking"  # noqa: S608
                 " WHERE state IN ('needs_attention', 'failed') AND due <= ? AND NOT EXISTS ("
-                " SELECT 1 FROM event AS other WHERE other.queue_key = one.queue_key"
-                " AND (other.state = 'new' OR (other.state IN ('needs_attention', 'failed') AND other.seq > one.seq)))"
+                " SELECT 1 FROM event AS other WHERE state = 'new' AND other.queue_key = one.queue_key)"
+                " AND NOT EXISTS (SELECT 1 FROM event AS other WHERE state IN ('needs_attention', 'failed')"
+                " AND other.queue_key = one.queue_key AND other.seq > one.seq)"
                 " ORDER BY seq LIMIT ?",
                 (self._clock(), limit),
             ).fetchall()
