@@ -1,14 +1,15 @@
-"""The commands of billing's services: run them, and examine their events."""
+"""The commands of billing's services: run them, and examine their events and all that waits."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
 import os
 import sqlite3
 import threading
 import typing as t
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ from silo.billing.worker import KEEP_PARKED_DAYS, Trouble
 from silo.cli import output
 from silo.cli.context import Context
 from silo.inventory import InventoryError
+from silo.notifications import ZONE
 
 if t.TYPE_CHECKING:
     from silo.billing.stripe.client import Client
@@ -31,8 +33,6 @@ if t.TYPE_CHECKING:
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
 CATALOGUE = Path("/var/lib/silo-checkout/catalogue.json")
-# The command that is run without one.
-WAITING = "waiting"
 # Another address than Stripe's own, for tests.
 API = "SILO_STRIPE_API"
 
@@ -161,39 +161,57 @@ def checkout(catalogue: Path, address: str, port: int, requests_per_minute: int)
     service.checkout(website, address, port)
 
 
-class BillingCommands(output.Group):
-    """The commands of `silo billing`; the one of another module is imported when it is wanted."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """Return their names."""
-        return [WAITING, *super().list_commands(context)]
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Return a command, or None for an unknown name."""
-        if name != WAITING:
-            return super().get_command(context, name)
-        from silo.cli.waiting import waiting
-
-        return waiting
-
-    def sections(self) -> Mapping[str, Collection[str]]:
-        """Return the heading of --help, with the names of the commands."""
-        return {"Commands": [WAITING, *self.commands]}
-
-
-@click.group(cls=BillingCommands, invoke_without_command=True)
+@click.group(cls=output.Group, invoke_without_command=True)
 @click.pass_context
 def billing(context: click.Context) -> None:
     """Show all that waits, and events of Stripe; check the set-up of billing.
 
     Without a command, it is 'silo billing waiting'.
     """
-    command = context.command
-    if context.invoked_subcommand is None and isinstance(command, click.Group):
-        found = command.get_command(context, WAITING)
-        if found is not None:
-            with found.make_context(WAITING, [], parent=context) as inner:
-                found.invoke(inner)
+    if context.invoked_subcommand is None:
+        with waiting.make_context("waiting", [], parent=context) as inner:
+            waiting.invoke(inner)
+
+
+@billing.command(cls=output.Command)
+@inbox_option
+@output.json_option(
+    "An object with 'waiting' (number, kind, tenant, cause, since, ends, again, step) and 'problems', sources that "
+    "cannot be read; times are in UTC, or null."
+)
+@click.pass_obj
+def waiting(context: Context, inbox: Path, as_json: bool) -> None:
+    """Show all that waits, each with its number, cause, since when, until when, and what to do; the oldest first.
+
+    These are events, orders, interrupted changes and deletions, decisions, letters and links. Silo goes on by itself
+    once the cause is gone. A source that cannot be read is named below, and the others are shown.
+    """
+    from silo.billing import waiting as everything
+
+    found = everything.read(context.service, lambda: opened(inbox) if inbox.exists() else None)
+    if as_json:
+        listed = [
+            {**dataclasses.asdict(one), "since": _utc(one.since), "again": _utc(one.again)} for one in found.waiting
+        ]
+        output.as_json({"waiting": listed, "problems": list(found.problems)})
+        return
+    for one in found.waiting:
+        whom = f", {one.tenant}" if one.tenant else ""
+        output.line(f"{one.number} ({one.kind}{whom})")
+        told = {
+            "since": _local(one.since),
+            "cause": one.cause,
+            "until": one.ends,
+            "next try": _local(one.again),
+            "to do": one.step,
+        }
+        for label, text in told.items():
+            if text:
+                output.line(f"  {label + ':':9} {' '.join(text.split())}")
+    if not found.waiting and not found.problems:
+        output.line("Nothing waits.")
+    for problem in found.problems:
+        output.line(f"Incomplete: {' '.join(problem.split())}", err=True)
 
 
 @billing.command(cls=output.Command)
@@ -294,3 +312,11 @@ def _plain(row: Row) -> dict[str, object]:
     received = datetime.datetime.fromtimestamp(row.received, datetime.UTC).isoformat(timespec="seconds")
     fields = ("id", "type", "subscription", "state", "attempts", "message")
     return {**{field: getattr(row, field) for field in fields}, "received": received}
+
+
+def _utc(at: datetime.datetime | None) -> str | None:
+    return at.astimezone(datetime.UTC).isoformat(timespec="seconds") if at else None
+
+
+def _local(at: datetime.datetime | None) -> str:
+    return at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S") if at else ""
