@@ -1,6 +1,9 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_letter: writes the queued letters to a customer, and hands them to the relay."""
+"""Controller side of tenant_letter: writes the queued letters to a customer, and hands them to the relay.
+
+Without a relay, it leaves the first one-time link of a new customer in a file.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.controller import 
 SILO = SiloImports()
 with SILO:
     from silo import notifications
+    from silo.owed_links import OwedLinks
     from silo.state import State
     from silo.tenant import access_link
     from silo.tenant.load import read
@@ -40,10 +44,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         folder = Path(variables["inventory_dir"])
         try:
             settings = notifications.MailSettings.of(self._task.args["relay"], State(folder).outbox)
+            owed = OwedLinks(State(folder).folder)
+            name = variables["inventory_hostname"]
             if settings is None:
+                if name in owed.all():
+                    self._leave_link(read(name, variables["hostvars"]), owed, folder, variables, result)
                 return result
             outbox = notifications.Outbox(settings)
-            tenant = read(variables["inventory_hostname"], variables["hostvars"])
+            tenant = read(name, variables["hostvars"])
+            if tenant.name in owed.all() and not self._task.check_mode:
+                # The relay was set since.
+                outbox.queue_notification(tenant.name, "created")
+                owed.forget(tenant.name)
             for pending in outbox.pending_notifications(tenant.name):
                 self._write(pending, tenant, outbox, folder, variables, result)
             if result["changed"] and not self._task.check_mode:
@@ -64,8 +76,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
     ) -> None:
         """Write the letter of one pending notification into the outbox, if its content is true."""
         if tenant.state != notifications.TRUE_WHEN[pending.kind]:
-            # For example suspended and paid since, or created and stopped since: the letter would be wrong.
-            if not self._task.check_mode:
+            # Suspended and paid since: the letter would be wrong. A link is still owed when the tenant runs.
+            if not self._task.check_mode and pending.kind not in notifications.WITH_LINK:
                 outbox.forget(pending.tenant, pending.kind)
             return
         result["changed"] = True
@@ -74,7 +86,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             return
         address = f"https://{tenant.host_name}"
         file = State(folder).folder / LINKS / tenant.name
-        if pending.kind in ("created", "access"):
+        if pending.kind in notifications.WITH_LINK:
             until = self._link(file.parent, variables)
             if (issued := access_link.read(file, tenant.host_name)) is None:
                 raise TenantError([f"{file}: the link that was just written there is gone; run again"])
@@ -87,6 +99,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         outbox.forget(pending.tenant, pending.kind)
         file.unlink(missing_ok=True)
         result["summary"].append(pending.event)
+
+    def _leave_link(
+        self, tenant: Tenant, owed: OwedLinks, folder: Path, variables: dict[str, t.Any], result: Result
+    ) -> None:
+        """Leave the first link of a tenant that runs in a file, as nobody can send it."""
+        if tenant.state != "running":
+            return
+        result["changed"] = True
+        if self._task.check_mode:
+            result["summary"].append(f"{tenant.name}: a run would make the one-time login link.")
+            return
+        directory = State(folder).folder / LINKS
+        self._link(directory, variables)
+        owed.forget(tenant.name)
+        result["summary"].append(f"{tenant.name}: the one-time login link is in {directory / tenant.name}.")
 
     def _link(self, directory: Path, variables: dict[str, t.Any]) -> datetime.datetime:
         """Write a one-time link to `directory`, or keep a valid one that an earlier run wrote there."""

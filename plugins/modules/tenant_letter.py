@@ -15,6 +15,8 @@ description:
   - Writes a letter once its content is true, in the tenant's language, and with a new one-time link if it needs one.
     Only that letter contains the link.
   - Stores a letter before sending it, retries it while the relay does not answer, and never sends it twice.
+  - Without a relay, leaves the first one-time link of a new customer in a file beside the inventory, once the tenant
+    runs.
   - Contacts no server if nothing is queued.
   - This is an action plugin; the module of this name only documents it.
 options:

@@ -1,6 +1,7 @@
 """Billing on this machine, which is the controller of the lab: its services as processes, and a stand-in of Stripe."""
 
 import contextlib
+import http.client
 import os
 import random
 import socket
@@ -18,6 +19,7 @@ from tests.stripe_api import DAY, Account, Server, signed
 from tests.stripe_api.events import SECRET
 from tests.stripe_api.server import CHECKOUT_KEY, KEY
 
+from .cloud import Cloud
 from .conftest import take_away
 from .operator import ROOT
 from .waiting import wait_for
@@ -59,6 +61,7 @@ class Billing:
         self.worker.terminate()
         self.worker.wait(300)
         catalogue = ("--catalogue", str(self.folder / "catalogue.json"))
+        (self.folder / "requests").mkdir()
         self.worker = self.start("worker", *catalogue)
         self.checkout = self.start("checkout", "--address", address, "--port", str(port), *catalogue)
 
@@ -104,6 +107,46 @@ class Billing:
             process.terminate()
         for process in running:
             process.wait(300)
+
+
+def _shows_plans(cloud):
+    try:
+        return cloud.get("/plans").status == http.client.OK
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def checkout_of(lab, operator, billing, tags="traefik"):
+    """Give the checkout behind Traefik: on this machine, at the address at which the lab's server reaches it.
+
+    `tags` are those of the roles that lead to it.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect((lab.address, 443))
+        address = one.getsockname()[0]
+    with socket.create_server((address, 0)) as free:
+        port = free.getsockname()[1]
+    settings = {
+        "billing_enabled": True,
+        "billing_checkout_enabled": True,
+        "billing_checkout_payment_pages": [billing.stripe.url],
+        "billing_address": address,
+        "billing_checkout_port": port,
+    }
+    file = operator.inventory / "group_vars" / "all" / "checkout.yml"
+    file.write_text(yaml.safe_dump(settings))
+    billing.stripe.account.invoice_pages = billing.stripe.url
+    portal = {"id": "bpc_1", "object": "billing_portal.configuration", "is_default": True}
+    billing.stripe.account.portals["bpc_1"] = portal
+    billing.open_checkout(address, port)
+    operator.run("site.yml", "--tags", tags)
+    cloud = Cloud(lab, "billing")
+    wait_for(lambda: _shows_plans(cloud), 120)
+    yield cloud
+    file.unlink()
+    operator.run("site.yml", "--tags", tags)
+    assert lab.try_run("test", "-e", "/srv/silo/traefik/routes/_billing.yml").returncode
 
 
 @contextlib.contextmanager

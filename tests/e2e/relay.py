@@ -90,6 +90,12 @@ def text(letter: email.message.EmailMessage, kind: str = "plain") -> str:
     return t.cast("str", body.get_content())
 
 
+def pay_link(letter: email.message.EmailMessage) -> str:
+    """The link to pay of a letter, the same in text and HTML."""
+    (found,) = set(re.findall(r"https://[^\s\"<>]+/pay\?link=[\w=-]+", text(letter) + text(letter, "html")))
+    return found
+
+
 def link(letter: email.message.EmailMessage) -> str:
     """The one-time link of a letter, the same in text and HTML."""
     (found,) = set(re.findall(r"https://[^\s\"<>]+/silo/welcome/[\w-]+", text(letter) + text(letter, "html")))

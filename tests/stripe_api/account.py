@@ -231,6 +231,30 @@ class Account:
             self.subscriptions[subscription] |= {"status": "paused", "status_details": {"paused": about}}
             self._happens("customer.subscription.paused", self.subscriptions[subscription])
 
+    def resume(self, subscription: str) -> None:
+        """A paused subscription goes on: a new period begins, and is asked for."""
+        with self.lock:
+            found = self.subscriptions[subscription]
+            found.pop("status_details", None)
+            ends = _month_after(self.now, self.now)
+            found["items"]["data"][0] |= {"current_period_start": self.now, "current_period_end": ends}
+            found["status"] = "active"
+            self._happens("customer.subscription.resumed", found)
+            self._collect(self._bill(found, "subscription_cycle"))
+
+    def take(self, subscription: str, quantity: int) -> None:
+        """The customer takes so many of the plan in the portal."""
+        with self.lock:
+            found = self.subscriptions[subscription]
+            found["items"]["data"][0]["quantity"] = quantity
+            self._happens("customer.subscription.updated", found)
+
+    def is_under_way(self, invoice: Object) -> bool:
+        """Return whether a direct debit for an invoice is on its way."""
+        payment = self._of_invoice.get(invoice["id"])
+        intent = self.intents[payment["payment"]["payment_intent"]] if payment else {}
+        return invoice["status"] == "open" and intent.get("status") == "processing"
+
     def dispute(self, subscription: str) -> None:
         """The customer has their bank take a payment back."""
         with self.lock:

@@ -188,7 +188,7 @@ class Sessions:
             return PAGE.format(title="Invoice", text=text, fields="", button="Pay invoice", links="")
         if kind == "p/session" and (portal := self.portals.get(name)):
             links = f'<a id="back" href="{html.escape(portal["return_url"] or "")}">back</a>'
-            return PAGE.format(title="Portal", text="", fields="", button="Nothing", links=links)
+            return PAGE.format(title="Portal", text="", fields="", button="Cancel subscription", links=links)
         return None
 
     def send(self, path: str, fields: Mapping[str, str]) -> str | None:
@@ -199,4 +199,10 @@ class Sessions:
             return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", name)
         if kind == "i" and name in self.account.invoices:
             self.account.pay_invoice(name)
+        if kind == "p/session" and name in self.portals:
+            customer = self.portals[name]["customer"]
+            for one in [*self.account.subscriptions.values()]:
+                if one["customer"] == customer and one["status"] != "canceled":
+                    self.account.cancel(one["id"])
+            return str(self.portals[name]["return_url"] or "") or None
         return None

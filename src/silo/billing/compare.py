@@ -35,7 +35,7 @@ from silo.billing.policy import BillingPolicy
 from silo.billing.reconciler import Reconciler, billing_errors
 from silo.billing.reconciler import clock as silo_clock
 from silo.billing.standing import BESIDE
-from silo.billing.state_store import StateStore
+from silo.billing.state_store import Hold, StateStore
 from silo.billing.stripe.client import EVENT_DAYS, Client
 from silo.billing.stripe.events import WANTED, Event, parse
 from silo.inventory.validation import Tenant
@@ -48,13 +48,15 @@ class Difference:
 
     `fix` says who resolves it: --fix does "settle" and "apply", the operator does the others. --fix also settles
     "needs_attention", which sends the letter to the operator and takes the order out of the queue for room.
-    `subscription` and `tenant` are empty if the difference concerns none.
+    `subscription` and `tenant` are empty if the difference concerns none. If a decision waits for the operator, `ends`
+    is until when, as a clause.
     """
 
     text: str
     fix: t.Literal["settle", "apply", "needs_attention", "operator"]
     subscription: str = ""
     tenant: str = ""
+    ends: str = ""
 
 
 def cases(known: tenant_lookup.TenantLookup, client: Client, policy: BillingPolicy) -> list[Case]:
@@ -118,8 +120,9 @@ def differences(
         decision = decide(case, policy, now)
         if one := _of(case, decision, service, now):
             result.append(one)
-        elif name := begun.get(case.subscription.id):
-            result.append(Difference(f"{name}: a change was interrupted", "settle", case.subscription.id, name))
+        elif change := begun.get(case.subscription.id):
+            text = f"{change.tenant}: a change was interrupted"
+            result.append(Difference(text, "settle", case.subscription.id, change.tenant))
     asked = {one.subscription for one in result}
     for deletion in service.unfinished():
         if deletion.subscription and deletion.subscription not in asked:
@@ -147,10 +150,10 @@ def _of(case: Case, decision: Decision, service: TenantService, now: datetime.da
     """Return what the tenant of a subscription lacks, or None."""
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
     if decision.step is Step.NEEDS_ATTENTION:
-        again = decision.contest or case.holder
-        return Difference(
-            f"{name}: {decision.because}", "needs_attention" if again else "operator", case.subscription.id, name
+        again: t.Literal["needs_attention", "operator"] = (
+            "needs_attention" if decision.contest or case.holder else "operator"
         )
+        return Difference(f"{name}: {decision.because}", again, case.subscription.id, name, decision.ends)
     if decision.step is not Step.NOTHING:
         text = f"{name}: {decision.step.value} is due: {decision.because}"
         return Difference(text, "settle", case.subscription.id, name)
@@ -240,14 +243,17 @@ class Comparison:
     def fix(self, found: Sequence[Difference]) -> Repair:
         """Correct what silo can correct; notify the operator of the rest, once a month for the same differences."""
         done, left, later = [], [one.text for one in found if one.fix == "operator"], []
+        holds = [self._hold(one, one.text, one.ends) for one in found if one.fix == "operator" and one.ends]
         for one in found:
             if one.fix in ("settle", "needs_attention"):
                 try:
                     done.append(self._reconciler().settle(one.subscription).message)
                 except NeedsAttention as error:
                     left.append(str(error))
+                    holds.append(self._hold(one, str(error), error.ends))
                 except TryLater as error:
                     later.append(str(error))
+        StateStore(self._service.state.folder).renew(Step.NEEDS_ATTENTION.value, holds)
         if names := [one.tenant for one in found if one.fix == "apply"]:
             try:
                 with billing_errors():
@@ -258,6 +264,10 @@ class Comparison:
         if left:
             self._notify(left)
         return Repair(tuple(done), tuple(left), tuple(later))
+
+    def _hold(self, one: Difference, why: str, ends: str) -> Hold:
+        since = self._clock().isoformat(timespec="seconds")
+        return Hold(one.subscription, one.tenant, Step.NEEDS_ATTENTION.value, why, ends, since)
 
     def _notify(self, left: Sequence[str]) -> None:
         text = "\n".join(left) + "\n\n'silo reconcile' lists the differences at any time."

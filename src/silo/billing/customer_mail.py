@@ -185,5 +185,4 @@ class CustomerMail:
 
 def language(subscription: Subscription) -> notifications.Language:
     """Return the language that the customer ordered; the first if silo has no letters in it."""
-    wished = subscription.language
-    return t.cast("notifications.Language", wished if wished in LANGUAGES else LANGUAGES[0])
+    return notifications.language_of(subscription.language)

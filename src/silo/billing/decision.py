@@ -31,6 +31,7 @@ from silo.billing.policy import BillingPolicy
 from silo.billing.standing import BESIDE, Standing, is_paused_by_choice, reason_of, standing
 
 ZONE = zoneinfo.ZoneInfo(ZONE_NAME)
+NAME_FREE = "the name is free or linked, or the order names another"
 
 
 def decide(case: Case, policy: BillingPolicy, now: datetime.datetime) -> Decision:
@@ -93,7 +94,8 @@ def _paid(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
             return Decision(Step.NOTHING, "a payment is under way; what is in the trash is restored when it has come")
         return Decision(Step.RESTORE, "it is paid again, and its data is still in the trash")
     if tenant.state == PURGED:
-        return Decision(Step.NEEDS_ATTENTION, f"it is paid again, but the data of {tenant.name} has been purged")
+        because = f"it is paid again, but the data of {tenant.name} has been purged"
+        return Decision(Step.NEEDS_ATTENTION, because, ends="the subscription is cancelled and refunded at Stripe")
     if tenant.state == "suspended" or (tenant.state == "absent" and tenant.reason in OF_STRIPE):
         return _back(tenant, found)
     if tenant.state != "running":
@@ -121,7 +123,7 @@ def _ordered(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
         return Decision(Step.NOTHING, "the customer has yet to confirm its payment")
     if not subscription.name:
         because = "it is paid, but its metadata has no 'tenant'; add the ordered name to it at Stripe"
-        return Decision(Step.NEEDS_ATTENTION, because)
+        return Decision(Step.NEEDS_ATTENTION, because, ends="its metadata names a tenant")
     if not plan:
         return _unknown(subscription)
     if case.holder and not _succeeds(subscription, case.holder.name, case.holder.subscription):
@@ -207,7 +209,7 @@ def _unknown(subscription: Subscription) -> Decision:
     because = f"billing_plans must name exactly one plan for its prices ({', '.join(bought) or 'none'})"
     if any(count > 1 for _price, count in _bought(subscription)):
         because += ", each bought once; correct the quantity at Stripe, or cancel and refund the order"
-    return Decision(Step.NEEDS_ATTENTION, because)
+    return Decision(Step.NEEDS_ATTENTION, because, ends="its prices belong to one plan, bought once")
 
 
 def _succeeds(subscription: Subscription, name: str, former: Subscription | None) -> bool:
@@ -222,17 +224,16 @@ def _taken(subscription: Subscription, holder: Holder) -> Decision:
     taken = "a tenant in the trash has its name" if holder.state == TRASHED else "another tenant has its name"
     if not holder.linked:
         link = f"'silo set {holder.name} --subscription {subscription.id}' links them"
-        return Decision(Step.NEEDS_ATTENTION, f"{taken} and no subscription; {link}")
+        return Decision(Step.NEEDS_ATTENTION, f"{taken} and no subscription; {link}", ends=NAME_FREE)
     former = holder.subscription
     status = former.status if former else "not known to Stripe"
     fix = "refund the order, or change 'tenant' in its metadata at Stripe"
     because = f"{taken} and belongs to {holder.linked} ({status}); {fix}"
     if former is None or former.status in PAID or holder.state != "suspended":
-        return Decision(Step.NEEDS_ATTENTION, because)
+        return Decision(Step.NEEDS_ATTENTION, because, ends=NAME_FREE)
     contest = Contest(holder.name, holder.state, former, (subscription,))
-    return Decision(
-        Step.NEEDS_ATTENTION, f"{because}. That tenant is suspended, although this order pays for it", contest=contest
-    )
+    because = f"{because}. That tenant is suspended, although this order pays for it"
+    return Decision(Step.NEEDS_ATTENTION, because, contest=contest, ends=NAME_FREE)
 
 
 def _contested(
@@ -260,9 +261,8 @@ def _contested(
         f"is: 'silo set {tenant.name} --subscription {payers[0].id}' links it to that one"
     )
     contest = Contest(tenant.name, tenant.state, case.subscription, payers)
-    return Decision(
-        Step.NEEDS_ATTENTION, because, clock=decision.clock, contest=contest, reason=decision.reason, held=True
-    )
+    ends, clock, reason = "only one subscription is paid for it", decision.clock, decision.reason
+    return Decision(Step.NEEDS_ATTENTION, because, clock=clock, contest=contest, reason=reason, held=True, ends=ends)
 
 
 def _unpaid(case: Case, found: Standing, policy: BillingPolicy, now: datetime.datetime) -> Decision:

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, queue_key TEXT NOT NULL,
     subscription TEXT NOT NULL, created REAL NOT NULL, received REAL NOT NULL, body BLOB NOT NULL,
     state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'done', 'needs_attention', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, ended REAL, message TEXT NOT NULL DEFAULT '');
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, ended REAL, message TEXT NOT NULL DEFAULT '',
+    ends TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS waiting ON event (queue_key, seq) WHERE state = 'new';
 CREATE INDEX IF NOT EXISTS asking ON event (queue_key) WHERE state IN ('needs_attention', 'failed');
 """
@@ -41,14 +42,24 @@ _COLUMNS = ", ".join(
     [
         *(f"CASE WHEN length({name}) <= {LARGEST_TEXT} THEN {name} END" for name in ("id", "type", "subscription")),
         f"received, CASE WHEN length(body) <= {LARGEST_BODY} THEN body END",
-        f"state, attempts, due, substr(message, 1, {LARGEST_TEXT})",
+        f"state, attempts, due, substr(message, 1, {LARGEST_TEXT}), substr(ends, 1, {LARGEST_TEXT})",
     ]
 )
 
 
+def _prepare(database: sqlite3.Connection) -> None:
+    sqlite.run_script(database, _SCHEMA)
+    if "ends" not in {column for _place, column, *_about in database.execute("PRAGMA table_info(event)")}:
+        database.execute("ALTER TABLE event ADD COLUMN ends TEXT NOT NULL DEFAULT ''")
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An event in the inbox. `received` and `due` are seconds since 1970; `message` is the last result or error."""
+    """An event in the inbox. `received` and `due` are seconds since 1970; `message` is the last result or error.
+
+    `due` is when silo looks at it next, also if it needs attention or failed; `ends` is until when it waits, as a
+    clause, or empty.
+    """
 
     id: str
     type: str
@@ -59,6 +70,7 @@ class Row:
     attempts: int
     due: float
     message: str
+    ends: str = ""
 
     @property
     def is_ours(self) -> bool:
@@ -70,6 +82,7 @@ class Row:
             and all(isinstance(number, int | float) and 0 <= number < LATEST for number in numbers)
             and isinstance(self.body, bytes)
             and isinstance(self.message, str)
+            and isinstance(self.ends, str)
         )
 
     @property
@@ -104,7 +117,7 @@ class Inbox:
         """Create the file if it is missing; `clock` returns seconds since 1970. Raises OSError, sqlite3.Error."""
         self.path, self._clock = path, clock
         # SQLite gives its journal files the same mode.
-        sqlite.connect(path, lambda database: sqlite.run_script(database, _SCHEMA), mode=MODE).close()
+        sqlite.connect(path, _prepare, mode=MODE).close()
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -160,36 +173,72 @@ class Inbox:
                 )
         return [row for seq, row in found.items() if seq not in others]
 
+    def parked(self, limit: int) -> list[Row]:
+        """Return the last event that needs attention or failed of each queue key without a new one, if it is due.
+
+        The cause may be gone. At most `limit`, the oldest first; rows that are not ours are left out.
+        """
+        with self._database() as database:
+            rows = database.execute(
+                # The worker asks twice a second, and most events are done; each subquery has an index of its own.
+                f"SELECT {_COLUMNS} FROM event AS one INDEXED BY asking"  # noqa: S608
+                " WHERE state IN ('needs_attention', 'failed') AND due <= ? AND NOT EXISTS ("
+                " SELECT 1 FROM event AS other WHERE state = 'new' AND other.queue_key = one.queue_key)"
+                " AND NOT EXISTS (SELECT 1 FROM event AS other WHERE state IN ('needs_attention', 'failed')"
+                " AND other.queue_key = one.queue_key AND other.seq > one.seq)"
+                " ORDER BY seq LIMIT ?",
+                (self._clock(), limit),
+            ).fetchall()
+        return [row for row in (Row(*values) for values in rows) if row.is_ours]
+
     def begin(self, event_id: str) -> None:
         """Count an attempt before it starts, so that one that kills the process counts as well."""
         with self._transaction() as database:
             database.execute("UPDATE event SET attempts = attempts + 1 WHERE id = ?", (event_id,))
 
-    def postpone(self, event_id: str, seconds: float, message: str) -> None:
+    def postpone(self, event_id: str, seconds: float, message: str, ends: str = "") -> None:
         """Leave an event new, and retry it after `seconds`; later events of its queue key wait for it."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE event SET due = ?, message = ? WHERE id = ? AND state = 'new'",
-                (self._clock() + seconds, message, event_id),
+                "UPDATE event SET due = ?, message = ?, ends = ? WHERE id = ? AND state = 'new'",
+                (self._clock() + seconds, message, ends, event_id),
             )
 
-    def end(self, event_id: str, state: t.Literal["done", "needs_attention", "failed"], message: str) -> bool:
-        """Record the result of a new event; return False if the event is not new.
+    def look_later(self, event_id: str, seconds: float) -> None:
+        """Look at an event that needs attention or failed again after `seconds`."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE event SET due = ? WHERE id = ? AND state IN ('needs_attention', 'failed')",
+                (self._clock() + seconds, event_id),
+            )
+
+    def end(
+        self,
+        event_id: str,
+        state: t.Literal["done", "needs_attention", "failed"],
+        message: str,
+        *,
+        ends: str = "",
+        was: State = "new",
+        seconds: float = 0.0,
+    ) -> bool:
+        """Record the result of an event that was in the state `was`; return False if it is not so any more.
 
         If it is done, earlier events of its queue key that need attention or failed become done too, because the
-        subscription is settled.
+        subscription is settled. Otherwise, silo looks at it again after `seconds`.
         """
         with self._transaction() as database:
+            now = self._clock()
             ended = database.execute(
-                "UPDATE event SET state = ?, message = ?, ended = ? WHERE id = ? AND state = 'new'",
-                (state, message, self._clock(), event_id),
+                "UPDATE event SET state = ?, message = ?, ends = ?, ended = ?, due = ? WHERE id = ? AND state = ?",
+                (state, message, "" if state == "done" else ends, now, now + seconds, event_id, was),
             ).rowcount
             if ended and state == "done":
                 place = database.execute("SELECT queue_key, seq FROM event WHERE id = ?", (event_id,)).fetchone()
                 database.execute(
-                    "UPDATE event SET state = 'done', message = ?, ended = ?"
+                    "UPDATE event SET state = 'done', message = ?, ends = '', ended = ?"
                     " WHERE queue_key = ? AND seq < ? AND state IN ('needs_attention', 'failed')",
-                    (f"done with {event_id}", self._clock(), *place),
+                    (f"done with {event_id}", now, *place),
                 )
         return bool(ended)
 
@@ -198,7 +247,7 @@ class Inbox:
         with self._transaction() as database:
             return bool(
                 database.execute(
-                    "UPDATE event SET state = 'new', attempts = 0, due = 0, ended = NULL"
+                    "UPDATE event SET state = 'new', attempts = 0, due = 0, ended = NULL, ends = ''"
                     " WHERE id = ? AND state IN ('needs_attention', 'failed')",
                     (event_id,),
                 ).rowcount

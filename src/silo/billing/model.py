@@ -248,7 +248,8 @@ class Decision:
     it. `notice` is a letter that is due, `pay_by` the deadline for a letter about a failed payment, `link` the payment
     page. With `confirm`, the payment has not failed, but the customer must confirm it. `contest` is set if several
     subscriptions want the tenant, `held` if only a payment of others, or one under way, prevents its deletion.
-    `reason` is why the tenant loses something, `invoice` the one that must be paid first.
+    `reason` is why the tenant loses something, `invoice` the one that must be paid first. With NEEDS_ATTENTION, `ends`
+    is until when, as a clause. With `leads`, the link is ours, and leads to whatever the customer must do.
     """
 
     step: Step
@@ -266,6 +267,8 @@ class Decision:
     held: bool = False
     invoice: Invoice | None = None
     notes: tuple[Note, ...] = ()
+    ends: str = ""
+    leads: bool = False
 
     @property
     def takes_away(self) -> bool:
@@ -274,5 +277,5 @@ class Decision:
 
     @property
     def page(self) -> str:
-        """The payment page for letters, empty for the platform's: what is over is not paid, but ordered anew."""
-        return self.link if self.reason in (None, Reason.UNPAID) else ""
+        """The payment page for letters, empty for the platform's: an invoice helps only those who did not pay one."""
+        return self.link if self.leads or self.reason in (None, Reason.UNPAID) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,7 @@ class EventOutcome:
 
 
 class Rules(t.Protocol):
-    """The rules. The worker may call both methods late, twice, out of order, and again after an interruption.
+    """The rules. The worker may call each method late, twice, out of order, and again after an interruption.
 
     They raise TryLater if a retry may succeed, and NeedsAttention if only the operator can go on.
     """
@@ -25,3 +25,6 @@ class Rules(t.Protocol):
 
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
         """Process an event without a subscription, such as a dispute."""
+
+    def waiting(self) -> Sequence[str]:
+        """Return the subscriptions for which something waits that no event will settle, such as an order for room."""

@@ -13,9 +13,6 @@ import functools
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
-
-from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing import tenant_lookup
 from silo.billing.checkout.letters import with_link
@@ -29,32 +26,30 @@ from silo.billing.model import (
     PAID,
     PURGED,
     TRASHED,
-    BillingTenant,
     Case,
     Claim,
     Contest,
     Decision,
     Holder,
-    Reason,
     Step,
     Subscription,
 )
 from silo.billing.policy import BillingPolicy
 from silo.billing.protocols import EventOutcome
-from silo.billing.rate_limits import RateLimits
 from silo.billing.standing import lasts
 from silo.billing.state_store import StateStore
+from silo.billing.steps import BY, Held, Steps
 from silo.billing.stripe.client import Client
 from silo.email_address import same
-from silo.inventory import DeletionRecord, InventoryError
-from silo.inventory.validation import check_new_name
-from silo.languages import LANGUAGES
-from silo.notifications import LetterError
+from silo.inventory import DeletionRecord, InventoryBusyError, InventoryError
+from silo.notifications import TRUE_WHEN, LetterError
 from silo.state import BusyError
-from silo.tenant.names import proposal
 from silo.tenants import ApplyIncomplete, TenantService
 
-BY = "billing, as nothing was paid"
+INVENTORY_RIGHT = "the inventory is right again"
+STATE = "tenant_state"
+# The reasons of deletions that `silo apply` completes, because the operator began them.
+BY_OPERATOR = ("", "operator")
 # The most steps in one call, such as a restore and then another plan; more would be a loop.
 STEPS = 5
 DONE = {
@@ -73,19 +68,19 @@ def clock() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class Held(BillingError):
-    """A step must wait, for room or for the operator; the text is a sentence."""
-
-
 @contextlib.contextmanager
 def billing_errors() -> Iterator[None]:
     """Convert errors of silo: those of the inventory into NeedsAttention, those that a retry may fix into TryLater."""
     try:
         yield
+    except (InventoryBusyError, BusyError) as error:
+        raise TryLater(str(error), ends="the other run has ended") from error
     except InventoryError as error:
-        raise NeedsAttention(str(error)) from error
-    except (ApplyIncomplete, RunError, BusyError, LetterError) as error:
-        raise TryLater(str(error)) from error
+        raise NeedsAttention(str(error), ends=INVENTORY_RIGHT) from error
+    except (ApplyIncomplete, RunError) as error:
+        raise TryLater(str(error), ends="the server and the NAS can be reached, and an apply succeeds") from error
+    except LetterError as error:
+        raise TryLater(str(error), ends="the letter can be written") from error
 
 
 class Reconciler:
@@ -98,6 +93,7 @@ class Reconciler:
         self._service, self._client, self._clock = service, client, clock
         self._store = StateStore(self._service.state.folder)
         self._writer = CustomerMail(self._service)
+        self._steps = Steps(service, client, lambda: self.policy, clock)
         self._last: tuple[Case, Decision] | None = None
 
     @functools.cached_property
@@ -113,6 +109,8 @@ class Reconciler:
         with billing_errors(), self._store.locked(subscription):
             try:
                 outcome = EventOutcome(self._settle(subscription))
+            except InventoryBusyError:
+                raise
             except (InventoryError, NeedsAttention) as error:
                 # An order that needs attention must not block others in the queue for room.
                 self._store.unqueue(subscription)
@@ -131,7 +129,20 @@ class Reconciler:
                 self._writer.parked(case.subscription)
         if isinstance(error, NeedsAttentionReported):
             return error
-        return NeedsAttention(str(error), about)
+        ends = error.ends if isinstance(error, NeedsAttention) else INVENTORY_RIGHT
+        return NeedsAttention(str(error), about, ends)
+
+    def waiting(self) -> tuple[str, ...]:
+        """Return the subscriptions for which something waits that no event of the inbox will settle, oldest first."""
+        with billing_errors():
+            store = self._store
+            # What needs attention is looked at again with its event, or every night.
+            holds = [one for one in store.holds() if one.step != Step.NEEDS_ATTENTION.value]
+            found = [one.subscription for one in store.waiting()] + [one.subscription for one in holds]
+            found += store.begun()
+            found += [one.subscription for one in self._service.unfinished() if one.reason not in BY_OPERATOR]
+            found += self._owing()
+        return tuple(dict.fromkeys(filter(None, found)))
 
     def consider(self, event: Mapping[str, t.Any]) -> EventOutcome:
         """Process an event without a subscription: a dispute, a refund, a customer's new address.
@@ -163,9 +174,11 @@ class Reconciler:
         with billing_errors():
             known = tenant_lookup.read(self._service)
             for subscription in self._client.subscriptions(customer=str(data["object"]["id"])):
-                if name := known.alive.get(subscription.id):
-                    with self._store.locked(subscription.id):
+                with self._store.locked(subscription.id):
+                    if name := known.alive.get(subscription.id):
                         done += self._move_letters(name, subscription, str(event.get("id", "")))
+                    elif (tenant := known.tenants.get(subscription.id)) and tenant.state == TRASHED:
+                        done += self._move_former(subscription, str(event.get("id", "")))
         return EventOutcome("; ".join(done) or "no tenant's address differs from it")
 
     def _move_letters(self, name: str, subscription: Subscription, event: str) -> list[str]:
@@ -175,8 +188,24 @@ class Reconciler:
         if same(self._service.tenant(name).email, subscription.email):
             return []
         work = functools.partial(self._service.change, name, email=subscription.email, occasion=event)
-        self._recorded(subscription.id, name, work)
+        try:
+            self._steps.recorded(subscription.id, name, work)
+        except InventoryBusyError:
+            raise
+        except InventoryError as error:
+            raise NeedsAttention(str(error), ends="the customer's address is corrected at Stripe") from error
         return [f"{name}: letters and login have the customer's new address"]
+
+    def _move_former(self, subscription: Subscription, event: str) -> list[str]:
+        """Give tenants in the trash the new address, which counts once they are restored."""
+        moved = []
+        for deletion in self._service.trash.kept():
+            if deletion.subscription != subscription.id or not subscription.email:
+                continue
+            if not same(str(self._service.files.former(deletion).get("tenant_email", "")), subscription.email):
+                self._service.move_former(deletion, subscription.email, event)
+                moved.append(f"{deletion.name}: the customer's new address counts once it is restored")
+        return moved
 
     def _notify_broken(self, subscription: str) -> None:
         """Notify the operator if verification of the changed tenant failed."""
@@ -201,6 +230,7 @@ class Reconciler:
                 return "; ".join([*messages, str(error)])
             if decision.step not in (Step.CREATE, Step.START, Step.RESTORE, Step.CHANGE):
                 self._store.unqueue(name)
+            self._store.unhold(name, unless=decision.step.value)
             if decision.held:
                 self._store.spare(name, self._today(case) + datetime.timedelta(days=1))
             for note in decision.notes:
@@ -208,6 +238,9 @@ class Reconciler:
             if tenant and tenant.state not in (TRASHED, PURGED) and decision.step is not Step.DELETE:
                 messages += self._writer.customer(tenant.name, decision, self._now(case))
             if decision.step is Step.NOTHING:
+                if owing := self._owing().get(name):
+                    self._service.apply([owing])
+                    messages.append(f"{owing} has got what was owed")
                 return "; ".join([*messages, f"{called}: {decision.because}"])
             messages.append(f"{called} {DONE[decision.step]}: {decision.because}")
         return "; ".join(messages)
@@ -267,9 +300,20 @@ class Reconciler:
                 self._service.undelete(deletion.name)
             else:
                 self._service.delete(deletion.name, by=BY)
-        if (begun := self._store.begun().get(name)) and begun in self._service.files.all():
-            self._service.apply([begun])
+        if (begun := self._store.begun().get(name)) and begun.tenant in self._service.files.all():
+            self._service.apply([begun.tenant])
         self._store.end(name)
+
+    def _owing(self) -> dict[str, str]:
+        """Return, by subscription, the tenants to which a run owes a letter or a link that is true now."""
+        owed, files = self._service.owed(), self._service.files.all()
+        found = {}
+        for name in owed.keys() & files.keys():
+            settings = files[name].settings
+            true = {TRUE_WHEN.get(kind, "running") for kind in owed[name]}
+            if (subscription := settings.get(tenant_lookup.SUBSCRIPTION)) and settings.get(STATE, "running") in true:
+                found[str(subscription)] = name
+        return found
 
     def _is_claimed(self, deletion: DeletionRecord) -> bool:
         """Return whether somebody has paid, or is paying, for a tenant whose deletion was cut off."""
@@ -292,171 +336,16 @@ class Reconciler:
         if decision.step is Step.NEEDS_ATTENTION:
             text = f"{called} ({subscription.id}): {decision.because}"
             self._refer_to_operator(text, decision, self._today(case))
-        if decision.step in (Step.SUSPEND, Step.DELETE):
-            self._check_rate_limit(decision, called, details(case, decision))
-        work = functools.partial(self._work, case, decision)
-        try:
-            self._recorded(subscription.id, called, work)
-        except AdmissionError as error:
-            self._store.end(subscription.id)
-            self._queue(subscription, called, decision, str(error))
+        self._steps.carry_out(case, decision, called)
 
     def _refer_to_operator(self, text: str, decision: Decision, day: datetime.date) -> t.NoReturn:
         if decision.contest is None:
-            raise NeedsAttention(text)
+            raise NeedsAttention(text, ends=decision.ends)
         self._spare(decision.contest, day)
-        raise NeedsAttentionReported(text)
+        raise NeedsAttentionReported(text, ends=decision.ends)
 
     def _spare(self, contest: Contest, day: datetime.date) -> None:
         """Leave a tenant unchanged while others pay for it: withdraw letters that threaten it, notify the operator."""
         self._store.spare(contest.own.id, day + datetime.timedelta(days=1))
         self._writer.take_back(contest.tenant)
         self._writer.contested(contest)
-
-    def _recorded(self, subscription: str, called: str, work: Callable[[], object]) -> None:
-        """Do `work`, recorded as a change in progress, so that the next call completes it after an interruption."""
-        self._store.begin(subscription, called)
-        try:
-            work()
-        except (InventoryError, BillingError):
-            # Nothing was changed, so there is nothing to complete.
-            self._store.end(subscription)
-            raise
-        self._store.end(subscription)
-        self._store.unqueue(subscription)
-
-    def _work(self, case: Case, decision: Decision) -> None:
-        subscription, tenant = case.subscription, case.tenant
-        if case.holder:
-            self._take_over(case.holder, subscription)
-        elif tenant is None:
-            self._create(subscription, decision)
-        elif decision.step is Step.RESTORE:
-            if self._service.files.last_deleted(tenant.name).subscription != subscription.id:
-                raise NeedsAttention(
-                    f"{tenant.name}: another tenant of this name was deleted later, so billing restores neither"
-                )
-            self._service.undelete(tenant.name)
-        elif decision.step is Step.START:
-            self._service.set_state(tenant.name, "running")
-        elif decision.step is Step.CHANGE:
-            self._change(tenant, decision)
-        elif decision.step in (Step.SUSPEND, Step.EXPLAIN):
-            self._suspend(case, tenant, decision)
-        elif decision.step is Step.DELETE:
-            self._delete(case, tenant, decision)
-
-    def _suspend(self, case: Case, tenant: BillingTenant, decision: Decision) -> None:
-        reason = decision.reason or Reason.UNPAID
-        self._service.set_state(
-            tenant.name, "suspended", link=decision.page, reason=reason.value, since=self._today(case)
-        )
-
-    def _create(self, subscription: Subscription, decision: Decision) -> None:
-        name = subscription.name
-        if not subscription.email:
-            raise NeedsAttention(f"{name} ({subscription.id}): its customer has no e-mail address; add one at Stripe")
-        wished = subscription.language if subscription.language in LANGUAGES else None
-        given: dict[str, t.Any] = {"plan": decision.plan, "language": wished, "subscription": subscription.id}
-        try:
-            check_new_name(name)
-        except InventoryError as error:
-            raise NeedsAttention(f"{error}; {self._propose_name(subscription, given)}") from error
-        former = self._former(subscription)
-        before = [one for one in self._store.waiting() if one.plan == decision.plan and one.step == Step.CREATE.value]
-        if before and before[0].subscription != subscription.id:
-            # Refuse an invalid name now: otherwise it would wait for room, and appear in a letter.
-            self._service.check_new(name, email=subscription.email, ordered=True, former=former, **given)
-            raise AdmissionError(
-                f"{before[0].tenant} comes first: it has waited for plan {decision.plan} since {before[0].since}"
-            )
-        self._service.create(name, email=subscription.email, ordered=True, former=former, **given)
-        if subscription.language and wished is None:
-            self._writer.language_unknown(subscription)
-
-    def _propose_name(self, subscription: Subscription, given: Mapping[str, t.Any]) -> str:
-        """Send the customer a name in place of one that cannot be, if there is one; return what the operator does."""
-        near, fix = proposal(subscription.name), f"correct 'tenant' in the metadata of {subscription.id} at Stripe"
-        try:
-            if near:
-                self._service.check_new(near, email=subscription.email, ordered=True, **given)
-        except InventoryError:  # somebody has it, or one that looks like it
-            near = ""
-        if not near:
-            return f"ask the customer for another name, and {fix}"
-        self._writer.propose_name(near, subscription)
-        return f"its customer was proposed {near!r}: once they agree, {fix}"
-
-    def _former(self, subscription: Subscription) -> str:
-        """Return the subscription of the deleted tenant with the ordered name, or "" if another customer had it."""
-        record = self._service.reserved().get(subscription.name)
-        if record is None or not record.subscription:
-            return ""
-        try:
-            customer = self._client.subscription(record.subscription).customer
-        except NeedsAttention:  # of another account, so of another customer
-            return ""
-        return record.subscription if customer == subscription.customer else ""
-
-    def _take_over(self, holder: Holder, subscription: Subscription) -> None:
-        """Link the tenant of an ended subscription to the new subscription of the same customer."""
-        if holder.state == TRASHED:
-            self._service.undelete(holder.name)
-        self._service.change(holder.name, subscription=subscription.id)
-
-    def _change(self, tenant: BillingTenant, decision: Decision) -> None:
-        """Change the plan; if the data exceeds the new quota, notify the operator and raise Held."""
-        plan = decision.plan
-        offer = self._service.inventory.offers().get(plan)
-        if offer is None:
-            raise NeedsAttention(
-                f"{tenant.name}: billing_plans names the plan {plan}, but group_vars has no plan_{plan}.yml"
-            )
-        if offer.quota < self._service.tenants()[tenant.name].quota:
-            used = self._service.used(tenant.name)
-            if used > offer.quota:
-                text = (
-                    f"{tenant.name} changed from {tenant.plan} to {plan} ({size(offer.quota)}), but stores "
-                    f"{size(used)}. Silo changed nothing: the tenant keeps {tenant.plan} until it stores less."
-                )
-                event = f"billing/operator/downgrade/{tenant.name}/{plan}@{today(self._clock()):%Y-%m}"
-                self._writer.operator(event, f"{tenant.name} stores more than the plan that was bought", text)
-                raise Held(text)
-        self._service.change(tenant.name, notify_customer=True, plan=plan)
-
-    def _delete(self, case: Case, tenant: BillingTenant, decision: Decision) -> None:
-        subscription, about = case.subscription, details(case, decision)
-        reason = decision.reason or Reason.UNPAID
-        deletion = self._service.delete(tenant.name, by=BY, reason=reason.value)
-        self._writer.take_back(tenant.name)
-        text = (
-            f"{tenant.name} is deleted, because {decision.because}. Its {deletion.files} files "
-            f"({size(deletion.used)}) are in the trash for {self._service.policy.trash_days} days; until then, "
-            f"'silo undelete {tenant.name}' or a payment restores them.\n\n"
-            f"Its subscription {subscription.id} is {subscription.status} at Stripe.\n\n{about}"
-        )
-        self._writer.operator(
-            f"billing/operator/deleted/{tenant.name}@{deletion.when}", f"{tenant.name} is deleted", text
-        )
-
-    def _check_rate_limit(self, decision: Decision, called: str, about: str) -> None:
-        limits = RateLimits(self._store, self.policy)
-        if limits.admit(decision.step, called, today(self._clock())):
-            return
-        since = limits.reached().get(decision.step, "")
-        variable = "billing_suspensions_per_day" if decision.step is Step.SUSPEND else "billing_deletions_per_day"
-        what = "suspended" if decision.step is Step.SUSPEND else "deleted"
-        text = (
-            f"{called} must be {what}, because {decision.because}, but {variable} allows no more on this day. No "
-            f"further tenant is {what} until you agree. 'silo dunning' lists them: if none of them has paid, "
-            f"'silo dunning --release' lets the next ones pass.\n\n{about}"
-        )
-        self._writer.operator(
-            f"billing/operator/rate_limit/{decision.step.value}@{since}", "Billing reached a daily limit", text
-        )
-        raise Held(f"{called}: the rate limit {variable} is reached; {decision.because}")
-
-    def _queue(self, subscription: Subscription, called: str, decision: Decision, why: str) -> None:
-        order = self._store.wait(subscription.id, called, decision.step.value, decision.plan, self._clock())
-        self._writer.waits(order, subscription, why)
-        raise Held(f"{called} waits for room to {decision.step.value}: {why}")

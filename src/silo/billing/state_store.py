@@ -1,4 +1,4 @@
-"""The file in which billing stores changes in progress, orders that wait for room, and the counts for rate limits.
+"""The file in which billing stores changes in progress, what waits and for what, and the counts for rate limits.
 
 The desired state comes from Stripe and the inventory only. If the file is lost, a customer waits for the next nightly
 comparison at most; it also stores again which tenants are spared. The days that letters named are in the outbox.
@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import json
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
@@ -26,12 +26,37 @@ FILE, LOCKS = "billing.json", "billing"
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """A paid order that waits for room since `since` (ISO 8601): `step` is what waits, `plan` the plan it needs."""
+    """A paid order that waits for room since `since` (ISO 8601): `step` is what waits, `plan` the plan it needs.
+
+    `why` is a sentence.
+    """
 
     subscription: str
     tenant: str
     step: str
     plan: str
+    since: str
+    why: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hold:
+    """A step that waits for something else than room, since `since` (ISO 8601), until `ends` (a clause)."""
+
+    subscription: str
+    tenant: str
+    step: str
+    why: str
+    ends: str
+    since: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A change of a tenant that began at `since` (ISO 8601, empty if an older version wrote it) and did not end."""
+
+    subscription: str
+    tenant: str
     since: str
 
 
@@ -58,26 +83,32 @@ class StateStore:
         with locks.held(folder / subscription, wait_seconds=None):
             yield
 
-    def begin(self, subscription: str, tenant: str) -> None:
+    def begin(self, subscription: str, tenant: str, now: datetime.datetime) -> None:
         """Record a change before it starts, so that a later call completes it after an interruption."""
         with self.open() as kept:
-            kept.setdefault("begun", {})[subscription] = tenant
+            since = now.isoformat(timespec="seconds")
+            kept.setdefault("begun", {}).setdefault(subscription, {"tenant": tenant, "since": since})
 
-    def begun(self) -> dict[str, str]:
-        """Return the changes that were not completed: subscription id to tenant."""
-        return dict(self._read().get("begun", {}))
+    def begun(self) -> dict[str, Begun]:
+        """Return the changes that were not completed, by subscription id."""
+        found = {}
+        for subscription, said in self._read().get("begun", {}).items():
+            # An older version kept the tenant alone.
+            known = said if isinstance(said, dict) else {"tenant": said, "since": ""}
+            found[subscription] = Begun(subscription, known["tenant"], known["since"])
+        return found
 
     def end(self, subscription: str) -> None:
         """Remove the record of a completed change."""
         with self.open() as kept:
             kept.get("begun", {}).pop(subscription, None)
 
-    def wait(self, subscription: str, tenant: str, step: str, plan: str, now: datetime.datetime) -> Order:
+    def wait(self, subscription: str, tenant: str, step: str, plan: str, now: datetime.datetime, why: str) -> Order:
         """Add an order to the queue for room; an order that already waits keeps its place."""
         with self.open() as kept:
             orders = kept.setdefault("orders", {})
             since = orders.get(subscription, {}).get("since", now.isoformat(timespec="seconds"))
-            order = Order(subscription, tenant, step, plan, since)
+            order = Order(subscription, tenant, step, plan, since, why)
             orders[subscription] = dataclasses.asdict(order)
             return order
 
@@ -90,6 +121,37 @@ class StateStore:
         """Take an order out of the queue for room: it is done, or no longer wanted."""
         with self.open() as kept:
             kept.get("orders", {}).pop(subscription, None)
+
+    def hold(self, subscription: str, tenant: str, step: str, why: str, ends: str, now: datetime.datetime) -> None:
+        """Record that a step waits; one that waits already does so since then."""
+        with self.open() as kept:
+            holds = kept.setdefault("holds", {})
+            former = holds.get(subscription, {})
+            since = former.get("since") if former.get("step") == step else None
+            hold = Hold(subscription, tenant, step, why, ends, since or now.isoformat(timespec="seconds"))
+            holds[subscription] = dataclasses.asdict(hold)
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Return the steps that wait, the oldest first."""
+        found = [Hold(**one) for one in self._read().get("holds", {}).values()]
+        return tuple(sorted(found, key=lambda one: (one.since, one.subscription)))
+
+    def renew(self, step: str, holds: Iterable[Hold]) -> None:
+        """Replace all that waits with this step by `holds`; what waited already does so since then."""
+        with self.open() as kept:
+            former = kept.setdefault("holds", {})
+            others = {key: one for key, one in former.items() if one["step"] != step}
+            fresh = {one.subscription: dataclasses.asdict(one) for one in holds if one.subscription not in others}
+            for key, one in fresh.items():
+                one["since"] = former.get(key, one)["since"]
+            kept["holds"] = others | fresh
+
+    def unhold(self, subscription: str, unless: str = "") -> None:
+        """Record that nothing waits any more, unless the step `unless` does."""
+        with self.open() as kept:
+            holds = kept.get("holds", {})
+            if subscription in holds and holds[subscription]["step"] != unless:
+                del holds[subscription]
 
     def spare(self, subscription: str, until: datetime.date) -> None:
         """Record that another subscription pays for the tenant's name; its own counts again from the day `until`."""
@@ -119,7 +181,8 @@ class StateStore:
         except (OSError, ValueError, TypeError) as error:
             raise TryLater(
                 f"{self._path} cannot be read: {type(error).__name__}; it holds the rate limits, so billing does "
-                "nothing. Remove it: billing rebuilds the rest from Stripe and the inventory"
+                "nothing. Remove it: billing rebuilds the rest from Stripe and the inventory",
+                ends="that file can be read, or is removed",
             ) from error
 
     def _write(self, kept: Kept) -> None:

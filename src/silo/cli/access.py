@@ -66,4 +66,7 @@ def report_access(service: TenantService, customer: str) -> None:
                 output.line(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
         return
     path = service.link(customer)
+    if customer in service.owed_links.all():
+        output.line(f"The one-time login link is not made yet; 'silo apply {customer}' makes it, once the tenant runs.")
+        return
     output.line(f"No relay is set (letters_relay_host), so no letter was sent. The one-time login link is in {path}.")

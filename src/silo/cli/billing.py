@@ -1,7 +1,8 @@
-"""The commands of billing's services: run them, and examine their events."""
+"""The commands of billing's services: run them, and examine their events and all that waits."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
 import os
@@ -24,6 +25,7 @@ from silo.billing.worker import KEEP_PARKED_DAYS, Trouble
 from silo.cli import output
 from silo.cli.context import Context
 from silo.inventory import InventoryError
+from silo.notifications import ZONE
 
 if t.TYPE_CHECKING:
     from silo.billing.stripe.client import Client
@@ -99,6 +101,8 @@ def intake(inbox: Path, address: str, port: int) -> None:
 def worker(context: Context, inbox: Path, lanes: int, parked_days: int, catalogue: Path | None) -> None:
     """Process the events in the inbox, one at a time for each subscription."""
     from silo.billing import service
+    from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
+    from silo.billing.checkout.link_sender import LinkSender
     from silo.billing.checkout.publisher import Publisher
     from silo.billing.reconciler import Reconciler
     from silo.billing.stripe.client import Client
@@ -117,6 +121,7 @@ def worker(context: Context, inbox: Path, lanes: int, parked_days: int, catalogu
     events_kept = opened(inbox)
     if catalogue:
         Publisher(context.service, catalogue, threading.Event()).start()
+        LinkSender(context.service, LinkRequests(catalogue.with_name(DIRECTORY)), threading.Event()).start()
     service.worker(events_kept, rules, notify, lanes, parked_days)
 
 
@@ -142,21 +147,71 @@ def checkout(catalogue: Path, address: str, port: int, requests_per_minute: int)
     from silo.billing import service
     from silo.billing.checkout.account import Account
     from silo.billing.checkout.catalogue import CatalogueFile
+    from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
     from silo.billing.checkout.links import Links
     from silo.billing.checkout.website import Website, limits
 
     account = Account(credentials.checkout_key(), api=os.environ.get(API, ""))
     links = Links(credentials.checkout_secrets())
+    requests = LinkRequests(catalogue.with_name(DIRECTORY))
 
     def website() -> Website:
-        return Website(CatalogueFile(catalogue), account, links, limits(requests_per_minute))
+        return Website(CatalogueFile(catalogue), account, links, limits(requests_per_minute), requests=requests)
 
     service.checkout(website, address, port)
 
 
-@click.group(cls=output.Group)
-def billing() -> None:
-    """Show events of Stripe, and check the set-up of billing."""
+@click.group(cls=output.Group, invoke_without_command=True)
+@click.pass_context
+def billing(context: click.Context) -> None:
+    """Show all that waits, and events of Stripe; check the set-up of billing.
+
+    Without a command, it is 'silo billing waiting'.
+    """
+    if context.invoked_subcommand is None:
+        with waiting.make_context("waiting", [], parent=context) as inner:
+            waiting.invoke(inner)
+
+
+@billing.command(cls=output.Command)
+@inbox_option
+@output.json_option(
+    "An object with 'waiting' (number, kind, tenant, cause, since, ends, again, step) and 'problems', sources that "
+    "cannot be read; times are in UTC, or null."
+)
+@click.pass_obj
+def waiting(context: Context, inbox: Path, as_json: bool) -> None:
+    """Show all that waits, each with its number, cause, since when, until when, and what to do; the oldest first.
+
+    These are events, orders, interrupted changes and deletions, decisions, letters and links. Silo goes on by itself
+    once the cause is gone. A source that cannot be read is named below, and the others are shown.
+    """
+    from silo.billing import waiting as everything
+
+    found = everything.read(context.service, lambda: opened(inbox) if inbox.exists() else None)
+    if as_json:
+        listed = [
+            {**dataclasses.asdict(one), "since": _utc(one.since), "again": _utc(one.again)} for one in found.waiting
+        ]
+        output.as_json({"waiting": listed, "problems": list(found.problems)})
+        return
+    for one in found.waiting:
+        whom = f", {one.tenant}" if one.tenant else ""
+        output.line(f"{one.number} ({one.kind}{whom})")
+        told = {
+            "since": _local(one.since),
+            "cause": one.cause,
+            "until": one.ends,
+            "next try": _local(one.again),
+            "to do": one.step,
+        }
+        for label, text in told.items():
+            if text:
+                output.line(f"  {label + ':':9} {' '.join(text.split())}")
+    if not found.waiting and not found.problems:
+        output.line("Nothing waits.")
+    for problem in found.problems:
+        output.line(f"Incomplete: {' '.join(problem.split())}", err=True)
 
 
 @billing.command(cls=output.Command)
@@ -257,3 +312,11 @@ def _plain(row: Row) -> dict[str, object]:
     received = datetime.datetime.fromtimestamp(row.received, datetime.UTC).isoformat(timespec="seconds")
     fields = ("id", "type", "subscription", "state", "attempts", "message")
     return {**{field: getattr(row, field) for field in fields}, "received": received}
+
+
+def _utc(at: datetime.datetime | None) -> str | None:
+    return at.astimezone(datetime.UTC).isoformat(timespec="seconds") if at else None
+
+
+def _local(at: datetime.datetime | None) -> str:
+    return at.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S") if at else ""

@@ -38,7 +38,8 @@ def create(
 ) -> None:
     """Create a customer's photo cloud, and send the customer a one-time login link.
 
-    GB is the quota in GB (in powers of 1024), or a size such as 1T. With --plan, the plan says it.
+    The same command again completes a creation that was cut off. GB is the quota in GB (in powers of 1024), or a size
+    such as 1T. With --plan, the plan says it.
 
     \b
     Examples:
@@ -56,7 +57,7 @@ def create(
         given = {**settings, "quota": f"{quota}G" if quota.isdecimal() else quota}
     with tenant_service(context, verify=not no_verify, runs=1 if no_check else 2) as service:
         checked = not no_check and not dry_run
-        if checked:
+        if checked and not service.is_begun(customer, email=email, **given):
             # Wrong input is reported at once, before any machine is read.
             service.check_new(customer, email=email, **given)
         with service.inventory.ahead():

@@ -6,7 +6,9 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-SHOWN = 60
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
+
+SHOWN, LONGEST = 60, 1000
 
 
 class InventoryError(Exception):
@@ -21,6 +23,10 @@ class InventoryError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+class InventoryBusyError(InventoryError):
+    """Another edit holds the inventory's lock; the same edit may succeed once that one has ended."""
+
+
 def unknown_tenant(name: str, names: Iterable[str]) -> InventoryError:
     """Return the error for a tenant that is none of `names`; it says which one may be meant."""
     known = sorted(names)
@@ -30,12 +36,13 @@ def unknown_tenant(name: str, names: Iterable[str]) -> InventoryError:
 
 
 def shown(value: object) -> str:
-    """Return a value for a message: on one line, truncated, without ambiguous characters."""
+    """Return a value for a message: on one line, truncated; letters of any script show, and nothing acts or hides."""
     try:
-        text = ascii(value)
+        text = repr(value)
     except ValueError:  # Python writes no number of more than some thousand digits.
         return "a number of too many digits"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(str(value))} characters)"
+    plain = printable(text, LONGEST)
+    return plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}... ({len(str(value))} characters)"
 
 
 def foreign_letter(text: str) -> str | None:

@@ -202,6 +202,18 @@ class EditSession:
         edit = Edit(f"Record what deleted tenant {before.name} left ({after.files} files)", steps)
         return _prepared(before.name, None, None, edit)
 
+    def move_former(self, deletion: DeletionRecord, email: str) -> PreparedEdit:
+        """Change the address of a deleted tenant, which counts once it is restored."""
+        self._check_committed(deletion.folder)
+        where = f"{deletion.folder}/tenant.yml"
+        text = self.folder.read(where)
+        if text is None:
+            raise _changed_meanwhile(deletion)
+        before = document.read(where, text)
+        after = document.edit(before, validation.new_values(deletion.name, {"email": email}, ()))
+        edit = Edit(f"Change the address of deleted tenant {deletion.name}", (Write(where, text, after.text),))
+        return _prepared(deletion.name, before.settings, after.settings, edit if after.text != text else None)
+
     def restore(self, name: str, *, state: str | None = None) -> PreparedEdit:
         """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets.
 
@@ -399,10 +411,11 @@ def _prepared(
     name: str,
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
-    edit: Edit,
+    edit: Edit | None,
     was: Tenant | None = None,
 ) -> PreparedEdit:
-    return PreparedEdit(Change(name, before, after, "".join(diff(step) for step in edit.steps)), edit, was)
+    steps = edit.steps if edit else ()
+    return PreparedEdit(Change(name, before, after, "".join(diff(step) for step in steps)), edit, was)
 
 
 def _changed_meanwhile(deletion: DeletionRecord) -> InventoryError:

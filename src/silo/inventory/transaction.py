@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
 
-from silo.inventory.errors import InventoryError
+from silo.inventory.errors import InventoryBusyError, InventoryError
 
 DESK = ".silo-edit"
 JOURNAL = "journal.json"
@@ -107,7 +107,7 @@ class Folder:
         """Hold the inventory's one lock, which is on the folder itself: no file is left, and a kill frees it."""
 
         def busy() -> InventoryError:
-            return InventoryError(f"{self.root}: another edit of this inventory is under way; try again")
+            return InventoryBusyError(f"{self.root}: another edit of this inventory is under way; try again")
 
         with locks.held(self.root, wait_seconds, busy=busy):
             yield

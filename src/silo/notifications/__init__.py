@@ -12,14 +12,17 @@ from silo.notifications.letter import (
     NameProposed,
     OrderParked,
     OrderWaits,
+    PayLink,
     PaymentFailed,
+    language_of,
 )
 from silo.notifications.outbox import Outbox, PendingNotification
 from silo.notifications.settings import MailSettings
-from silo.notifications.templates_for_event import TRUE_WHEN, delivery_status, of_state, with_link
+from silo.notifications.templates_for_event import TRUE_WHEN, WITH_LINK, delivery_status, of_state, with_link
 
 __all__ = [
     "TRUE_WHEN",
+    "WITH_LINK",
     "ZONE",
     "AddressChanged",
     "ConfirmPayment",
@@ -33,9 +36,11 @@ __all__ = [
     "OrderParked",
     "OrderWaits",
     "Outbox",
+    "PayLink",
     "PaymentFailed",
     "PendingNotification",
     "delivery_status",
+    "language_of",
     "of_state",
     "with_link",
 ]

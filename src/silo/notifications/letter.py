@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
@@ -26,6 +26,7 @@ ZONE = ZoneInfo("Europe/Zurich")
 LONGEST_SUBJECT, MOST_LINES, LONGEST_LINE = 150, 500, 1000
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!#-&(-;=?-~]*)?")
 LONGEST_ADDRESS = 2048
+_FRENCH_SPACE, _FIRST_OF_MONTH = re.compile(r" (?=[?!;:])"), re.compile("^1 ")
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,13 @@ class Restored(Letter):
 
 
 @dataclass(frozen=True)
+class Undeleted(Letter):
+    """The photo cloud is back from the trash, and runs."""
+
+    kind = "undeleted"
+
+
+@dataclass(frozen=True)
 class PaymentFailed(Letter):
     """A payment failed: the day until which it can be paid, and the link to pay."""
 
@@ -117,6 +125,14 @@ class ConfirmPayment(PaymentFailed):
     """The bank asks the customer to confirm a payment: the day until which they can, and the link for it."""
 
     kind = "confirm_payment"
+
+
+@dataclass(frozen=True)
+class PayLink(Letter):
+    """Somebody asked on our pages for the link to pay of whoever has this address: the link."""
+
+    kind = "pay_link"
+    link: str
 
 
 @dataclass(frozen=True)
@@ -205,6 +221,11 @@ class Quota(Letter):
         return self.used * 100 // self.limit
 
 
+def language_of(text: str) -> Language:
+    """Return a language as its type; the first one for an unknown text."""
+    return next((one for one in get_args(Language) if one == text), "de")
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A letter in one language: a one-line subject, and the body as text and as HTML."""
@@ -242,7 +263,11 @@ def _source(name: str) -> str:
 
 @cache
 def _catalogue(language: str) -> dict[str, dict[str, str | list[str]]]:
-    catalogue: dict[str, dict[str, str | list[str]]] = YAML(typ="safe", pure=True).load(_source(f"{language}.yaml"))
+    source = _source(f"{language}.yaml")
+    if language == "fr":
+        # A mail program must not begin a line with it.
+        source = _FRENCH_SPACE.sub("\N{NO-BREAK SPACE}", source)
+    catalogue: dict[str, dict[str, str | list[str]]] = YAML(typ="safe", pure=True).load(source)
     return catalogue
 
 
@@ -260,6 +285,8 @@ def _words(letter: Letter, language: str) -> dict[str, object]:
             )
         elif isinstance(value, date):
             value = format_date(value, "long", locale=locale)
+        if language == "fr" and isinstance(getattr(letter, one.name), date):
+            value = _FIRST_OF_MONTH.sub("1er ", str(value))
         elif one.name in ("size", "used", "limit"):
             value = size(value, locale)
         elif one.name == "files":
@@ -290,6 +317,7 @@ def render(letter: Letter, language: Language) -> Rendered:
             closing=fill(str(catalogue["common"]["closing"]), html),
             paragraphs=list(filter(None, (fill(each, html) for each in entry["paragraphs"]))),
             button=entry["button"],
+            colon="\N{NO-BREAK SPACE}:" if language == "fr" else ":",
             link=words.get("link", words["address"]),
         )
 

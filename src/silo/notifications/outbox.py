@@ -21,7 +21,8 @@ ATTEMPTS = 12  # with the back-off below, about a day and a half
 _SCHEMA = """CREATE TABLE IF NOT EXISTS letter (
     event_id TEXT PRIMARY KEY, digest TEXT NOT NULL, recipient TEXT NOT NULL, body BLOB,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending', 'sent', 'failed')),
-    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', ended REAL)"""
+    attempts INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', ended REAL,
+    kept REAL)"""
 _PENDING = """CREATE TABLE IF NOT EXISTS pending_notification (
     tenant TEXT, kind TEXT, since TEXT NOT NULL, link TEXT NOT NULL DEFAULT '', PRIMARY KEY (tenant, kind))"""
 
@@ -29,8 +30,10 @@ _PENDING = """CREATE TABLE IF NOT EXISTS pending_notification (
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute(_SCHEMA)
     database.execute(_PENDING)
-    if "ended" not in {column for _place, column, *_about in database.execute("PRAGMA table_info(letter)")}:
-        database.execute("ALTER TABLE letter ADD COLUMN ended REAL")
+    known = {column for _place, column, *_about in database.execute("PRAGMA table_info(letter)")}
+    for column in ("ended", "kept"):
+        if column not in known:
+            database.execute(f"ALTER TABLE letter ADD COLUMN {column} REAL")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,19 @@ class LetterRecord:
     state: str
     error: str
     ended: float | None
+
+
+@dataclass(frozen=True)
+class WaitingLetter:
+    """A letter that the relay has not accepted yet: since when it is written, and when it is tried next.
+
+    Both are in seconds since 1970; `since` is None if an older version wrote it.
+    """
+
+    event: str
+    error: str
+    since: float | None
+    due: float
 
 
 class Outbox:
@@ -115,8 +131,8 @@ class Outbox:
         message = compose(event_id, recipient, rendered, language, sender, settings.reply_to)
         with self._database() as database:
             fresh = database.execute(
-                "INSERT OR IGNORE INTO letter (event_id, digest, recipient, body) VALUES (?, ?, ?, ?)",
-                (event_id, digest, recipient, message.as_bytes()),
+                "INSERT OR IGNORE INTO letter (event_id, digest, recipient, body, kept) VALUES (?, ?, ?, ?, ?)",
+                (event_id, digest, recipient, message.as_bytes(), self._clock()),
             ).rowcount
             (kept,) = database.execute("SELECT digest FROM letter WHERE event_id = ?", (event_id,)).fetchone()
         if kept != digest:
@@ -140,6 +156,13 @@ class Outbox:
         with self._database() as database:
             rows = database.execute("SELECT event_id, state, error, ended FROM letter").fetchall()
         return tuple(LetterRecord(*row) for row in rows)
+
+    def waiting(self) -> tuple[WaitingLetter, ...]:
+        """Return the letters that the relay has not accepted yet, the oldest first."""
+        with self._database() as database:
+            where = "WHERE state IN ('pending', 'sending') ORDER BY kept, event_id"
+            rows = database.execute(f"SELECT event_id, error, kept, due FROM letter {where}").fetchall()  # noqa: S608
+        return tuple(WaitingLetter(*row) for row in rows)
 
     def deliver(self, at_once: bool = False) -> int:
         """Send due letters, or all pending ones; return how many the relay accepted; 0 if another process delivers."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from silo.notifications.letter import Access, Created, Letter, PlanChanged, Restored, Suspended
+from silo.notifications.letter import Access, Created, Letter, PlanChanged, Restored, Suspended, Undeleted
 from silo.notifications.outbox import Outbox
 
 # The state of a tenant in which the content of a letter is true.
@@ -11,9 +11,12 @@ TRUE_WHEN: Mapping[str, str] = {
     "created": "running",
     "access": "running",
     "restored": "running",
+    "undeleted": "running",
     "plan_changed": "running",
     "suspended": "suspended",
 }
+# With a one-time link, without which nobody can log in: these wait until the tenant runs.
+WITH_LINK = frozenset(("created", "access"))
 
 
 def with_link(kind: str, name: str, address: str, link: str, valid_until: datetime) -> Letter:
@@ -22,13 +25,15 @@ def with_link(kind: str, name: str, address: str, link: str, valid_until: dateti
 
 
 def of_state(kind: str, name: str, address: str, payment_url: str, quota: int, reason: str = "") -> Letter:
-    """Return the letter for `suspended`, `restored` or another plan; the quota is in bytes.
+    """Return the letter for `suspended`, `restored`, `undeleted` or another plan; the quota is in bytes.
 
     `reason` is why it is suspended; a tenant from before reasons were written down is unpaid.
     """
     if kind == "plan_changed":
         return PlanChanged(name, address, quota)
-    return Suspended(name, address, payment_url, reason or "unpaid") if kind == "suspended" else Restored(name, address)
+    if kind == "suspended":
+        return Suspended(name, address, payment_url, reason or "unpaid")
+    return Undeleted(name, address) if kind == "undeleted" else Restored(name, address)
 
 
 def delivery_status(outbox: Outbox, event: str) -> str:

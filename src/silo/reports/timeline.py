@@ -183,10 +183,14 @@ def _orders(service: TenantService, name: str) -> Iterator[Entry]:
         if order.tenant == name:
             what = f"waiting: room to {order.step}, for plan {order.plan}"
             yield Entry(_time(order.since), "order", "billing", what, "", order.subscription)
-    for subscription, tenant in store.begun().items():
-        if tenant == name:
-            why = "it was interrupted; the next event, or the night, completes it"
-            yield Entry(None, "order", "billing", "waiting: a change", why, subscription)
+    for hold in store.holds():
+        if hold.tenant == name:
+            what = f"waiting: {hold.step.replace('_', ' ')}"
+            yield Entry(_time(hold.since), "order", "billing", what, hold.why, hold.subscription)
+    for begun in store.begun().values():
+        if begun.tenant == name:
+            why = "it was interrupted; the worker completes it"
+            yield Entry(None, "order", "billing", "waiting: a change", why, begun.subscription)
 
 
 def _letters(service: TenantService, marks: set[str], name: str) -> Iterator[Entry]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import typing as t
 from collections.abc import Callable
 
 from silo import email_address, notifications
 from silo.inventory import Change
 from silo.inventory.session import EditSession, PreparedEdit
 from silo.notifications import Outbox
+from silo.owed_links import OwedLinks
 from silo.tenant.schema import defaults
 
 
@@ -24,6 +26,18 @@ def make(session: EditSession, edit: PreparedEdit, outbox: Outbox, letter: str, 
         raise
 
 
+def make_with_link(session: EditSession, edit: PreparedEdit, owed: OwedLinks) -> Change:
+    """Record that the tenant's first link is owed, then make the edit that creates it; one that fails owes none."""
+    name = edit.change.name
+    is_new = owed.owe(name)
+    try:
+        return session.make(edit)
+    except Exception:
+        if is_new:
+            owed.forget(name)
+        raise
+
+
 def left_address(edit: PreparedEdit) -> str:
     """Return the address that a tenant leaves by an edit; empty where it keeps its own, or had none that is one."""
     before, after = (str((said or {}).get("tenant_email", "")) for said in (edit.change.before, edit.change.after))
@@ -31,12 +45,17 @@ def left_address(edit: PreparedEdit) -> str:
 
 
 def tell_former_address(
-    edit: PreparedEdit, occasion: str, outbox: Outbox | None, domain: str, notify: Callable[[str], None]
+    edit: PreparedEdit,
+    occasion: str,
+    outbox: Outbox | None,
+    domain: str,
+    notify: Callable[[str], None],
+    language: str = "",
 ) -> None:
     """Write to the address that a tenant is about to leave: who did not ask for it can still say so.
 
     What the relay does with the letter does not stop the change, as an address often changes because it is broken;
-    `notify` gets a sentence about it.
+    `notify` gets a sentence about it. `language` is that of a tenant that is not in the inventory any more.
     """
     name = edit.change.name
     if outbox is None:
@@ -46,7 +65,8 @@ def tell_former_address(
     if event not in outbox.states():
         known = edit.was.settings if edit.was else defaults()
         letter = notifications.AddressChanged(name, f"https://{name}.{domain}")
-        outbox.enqueue(event, left_address(edit), letter, known["tenant_language"])
+        said = t.cast("notifications.Language", language or known["tenant_language"])
+        outbox.enqueue(event, left_address(edit), letter, said)
     with contextlib.suppress(notifications.LetterError):
         outbox.deliver()
     notify(notifications.delivery_status(outbox, event))

@@ -33,6 +33,7 @@ from silo.inventory import (
 from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
+from silo.owed_links import OwedLinks
 from silo.state import State
 from silo.tenants import letters
 from silo.tenants.desired_state import DesiredState
@@ -77,6 +78,7 @@ class TenantService:
         self.inventory = InventoryEditor.open(path, author=author, commit=commit, notify=notify)
         self.path = self.inventory.folder.root
         self.state = State(self.path)
+        self.owed_links = OwedLinks(self.state.folder)
         self.broken: list[Finding] = []
         self.left_alone: list[str] = []
         self._playbooks = Playbooks(self.path, self.state)
@@ -122,6 +124,21 @@ class TenantService:
     def problems(self) -> tuple[str, ...]:
         """Return what is wrong with the settings of tenants, which are in no other answer."""
         return self._look().problems
+
+    def owed(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what customers have yet to get from a run, by tenant: kind of letter, or `link`, to since when."""
+        found: dict[str, dict[str, str]] = {name: {"link": since} for name, since in self.owed_links.all().items()}
+        for pending in self.outbox.pending_notifications() if self.outbox else ():
+            found.setdefault(pending.tenant, {})[pending.kind] = pending.since
+        return found
+
+    def is_begun(self, name: str, *, email: str, **settings: str | None) -> bool:
+        """Return whether a creation with these settings was cut off, so that the same call completes it."""
+        if name not in self.files.all() or not {"created", "link"} & self.owed().get(name, {}).keys():
+            return False
+        given = {key: value for key, value in settings.items() if value is not None}
+        with self.inventory.session(dry_run=True) as session:
+            return session.change(name, {**given, "email": email}).edit is None
 
     def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data is not in the trash yet."""
@@ -180,24 +197,23 @@ class TenantService:
     ) -> Change:
         """Create a tenant; its customer is sent a one-time link, without a relay it is left in a file.
 
-        `sizes` are those of NAS and disks, where the caller has them; without them they are read here. `ordered` and
-        `former` are those of EditSession.create.
+        The same call again completes a creation that was cut off. `sizes` are those of NAS and disks, where the caller
+        has them; without them they are read here. `ordered` and `former` are those of EditSession.create.
         """
-        if sizes is None and self._applies:
+        begun = self.is_begun(name, email=email, **settings)
+        if sizes is None and self._applies and not begun:
             self.check_new(name, email=email, ordered=ordered, former=former, **settings)
             sizes = self.sizes()
         with self.inventory.session(dry_run) as session:
             # Sizes were read without the lock; what is promised is added up again under it.
             given = {**settings, "email": email}
-            edit = session.create(name, given, sizes or NOT_READ, ordered=ordered, former=former)
-            change = self._make(session, edit, "created")
-        if self._applies and not dry_run:
-            message = f"{name} is in the inventory, but does not run yet"
-            if self.outbox:
-                self._apply([name], message)
+            if begun:
+                change = session.change(name, {}).change
             else:
-                again = f"'silo apply {name}' completes it, and 'silo reset-access {name}' leaves the login link"
-                self._apply([name], message, (APPLY, LETTERS, ACCESS), variables=self._link_variables, again=again)
+                edit = session.create(name, given, sizes or NOT_READ, ordered=ordered, former=former)
+                change = self._make(session, edit, "created")
+        if self._applies and not dry_run:
+            self._apply([name], f"{name} is in the inventory, but does not run yet")
         return change
 
     def change(
@@ -345,7 +361,10 @@ class TenantService:
     def remove(self, name: str, *, by: str | None = None, dry_run: bool = False) -> Change:
         """Take a tenant out of the inventory alone; its data on the machines must then be put into the trash."""
         with self.inventory.session(dry_run) as session:
-            return session.make(session.remove(name, by=by))
+            change = session.make(session.remove(name, by=by))
+        if not dry_run:
+            self.owed_links.forget(name)
+        return change
 
     def reserved(self) -> Mapping[str, DeletionRecord]:
         """Return the names of deleted tenants that nobody else may have, with the last record of each."""
@@ -363,9 +382,23 @@ class TenantService:
         if not dry_run:
             self.trash.take_out(self.files.last_deleted(name))
             with self.inventory.session() as session:
-                change = self._make(session, session.restore(name, state="running"), "restored")
+                change = self._make(session, session.restore(name, state="running"), "undeleted")
             self._apply([name], f"{name} is back in the inventory, but does not run yet")
         return change
+
+    def move_former(self, deletion: DeletionRecord, email: str, occasion: str) -> Change:
+        """Change the address of a tenant in the trash, which counts once it is restored; tell the former one.
+
+        `occasion` is that of `change`.
+        """
+        with self.inventory.session() as session:
+            edit = session.move_former(deletion, email)
+            self._policy = session.policy()
+        if edit.edit and letters.left_address(edit):
+            domain, notify = self.policy.domain, self.inventory.notify
+            letters.tell_former_address(edit, occasion, self.outbox, domain, notify, deletion.language)
+        with self.inventory.session() as session:
+            return session.make(session.move_former(deletion, email))
 
     # The parts of a change
 
@@ -381,9 +414,12 @@ class TenantService:
     def _make(self, session: EditSession, edit: PreparedEdit, letter: str = "", link: str = "") -> Change:
         """Make an edit with the letter that it owes, empty for none."""
         self._policy = session.policy()
-        if not letter or edit.edit is None or session.dry_run or self.outbox is None:
+        if not letter or edit.edit is None or session.dry_run:
             return session.make(edit)
-        return letters.make(session, edit, self.outbox, letter, link)
+        if self.outbox:
+            return letters.make(session, edit, self.outbox, letter, link)
+        # Without a relay, a run leaves the first link in a file.
+        return letters.make_with_link(session, edit, self.owed_links) if letter == "created" else session.make(edit)
 
     def _apply(
         self,
@@ -398,7 +434,7 @@ class TenantService:
 
         `otherwise` is what the operator reads where it fails, and `again` what completes it then.
         """
-        wanted = [one for one in playbooks if one != LETTERS or self._has_pending_notifications(names)]
+        wanted = [one for one in playbooks if one != LETTERS or self._owes(names)]
         if self._verify and APPLY in wanted:
             wanted.append(VERIFY)
         try:
@@ -411,10 +447,10 @@ class TenantService:
             self.broken += changed.broken(ended.book)
         return ended.results
 
-    def _has_pending_notifications(self, names: Sequence[str]) -> bool:
-        """Whether a notification is queued for one of these tenants, without names for any."""
-        pending = self.outbox.pending_notifications() if self.outbox else ()
-        return any(not names or one.tenant in names for one in pending)
+    def _owes(self, names: Sequence[str]) -> bool:
+        """Whether a letter or a link is owed to one of these tenants, without names to any."""
+        owed = self.owed()
+        return any(name in owed for name in names) if names else bool(owed)
 
 
 def _now() -> str:

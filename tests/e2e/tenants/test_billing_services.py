@@ -319,7 +319,7 @@ def test_a_key_that_others_read_is_refused_before_anything_is_done(running, oper
 
 
 @pytest.mark.slow("five more runs of the role; test_checkout.py has the pages themselves")
-def test_the_checkout_is_a_third_service_which_sees_and_writes_nothing(running, role):
+def test_the_checkout_is_a_third_service_which_sees_nothing_and_writes_who_asks_for_a_link(running, role):
     write(running, "/root/checkout-key", f"{CHECKOUT_KEY}\n")
     write(running, "/root/checkout-secrets", f"{CHECKOUT_SECRET}\n")
     assert role("--check", **CHECKOUT) > 0
@@ -331,6 +331,8 @@ def test_the_checkout_is_a_third_service_which_sees_and_writes_nothing(running, 
     wait_for(lambda: running.try_run("python3", "-c", get).returncode == 0, 90)
     written = running.run("stat", "-c", "%U:%G %a", f"{CHECKOUT_STATE}/catalogue.json").strip()
     assert written == "root:silo-checkout 640"
+    requests = running.run("stat", "-c", "%U:%G %a", f"{CHECKOUT_STATE}/requests").strip()
+    assert requests == "root:silo-checkout 2770"
     number = process(running, CHECKOUT_UNIT)
     root = f"/proc/{number}/root"
     assert running.run("ls", "-A", f"{root}{FACTS['billing_inventory']}") == ""

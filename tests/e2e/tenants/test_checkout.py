@@ -2,18 +2,15 @@
 
 import http.client
 import json
-import re
-import socket
 
 import pytest
-import yaml
 
 from silo.billing.checkout.pages import texts
 
-from ..billing import billing_of
+from ..billing import billing_of, checkout_of
 from ..browser import Browser
 from ..cloud import Cloud
-from ..relay import text
+from ..relay import pay_link, text
 from ..waiting import wait_for
 
 NAME, EMAIL = "carla", "carla@example.ch"
@@ -24,37 +21,13 @@ FORM = "application/x-www-form-urlencoded"
 @pytest.fixture(scope="module")
 def billing(lab, operator, silo, relay, tmp_path_factory):
     with billing_of(lab, operator, silo, tmp_path_factory.mktemp("checkout"), NAME) as billing:
-        billing.stripe.account.invoice_pages = billing.stripe.url
-        portal = {"id": "bpc_1", "object": "billing_portal.configuration", "is_default": True}
-        billing.stripe.account.portals["bpc_1"] = portal
         yield billing
 
 
 @pytest.fixture(scope="module")
 def checkout(lab, operator, billing):
-    """The checkout behind Traefik: on this machine, at the address at which the lab's server reaches it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.connect((lab.address, 443))
-        address = one.getsockname()[0]
-    with socket.create_server((address, 0)) as free:
-        port = free.getsockname()[1]
-    settings = {
-        "billing_enabled": True,
-        "billing_checkout_enabled": True,
-        "billing_checkout_payment_pages": [billing.stripe.url],
-        "billing_address": address,
-        "billing_checkout_port": port,
-    }
-    file = operator.inventory / "group_vars" / "all" / "checkout.yml"
-    file.write_text(yaml.safe_dump(settings))
-    billing.open_checkout(address, port)
-    operator.run("site.yml", "--tags", "traefik")
-    cloud = Cloud(lab, "billing")
-    wait_for(lambda: shows_plans(cloud), 120)
-    yield cloud
-    file.unlink()
-    operator.run("site.yml", "--tags", "traefik")
-    assert lab.try_run("test", "-e", "/srv/silo/traefik/routes/_billing.yml").returncode
+    with checkout_of(lab, operator, billing) as checkout:
+        yield checkout
 
 
 @pytest.fixture
@@ -62,20 +35,6 @@ def browser(lab, tmp_path):
     browser = Browser(lab, tmp_path / "home")
     yield browser
     browser.quit()
-
-
-def shows_plans(cloud):
-    try:
-        return cloud.get("/plans").status == http.client.OK
-    except OSError:
-        return False
-
-
-def pay_link(letter):
-    """The link to pay of a letter, the same in text and HTML."""
-    found = re.findall(r"https://[^\s\"<>]+/pay\?link=[\w=-]+", text(letter) + text(letter, "html"))
-    (link,) = set(found)
-    return link
 
 
 def test_a_customer_orders_pays_and_comes_back(billing, checkout, operator, relay, browser):

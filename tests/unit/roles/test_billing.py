@@ -74,11 +74,11 @@ def test_only_the_checkout_has_the_key_that_writes_and_it_has_no_other(unit, nam
     assert set(service["LoadCredential"].splitlines()) == credentials
 
 
-def test_the_checkout_writes_nothing_and_sees_neither_inventory_nor_events(unit):
+def test_the_checkout_writes_who_asks_for_a_link_alone_and_sees_neither_inventory_nor_events(unit):
     service = unit("checkout.service", **CHECKOUT)["Service"]
     assert service["User"] == "silo-checkout"
     assert service["ProtectSystem"] == "strict"
-    assert "ReadWritePaths" not in service
+    assert service["ReadWritePaths"] == "/var/lib/silo-checkout/requests"
     assert "/opt/silo/inventory/production:ro" in service["TemporaryFileSystem"].split()
     assert {"-/opt/silo/.git", "-/var/lib/silo-billing"} <= set(service["InaccessiblePaths"].split())
     assert service["CapabilityBoundingSet"] == ""

@@ -59,6 +59,26 @@ def test_the_page_of_a_suspended_cloud_tells_strangers_nothing_of_debts(page, la
     assert "/pay" not in page and 'class="pay"' not in page
 
 
+def told(render, **variables):
+    """The rules by which a page leads its owner to where the message is sent again."""
+    return re.search(r"map \$reason \$told \{.*?\n}", render("pages", "texts.conf.j2", **variables), re.DOTALL)[0]
+
+
+def test_an_owner_who_was_told_is_led_to_where_that_is_sent_again_in_words_that_name_no_debt(render):
+    url = "https://billing.swissphoto.ch/pay"
+    page = render("pages", "page.html.j2", pages_contact_email="x@swissphoto.ch", pages_owner_url=url)
+    assert page.count(f'href="{url}?lang=') == 1
+    rules = told(render, pages_owner_url=url)
+    assert '~^(suspended|cancelled|trial_over|paused)$ "yes";' in rules
+    assert 'default "";' in rules
+    for language in TEXTS:
+        assert DEBTS.findall(f"{TEXTS[language]['owner']} {TEXTS[language]['again']}") == []
+
+
+def test_where_there_is_no_checkout_nobody_is_led_there(render):
+    assert '"yes"' not in told(render)
+
+
 @pytest.mark.parametrize(
     ("wish", "language"),
     [

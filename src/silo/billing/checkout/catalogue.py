@@ -40,7 +40,7 @@ class Catalogue:
     """The content of the file. `host` is that of the pages; tenants have their addresses below `domain`.
 
     `payment_pages` are the origins of Stripe's pages, such as https://checkout.stripe.com. `taken` are digests of the
-    names that nobody else can have.
+    names that nobody else can have. `letters` is whether there is a relay, by which customers get letters.
     """
 
     host: str
@@ -51,6 +51,7 @@ class Catalogue:
     plans: tuple[Plan, ...]
     salt: str
     taken: frozenset[str]
+    letters: bool = False
 
     def name_state(self, name: str) -> NameState:
         """Return whether somebody new can have this name; what looks like a taken or a reserved name is so too."""

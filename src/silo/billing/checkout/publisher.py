@@ -18,6 +18,7 @@ from silo.billing.checkout.catalogue import Catalogue, Plan
 from silo.billing.errors import BillingError
 from silo.billing.policy import BRAND, CONTACT, HOST, PAYMENT_PAGES, BillingPolicy
 from silo.inventory import InventoryError
+from silo.notifications import LetterError
 from silo.tenants import TenantService
 
 LOOK_SECONDS = 5.0
@@ -29,7 +30,10 @@ _log = logging.getLogger(__name__)
 
 
 def collect(service: TenantService) -> Catalogue:
-    """Return what the checkout shows of an inventory, which takes some seconds; raises InventoryError, BillingError."""
+    """Return what the checkout shows of an inventory, which takes some seconds.
+
+    Raises InventoryError, BillingError, LetterError.
+    """
     variables = service.policy.billing
     prices = BillingPolicy.of(variables).plans
     offers = service.inventory.offers()
@@ -44,6 +48,7 @@ def collect(service: TenantService) -> Catalogue:
         plans=tuple(Plan(price, name, offers[name].quota) for price, name in prices.items() if name in offers),
         salt=salt,
         taken=taken,
+        letters=service.outbox is not None,
     )
 
 
@@ -93,7 +98,7 @@ class Publisher(threading.Thread):
                 return False
             self._seen, self._due = seen, now + RETRY_SECONDS
             catalogue.write(self._path, collect(service))
-        except (InventoryError, BillingError, OSError) as error:
+        except (InventoryError, BillingError, LetterError, OSError) as error:
             _log.error("the catalogue of the checkout stays as it was: %s", error)
             return False
         self._due = now + AGAIN_SECONDS

@@ -1,4 +1,6 @@
-"""The website of the checkout. It sets no cookie and stores nothing; what it must believe is in signed links.
+"""The website of the checkout. It sets no cookie; what it must believe is in signed links.
+
+All that it stores are addresses of people who ask for their link to pay, until the worker takes them a moment later.
 
 Whatever fails, the page says so in the reader's language, and that nothing was ordered.
 """
@@ -21,9 +23,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from silo import email_address
 from silo.billing.checkout import pages
 from silo.billing.checkout.account import SESSION, Account
 from silo.billing.checkout.catalogue import Catalogue, CatalogueFile
+from silo.billing.checkout.link_requests import LinkRequests
 from silo.billing.checkout.links import HOUR, ORDER_DAYS, LinkError, Links, Order, Payment
 from silo.billing.checkout.prices import Offer
 from silo.billing.errors import BillingError, NeedsAttention, TryLater
@@ -41,6 +45,7 @@ PORTAL_SECONDS = 72 * HOUR
 # Orders whose payment may be under way, so that who goes back and pays again does not pay twice.
 MOST_SESSIONS = 10_000
 PER_MINUTE = 60
+LONGEST_EMAIL = 320
 # What Traefik leads here, in the order of the handlers; and what is counted as something else than a page.
 PATHS = (
     *(("GET", path) for path in ("/", "/plans", "/plans.js", "/name", "/welcome", "/pay")),
@@ -52,8 +57,12 @@ Handler = Callable[["Visit"], Awaitable[Response]]
 
 
 def limits(per_minute: int) -> Mapping[str, int]:
-    """Return the requests of one source in a minute: of pages, of names while typed, and of what writes at Stripe."""
-    return {"page": per_minute, "name": max(1, per_minute * 2 // 3), "order": max(1, per_minute // 6)}
+    """Return the requests of one source in a minute, by kind.
+
+    They are pages, names while they are typed, what writes at Stripe, and letters with a link.
+    """
+    few = max(1, per_minute // 6)
+    return {"page": per_minute, "name": max(1, per_minute * 2 // 3), "order": few, "letter": max(1, few // 2)}
 
 
 class Visit:
@@ -62,6 +71,7 @@ class Visit:
     def __init__(self, request: Request, catalogue: Catalogue, form: Mapping[str, str]) -> None:
         """Choose the language."""
         self.query, self.catalogue, self.form = request.query_params, catalogue, form
+        self.source = source_of(request.headers.get("x-forwarded-for", ""))
         asked = form.get("lang") or self.query.get("lang", "")
         self.language = pages.language_of(asked, request.headers.get("accept-language", ""))
 
@@ -91,11 +101,14 @@ class Website:
         links: Links,
         per_minute: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        requests: LinkRequests | None = None,
     ) -> None:
         """Sell what the catalogue says, by sessions of the account.
 
-        `per_minute` is of `limits`, whose `clock` gives seconds that only grow.
+        `per_minute` is of `limits`, whose `clock` gives seconds that only grow. `requests` is where addresses are left
+        for the worker; without it, or without a relay, nobody can ask for a letter.
         """
+        self._requests = requests
         self._catalogue, self._account, self._links = catalogue, account, links
         self._limiters = {kind: Limiter(most, clock) for kind, most in (per_minute or limits(PER_MINUTE)).items()}
         self._at_stripe = asyncio.Semaphore(MOST_AT_STRIPE)
@@ -296,7 +309,7 @@ class Website:
         """Show where to pay; the session is made by the button, because mail filters open links."""
         token = visit.query.get("link", "")
         if not token:
-            return visit.page("letter", query={})
+            return self._ask_page(visit)
         payment = self._links.open(token, Payment)
         visit.prefer(payment.language)
         return visit.page("pay", query={"link": token}, tenant=payment.tenant, link=token)
@@ -304,6 +317,8 @@ class Website:
     async def _lead(self, visit: Visit) -> Response:
         """Lead to what the customer owes; without a debt to the portal, or to the plans if the subscription ended."""
         token = visit.form.get("link", "")
+        if not token and "email" in visit.form:
+            return await self._request_link(visit)
         payment = self._links.open(token, Payment)
         debt = await self._ask(self._account.debt, payment)
         if debt.has_ended:
@@ -316,6 +331,35 @@ class Website:
             return visit.page("settled", tenant=payment.tenant)
         home = visit.catalogue.address(payment.tenant)
         return self._to_stripe(visit, await self._ask(self._account.portal, debt.customer, home, visit.language))
+
+    def _ask_page(self, visit: Visit, mistakes: tuple[str, ...] = (), email: str = "") -> Response:
+        """Show where a customer without a link gets one; who has lost the letter gives the address."""
+        if not self._can_ask(visit):
+            return visit.page("letter", query={})
+        status = Status.UNPROCESSABLE_ENTITY if mistakes else Status.OK
+        return visit.page("ask", status, {}, mistakes=mistakes, email=email)
+
+    def _can_ask(self, visit: Visit) -> bool:
+        return bool(visit.catalogue.letters and self._requests and self._requests.can_take)
+
+    async def _request_link(self, visit: Visit) -> Response:
+        """Leave an address for the worker; the answer is the same whether a customer has it or not."""
+        email = visit.form["email"].strip()[:LONGEST_EMAIL]
+        if not self._can_ask(visit) or self._requests is None:
+            return visit.page("letter", query={})
+        if email_address.problem(email):
+            return self._ask_page(visit, (str(pages.texts(visit.language)["mistakes"]["email"]),), email)
+        if not self._limiters["letter"].allows(visit.source, "letter"):
+            return self._busy(visit)
+        if not await asyncio.to_thread(self._requests.leave, email):
+            _log.error("too many wait for their link to pay; the worker sends none")
+            return self._busy(visit)
+        return visit.page("asked")
+
+    def _busy(self, visit: Visit) -> Response:
+        answer = visit.page("limited", Status.TOO_MANY_REQUESTS)
+        answer.headers["Retry-After"] = "60"
+        return answer
 
     def _to_stripe(self, visit: Visit, page: str) -> Response:
         where = urllib.parse.urlsplit(page)

@@ -18,7 +18,11 @@ from tests.stripe_api.server import KEY
 from .world import OPERATOR
 
 HANS = "hans@example.ch"
-READY, PAUSED, OPEN = "Ihre Foto-Cloud ist bereit", "Ihre Foto-Cloud ist pausiert", "Ihre Foto-Cloud ist wieder offen"
+READY, SUSPENDED, OPEN = (
+    "Ihre Foto-Cloud ist bereit",
+    "Rechnung offen: Ihre Foto-Cloud ist geschlossen",
+    "Ihre Foto-Cloud ist wieder offen",
+)
 PARKED = "Wir prüfen Ihre Bestellung"
 
 
@@ -116,7 +120,7 @@ def test_who_never_confirms_is_suspended_when_the_time_is_over(company, hans):
     assert company.state("hans") == "running"
     company.days(2)
     assert company.state("hans") == "suspended"
-    assert company.post.subjects(HANS)[-1] == PAUSED
+    assert company.post.subjects(HANS)[-1] == SUSPENDED
 
 
 def test_an_upgrade_that_is_not_paid_ends_no_period_that_is_and_gives_no_larger_plan(company, hans):
@@ -393,7 +397,7 @@ def test_who_does_not_pay_and_then_cancels_is_told_what_helps_now(company, hans)
     company.account.cancel(hans)
     company.work()
     assert settings(company)["tenant_state_reason"] == "cancelled"
-    assert company.post.subjects(HANS) == [READY, PAUSED, "Ihre Foto-Cloud ist geschlossen"]
+    assert company.post.subjects(HANS) == [READY, SUSPENDED, "Ihre Foto-Cloud ist geschlossen"]
 
 
 def test_what_the_operator_suspended_for_a_dispute_no_payment_starts(company, hans, silo):

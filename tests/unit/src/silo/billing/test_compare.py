@@ -101,7 +101,7 @@ def test_a_tenant_made_by_hand_without_a_subscription_is_nobodys_business(compan
 
 
 def test_a_change_that_was_cut_off_is_found(company, hans):
-    StateStore(TenantService(company.path).state.folder).begin(hans, "hans")
+    StateStore(TenantService(company.path).state.folder).begin(hans, "hans", company.clock())
     both = company.reconciliation()
     assert texts(both.look()) == [("hans: a change was interrupted", "settle")]
     both.fix(both.look())

@@ -15,9 +15,11 @@ from silo.billing.tenant_lookup import NOTICE
 from silo.tenants import TenantService
 
 from .conftest import FAILED, Customer
+from .world import PLANS
 
 DAYS = 45
-PARKED = re.compile(r"\w+ \(sub_\w+\)")
+# What is left to the operator begins with the tenant, and with the subscription if there was an attempt.
+PARKED = re.compile(r"\w+(?: \(sub_\w+\))?")
 
 
 def coming(hans, days=DAYS):
@@ -128,6 +130,43 @@ def happened(company):
     return found, letters
 
 
+def told_and_seen(company):
+    """Return what dunning says, and by day what it says and what then happens, with one look a day."""
+    told = forecast(
+        cases(tenant_lookup.read(TenantService(company.path)), company.client, company.reconciler().policy),
+        company.reconciler().policy,
+        company.account.time,
+        DAYS,
+    )
+    expected = {}
+    for one in told:
+        expected.setdefault(one.day, set()).add((one.tenant, one.what))
+    seen, waiting = {}, set()
+    company.delivered = len(company.account.events)
+    for day in range(DAYS):
+        before, letters = happened(company)
+        if day:
+            company.account.advance(1)
+            company.work()
+        left = {PARKED.match(text)[0] for text in company.reconciliation().sweep().left}
+        after, more = happened(company)
+        found = seen.setdefault(company.account.time.date(), set())
+        found |= {(event.split("/")[1], event.split("/")[0]) for event in more - letters}
+        found |= {(one.split()[0], "needs_attention") for one in left - waiting}
+        waiting = left
+        for name in before.keys() | after.keys():
+            was, now = before.get(name), after.get(name)
+            if was and not now:
+                found.add((name, "delete"))
+            elif was[0] != now[0]:
+                found.add((name, {"running": "start", "suspended": "suspend"}[now[0]]))
+            if was and now and was[1] != now[1]:
+                found.add((name, "change"))
+            if was and now and was[2] != now[2]:
+                found.add((name, "create"))
+    return told, expected, {day: found for day, found in seen.items() if found}
+
+
 @pytest.mark.long("45 days, each with a look")
 def test_what_is_told_is_what_happens_then_day_by_day(company):
     company.set(billing_grace_days=3)
@@ -164,39 +203,8 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     operator = TenantService(company.path)
     operator.change("carla", extended_until="2026-03-01", extension_reason="asked for it")
     operator.set_state("dora", "stopped")
-    told = forecast(
-        cases(tenant_lookup.read(TenantService(company.path)), company.client, company.reconciler().policy),
-        company.reconciler().policy,
-        company.account.time,
-        DAYS,
-    )
-    expected = {}
-    for one in told:
-        expected.setdefault(one.day, set()).add((one.tenant, one.what))
-    seen, waiting = {}, set()
-    company.delivered = len(company.account.events)
-    for day in range(DAYS):
-        before, letters = happened(company)
-        if day:
-            company.account.advance(1)
-            company.work()
-        left = {PARKED.match(text)[0] for text in company.reconciliation().sweep().left}
-        after, more = happened(company)
-        found = seen.setdefault(company.account.time.date(), set())
-        found |= {(event.split("/")[1], event.split("/")[0]) for event in more - letters}
-        found |= {(one.split()[0], "needs_attention") for one in left - waiting}
-        waiting = left
-        for name in before.keys() | after.keys():
-            was, now = before.get(name), after.get(name)
-            if was and not now:
-                found.add((name, "delete"))
-            elif was[0] != now[0]:
-                found.add((name, {"running": "start", "suspended": "suspend"}[now[0]]))
-            if was and now and was[1] != now[1]:
-                found.add((name, "change"))
-            if was and now and was[2] != now[2]:
-                found.add((name, "create"))
-    assert {day: found for day, found in seen.items() if found} == expected
+    told, expected, seen = told_and_seen(company)
+    assert seen == expected
     assert sorted({what for _name, what in set().union(*expected.values())}) == [
         "change",
         "create",
@@ -221,6 +229,37 @@ def test_what_is_told_is_what_happens_then_day_by_day(company):
     for name, suspended in (("ida", 1), ("jana", 0)):
         whats = collections.Counter(one.what for one in told if one.tenant == name)
         assert whats == collections.Counter(needs_attention=2, suspend=suspended, deletion_announced=3, delete=1)
+
+
+def test_what_is_told_of_whoever_is_neither_paid_nor_simply_unpaid_happens_too(company):
+    company.set(billing_grace_days=3)
+    company.account.sell("price_gift", "Gift", amount=0)
+    company.set(billing_plans={**PLANS, "price_gift": "small"})
+    names = {name: company.order(name) for name in ("ulla", "willi", "paula", "dirk")}
+    names["gita"] = company.order("gita", "price_gift")
+    company.work()
+    company.account.advance(13 / 24)
+    company.days(10)
+    # Ulla's larger plan is not paid, and nor is her next month; Willi's last month is written off.
+    company.account.break_card(names["ulla"])
+    company.account.change(names["ulla"], "price_large", at_once=True)
+    company.account.break_card(names["willi"])
+    company.days(21)
+    company.account.write_off(names["willi"])
+    company.account.pause(names["paula"], "pause_requested")
+    company.days(1)
+    company.account.take(names["dirk"], 3)
+    company.account.advance(1)
+    _told, expected, seen = told_and_seen(company)
+    assert seen == expected
+    whats = collections.defaultdict(set)
+    for found in expected.values():
+        for name, what in found:
+            whats[name].add(what)
+    assert whats["willi"] == {"suspend", "deletion_announced", "delete"}
+    assert whats["dirk"] == {"needs_attention"}
+    assert "delete" in whats["ulla"]
+    assert not whats["paula"] | whats["gita"]
 
 
 def test_a_notice_is_an_event_of_its_own():

@@ -1,5 +1,6 @@
 """The inbox: once, in order, on disk; by processes of two users."""
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -89,6 +90,41 @@ def test_an_end_is_said_once(inbox):
     inbox.postpone("evt_1", 30, "too late")
     assert [(row.state, row.message) for row in inbox.rows()] == [("done", "hans runs")]
     assert not inbox.again("evt_1")
+
+
+def test_what_needs_attention_is_looked_at_again_the_last_of_each_line_and_no_line_with_a_new_event(inbox, clock):
+    inbox.keep([event(1), event(2), event(3, "sub_2"), event(4, "sub_3"), event(5, "")])
+    for one in ("evt_1", "evt_2", "evt_3", "evt_4"):
+        inbox.end(one, "needs_attention", "no such price", ends="there is one", seconds=30)
+    inbox.end("evt_5", "failed", "KeyError", seconds=60)
+    inbox.keep([event(6, "sub_3")])
+    assert inbox.parked(9) == []
+    clock.now += 30
+    assert ids(inbox.parked(9)) == ["evt_2", "evt_3"]
+    assert ids(inbox.parked(1)) == ["evt_2"]
+    inbox.look_later("evt_2", 60)
+    clock.now += 30
+    assert ids(inbox.parked(9)) == ["evt_3", "evt_5"]
+    # It is what it was until then, and what was tried again by hand meanwhile stays so.
+    assert inbox.end("evt_3", "done", "hans runs", was="needs_attention")
+    assert inbox.again("evt_5")
+    assert not inbox.end("evt_5", "failed", "KeyError", was="failed")
+    assert {row.id: (row.state, row.ends) for row in inbox.rows()} == {
+        "evt_1": ("needs_attention", "there is one"),
+        "evt_2": ("needs_attention", "there is one"),
+        "evt_3": ("done", ""),
+        "evt_4": ("needs_attention", "there is one"),
+        "evt_5": ("new", ""),
+        "evt_6": ("new", ""),
+    }
+
+
+def test_an_inbox_of_an_older_version_learns_until_when_an_event_waits(inbox):
+    inbox.keep([event(1)])
+    with contextlib.closing(sqlite3.connect(inbox.path)) as database, database:
+        database.execute("ALTER TABLE event DROP COLUMN ends")
+    (row,) = Inbox(inbox.path).rows()
+    assert (row.id, row.ends) == ("evt_1", "")
 
 
 def test_what_is_done_later_is_done_for_those_of_its_line_that_waited_for_the_operator(inbox):

@@ -59,7 +59,7 @@ def test_who_pays_gets_a_cloud_of_the_plan_and_a_link_in_their_language(company)
 def test_who_does_not_pay_is_suspended_at_once_with_the_link_of_that_invoice(company, unpaid):
     assert company.machines.running == {"hans": "suspended"}
     assert company.machines.data == {"hans": "photos 1"}
-    assert company.post.subjects(HANS)[1:] == ["Ihre Foto-Cloud ist pausiert"]
+    assert company.post.subjects(HANS)[1:] == ["Rechnung offen: Ihre Foto-Cloud ist geschlossen"]
     assert company.account.of(unpaid)[1]["hosted_invoice_url"] in bodies(company, HANS)[-1]
 
 
@@ -399,7 +399,7 @@ def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(compa
     company.work()
     assert list(company.machines.running) == ["hans"]
     assert company.post.subjects("maria@example.ch") == ["Il suo ordine attende un posto libero"]
-    assert company.post.subjects("peter@example.ch") == ["Your order waits for a free place"]
+    assert company.post.subjects("peter@example.ch") == ["Your order is waiting for a free place"]
     assert company.post.subjects(OPERATOR) == ["An order waits for room: maria", "An order waits for room: peter"]
     company.days(3)
     assert len(company.post.letters) == 5

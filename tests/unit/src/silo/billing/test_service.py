@@ -44,6 +44,9 @@ class Rules:
         os.write(log, f"{os.getpid()} ends {subscription}\\n".encode())
         return EventOutcome("as it should be")
 
+    def waiting(self):
+        return ()
+
 service.worker(Inbox(Path(sys.argv[1])), Rules, print, 4)
 """
 # An intake that has less patience with a body, so that nobody has to wait for its end.

@@ -39,7 +39,7 @@ def test_another_name_becomes_a_proposal_once_for_the_customer_and_the_operator(
         company.reconciler().settle(found)
     assert company.machines.running == {}
     (letter,) = company.post.to(MAIL)
-    assert letter["Subject"] == "Quel nom pour votre cloud photo?"
+    assert letter["Subject"] == "Quel nom pour votre cloud photo ?"
     assert f"https://{near}." in letter.get_body(("plain",)).get_content()
     # The customer agrees, and the operator corrects the order.
     company.account.subscriptions[found]["metadata"]["tenant"] = near
@@ -112,6 +112,21 @@ def test_a_change_that_was_cut_off_is_completed_and_told_once(company, hans):
     assert ("apply.yml", ["hans"]) in company.machines.seen
     assert len(company.post.to("hans@example.ch")) == 1
     assert "no tenant's address differs" in company.reconciler().consider(event).message
+
+
+def test_an_address_that_changes_while_the_tenant_is_in_the_trash_counts_when_it_is_back(company, hans):
+    TenantService(company.path).delete("hans")
+    company.post.letters.clear()
+    company.account.move(hans, "hans@new.example.ch")
+    (event,) = [one for one in company.events() if one["type"] == "customer.updated"]
+    for _again in range(2):
+        told = company.reconciler().consider(event).message
+    assert company.post.subjects("hans@example.ch") == ["Ihre E-Mail-Adresse wird geändert"]
+    assert told == "no tenant's address differs from it"
+    TenantService(company.path).undelete("hans")
+    assert moved(company) == "hans@new.example.ch"
+    assert company.post.subjects("hans@new.example.ch") == ["Ihre Foto-Cloud ist wieder da"]
+    assert company.machines.data == {"hans": "photos 1"}
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Rules:
 
     def __init__(self):
         self.asked, self.answers, self.opened = [], collections.defaultdict(list), 0
+        self.waits = []
 
     def open(self):
         self.opened += 1
@@ -45,6 +46,9 @@ class Rules:
     def consider(self, event):
         self.asked.append(event["id"])
         return EventOutcome("nothing is asked")
+
+    def waiting(self):
+        return tuple(self.waits)
 
 
 @pytest.fixture
@@ -150,6 +154,28 @@ def test_what_fails_by_a_mistake_of_ours_is_tried_and_then_told(worker, inbox, r
     inbox.keep([event(3)])
     work(worker, inbox)
     assert states(inbox)["evt_1"][0] == states(inbox)["evt_3"][0] == "done"
+
+
+def test_what_waits_elsewhere_is_settled_each_and_what_becomes_of_it_is_told(worker, rules, told):
+    rules.waits = ["sub_1", "sub_2", "sub_3", "sub_4"]
+    rules.answers["sub_1"] = [TryLater("Stripe does not answer")]
+    rules.answers["sub_2"] = [NeedsAttention("another tenant has its name", "Tenant: hans")] * 2
+    rules.answers["sub_3"] = [NeedsAttentionReported("sub_9 pays for hans")]
+    for _again in range(2):
+        worker.revisit()
+    assert rules.asked == [*rules.waits, *rules.waits]
+    assert len({trouble.key for trouble in told}) == 1
+    assert "another tenant has its name" in told[0].subject
+    assert "Tenant: hans" in told[0].text
+
+
+def test_what_waits_elsewhere_is_looked_at_while_it_runs_and_a_mistake_stops_nothing(tmp_path):
+    inbox, rules = Inbox(tmp_path / "inbox.db"), Rules()
+    rules.waits = ["sub_7"]
+    rules.answers["sub_7"] = [KeyError("quota")]
+    inbox.keep([event(1)])
+    run(Worker(inbox, rules.open, print), lambda: {"sub_1", "sub_7"} <= set(rules.asked))
+    assert [row.state for row in inbox.rows()] == ["done"]
 
 
 def test_a_letter_that_cannot_be_written_stops_nobody(inbox, rules):

@@ -28,11 +28,11 @@ from silo.billing.errors import NeedsAttention
 from silo.billing.reconciler import Reconciler
 from silo.billing.stripe.events import parse
 from silo.capacity import GIB
-from silo.inventory import InventoryEditor, fleet_builder, reader
+from silo.inventory import InventoryEditor, InventoryError, fleet_builder, reader
 from silo.inventory.history import History
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.transaction import Folder
-from silo.notifications import TRUE_WHEN, of_state, with_link
+from silo.notifications import TRUE_WHEN, WITH_LINK, of_state, with_link
 from silo.tenants import TenantService
 
 PLANS = {"price_small": "small", "price_medium": "medium", "price_large": "large"}
@@ -65,6 +65,16 @@ class Post:
 @functools.cache
 def read_yaml(text):
     return yaml.safe_load(text) or {}
+
+
+def read_text(file):
+    """As Ansible does, which ends with an error if a file is none of its."""
+    try:
+        text = file.read_text()
+        read_yaml(text)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InventoryError(f"host_vars/{file.parent.name}/{file.name}: it cannot be read: {error}") from error
+    return text
 
 
 class Reader:
@@ -101,7 +111,7 @@ class Reader:
 
     def merge(self, tenants=None):
         texts = {
-            file.parent.name: [file.read_text() for file in (file.with_name("overrides.yml"), file) if file.exists()]
+            file.parent.name: [read_text(file) for file in (file.with_name("overrides.yml"), file) if file.exists()]
             for file in self.root.glob("host_vars/*/tenant.yml")
         } | (tenants or {})
         nas, server = self.base.groups["nas"][0], self.base.groups["servers"][0]
@@ -166,6 +176,8 @@ class Machines:
                         reason = tenant.settings.get("tenant_state_reason") or ""
                         letter = of_state(debt.kind, tenant.name, address, pay, tenant.quota, reason)
                     edits.outbox.enqueue(debt.event, tenant.email, letter, tenant.settings["tenant_language"])
+                elif debt.kind in WITH_LINK:
+                    continue
                 edits.outbox.forget(debt.tenant, debt.kind)
                 self.links.pop(tenant.name, None)
         edits.outbox.deliver()

@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from silo import cli
 from silo.ansible.contract import TaskId
 from silo.capacity import GIB
+from silo.cli.access import report_access
 from silo.diagnostics import Finding, preflight
 from silo.inventory import Sizes, reader
+from silo.owed_links import OwedLinks
 from silo.tenants import TenantService
 
 from ..conftest import ROOT, event
@@ -72,17 +74,16 @@ def test_ansible_reads_the_inventory_twice_and_loads_for_the_edit_while_machines
     assert seen == ["read", "start", "read", "start", "check", "read", "read"]
 
 
-def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, runs):
+def test_created_without_a_relay_the_link_is_left_by_the_same_run(silo, path, runs, capsys):
     (path / "group_vars" / "all" / "relay.yml").unlink()
     result = silo("create", "hans", "100", "hans@email.ch")
     assert result.exit_code == 0, result.output
-    (run,) = runs.seen
-    assert run == (
-        ["apply.yml", "tenant-access.yml", "verify-changed.yml"],
-        "hans",
-        {"access_links_directory": f"{path}/.silo/links"},
-    )
-    assert f"The one-time login link is in {path}/.silo/links/hans." in re.sub(r"\n", "", result.output)
+    assert runs.seen == [(["apply.yml", "letters.yml", "verify-changed.yml"], "hans", {})]
+    # These runs are written down and not made, so the link is still owed.
+    assert "The one-time login link is not made yet; 'silo apply hans' makes it" in result.output
+    OwedLinks(path / ".silo").forget("hans")
+    report_access(TenantService(path), "hans")
+    assert f"The one-time login link is in {path}/.silo/links/hans." in re.sub(r"\n", "", capsys.readouterr().out)
 
 
 def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):

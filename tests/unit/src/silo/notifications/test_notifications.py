@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 import socket
 import sqlite3
 from datetime import UTC, date, datetime
@@ -21,6 +22,7 @@ from silo.notifications.letter import render
 from silo.notifications.message import compose, mailbox
 from silo.notifications.outbox import Outbox
 from silo.notifications.settings import MailSettings
+from tests.unit.roles.customer_texts import texts
 
 WHEN = datetime(2026, 7, 4, 12, 30, tzinfo=UTC)
 WHO = ("hans", "https://hans.example.ch")
@@ -30,6 +32,8 @@ LETTERS = (
     kinds.Access(*WHO, LINK, WHEN),
     kinds.Suspended(*WHO, LINK),
     kinds.Restored(*WHO),
+    kinds.Undeleted(*WHO),
+    kinds.PayLink(*WHO, LINK),
     kinds.PaymentFailed(*WHO, date(2026, 7, 4), LINK),
     kinds.OrderWaits(*WHO),
     kinds.NameProposed(*WHO),
@@ -58,6 +62,48 @@ def test_each_letter_says_all_it_knows(letter, language):
         for value in kinds._words(letter, language).values():
             assert isinstance(value, bool) or str(value) in body
     assert "\n" not in rendered.subject
+
+
+def test_a_french_letter_begins_no_line_with_a_mark_and_writes_the_first_of_a_month():
+    first = date(2026, 8, 1)
+    letters = [*LETTERS, kinds.PaymentFailed(*WHO, first, LINK), kinds.DeletionAnnounced(*WHO, first, 1, LINK)]
+    for letter in letters:
+        rendered = render(letter, "fr")
+        for text in (rendered.subject, rendered.text):
+            assert not re.search(r" [?!;:](\s|$)", text), text
+            assert not re.search(r"\b1 août", text)
+    assert "1er août 2026" in render(letters[-1], "fr").subject
+
+
+@pytest.mark.parametrize("language", kinds.LOCALES)
+def test_nobody_is_thanked_for_what_they_may_not_have_done(language):
+    thanks = re.compile("dank|merci pour|grazie|thank", re.IGNORECASE)
+    for letter in (kinds.Restored(*WHO), kinds.Undeleted(*WHO), kinds.PayLink(*WHO, LINK)):
+        assert not thanks.search(render(letter, language).text)
+
+
+@pytest.mark.parametrize(
+    ("language", "closed", "others"),
+    [
+        ("de", "geschlossen", "gesperrt|suspendiert"),
+        ("fr", "fermé", "suspendu|bloqué"),
+        ("it", "chiuso", "sospeso|bloccato"),
+        ("en", "closed", "suspended|blocked|locked"),
+    ],
+)
+def test_one_state_has_one_word_in_letters_and_pages(language, closed, others):
+    pages = texts("pages")[language]
+    letters = [render(kinds.Suspended(*WHO, LINK, reason), language) for reason in REASONS]
+    shown = [f"{letter.subject} {letter.text}" for letter in letters]
+    shown += [pages["cancelled"]["title"], pages["paused"]["title"]]
+    for text in shown:
+        assert closed in text
+        assert not re.search(others, text, re.IGNORECASE)
+
+
+def test_an_italian_letter_addresses_its_reader_politely():
+    for letter in LETTERS:
+        assert not re.search(r"\b(suo|sua|suoi|sue|lei)\b", render(letter, "it").text)
 
 
 HOSTILE = [

@@ -88,7 +88,7 @@ def test_all_sources_are_one_timeline(path, git, server, inbox, subscribed, log)
     service.outbox.enqueue_for_operator("billing/operator/deleted/annabel@2026", "ops@example.ch", "x", "y")
     service.outbox.queue_notification("anna", "access")
     now = datetime.datetime.fromtimestamp(SENT, datetime.UTC)
-    StateStore(service.state.folder).wait("sub_anna", "anna", "start", "small", now)
+    StateStore(service.state.folder).wait("sub_anna", "anna", "start", "small", now, "")
     alert = {"host": "silo1", "name": "TenantDown", "since": "2026-11-24T12:00:00Z", "severity": "critical"}
     service.state.alerts.write_text(json.dumps([{**alert, "summary": "anna does not answer.", "tenant": "anna"}]))
     answer = found(log("anna", "--json"))

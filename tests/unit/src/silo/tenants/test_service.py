@@ -102,7 +102,7 @@ def test_a_tenant_of_which_the_machines_know_more_than_the_inventory_is_not_made
             False,
             "apply.yml",
             lambda one: one.create("hans", email=MAIL, plan="small"),
-            "'silo reset-access hans' leaves",
+            "'silo apply hans' completes it",
         ),
         (True, "apply.yml", lambda one: one.delete("anna"), "'silo delete anna' completes it"),
         (True, "trash.yml", lambda one: one.delete("anna"), "'silo delete anna' completes it"),
@@ -125,6 +125,52 @@ def test_where_tenants_are_is_written_as_the_machines_have_it(service, runs, pat
     assert "+tenant_nas: silo1" in change.diff_text
     assert "tenant_nas: silo1" in (path / "host_vars" / "anna" / "tenant.yml").read_text()
     assert service.places()[0].diff_text == ""
+
+
+def test_the_same_creation_again_completes_one_that_was_cut_off(service, runs, path):
+    runs.fails = "apply.yml"
+    with pytest.raises(ApplyIncomplete):
+        service.create("hans", email=MAIL, quota="100G")
+    runs.fails, runs.seen[:] = "", []
+    change = TenantService(path).create("hans", email=MAIL, quota="100G")
+    assert change.before == change.after
+    assert playbooks(runs) == [["apply.yml", "letters.yml"]]
+    assert queued(path) == [("hans", "created")]
+    # Another one is not that, and nor is one after it is complete.
+    with pytest.raises(InventoryError, match="it exists already"):
+        TenantService(path).create("hans", email="other@example.ch", quota="100G")
+    TenantService(path).outbox.forget("hans", "created")
+    with pytest.raises(InventoryError, match="it exists already"):
+        TenantService(path).create("hans", email=MAIL, quota="100G")
+
+
+@pytest.mark.parametrize("completes", ["apply", "apply all", "create", "start"])
+def test_without_a_relay_whatever_completes_a_creation_owes_its_link(path, runs, completes):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    runs.fails = "apply.yml"
+    with pytest.raises(ApplyIncomplete):
+        TenantService(path).create("hans", email=MAIL, quota="100G")
+    assert list(TenantService(path).owed()) == ["hans"]
+    runs.fails = ""
+    again = TenantService(path)
+    {
+        "apply": lambda: again.apply(["hans"]),
+        "apply all": again.apply,
+        "create": lambda: again.create("hans", email=MAIL, quota="100G"),
+        "start": lambda: again.set_state("hans", "running"),
+    }[completes]()
+    assert playbooks(runs)[-1] == ["apply.yml", "letters.yml"]
+    # Who is deleted is owed nothing.
+    again.delete("hans")
+    assert TenantService(path).owed() == {}
+
+
+def test_a_creation_that_is_refused_owes_no_link(path, runs):
+    (path / "group_vars" / "all" / "relay.yml").unlink()
+    with pytest.raises(AdmissionError, match="it needs 100 TiB of storage"):
+        TenantService(path).create("hans", email=MAIL, quota="100T")
+    TenantService(path).create("hans", email=MAIL, quota="1G", dry_run=True)
+    assert TenantService(path).owed() == {}
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_undelete_brings_the_data_back_before_the_tenant(path, runs):
     assert runs.seen[-2][2]["trash_state"] == "restored"
     assert TenantService(path).tenant("anna").state == "running"
     assert TenantService(path).files.deletion_records() == ()
-    assert queued(path) == [("anna", "restored")]
+    assert queued(path) == [("anna", "undeleted")]
 
 
 def test_who_has_no_room_stays_in_the_trash(path, runs):

@@ -16,6 +16,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import
 from silo.billing.checkout import catalogue
 from silo.billing.checkout.account import Account as StripeAccount
 from silo.billing.checkout.catalogue import Catalogue, CatalogueFile, Plan
+from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
 from silo.billing.checkout.links import Links
 from silo.billing.checkout.website import Website, limits
 from tests.stripe_api import Account, Direct
@@ -150,7 +151,8 @@ def open_pages(stripe, sold, file, links, clock):
             if written:
                 file()
             account = StripeAccount(CHECKOUT_KEY, http=Direct(stripe), clock=clock)
-            website = Website(CatalogueFile(file.path), account, links, limits(per_minute), lambda: 0.0)
+            requests = LinkRequests(file.path.with_name(DIRECTORY))
+            website = Website(CatalogueFile(file.path), account, links, limits(per_minute), lambda: 0.0, requests)
             return Pages(stack.enter_context(serving(website)))
 
         yield start

@@ -1,11 +1,16 @@
 """Letters about money lead over the checkout, to whatever is owed when the customer opens them."""
 
+import os
 import re
+import threading
 
 import pytest
 
+from silo.billing.checkout.link_requests import LinkRequests
+from silo.billing.checkout.link_sender import LinkSender
 from silo.billing.checkout.links import DAY, Links, Payment
 from silo.billing.stripe import credentials
+from silo.tenants import TenantService
 from tests.unit.src.silo.billing.checkout.conftest import SECRET
 
 HANS = "hans@example.ch"
@@ -50,3 +55,87 @@ def test_without_a_checkout_the_letter_has_the_invoice_itself(company, secrets):
     letters = company.post.to(HANS)
     assert not any(linked(letter) for letter in letters)
     assert any("https://invoice.stripe.example/i/" in letter.as_string() for letter in letters)
+
+
+@pytest.mark.parametrize("ends", ["cancel", "pause"])
+def test_who_ended_or_paused_the_subscription_gets_a_link_that_leads_on(company, secrets, ends):
+    company.set(billing_checkout_enabled=True)
+    subscription = company.order("hans")
+    company.work()
+    getattr(company.account, ends)(subscription)
+    company.work()
+    (token,) = set(linked(company.post.to(HANS)[-1]))
+    found = Links([SECRET], lambda: company.account.now).open(token, Payment)
+    assert found.subscription == subscription
+
+
+@pytest.fixture
+def sender(company, secrets):
+    company.set(billing_checkout_enabled=True)
+    requests = LinkRequests(company.path.parent / "requests")
+    (company.path.parent / "requests").mkdir()
+    sender = LinkSender(lambda: TenantService(company.path), requests, threading.Event(), company.clock)
+    sender.requests = requests
+    return sender
+
+
+def test_who_asks_for_the_link_gets_it_at_the_address_that_is_known_and_nobody_else_does(company, sender):
+    subscription = company.order("hans", language="fr")
+    company.work()
+    company.post.letters.clear()
+    for address in ("HANS@example.ch", "nobody@example.ch"):
+        assert sender.requests.leave(address)
+    sender.answer()
+    (letter,) = company.post.letters
+    assert (letter["To"], letter["Subject"]) == (HANS, "Le lien vers votre facture")
+    (token,) = set(linked(letter))
+    assert Links([SECRET], lambda: company.account.now).open(token, Payment) == Payment("hans", subscription, "fr")
+    # Nothing is left of it, and nobody's mailbox is filled.
+    assert list((company.path.parent / "requests").iterdir()) == []
+    sender.requests.leave(HANS)
+    sender.answer()
+    assert len(company.post.letters) == 1
+    company.account.advance(9 / 24)
+    sender.requests.leave(HANS)
+    sender.answer()
+    assert len(company.post.letters) == 2
+
+
+def test_whose_cloud_is_in_the_trash_gets_the_link_too(company, sender):
+    company.order("hans")
+    company.work()
+    TenantService(company.path).delete("hans")
+    company.post.letters.clear()
+    sender.requests.leave(HANS)
+    sender.answer()
+    assert company.post.subjects(HANS) == ["Der Link zu Ihrer Rechnung"]
+
+
+def test_who_pays_by_no_subscription_has_no_link(company, sender):
+    TenantService(company.path).create("hans", email=HANS, quota="10G")
+    company.post.letters.clear()
+    sender.requests.leave(HANS)
+    sender.answer()
+    assert company.post.letters == []
+
+
+def test_what_the_internet_left_is_read_with_bounds(tmp_path):
+    requests = LinkRequests(tmp_path)
+    name = f"{'0' * 63}{{}}.json"
+    (tmp_path / name.format(1)).write_text("[" * 2000)
+    (tmp_path / name.format(2)).write_text("x" * 100_000)
+    (tmp_path / name.format(3)).symlink_to("/etc/passwd")
+    (tmp_path / name.format(4)).write_text('{"email": "x\\ny@example.ch"}')
+    (tmp_path / "other").write_text('{"email": "hans@example.ch"}')
+    os.mkfifo(tmp_path / name.format(5))
+    assert requests.take() == []
+    assert [one.name for one in tmp_path.iterdir()] == ["other"]
+    assert requests.leave(HANS)
+    assert requests.take() == [HANS]
+
+
+def test_no_more_wait_than_a_bound_and_one_address_waits_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("silo.billing.checkout.link_requests.MOST", 3)
+    requests = LinkRequests(tmp_path)
+    assert [requests.leave(f"{number}@example.ch") for number in (1, 2, 2, 3, 4)] == [True, True, True, True, False]
+    assert not LinkRequests(tmp_path / "missing").can_take

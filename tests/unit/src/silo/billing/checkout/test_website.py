@@ -1,5 +1,6 @@
 """What a customer sees and can do: choose, order, come back, pay; and what a stranger cannot."""
 
+import html
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from silo.billing.checkout import account as accounts
+from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
 from silo.billing.checkout.links import DAY, HOUR, Order, Payment
 from silo.billing.checkout.pages import LANGUAGES, texts
 from silo.billing.checkout.website import PATHS
@@ -533,3 +535,53 @@ def test_traefik_leads_to_these_paths_and_no_others():
     defaults = yaml.safe_load((ROOT / "roles" / "traefik" / "defaults" / "main.yml").read_text())
     assert defaults["traefik_checkout_pages"] == [path for method, path in PATHS if method == "GET"]
     assert defaults["traefik_checkout_forms"] == [path for method, path in PATHS if method == "POST"]
+
+
+@pytest.fixture
+def waiting(file):
+    """The directory in which addresses are left for the worker."""
+    folder = file.path.with_name(DIRECTORY)
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_has_lost_the_letter_asks_for_the_link_and_learns_nothing_of_others(open_pages, file, waiting, language):
+    pages = open_pages()
+    file(letters=True)
+    asked = pages.get("/pay", language)
+    assert shows(asked, texts(language)["ask"]["title"])
+    answers = {pages.post("/pay", language, lang=language, email=one).text for one in ("hans@example.ch", "x@y.ch")}
+    (answer,) = answers
+    assert texts(language)["asked"]["title"] in html.unescape(answer)
+    assert sorted(LinkRequests(waiting).take()) == ["hans@example.ch", "x@y.ch"]
+
+
+def test_an_address_that_is_none_is_told_and_not_left(open_pages, file, waiting):
+    pages = open_pages()
+    file(letters=True)
+    answer = pages.post("/pay", lang="fr", email='"><script>alert(1)</script>')
+    assert answer.status_code == 422
+    assert shows(answer, texts("fr")["mistakes"]["email"])
+    assert "<script>alert" not in answer.text
+    assert list(waiting.iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", ["relay", "worker"])
+def test_where_nobody_could_send_a_link_nobody_is_promised_one(open_pages, file, waiting, missing):
+    pages = open_pages()
+    file(letters=missing != "relay")
+    if missing == "worker":
+        waiting.rmdir()
+    for answer in (pages.get("/pay"), pages.post("/pay", email="hans@example.ch")):
+        assert shows(answer, texts("de")["letter"]["title"])
+        assert 'name="email"' not in answer.text
+    assert not waiting.exists() or list(waiting.iterdir()) == []
+
+
+def test_few_addresses_of_one_source_are_taken_in_a_minute(open_pages, file, waiting):
+    pages = open_pages(per_minute=60)
+    file(letters=True)
+    statuses = [pages.post("/pay", email=f"{number}@example.ch").status_code for number in range(8)]
+    assert statuses == [200] * 5 + [429] * 3
+    assert len(list(waiting.iterdir())) == 5

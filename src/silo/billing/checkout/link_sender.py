@@ -1,0 +1,89 @@
+"""Sends customers their link to pay, if they asked for it at the checkout. Runs beside the worker."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from silo import email_address, notifications
+from silo.billing.checkout.letters import pay_link
+from silo.billing.checkout.link_requests import LinkRequests
+from silo.billing.errors import BillingError
+from silo.billing.tenant_lookup import SUBSCRIPTION
+from silo.inventory import InventoryError
+from silo.tenants import TenantService
+
+LOOK_SECONDS = 5.0
+# One letter for each tenant in this time, so that nobody fills a customer's mailbox.
+SLOT_HOURS = 8
+
+_log = logging.getLogger(__name__)
+
+
+def send(service: TenantService, addresses: Sequence[str], now: datetime.datetime) -> int:
+    """Write a link to pay to each address that a tenant has; return the number of letters.
+
+    A tenant in the trash counts too: its customer can still come back. Raises InventoryError, BillingError and
+    LetterError.
+    """
+    outbox = service.outbox
+    if outbox is None:
+        return 0
+    known = [
+        (one.name, one.email, str(one.settings.get(SUBSCRIPTION) or ""), str(one.settings["tenant_language"]))
+        for one in service.tenants().values()
+    ]
+    known += [
+        (one.name, str(service.files.former(one).get("tenant_email") or ""), one.subscription, one.language)
+        for one in service.trash.kept()
+    ]
+    written, slot = 0, f"{now:%Y-%m-%d}-{now.hour // SLOT_HOURS}"
+    for name, email, subscription, language in known:
+        if not subscription or not any(email_address.same(email, one) for one in addresses):
+            continue
+        event, link = f"pay_link/{name}/{slot}", pay_link(name, subscription, language, service.policy)
+        if not link or event in outbox.states():
+            continue
+        letter = notifications.PayLink(name, f"https://{name}.{service.policy.domain}", link)
+        written += outbox.enqueue(event, email, letter, notifications.language_of(language))
+    if written:
+        outbox.deliver()
+    return written
+
+
+class LinkSender(threading.Thread):
+    """Answers the requests in a directory until `stop` is set; what goes wrong is logged."""
+
+    def __init__(
+        self,
+        service: Callable[[], TenantService],
+        requests: LinkRequests,
+        stop: threading.Event,
+        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        """Read the inventory of `service`, made anew for each time."""
+        super().__init__(name="links to pay", daemon=True)
+        self._service, self._requests, self._stop_event, self._clock = service, requests, stop, clock
+
+    def run(self) -> None:
+        """Look at the directory every few seconds."""
+        while not self._stop_event.wait(LOOK_SECONDS):
+            try:
+                self.answer()
+            except Exception:  # a bug must not end the thread
+                _log.exception("the links to pay cannot be sent")
+
+    def answer(self) -> None:
+        """Take what waits, and write the letters."""
+        addresses = self._requests.take() if self._requests.can_take else []
+        if not addresses:
+            return
+        try:
+            written = send(self._service(), addresses, self._clock())
+        except (InventoryError, BillingError, notifications.LetterError) as error:
+            _log.error("%d links to pay are not sent, and must be asked for again: %s", len(addresses), error)
+            return
+        # Addresses are in no log.
+        _log.info("%d asked for their link to pay; %d letters are written", len(addresses), written)
