@@ -93,10 +93,15 @@ def open_ports(report: Report, target: Target) -> tuple[Listener, ...]:
 
 def findings(name: str, report: Report, *, is_server: bool) -> list[Finding]:
     """Return what stands in the way on a machine (`wrong`), and what the operator should know (`warning`)."""
-    found = [_system(name, report), _python(name, report), _clock(name, report)]
+    found = [_login(name, report), _system(name, report), _python(name, report), _clock(name, report)]
     if is_server:
         found += [_room(name, report), _engine(name, report), *_occupied(name, report)]
     return [one for one in found if one]
+
+
+def _login(name: str, report: Report) -> Finding | None:
+    text, fix = "the login is not root's", "log in as root, or as a user who becomes root by sudo without a password"
+    return None if report.is_root else Finding("login", name, "wrong", text, fix)
 
 
 def _system(name: str, report: Report) -> Finding | None:

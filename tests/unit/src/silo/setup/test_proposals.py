@@ -85,6 +85,7 @@ def test_a_sound_server_has_no_finding():
 @pytest.mark.parametrize(
     ("values", "finding", "message"),
     [
+        ({"is_root": False}, ("login", "wrong"), "the login is not root's"),
         ({"release": "12"}, ("system", "wrong"), "it runs debian 12, not Debian 13"),
         ({"system": "ubuntu", "release": "24.04"}, ("system", "wrong"), "it runs ubuntu 24.04"),
         ({"system": ""}, ("system", "wrong"), "an unknown system"),
