@@ -1,10 +1,11 @@
 # Copyright: SwissPhoto
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of tenant_stacks: renders each tenant from its variables, and creates missing secrets."""
+"""Controller side of tenant_stacks: renders each tenant from its variables, creates and commits missing secrets."""
 
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -12,6 +13,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.controller import 
 
 SILO = SiloImports()
 with SILO:
+    from silo.inventory import vaults
     from silo.tenant import secrets, template
     from silo.tenant.load import read_some
     from silo.tenant.model import Tenant
@@ -35,6 +37,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
             parameters = self._parameters(tenants)
         except TenantError as error:
             raise AnsibleActionFail(str(error)) from error
+        self._commit_vaults(tenants, variables)
         arguments = self._task.args | parameters
         result.update(self._execute_module("swissphoto.silo.tenant_stacks", arguments, task_vars=variables))
         # The module's arguments contain all secrets.
@@ -87,3 +90,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible is not typed
         if not self._task.check_mode:
             secrets.write(secrets.vault_file(tenant.settings["tenant_file"]), values, self._loader._vault)
         return values
+
+    def _commit_vaults(self, tenants: list[Tenant], variables: dict[str, t.Any]) -> None:
+        """Commit the vaults that git does not know yet; silo passes the two variables on from its command line."""
+        if self._task.check_mode or not variables.get("silo_commits", True):
+            return
+        files = [Path(secrets.vault_file(str(tenant.settings["tenant_file"]))) for tenant in tenants]
+        if problem := vaults.problem(files, variables.get("silo_commit_author")):
+            self._display.warning(problem)

@@ -71,6 +71,7 @@ def test_a_plan_changes_nothing(planned, applied):
 
 def test_only_an_apply_makes_secrets_and_the_next_run_has_the_same(world, secrets_of_a_plan, applied, limited):
     assert (secrets_of_a_plan, world.vaults()) == ([], list(TENANTS))
+    assert world.committed() == [f"host_vars/{name}/vault.yml" for name in TENANTS], "each once, and nothing else"
     made = {item["name"]: item for call in applied.calls for item in items(call)}
     again = {item["name"]: item for call in limited.calls for item in items(call)}
     assert again == {name: made[name] for name in ("bruno", "david")}

@@ -150,6 +150,8 @@ class World:
         self.write("vault-password", "secret")
         self.tell()
         self._hosts()
+        # Nobody has committed anything yet.
+        subprocess.run(("git", "init", "--quiet", str(self.inventory)), check=True)
         self.write("inventory/host_vars/nas2/storage.yml", STORAGE_OF_NAS2)
         for index, (name, (server, nas)) in enumerate(TENANTS.items(), start=1):
             self.tenant(name, index, server, nas)
@@ -171,6 +173,11 @@ class World:
     def vaults(self) -> list[str]:
         """Return the tenants that have secrets."""
         return sorted(path.parent.name for path in self.inventory.glob("host_vars/*/vault.yml"))
+
+    def committed(self) -> list[str]:
+        """Return the files of the inventory that some commit has."""
+        command = ("git", "-C", str(self.inventory), "log", "--name-only", "--format=", "--all")
+        return sorted(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
     def tenant(self, name: str, index: int, server: str, nas: str, **more: t.Any) -> None:
         """Write a tenant into the inventory."""

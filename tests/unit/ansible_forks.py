@@ -58,7 +58,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
     programs = {name: _program(path) for name, path in PROGRAMS.items()}
     # Once for all, so that a fork finds the plugins read.
-    example = {"inventory": str(ROOT / "inventory" / "example"), "tenants": {}, "policy": ["silo_domain"]}
+    example = {"inventory": str(ROOT / "tests" / "inventory"), "tenants": {}, "policy": ["silo_domain"]}
     programs["merge"].merge(example, None)
     targets: dict[str, Target] = {"ansible": AdHocCLI.cli_executor, "ansible-inventory": InventoryCLI.cli_executor}
     targets |= {name: functools.partial(_run, program) for name, program in programs.items()}

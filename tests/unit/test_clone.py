@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,36 @@ def test_an_edit_of_the_template_itself_is_no_commit(demo):
     )
     assert "where edits are not committed" in " ".join((created.stdout + created.stderr).split())
     assert demo.state()[1] == log
+
+
+EDITS = [
+    ("set", "hans", "--language", "fr", "--yes"),
+    ("extend", "hans", "--until", "2099-01-31", "--reason", "a test", "--yes"),
+    ("create", "zora", "1", "zora@example.ch", "--no-check", "--yes"),
+    ("delete", "peter", "--confirm", "peter"),
+]
+
+
+def test_no_command_commits_into_the_clone(demo):
+    """Whatever edits an inventory that is no repository of its own leaves the clone's history and index alone."""
+    log, lab = demo.state()[1], str(demo.path / ".lab" / "lab.json")
+    for edit in EDITS:
+        done = demo.run("silo", "-i", "inventory/demo", *edit, SILO_LAB_FILE=lab)
+        # Made, or refused because a machine does not answer.
+        assert done.returncode in (0, 1, 4), (edit, done.stderr)
+        assert demo.state()[1] == log, edit
+        assert demo.git("diff", "--cached", "--name-only") == "", edit
+    refused = demo.run("silo", "init", "inventory/production", "--domain", "a.ch")
+    assert (refused.returncode, demo.state()[1]) == (2, log)
+    assert "it is in a clone of SwissPhoto Silo" in refused.stderr
+
+
+def test_git_is_called_by_one_module_alone():
+    """The one that knows a clone of this software when it sees one."""
+    calls = re.compile(r"""["']git["']|\bgit commit\b""")
+    places = [path for folder in ("src", "plugins", "server") for path in (ROOT / folder).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)) for path in places if calls.search(path.read_text(encoding="utf-8"))}
+    assert found == {"src/silo/inventory/history.py"}
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def checksum(root):
 def world(tmp_path_factory):
     """A folder with an inventory in it; outside of that nothing may come to be."""
     world = tmp_path_factory.mktemp("world")
-    shutil.copytree(ROOT / "inventory" / "example", world / "inventory")
+    shutil.copytree(ROOT / "tests" / "inventory", world / "inventory")
     return world
 
 

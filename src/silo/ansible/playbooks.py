@@ -47,10 +47,14 @@ class IncompleteRun(RunError):
 
 @dataclasses.dataclass(frozen=True)
 class Playbooks:
-    """The playbooks, run for one inventory. `listen` gets Ansible's events, `on_wait` a sentence where a run waits."""
+    """The playbooks, run for one inventory. `listen` gets Ansible's events, `on_wait` a sentence where a run waits.
+
+    `always` are variables of each run.
+    """
 
     inventory: Path
     state: State
+    always: Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     listen: Callable[[Event], None] = _silent
     on_wait: Callable[[str], None] = _silent
 
@@ -65,7 +69,7 @@ class Playbooks:
         """Run playbooks in one process, for these tenants or for all; raises IncompleteRun, BusyError."""
         arguments = [*_option("--limit", tenants), *_option("--tags", tags)]
         ended = Ended({}, {})
-        with self.state.turn(self.on_wait) as lock, _in_a_file(variables) as given:
+        with self.state.turn(self.on_wait) as lock, _in_a_file({**self.always, **variables}) as given:
             try:
                 for event in runner.events(playbooks, self.inventory, [*arguments, *given], lock):
                     self.listen(event)

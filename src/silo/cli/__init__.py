@@ -15,6 +15,9 @@ from silo.repository import root
 
 # The groups of commands, in the order of --help: command to its module and its name there.
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Set-up": {
+        "init": ("init", "init"),
+    },
     "Tenant lifecycle": {
         "create": ("create", "create"),
         "set": ("lifecycle", "change"),
@@ -113,6 +116,6 @@ def main(click_context: click.Context, inventory: Path, author: str | None, comm
     Examples:
       silo create hans 100 hans@email.ch
       silo stop hans --unpaid
-      silo -i inventory/production list
+      silo -i ~/silo-inventory list
     """
     click_context.obj = Context(inventory.resolve(), author, commit)

@@ -22,7 +22,7 @@ SHORT = 19
 @click.option(
     "--list", "-l", "only_list", is_flag=True, help="Show only the images that run, without querying registries."
 )
-@click.option("--pin", is_flag=True, help="Write the current digests of the tags into images.yml.")
+@click.option("--pin", is_flag=True, help="Write the current digests of the tags into the inventory's images.yml.")
 @click.option("--sbom", is_flag=True, help="Print the software on the controller and the servers as CycloneDX in JSON.")
 @output.json_option("An object with 'images', 'templates' and 'problems'.")
 @click.pass_obj

@@ -36,6 +36,7 @@ from silo.billing.errors import BillingError
 from silo.diagnostics import Finding, engine
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
+from silo.setup.errors import SetupError
 from silo.state import BusyError
 from silo.tenants import ApplyIncomplete
 
@@ -87,9 +88,15 @@ def confirm(question: str) -> None:
     click.confirm(printable(question, LONGEST_LINE), abort=True, err=True)
 
 
-def prompt(question: str) -> str:
-    """Ask for a text."""
-    return str(click.prompt(printable(question, LONGEST_LINE), err=True))
+def prompt(question: str, default: str | None = None, *, hidden: bool = False) -> str:
+    """Ask for a text; an empty answer is `default` if there is one. What is `hidden` does not show as it is typed."""
+    text = printable(question, LONGEST_LINE)
+    return str(click.prompt(text, default=default, show_default=bool(default), hide_input=hidden, err=True))
+
+
+def is_terminal() -> bool:
+    """Return whether somebody can answer."""
+    return sys.stdin.isatty()
 
 
 def crash(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
@@ -154,6 +161,7 @@ FAILURES: tuple[tuple[type[Exception], type[Failure]], ...] = (
     (BusyError, Busy),
     (LetterError, Failure),
     (BillingError, Failure),
+    (SetupError, Failure),
     (RunError, Failure),
 )
 

@@ -28,9 +28,14 @@ class Pins:
 
     @classmethod
     def of(cls, inventory: Path, root: Path) -> Pins:
-        """Return the images of the inventory's file if it has one, else those of the repository `root`."""
+        """Return the images of the inventory's file; where it has none yet, those of the repository `root`, for it.
+
+        An inventory in the repository itself, such as the demo's, is pinned in the repository's file.
+        """
         own = inventory / NAME
-        return cls.read(own if own.is_file() else root / NAME)
+        if own.is_file() or inventory.resolve().is_relative_to(root.resolve()):
+            return cls.read(own if own.is_file() else root / NAME)
+        return dataclasses.replace(cls.read(root / NAME), path=own)
 
     @classmethod
     def read(cls, path: Path) -> Pins:
@@ -57,6 +62,7 @@ class Pins:
 
     def write(self) -> None:
         """Write the file atomically; its mode stays."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         files.write(self.path, self.text)
 
 

@@ -82,11 +82,22 @@ class History:
         if shutil.which("git") is None:
             raise InventoryError(f"{root}: it is in a git work tree, and git is not installed; install git")
         history = cls(root, author)
-        if _is_product(Path(history._git("rev-parse", "--show-toplevel").removesuffix("\n"))):
+        if is_product(Path(history._git("rev-parse", "--show-toplevel").removesuffix("\n"))):
             return cls(root, author, is_product=True)
         if author is None and history._is_anonymous():
             # A commit in the user's name is better than none.
             return cls(root, Author(getpass.getuser(), f"{getpass.getuser()}@{socket.gethostname()}"))
+        return history
+
+    @classmethod
+    def begin(cls, root: Path, author: Author | None) -> History:
+        """Make a git repository of the folder `root`, without a commit yet; raises InventoryError."""
+        if shutil.which("git") is None:
+            raise InventoryError(f"{root}: git is not installed; install git")
+        cls(root)._git("init", "--quiet", "--initial-branch=main")
+        history = cls.of(root, author)
+        if history is None or history.is_product:
+            raise InventoryError(f"{root}: git did not make a repository of its own there")
         return history
 
     def _is_anonymous(self) -> bool:
@@ -102,6 +113,10 @@ class History:
         listed = self._lines("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--", *paths)
         return [entry[3:] for entry in listed]
 
+    def unknown(self, paths: Sequence[str]) -> list[str]:
+        """Return those files below `paths` that git neither knows nor ignores."""
+        return self._lines("ls-files", "-z", "--others", "--exclude-standard", "--", *paths)
+
     def commit(self, edit: Edit) -> str | None:
         """Commit the files of an edit as they are now; return the commit, or None where git is to keep none of them.
 
@@ -114,8 +129,7 @@ class History:
             return None
         try:
             if any(entry.startswith("??") for entry in changed):
-                new = self._lines("ls-files", "-z", "--others", "--exclude-standard", "--", *kept)
-                self._git("add", "--", *new)
+                self._git("add", "--", *self.unknown(kept))
             self._git("commit", "--quiet", "--only", "--file=-", "--", *kept, text=edit.message)
         except InventoryError:
             # What fails after the commit, such as a hook, does not undo it.
@@ -205,7 +219,8 @@ class History:
         return {**inherited, **identity, **alone, "LC_ALL": "C"}
 
 
-def _is_product(top: Path) -> bool:
+def is_product(top: Path) -> bool:
+    """Return whether a folder is the top of a clone of this software."""
     try:
         found = yaml.safe_load((top / "galaxy.yml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

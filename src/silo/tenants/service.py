@@ -81,7 +81,7 @@ class TenantService:
         self.owed_links = OwedLinks(self.state.folder)
         self.broken: list[Finding] = []
         self.left_alone: list[str] = []
-        self._playbooks = Playbooks(self.path, self.state)
+        self._playbooks = Playbooks(self.path, self.state, _commits(author, commit))
         self._applies, self._verify = apply, verify
         self._policy: PlatformPolicy | None = None
 
@@ -460,3 +460,9 @@ def _now() -> str:
 def _anew(names: Sequence[str], anew: bool) -> Mapping[str, Sequence[str]]:
     """Return the variable of one run that lets tenants start with an empty database."""
     return {"silo_start_anew": list(names)} if anew else {}
+
+
+def _commits(author: str | None, commit: bool) -> Mapping[str, t.Any]:
+    """Return the variables by which a run commits the vaults that it creates as edits are committed."""
+    given = {"silo_commit_author": author} if author else {}
+    return given if commit else {**given, "silo_commits": False}

@@ -56,7 +56,7 @@ def unforked(monkeypatch):
 
 @pytest.fixture
 def path(tmp_path):
-    shutil.copytree(ROOT / "inventory" / "example", tmp_path / "inv")
+    shutil.copytree(ROOT / "tests" / "inventory", tmp_path / "inv")
     settings = tmp_path / "inv" / "group_vars" / "all" / "relay.yml"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(yaml.safe_dump(RELAY))

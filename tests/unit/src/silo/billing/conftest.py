@@ -101,7 +101,7 @@ def companies_of(tmp_path_factory, monkeypatch, relay, stripe):
 
     def make():
         path = tmp_path_factory.mktemp("company") / "inv"
-        shutil.copytree(ROOT / "inventory" / "example", path)
+        shutil.copytree(ROOT / "tests" / "inventory", path)
         shutil.rmtree(path / "host_vars" / "anna")
         relay.letters.clear()
         relay.refuses = False

@@ -83,7 +83,7 @@ def test_help_shows_each_summary_whole(commands, width):
     result = CliRunner().invoke(cli.main, ["--help"], env={"COLUMNS": str(width)})
     assert result.exit_code == 0
     assert max(map(len, result.output.partition("Exit codes")[0].splitlines())) <= min(width, output.WIDEST_HELP)
-    body = result.output.partition("Tenant lifecycle:")[2].partition("Exit codes")[0]
+    body = result.output.partition("Set-up:")[2].partition("Exit codes")[0]
     assert "..." not in body
     for command in commands.values():
         summary = command.help.split("\n\n")[0].partition(". ")[0].rstrip(".")
@@ -101,7 +101,7 @@ def test_help_of_a_group_wraps_too(commands, group):
 def test_help_groups_the_commands_in_their_order(commands):
     lines = CliRunner().invoke(cli.main, ["--help"], env={"COLUMNS": "80"}).output.splitlines()
     shown = {}
-    for line in lines[lines.index("Tenant lifecycle:") : lines.index("  Exit codes:")]:
+    for line in lines[lines.index("Set-up:") : lines.index("  Exit codes:")]:
         if line.endswith(":") and not line.startswith(" "):
             names = shown.setdefault(line.rstrip(":"), [])
         elif line.startswith("  ") and line[2] != " ":

@@ -25,7 +25,7 @@ def inventory(tmp_path, monkeypatch):
     monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(password))
     path = tmp_path / "inventory"
     path.mkdir()
-    shutil.copy(ROOT / "inventory" / "example" / "tenants.yml", path)
+    shutil.copy(ROOT / "tests" / "inventory" / "tenants.yml", path)
     return path
 
 

@@ -116,7 +116,7 @@ def test_the_real_playbook(tmp_path, monkeypatch, forked_playbooks):
     monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(tmp_path / "password"))
     inventory = tmp_path / "inventory"
     inventory.mkdir()
-    shutil.copy(root() / "inventory" / "example" / "tenants.yml", inventory)
+    shutil.copy(root() / "tests" / "inventory" / "tenants.yml", inventory)
     with socket.create_server(("127.0.0.1", 0)) as free:
         closed = free.getsockname()[1]
     here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}

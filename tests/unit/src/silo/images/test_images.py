@@ -1,5 +1,6 @@
 """Images: their names, what is newer, what a registry says, the file of pins, and the list of what runs."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -162,11 +163,22 @@ def test_a_file_without_images_is_refused_by_a_sentence(tmp_path, text):
 
 
 def test_an_inventory_with_images_of_its_own_has_them(tmp_path):
-    assert Pins.of(tmp_path, root()).path == root() / "group_vars" / "all" / "images.yml"
     own = tmp_path / "group_vars" / "all" / "images.yml"
     own.parent.mkdir(parents=True)
     own.write_text(PINS)
-    assert Pins.of(tmp_path, root()).path == own
+    assert Pins.of(tmp_path, root()) == Pins.read(own)
+
+
+def test_the_first_pin_of_an_inventory_leaves_the_repository_as_it_is(tmp_path):
+    theirs, own = root() / "group_vars" / "all" / "images.yml", tmp_path / "group_vars" / "all" / "images.yml"
+    before = theirs.read_text()
+    pins = Pins.of(tmp_path, root())
+    assert (pins.path, pins.text) == (own, before)
+    image = dataclasses.replace(pins.images["traefik"], digest=DIGEST)
+    pins.pinned({"traefik": image}).write()
+    assert Pins.read(own).images == {**pins.images, "traefik": image}
+    assert theirs.read_text() == before
+    assert Pins.of(root() / "inventory" / "demo", root()).path == theirs
 
 
 def test_every_image_of_the_repository_has_a_tag_by_which_what_is_newer_is_found():

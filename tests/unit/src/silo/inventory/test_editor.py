@@ -33,8 +33,8 @@ BOUNDED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_
 
 @pytest.fixture
 def path(tmp_path):
-    """The example: one server that is its own NAS, and anna with index 1."""
-    shutil.copytree(ROOT / "inventory" / "example", tmp_path / "inv")
+    """One server that is its own NAS, and anna with index 1."""
+    shutil.copytree(ROOT / "tests" / "inventory", tmp_path / "inv")
     return tmp_path / "inv"
 
 

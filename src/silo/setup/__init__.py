@@ -1,0 +1,1 @@
+"""An inventory from nothing: the answers of an operator, what a server says of itself, and a repository with both."""
