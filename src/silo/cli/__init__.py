@@ -47,6 +47,9 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "verify": ("verify", "verify"),
         "alerts": ("alerts", "alerts"),
     },
+    "Controller": {
+        "controller": ("controller", "controller"),
+    },
     "Images": {
         "images": ("images", "show_images"),
     },

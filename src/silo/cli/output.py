@@ -33,6 +33,7 @@ from rich.text import Text
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing.errors import BillingError
+from silo.controller.errors import ControllerError
 from silo.diagnostics import Finding, engine
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
@@ -90,6 +91,11 @@ def confirm(question: str) -> None:
 def prompt(question: str) -> str:
     """Ask for a text."""
     return str(click.prompt(printable(question, LONGEST_LINE), err=True))
+
+
+def secret(question: str) -> str:
+    """Ask for a text that the terminal does not show."""
+    return str(click.prompt(printable(question, LONGEST_LINE), hide_input=True, err=True))
 
 
 def crash(kind: type[BaseException], error: BaseException, trace: types.TracebackType | None) -> None:
@@ -154,6 +160,7 @@ FAILURES: tuple[tuple[type[Exception], type[Failure]], ...] = (
     (BusyError, Busy),
     (LetterError, Failure),
     (BillingError, Failure),
+    (ControllerError, Failure),
     (RunError, Failure),
 )
 

@@ -11,6 +11,7 @@ FACTS = {
     "controller_user": "nobody",
 }
 UNITS = [f"silo-{name}.{kind}" for name in ("letters", "purge", "alerts") for kind in ("timer", "service")]
+BACKUP = ["silo-backup.timer", "silo-backup.service"]
 SILO = '#!/bin/sh\necho "$(id -un) $SILO_VAULT_PASSWORD_FILE $*" >>/run/called/by\n'
 
 
@@ -20,8 +21,11 @@ def controller(lab, operator):
     lab.run("sh", "-c", f"cat >{HOME}/.venv/bin/silo; chmod 755 {HOME}/.venv/bin/silo", text=SILO)
     arguments = [argument for key, value in FACTS.items() for argument in ("-e", f"{key}={value}")]
     yield lambda *more: operator.run("controller.yml", *arguments, *more)
-    lab.try_run("systemctl", "disable", "--now", *UNITS)
-    lab.shell(f"cd /etc/systemd/system; rm -f {' '.join(UNITS)}; systemctl daemon-reload; rm -r {HOME} /run/called")
+    for units in (UNITS, BACKUP):
+        # Where one of them is missing, systemd does nothing of it.
+        lab.try_run("systemctl", "disable", "--now", *units)
+    units = " ".join([*UNITS, *BACKUP])
+    lab.shell(f"cd /etc/systemd/system; rm -f {units}; systemctl daemon-reload; rm -r {HOME} /run/called")
 
 
 def test_the_timers_run_silo_as_their_user_with_the_vault(lab, controller):
@@ -39,3 +43,20 @@ def test_the_timers_run_silo_as_their_user_with_the_vault(lab, controller):
     # The timer that looks often has called it too, as the server booted long ago.
     called = {f"{as_called} {command}" for command in ("letters", "purge --yes", "alerts")}
     assert set(lab.shell("cat /run/called/by").splitlines()) == called
+
+
+def test_the_backup_runs_where_it_has_a_folder(lab, controller):
+    there = "-e", f"controller_backup_folder={HOME}/backups", "-e", f'{{"controller_backup_files": ["{HOME}/key"]}}'
+    controller()
+    assert controller(*there).changed["silo1"] == 3
+    assert lab.run("systemctl", "is-active", "silo-backup.timer").strip() == "active"
+    lab.run("systemctl", "start", "silo-backup.service")
+    lab.run("systemd-analyze", "verify", *[f"/etc/systemd/system/{unit}" for unit in BACKUP])
+    command = f"--no-commit controller backup {HOME}/backups --keep 30 --also {HOME}/key"
+    assert f"root {HOME}/vault-password -i {HOME}/inventory {command}" in lab.shell("cat /run/called/by").splitlines()
+    assert controller(*there).changed["silo1"] == 0
+    # Without the folder, it ends.
+    assert controller().changed["silo1"] == 2
+    for unit in BACKUP:
+        assert lab.try_run("test", "-e", f"/etc/systemd/system/{unit}").returncode
+    assert controller().changed["silo1"] == 0
