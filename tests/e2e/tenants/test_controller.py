@@ -1,6 +1,13 @@
-"""The timers of a controller; the lab's server stands for one, with a silo that writes down how it was called."""
+"""The timers of a controller, for which the lab's server stands with a silo that writes down how it was called.
+
+And what is done when a controller is lost.
+"""
+
+import os
 
 import pytest
+
+from ..operator import Operator, Silo
 
 HOME = "/opt/controller"
 FACTS = {
@@ -60,3 +67,46 @@ def test_the_backup_runs_where_it_has_a_folder(lab, controller):
     for unit in BACKUP:
         assert lab.try_run("test", "-e", f"/etc/systemd/system/{unit}").returncode
     assert controller().changed["silo1"] == 0
+
+
+def differences(silo, *names):
+    """The last words of each line of a plan's table: what differs."""
+    table = silo.json("plan", *names)["verdict"]
+    return [line.split()[-1] for line in table[1:]]
+
+
+def test_a_vault_that_is_lost_is_made_again_and_nothing_differs(operator, silo):
+    vault, kept = operator.folder("hans") / "vault.yml", operator.secrets("hans")
+    content = vault.read_bytes()
+    vault.unlink()
+    try:
+        silo.run("controller", "rebuild-vault", "hans", "--yes")
+        found = operator.secrets("hans")
+        assert {**found, "admin_password": ""} == {**kept, "admin_password": ""}
+        assert differences(silo, "hans") == ["nothing"]
+        refused = silo.try_run("controller", "rebuild-vault", "hans", "--yes")
+        assert (refused.code, "nothing to make again" in refused.output) == (1, True)
+    finally:
+        vault.write_bytes(content)
+        vault.chmod(0o600)
+
+
+def test_a_controller_that_is_lost_is_restored_and_nothing_differs(operator, silo, tmp_path):
+    """The walk of docs/operate/runbooks/lost-controller.md, next to the controller that is there."""
+    own = [operator.inventory / ".silo" / name for name in ("backup-recipients", "backup.json")]
+    key, backup, place = tmp_path / "key", tmp_path / "backup.age", tmp_path / "new"
+    try:
+        silo.run("controller", "key", str(key))
+        said = silo.run("controller", "backup", str(backup))
+        assert "is whole" in said
+        assert "the last backup of this controller is 0 h old" in silo.try_run("check").output
+        told = silo.run("controller", "restore", str(backup), "--key", str(key), "--to", str(place), "--yes")
+    finally:
+        for path in own:
+            path.unlink(missing_ok=True)
+    assert f"export SILO_VAULT_PASSWORD_FILE={os.environ['SILO_VAULT_PASSWORD_FILE']}" in told
+    restored = Silo(place / "inventory")
+    assert set(differences(restored)) == {"nothing"}
+    names = {one["name"] for one in restored.json("list")["tenants"]}
+    assert names >= {"hans", "maria", "peter"}
+    assert Operator(place / "inventory", operator.vault_password).secrets("hans") == operator.secrets("hans")
