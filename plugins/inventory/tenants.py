@@ -13,6 +13,7 @@ description:
   - To add a tenant, add its folder.
   - Puts each tenant into the groups C(plan_<plan>), C(on_<server>) and C(stored_on_<nas>).
   - If the group C(servers) or C(nas) has only one member, a tenant need not name it.
+  - Ends the run if Ansible's setting C(precedence) lets the policy of this collection count more than the inventory.
 options:
   plugin:
     description: Marks the file as a source for this plugin.
@@ -33,8 +34,10 @@ import typing as t
 from collections.abc import Iterable
 from pathlib import Path
 
+from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible_collections.swissphoto.silo.plugins.module_utils import precedence
 
 # An apply fills these groups while it runs; they exist from the start so that Ansible accepts a play on them.
 GROUPS_OF_A_RUN = ("one_tenant_per_nas", "one_tenant_per_server", "failed_tenants")
@@ -68,6 +71,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         """Add the tenants beside `path` to the inventory; `hosts.yml` was read before, as its name sorts first."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
+        if wrong := precedence.problem(constants.config.get_config_value("VARIABLE_PRECEDENCE")):
+            # Any other exception may become a warning, and the run would go on.
+            raise SystemExit(f"{path}: {wrong}")
         for group in ("tenants", *GROUPS_OF_A_RUN):
             inventory.add_group(group)
         for file in sorted(Path(path).parent.glob("host_vars/*/tenant.yml")):

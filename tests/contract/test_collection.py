@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.swissphoto.silo.plugins.module_utils.precedence import LINE
 
 from .world import ROOT
 
@@ -60,6 +61,7 @@ def environment(place):
     return ours | {
         "ANSIBLE_COLLECTIONS_PATH": str(place / "installed"),
         "ANSIBLE_HOME": str(place / "ansible"),
+        "ANSIBLE_PRECEDENCE": LINE.partition(" = ")[2],
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
         "PYTHONPATH": str(package.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -149,6 +151,16 @@ def test_a_module_and_a_filter_work_by_their_full_names(results, place):
     assert results["Module"]["changed"]
     assert (place / "module" / "file").read_text() == "text\n"
     assert "hans" in results["Filter"]["msg"]
+
+
+def test_a_precedence_by_which_the_policy_beats_an_inventory_is_refused(place, environment, results):
+    """From another repository, where nobody has set it: a plan would change every tenant."""
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory", "swissphoto.silo.plan"]
+    unset = {name: value for name, value in environment.items() if name != "ANSIBLE_PRECEDENCE"}
+    done = subprocess.run(command, cwd=place / "work", env=unset, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert f"Add this line to [defaults] in your ansible.cfg: {LINE}" in done.stderr
+    assert "PLAY" not in done.stdout
 
 
 def test_all_that_roles_take_from_beside_them_is_there(installed):
