@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -172,18 +171,3 @@ def test_all_that_roles_take_from_beside_them_is_there(installed):
 
 def test_a_playbook_of_the_collection_is_found_by_its_full_name(ansible, results):
     assert "silo:scope" in ansible("ansible-playbook", "-i", "inventory", "--list-tasks", "swissphoto.silo.plan")
-
-
-def test_an_installed_package_has_every_file_of_silo():
-    """What setuptools takes: modules in folders with an __init__.py, and the data that pyproject.toml names."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert settings["packages"]["find"]["where"] == ["src"]
-    data = {
-        str(file.relative_to(ROOT))
-        for package, patterns in settings["package-data"].items()
-        for pattern in patterns
-        for file in (ROOT / "src" / package.replace(".", "/")).glob(pattern)
-    }
-    for path in map(Path, tracked("src")):
-        module = path.suffix == ".py" and (ROOT / path).with_name("__init__.py").is_file()
-        assert module or str(path) in data, path
