@@ -11,8 +11,13 @@ help: ## this list
 
 setup: .venv/.complete ## the Python environment of the controller
 
+tests: .venv/.tests ## that with what the tests need; the targets that test make it themselves
+
 .venv/.complete: pyproject.toml constraints.txt tools/setup tools/debian tools/packages.py
 	@tools/setup
+
+.venv/.tests: pyproject.toml constraints.txt tools/setup tools/debian tools/packages.py
+	@tools/setup tests
 
 lab: ## a throw-away server that looks to Ansible like a rented one
 	@tools/lab
@@ -27,22 +32,22 @@ lab-down: setup ## removes all of the lab, and the demo's inventory with it
 demo: lab ## three customers from nothing, on the lab
 	@tools/demo
 
-lint: setup ## every gate that reads and does not run
+lint: .venv/.tests ## every gate that reads and does not run
 	@tools/lint
 
-check: setup ## before a commit: lint of what changed, types, unit and contract tests
+check: .venv/.tests ## before a commit: lint of what changed, types, unit and contract tests
 	@python -m tests.tiers check
 
-test: setup ## everything that is claimed, proved on labs of its own, but for what takes long
+test: .venv/.tests ## everything that is claimed, proved on labs of its own, but for what takes long
 	@python -m tests.tiers test
 
-test-all: setup ## everything: also the virtual machines, every fault, every point of a kill, all that is slow
+test-all: .venv/.tests ## everything: also the virtual machines, every fault, every point of a kill, all that is slow
 	@python -m tests.tiers all
 
-bench: setup ## what everything costs beside its alternatives, on a lab of its own
+bench: .venv/.tests ## what everything costs beside its alternatives, on a lab of its own
 	@python -m tests.bench $(BENCH)
 
 lab-forget: setup ## removes the snapshot of a converged lab, from which tests start
 	@python -m tests.lab forget
 
-.PHONY: help setup lab nas-vm lab-down lab-forget demo lint check test test-all bench
+.PHONY: help setup tests lab nas-vm lab-down lab-forget demo lint check test test-all bench

@@ -1,5 +1,7 @@
 """Installs this project with all that it needs into the Python environment that runs this file.
 
+With the argument `tests`, also what its tests need, which a controller of customers does without.
+
 uv does it in a fraction of pip's time, but does not read pip's settings: it gets those that it understands from here.
 Where there are others, or where uv fails, pip does it.
 """
@@ -14,7 +16,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 PIP = (sys.executable, "-m", "pip")
-WANTED = ("--constraint", "constraints.txt", "--editable", ".[dev]")
+PINNED = ("--constraint", "constraints.txt")
+# The extras of pyproject.toml, by the argument.
+PROJECTS = {"": ".", "tests": ".[dev]"}
 # Sections of pip's settings, of which a later one wins.
 SECTIONS = ("global", "install", ":env:")
 # Settings of pip and the variable by which uv knows each.
@@ -49,6 +53,7 @@ def uv_environment(settings: Mapping[str, str]) -> dict[str, str] | None:
 def run(what: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
     """Run a command to its end, with a line at its end and a sign of life while it lasts; whether it succeeded."""
     started = time.monotonic()
+    print(f"setup  {what} ...", flush=True)
     with subprocess.Popen(command, env={**os.environ, **(environment or {})}) as process:
         while True:
             try:
@@ -61,17 +66,18 @@ def run(what: str, command: Sequence[str], environment: Mapping[str, str] | None
     return code == 0
 
 
-def main() -> int:
+def main(purpose: str = "") -> int:
     """Install; return the exit code."""
+    wanted = (*PINNED, "--editable", PROJECTS[purpose])
     listed = subprocess.run([*PIP, "config", "list"], check=True, capture_output=True, text=True).stdout
     environment = uv_environment(pip_settings(listed))
     pip = (*PIP, "install", "--quiet", "--disable-pip-version-check")
-    if environment is not None and run("uv", [*pip, "--constraint", "constraints.txt", "uv"]):
+    if environment is not None and run("uv", [*pip, *PINNED, "uv"]):
         uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable)
-        if run("Python packages, by uv", [*uv, *WANTED], environment):
+        if run("Python packages, by uv", [*uv, *wanted], environment):
             return 0
-    return 0 if run("Python packages, by pip", [*pip, *WANTED]) else 1
+    return 0 if run("Python packages, by pip", [*pip, *wanted]) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

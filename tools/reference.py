@@ -1,7 +1,8 @@
-"""Writes docs/reference/cli.md and docs/reference/settings.md.
+"""Writes docs/reference/cli.md and docs/reference/settings.md, and the defaults in each argument_specs.yml.
 
 cli.md comes from the click commands of `silo`. settings.md comes from each role's meta/argument_specs.yml and from
-group_vars/. With --check nothing is written; the exit code is 1 where a file is not what would be written.
+group_vars/, and the defaults from each role's defaults/main.yml, by tools/role_defaults.py. With --check nothing is
+written; the exit code is 1 where a file is not what would be written.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from pathlib import Path
 
 import click
 import yaml
+
+try:
+    from tools import role_defaults
+except ModuleNotFoundError:  # run as a program, from its own folder
+    import role_defaults  # type: ignore[import-not-found, no-redef]
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path("docs") / "reference"
@@ -150,7 +156,8 @@ def _role(role: str, entry: str, spec: Spec, defaults: Mapping[str, t.Any]) -> l
 def _options(options: Mapping[str, Spec], defaults: Mapping[str, t.Any], path: str = "") -> Iterator[tuple[str, ...]]:
     for name, option in options.items():
         kind = f"{option['type']} of {option['elements']}" if "elements" in option else option["type"]
-        default = option.get("default", None if path else defaults.get(name))
+        # That of an option itself is a copy of the role's own, which the policy may override.
+        default = option.get("default") if path else defaults.get(name)
         # An empty default of a required option only says that the role itself has none.
         shown = "required" if option.get("required") and default in (None, "") else _value(default)
         meaning = _lines(option.get("description"))
@@ -208,7 +215,7 @@ def outdated(root: Path = ROOT) -> list[Path]:
         path = root / REFERENCE / name
         if not path.exists() or path.read_text(encoding="utf-8") != text(root):
             found.append(REFERENCE / name)
-    return found
+    return [*found, *(path.relative_to(root) for path, _text in role_defaults.outdated(root))]
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -220,6 +227,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         for path in outdated(root):
             print(f"{path} is outdated; run `{COMMAND}`", file=sys.stderr)
         return 1 if outdated(root) else 0
+    for specs, wanted in list(role_defaults.outdated(root)):
+        specs.write_text(wanted, encoding="utf-8")
+        print(f"wrote {specs.relative_to(root)}")
     for name, text in FILES.items():
         path = root / REFERENCE / name
         path.parent.mkdir(parents=True, exist_ok=True)

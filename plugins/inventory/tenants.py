@@ -15,6 +15,7 @@ description:
   - If the group C(servers) or C(nas) has only one member, a tenant need not name it.
   - A tenant whose files cannot be read, or would count otherwise than they look, keeps nobody else away. Its files are
     not read, and it has the variable C(__tenant_problems), a list of sentences.
+  - Ends the run if Ansible's setting C(precedence) lets the policy of this collection count more than the inventory.
 options:
   plugin:
     description: Marks the file as a source for this plugin.
@@ -35,8 +36,10 @@ import typing as t
 from collections.abc import Iterable
 from pathlib import Path
 
+from ansible import constants
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible_collections.swissphoto.silo.plugins.module_utils import precedence
 from ansible_collections.swissphoto.silo.plugins.module_utils.controller import SiloImports
 
 SILO = SiloImports()
@@ -81,6 +84,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible is 
         """Add the tenants beside `path` to the inventory; `hosts.yml` was read before, as its name sorts first."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
+        if wrong := precedence.problem(constants.config.get_config_value("VARIABLE_PRECEDENCE")):
+            # Any other exception may become a warning, and the run would go on.
+            raise SystemExit(f"{path}: {wrong}")
         for group in ("tenants", *GROUPS_OF_A_RUN):
             inventory.add_group(group)
         SILO.require(AnsibleParserError)

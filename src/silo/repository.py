@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 COLLECTION = "ansible_collections.swissphoto.silo"
+# What an installed package has of the repository; pyproject.toml puts it there.
+PACKED = Path(__file__).parent / "home"
 
 
 class RepositoryNotFoundError(Exception):
@@ -19,16 +21,16 @@ class RepositoryNotFoundError(Exception):
 def root() -> Path:
     """Return the folder with playbooks and roles; raises RepositoryNotFoundError.
 
-    If $SILO_HOME is set, only that is tried. Otherwise it is the first that exists of: the folder from which this file
-    was installed; the working directory and those above it.
+    If $SILO_HOME is set, only that is tried. Otherwise it is the first that exists of: the clone in which this file is;
+    what was installed with it; the working directory and those above it.
     """
     given = os.environ.get("SILO_HOME")
-    places = [Path(given)] if given else [Path(__file__).parents[2], Path.cwd(), *Path.cwd().parents]
+    places = [Path(given)] if given else [Path(__file__).parents[2], PACKED, Path.cwd(), *Path.cwd().parents]
     for place in places:
         if (place / "playbooks" / "site.yml").is_file() and (place / "ansible.cfg").is_file():
             return place.resolve()
     raise RepositoryNotFoundError(
-        "silo: its playbooks are not here; call it in its repository, or set SILO_HOME to the path of that"
+        "silo: its playbooks are not here; set SILO_HOME to the path of a clone of its repository, or call it there"
     )
 
 

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.swissphoto.silo.plugins.module_utils.precedence import LINE
 
 from .world import ROOT
 
@@ -60,6 +60,7 @@ def environment(place):
     return ours | {
         "ANSIBLE_COLLECTIONS_PATH": str(place / "installed"),
         "ANSIBLE_HOME": str(place / "ansible"),
+        "ANSIBLE_PRECEDENCE": LINE.partition(" = ")[2],
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl",
         "PYTHONPATH": str(package.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -151,6 +152,16 @@ def test_a_module_and_a_filter_work_by_their_full_names(results, place):
     assert "hans" in results["Filter"]["msg"]
 
 
+def test_a_precedence_by_which_the_policy_beats_an_inventory_is_refused(place, environment, results):
+    """From another repository, where nobody has set it: a plan would change every tenant."""
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory", "swissphoto.silo.plan"]
+    unset = {name: value for name, value in environment.items() if name != "ANSIBLE_PRECEDENCE"}
+    done = subprocess.run(command, cwd=place / "work", env=unset, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert f"Add this line to [defaults] in your ansible.cfg: {LINE}" in done.stderr
+    assert "PLAY" not in done.stdout
+
+
 def test_all_that_roles_take_from_beside_them_is_there(installed):
     files = [file for file in (installed / "roles").rglob("*.yml") if file.is_file()]
     beside = {path for file in files for path in re.findall(r"\.\./\.\./([\w./]+)", file.read_text())}
@@ -160,18 +171,3 @@ def test_all_that_roles_take_from_beside_them_is_there(installed):
 
 def test_a_playbook_of_the_collection_is_found_by_its_full_name(ansible, results):
     assert "silo:scope" in ansible("ansible-playbook", "-i", "inventory", "--list-tasks", "swissphoto.silo.plan")
-
-
-def test_an_installed_package_has_every_file_of_silo():
-    """What setuptools takes: modules in folders with an __init__.py, and the data that pyproject.toml names."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert settings["packages"]["find"]["where"] == ["src"]
-    data = {
-        str(file.relative_to(ROOT))
-        for package, patterns in settings["package-data"].items()
-        for pattern in patterns
-        for file in (ROOT / "src" / package.replace(".", "/")).glob(pattern)
-    }
-    for path in map(Path, tracked("src")):
-        module = path.suffix == ".py" and (ROOT / path).with_name("__init__.py").is_file()
-        assert module or str(path) in data, path

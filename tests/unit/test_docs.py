@@ -5,6 +5,7 @@ import functools
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import click
@@ -500,3 +501,45 @@ def test_a_heading_that_is_not_there_is_found(tmp_path):
 )
 def test_a_page_that_names_what_is_there_passes(tmp_path, check, text):
     assert not list(check(page(tmp_path, text)))
+
+
+# What documents say of all commands, versions and units
+
+
+def test_a_version_is_one_and_the_changelog_has_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    latest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert (read(ROOT / "galaxy.yml")["version"], latest and latest[1]) == (project, project)
+
+
+def test_the_role_of_the_controller_says_each_timer():
+    """Its description was one of three timers when there were four."""
+    timers = read(ROOT / "roles" / "controller" / "vars" / "main.yml")["__controller_timers"]
+    specs = read(ROOT / "roles" / "controller" / "meta" / "argument_specs.yml")["argument_specs"]["main"]
+    told = " ".join(specs["description"])
+    commands = [timer["command"].replace("--no-commit ", "").split(" {{")[0].strip() for timer in timers]
+    assert [command for command in commands if f"C(silo {command})" not in told] == []
+    page = (ROOT / "docs" / "start" / "first-server.md").read_text(encoding="utf-8")
+    assert [timer["name"] for timer in timers if f"| `{timer['name']}` |" not in page] == []
+
+
+def test_what_the_removal_of_a_server_stops_is_all_that_a_server_runs():
+    """Of the roles of servers and NAS; those of the controller have timers and services of their own."""
+    (play,) = read(ROOT / "playbooks" / "uninstall.yml")
+    of_controller = ("billing", "controller")
+    units = {
+        path.name.removesuffix(".j2")
+        for path in ROOT.glob("roles/*/templates/silo-*.*.j2")
+        if path.parents[1].name not in of_controller
+    }
+    assert set(play["vars"]["__uninstall_units"]) == units
+
+
+# `plan` shows what `apply` would do, and what ends with an answer of Stripe edits nothing here.
+EDITING = ("create", "set", "stop", "start", "delete", "undelete", "purge", "names", "reset-access", "apply", "extend")
+
+
+@pytest.mark.parametrize("name", EDITING)
+def test_commands_that_edit_can_be_tried(name):
+    """docs/operate/every-day.md says that they accept --dry-run."""
+    assert "--dry-run" in commands()[(name,)]

@@ -51,6 +51,9 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "verify": ("verify", "verify"),
         "alerts": ("alerts", "alerts"),
     },
+    "Controller": {
+        "controller": ("controller", "controller"),
+    },
     "Images": {
         "images": ("images", "show_images"),
     },

@@ -33,6 +33,7 @@ from rich.text import Text
 from silo.admission import AdmissionError
 from silo.ansible.runner import RunError
 from silo.billing.errors import BillingError
+from silo.controller.errors import ControllerError
 from silo.diagnostics import Finding, engine
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
@@ -162,6 +163,7 @@ FAILURES: tuple[tuple[type[Exception], type[Failure]], ...] = (
     (LetterError, Failure),
     (BillingError, Failure),
     (SetupError, Failure),
+    (ControllerError, Failure),
     (RunError, Failure),
 )
 

@@ -13,7 +13,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.regist
 from silo.ansible import results, runner
 from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import Book, TaskResult
-from silo.diagnostics import Finding, disk, engine, http_ports, mail, quota, vault  # noqa: F401  # they register checks
+from silo.diagnostics import Finding, backup, disk, engine, http_ports, mail, quota, vault  # noqa: F401  # they register checks
 from silo.diagnostics.dns import Domain, random_label, server_addresses
 from silo.diagnostics.engine import WORKERS, Controller, Disk, Nas, Thresholds
 from silo.diagnostics.server import Server

@@ -22,7 +22,7 @@ BEGIN = b"$ANSIBLE_VAULT;"
 PASSWORD = "name the file of the vault password in SILO_VAULT_PASSWORD_FILE"  # noqa: S105 - not a password
 
 
-def _opened(paths: Sequence[Path]) -> tuple[dict[str, str], str]:
+def try_open(paths: Sequence[Path]) -> tuple[dict[str, str], str]:
     """Return path to the reason why it cannot be decrypted, and the reason why none could be tried."""
     result = process.run(
         [sys.executable, "-P", str(Path(__file__).with_name("_vault.py"))],
@@ -63,7 +63,7 @@ def check_vaults(inventory: Path) -> list[Finding]:
         except OSError as error:
             text = f"{path} cannot be read: {error.strerror}"
             findings.append(Finding(ID, path.parent.name, "wrong", text, f"chmod 600 {path}, as its owner"))
-    problems, reason = _opened(list(sealed.values()))
+    problems, reason = try_open(list(sealed.values()))
     if reason:
         return [*findings, Finding(ID, "controller", "wrong", f"there is no vault password: {reason}", PASSWORD)]
     for tenant, path in sealed.items():

@@ -18,7 +18,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import
 
 from silo import state
 from silo.ansible import runner
-from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.contract import READ, ReadTag, TaskId
+from silo.controller import sign
 from silo.inventory.validation import Tenant
 from silo.notifications.letter import Quota
 from silo.notifications.settings import OPERATOR
@@ -162,11 +163,15 @@ def remembered(path: Path) -> list[Alert]:
         return []
 
 
-def look(service: TenantService) -> Crossings:
-    """Read the alerts of all hosts; raises silo.ansible.runner.RunError."""
-    before = remembered(service.state.alerts)
-    found = runner.read(service.path, ReadTag.ALERTS)
-    return crossings(before, wrong(found, before, datetime.datetime.now(datetime.UTC)))
+def look(service: TenantService, *, leaves_sign: bool = False) -> Crossings:
+    """Read the alerts of all hosts; raises silo.ansible.runner.RunError.
+
+    With `leaves_sign`, the same run leaves the controller's sign of life on the servers.
+    """
+    before, now = remembered(service.state.alerts), datetime.datetime.now(datetime.UTC)
+    playbooks, more = ([READ, sign.PLAYBOOK], sign.arguments(service.path, now)) if leaves_sign else ([READ], [])
+    found = runner.results(playbooks, service.path, ["--tags", ReadTag.ALERTS, *more])
+    return crossings(before, wrong(found, before, now))
 
 
 def notify(service: TenantService, found: Crossings) -> None:

@@ -73,7 +73,7 @@ def test_all_that_is_to_be_taken_is_taken(ask):
     wait_for(lambda: {one["health"] for one in ask("targets")["activeTargets"]} == {"up"}, 90)
     groups = ask("rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
-    assert sum(len(group["rules"]) for group in groups) == 32
+    assert sum(len(group["rules"]) for group in groups) == 34
 
 
 def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
@@ -84,8 +84,9 @@ def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
         - recorded
         - {"silo_backup_timestamp_seconds"}
     )
-    # Told by the intake and the checkout, where there are, and by the gate, once a tenant has asked for something.
-    asked = {name for name in asked if not name.startswith(("silo_billing_", "silo_checkout_", "silo_learning_"))}
+    # Told by the intake, the checkout and the controller, where there are, and by the gate once it was asked something.
+    told_elsewhere = ("silo_billing_", "silo_checkout_", "silo_controller_", "silo_learning_")
+    asked = {name for name in asked if not name.startswith(told_elsewhere)}
     ours = {name for name in asked if name.startswith("silo_")}
     assert ours <= set(METRICS), ours - set(METRICS)
     known = wait_for(lambda: (found := set(ask("label/__name__/values"))) >= asked and found, 150)
@@ -137,3 +138,27 @@ def test_an_alert_is_told_once_to_the_operator_and_to_the_customer(lab, operator
     wait_for(lambda: "TenantStorageNearlyFull" not in wrong(), 30)
     assert [one["name"] for one in silo.json("alerts")["ended"]] == ["TenantStorageNearlyFull"]
     assert [letter["Subject"] for letter in relay.letters[2:]] == ["Over: hans has used much."]
+
+
+SIGN = "/var/lib/prometheus/node-exporter/silo_controller.prom"
+
+
+def test_a_controller_that_is_silent_is_an_alert_of_its_servers(lab, silo, relay, ask):
+    def wrong():
+        return [one["labels"]["alertname"] for one in ask("alerts")["alerts"]]
+
+    silo.run("alerts", "--dry-run")
+    before = lab.try_run("cat", SIGN).stdout
+    silo.run("alerts")
+    try:
+        assert lab.run("cat", SIGN) != before
+        (seen,) = wait_for(lambda: ask("query", "time() - silo_controller_timestamp_seconds")["result"], 150)
+        assert -60 < float(seen["value"][1]) < 300
+        assert "ControllerSilent" not in wrong()
+        lab.run("sh", "-euc", f"sed -i 's/^\\(silo_controller_timestamp_seconds\\) .*/\\1 1000/' {SIGN}")
+        wait_for(lambda: "ControllerSilent" in wrong(), 150)
+        # The controller is back.
+        silo.run("alerts")
+        wait_for(lambda: "ControllerSilent" not in wrong(), 150)
+    finally:
+        lab.run("rm", "-f", SIGN)

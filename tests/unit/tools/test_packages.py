@@ -1,5 +1,6 @@
 """uv installs where it can be told what pip knows; pip does where it cannot, or where uv fails."""
 
+import ast
 import subprocess
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def test_a_long_step_gives_signs_of_life(monkeypatch, capfd):
     monkeypatch.setattr(packages, "SECONDS_BETWEEN_SIGNS", 0.1)
     assert packages.run("a step", ["sh", "-c", "sleep 0.5; exit $CODE"], {"CODE": "0"})
     lines = capfd.readouterr().out.splitlines()
-    assert lines[0] == "setup  a step ... 0 s so far"
+    # From the first second on.
+    assert lines[:2] == ["setup  a step ...", "setup  a step ... 0 s so far"]
     assert lines[-1] in ("setup  a step ... installed (0 s)", "setup  a step ... installed (1 s)")
     assert not packages.run("a step", ["sh", "-c", "exit 3"])
     assert "setup  a step ... failed with code 3 (0 s)" in capfd.readouterr().out
@@ -88,3 +90,32 @@ def test_a_long_step_gives_signs_of_life(monkeypatch, capfd):
 def test_uv_is_pinned_as_all_else_is():
     constraints = (Path(__file__).parents[3] / "constraints.txt").read_text()
     assert "\nuv==" in constraints
+
+
+@pytest.mark.parametrize(("purpose", "project"), [((), "."), (("tests",), ".[dev]")])
+def test_a_controller_gets_no_tools_of_tests(calls, purpose, project):
+    assert packages.main(*purpose) == 0
+    _what, command, _environment = calls.made[-1]
+    assert command[command.index("--editable") + 1] == project
+
+
+def test_what_runs_without_the_tools_of_tests_imports_none_of_them():
+    """Their names by which they are imported; those that silo itself needs too are left out."""
+    of_tests = {"aiosmtpd", "detect_secrets", "hatchling", "httpx2", "hypothesis", "molecule", "mypy", "PIL", "pytest"}
+    root = Path(__file__).parents[3]
+    for folder in ("src/silo", "plugins", "tests/lab"):
+        for path in (root / folder).rglob("*.py"):
+            if "images" in path.relative_to(root).parts or "vm" in path.relative_to(root).parts:
+                continue  # they run in images, and by test-all
+            imported = {
+                name.split(".")[0]
+                for node in ast.walk(ast.parse(path.read_text()))
+                for name in (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else []
+                )
+            }
+            assert not imported & of_tests, path

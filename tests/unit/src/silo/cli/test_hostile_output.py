@@ -194,7 +194,7 @@ def test_check_and_verify(path, monkeypatch, text):
 def test_alerts_and_the_letter_on_them(path, monkeypatch, text):
     one = of_text(alerts.Alert, text)
     found = alerts.Crossings((one,), (one,), (one,))
-    monkeypatch.setattr(alerts, "look", lambda _service: found)
+    monkeypatch.setattr(alerts, "look", lambda _service, leaves_sign: found)
     told(["alerts", "-n"], path)
     told(["alerts", "-n", "--json"], path)
 

@@ -1,0 +1,210 @@
+"""silo controller: keys, backup and restore of the controller, and vaults made again."""
+
+from __future__ import annotations
+
+import collections
+import sys
+import typing as t
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
+
+from silo.cli import output
+from silo.cli.billing import inbox_option
+from silo.cli.context import Context, agree
+
+if t.TYPE_CHECKING:
+    from silo.controller import archive, keys
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(cls=output.Group)
+def controller() -> None:
+    """Back up this machine, restore it on another one, and make lost vaults again."""
+
+
+def key_option(command: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    """Add the option that names the file of the key with which backups are opened."""
+    text = "The file of the key that opens it; without it, silo asks for the key. [$SILO_BACKUP_KEY_FILE]"
+    return click.option("--key", type=FILE, envvar="SILO_BACKUP_KEY_FILE", help=text)(command)
+
+
+@controller.command(cls=output.Command)
+@click.argument("file", type=FILE)
+@click.pass_obj
+def key(context: Context, file: Path) -> None:
+    """Make the key that opens backups, and let this controller encrypt for it.
+
+    Store FILE away from this machine: without it, nobody can open a backup, and a backup is no use to a thief. The
+    controller keeps only the recipient, which can encrypt and not decrypt.
+
+    \b
+    Example:
+      silo controller key ~/silo-backup-key
+    """
+    from silo.controller import keys
+
+    recipient = keys.make(file.expanduser(), context.inventory)
+    output.line(f"Backups of this controller are encrypted for {recipient} from now on.")
+    output.line(f"Store {file} away from this machine, then remove it here: without it, nobody opens a backup.")
+
+
+@controller.command(cls=output.Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1, 10_000), help="In a folder, remove all but so many of the newest.")
+@click.option("--also", type=FILE, multiple=True, help="A further file to keep; several are possible.")
+@click.option("--list", "-l", "only_list", is_flag=True, help="Show what is in the backup FILE, and make none.")
+@key_option
+@inbox_option
+@click.pass_obj
+def backup(
+    context: Context,
+    /,
+    file: Path,
+    keep: int | None,
+    also: tuple[Path, ...],
+    only_list: bool,
+    key: Path | None,
+    inbox: Path,
+) -> None:
+    """Write all that makes this machine the controller into one encrypted file, and open it again.
+
+    That is the inventory with its git history, vaults, outbox and billing's state; the vault password, Stripe's keys
+    and the relay's password; the keys and known hosts of SSH; and the events of Stripe. FILE may be a folder, in which
+    the file gets a name with the time. A timer may run it.
+
+    \b
+    Examples:
+      silo controller backup /mnt/backup --keep 30
+      silo controller backup --list /mnt/backup/silo-controller-20261201T034500Z.age
+    """
+    from silo.controller import backup as backups
+
+    if only_list:
+        from silo.controller import restore as restores
+
+        _show(restores.open_backup(file, _identities(key)))
+        return
+    password, problem = _relay_password(context)
+    done = backups.write(backups.of(context.inventory, [*password, *also], inbox), file, keep)
+    entries = done.backup.entries
+    output.line(f"{done.path}: {_count(entries)}, {rough(done.size_bytes)}; it was opened again, and is whole.")
+    for old in done.removed:
+        output.line(f"Removed the older {old.name}.")
+    if problems := [*done.backup.manifest.problems, *problem]:
+        raise output.Failure("\n".join(("The backup is not complete:", *problems)))
+
+
+def _relay_password(context: Context) -> tuple[list[Path], list[str]]:
+    """Return the file of the relay's password, and why it is unknown, if the inventory cannot be read."""
+    from silo.inventory import InventoryError
+    from silo.notifications import LetterError, MailSettings
+
+    try:
+        service = context.service()
+        settings = MailSettings.of(service.policy.letters, service.state.outbox)
+    except (InventoryError, LetterError) as error:
+        text = " ".join(str(error).split())
+        return [], [f"whether there is a file with the relay's password is unknown, name it with --also: {text}"]
+    return [settings.password_file] if settings and settings.password_file else [], []
+
+
+@controller.command(cls=output.Command)
+@click.argument("file", type=FILE)
+@key_option
+@click.option("--to", "into", type=click.Path(file_okay=False, path_type=Path), help="Restore below this folder.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be restored, and change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+def restore(file: Path, key: Path | None, into: Path | None, dry_run: bool, yes: bool) -> None:
+    """Restore the controller from a backup on a fresh machine, to the paths that it had.
+
+    Nothing that is there is replaced: if a file differs, nothing is restored. A restore that was cut off is completed
+    by the next one. Root restores the files of others too.
+
+    \b
+    Example:
+      silo controller restore silo-controller-20261201T034500Z.age --key silo-backup-key
+    """
+    from silo.controller import restore as restores
+
+    found = restores.open_backup(file, _identities(key))
+    planned = restores.plan(found, into)
+    manifest = found.manifest
+    output.line(f"The controller {manifest.host} at {manifest.at}, silo {manifest.version} ({manifest.commit[:12]}).")
+    for step in planned.steps if dry_run else ():
+        output.line(f"  {step.path}{' (lines are added)' if step.is_merged else ''}")
+    there = planned.total - len(planned.steps)
+    output.line(f"{len(planned.steps)} of {planned.total} would be restored; {there} are there already.")
+    for problem in manifest.problems:
+        output.line(f"Not in it: {problem}", err=True)
+    if dry_run:
+        return
+    if planned.steps:
+        outside = f", and {', '.join(map(str, planned.outside))}" if planned.outside else ""
+        places = planned.places
+        agree(yes, f"They go to {places['inventory']}, {places['home']}{outside}. Continue?")
+        restores.carry_out(planned)
+    output.line("The controller is restored. Next:")
+    for command in restores.next_steps(found, planned):
+        output.line(f"  {command}")
+
+
+@controller.command("rebuild-vault", cls=output.Command)
+@click.argument("customers", nargs=-1, required=True, metavar="CUSTOMER...")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def rebuild_vault(context: Context, customers: tuple[str, ...], yes: bool) -> None:
+    """Make a lost vault.yml again, from the passwords that the tenant's server has.
+
+    A vault.yml that the vault password does not open is put away first, into .silo/lost-vaults of the inventory.
+    Afterwards 'silo plan' shows no difference.
+
+    \b
+    Example:
+      silo controller rebuild-vault hans maria
+    """
+    from silo.controller import vaults
+
+    service = context.service()
+    for name in customers:
+        service.files.existing(name)
+    agree(yes, f"The passwords of {', '.join(customers)} are read on their servers. Continue?")
+    with service.state.turn():
+        moved = vaults.rebuild(context.inventory, service.state, customers)
+    for path in moved:
+        output.line(f"Put away, as nobody can open it: {path}")
+    output.line(f"Made again: the vault of {', '.join(customers)}. 'silo plan' shows whether anything differs.")
+
+
+def _identities(key: Path | None) -> Sequence[keys.Identity]:
+    from silo.controller import keys
+
+    if key is not None:
+        return keys.read_identities(key.expanduser())
+    if not sys.stdin.isatty():
+        raise output.WrongInput("name the file of the key with --key, or in SILO_BACKUP_KEY_FILE")
+    return keys.identities(output.prompt("The key of the backup (AGE-SECRET-KEY-1...)", hidden=True))
+
+
+def _show(found: archive.Backup) -> None:
+    manifest = found.manifest
+    output.line(f"The controller {manifest.host} at {manifest.at}, silo {manifest.version} ({manifest.commit[:12]}).")
+    table = output.table("file", "from", "mode", "size")
+    places = {"inventory": manifest.inventory, "home": manifest.home, "root": "/"}
+    for entry in found.entries:
+        if entry.kind != "directory":
+            size = rough(len(entry.content)) if entry.kind == "file" else "link"
+            table.add_row(entry.path, places[entry.place], f"{entry.mode:04o}", size)
+    output.show(table)
+    for name, value in manifest.environment.items():
+        output.line(f"{name}={value}")
+    for problem in manifest.problems:
+        output.line(f"Not in it: {problem}", err=True)
+
+
+def _count(entries: Sequence[archive.Entry]) -> str:
+    kinds = collections.Counter(entry.kind for entry in entries)
+    return "1 file" if kinds["file"] == 1 else f"{kinds['file']} files"

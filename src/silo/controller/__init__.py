@@ -1,0 +1,1 @@
+"""What makes a controller replaceable: its backup, the restore of it, and a tenant's vault made again."""

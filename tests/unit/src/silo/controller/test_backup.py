@@ -1,0 +1,372 @@
+"""What makes a machine the controller, in one file that only its owner opens, and back on another machine."""
+
+import contextlib
+import datetime
+import gzip
+import io
+import json
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+
+import pytest
+from click.testing import CliRunner
+
+from silo import cli
+from silo.controller import archive, backup, keys, record, restore
+from silo.controller.errors import ControllerError
+from tests.unit.forks import ROOT
+
+GIT = ["git", "-c", "user.name=T", "-c", "user.email=t@example.ch"]
+SECRET = "not-for-anybody"  # noqa: S105 - a text to look for
+
+
+@pytest.fixture
+def old(tmp_path, monkeypatch):
+    """A controller with all that it can have."""
+    inventory, home = tmp_path / "old" / "inventory", tmp_path / "old" / "home"
+    shutil.copytree(ROOT / "inventory" / "example", inventory)
+    (inventory / "host_vars" / "anna" / "vault.yml").write_text(f"tenant_secrets: {SECRET}\n")
+    (inventory / "host_vars" / "anna" / "vault.yml").chmod(0o600)
+    state = inventory / ".silo"
+    state.mkdir(mode=0o700)
+    (state / "run.lock").write_text("1\n")
+    (state / "billing").mkdir()
+    (state / "billing" / "sub_1").write_text("")
+    (inventory / "link").symlink_to("hosts.yml")
+    for arguments in (["init", "-q"], ["add", "hosts.yml"], ["commit", "-qm", "first"]):
+        subprocess.run([*GIT, *arguments], cwd=inventory, check=True)
+    home.mkdir(parents=True)
+    (home / ".ssh").mkdir(mode=0o700)
+    for name, text in (("id_ed25519", SECRET), ("known_hosts", "silo1 ssh-ed25519 A\n"), ("authorized_keys", "me")):
+        (home / ".ssh" / name).write_text(text)
+        (home / ".ssh" / name).chmod(0o600)
+    (home / "vault-password").write_text(SECRET)
+    (tmp_path / "old" / "stripe").write_text(SECRET)
+    for name in backup.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(home / "vault-password"))
+    return backup.Controller(inventory, home, (home / "vault-password", tmp_path / "old" / "stripe"))
+
+
+@pytest.fixture
+def key(old, tmp_path):
+    path = tmp_path / "key"
+    keys.make(path, old.inventory)
+    return path
+
+
+@pytest.fixture
+def outbox(old):
+    """A database whose last transaction is in its log only, and which is open."""
+    with contextlib.closing(sqlite3.connect(old.inventory / ".silo" / "outbox.db", isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE letter (text)")
+        database.execute("INSERT INTO letter VALUES ('waits')")
+        yield database
+
+
+def opened(path, key):
+    return restore.open_backup(path, keys.read_identities(key))
+
+
+def names(found):
+    return {f"{entry.place}/{entry.path}" for entry in found.entries}
+
+
+def test_all_that_cannot_be_made_again_is_in_it(old, key, outbox, tmp_path):
+    done = backup.write(old, tmp_path / "backup.age")
+    found = opened(done.path, key)
+    stripe = str(tmp_path / "old" / "stripe").removeprefix("/")
+    assert names(found) >= {
+        *("inventory/hosts.yml", "inventory/host_vars/anna/vault.yml", "inventory/.git/HEAD", "inventory/link"),
+        *("inventory/.silo/outbox.db", "inventory/.silo/backup-recipients", "home/vault-password", f"root/{stripe}"),
+        *("home/.ssh/id_ed25519", "home/.ssh/known_hosts"),
+    }
+    gone = {"inventory/.silo/run.lock", "inventory/.silo/billing/sub_1", "inventory/.silo/outbox.db-wal"}
+    assert not names(found) & (gone | {"home/.ssh/authorized_keys"})
+    assert found.manifest.problems == []
+    assert found.manifest.environment == {"SILO_VAULT_PASSWORD_FILE": str(old.home / "vault-password")}
+    assert found.manifest.inventory == str(old.inventory)
+
+
+def test_nobody_else_reads_it(old, key, tmp_path):
+    done = backup.write(old, tmp_path / "backup.age")
+    assert done.path.stat().st_mode & 0o777 == 0o600
+    assert SECRET.encode() not in done.path.read_bytes()
+    other = tmp_path / "other"
+    (tmp_path / "elsewhere" / ".silo").mkdir(parents=True)
+    keys.make(other, tmp_path / "elsewhere")
+    with pytest.raises(ControllerError, match=f"{done.path}: it cannot be opened"):
+        opened(done.path, other)
+
+
+def test_one_changed_byte_is_noticed(old, key, tmp_path):
+    path = backup.write(old, tmp_path / "backup.age").path
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ControllerError, match="it cannot be opened"):
+        opened(path, key)
+
+
+def test_what_a_disk_does_not_give_back_is_no_backup(old, key, tmp_path, monkeypatch):
+    monkeypatch.setattr(backup.archive, "unseal", lambda *_arguments: b"something else")
+    with pytest.raises(ControllerError, match="returned other bytes than were written"):
+        backup.write(old, tmp_path / "backup.age")
+    assert not [path.name for path in tmp_path.iterdir() if "backup" in path.name]
+    assert record.read(old.inventory) is None
+
+
+def test_without_somebody_who_could_open_it_there_is_none(old, tmp_path):
+    with pytest.raises(ControllerError, match="'silo controller key FILE' makes a key"):
+        backup.write(old, tmp_path / "backup.age")
+    keys.recipients_file(old.inventory).write_text("age1nobody\n")
+    with pytest.raises(ControllerError, match="'age1nobody' is no recipient"):
+        backup.write(old, tmp_path / "backup.age")
+
+
+def test_a_key_of_ssh_opens_it_too(old, tmp_path):
+    subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", str(tmp_path / "id")], check=True)
+    keys.recipients_file(old.inventory).write_text((tmp_path / "id.pub").read_text())
+    assert opened(backup.write(old, tmp_path / "backup.age").path, tmp_path / "id").entries
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_kept(old, key, tmp_path):
+    done = backup.write(backup.Controller(old.inventory, old.home, (tmp_path / "gone",)), tmp_path / "backup.age")
+    (problem,) = opened(done.path, key).manifest.problems
+    assert problem == f"{tmp_path / 'gone'} cannot be read: No such file or directory"
+    assert record.read(old.inventory).problems == [problem]
+
+
+def test_a_history_that_lies_elsewhere_is_said(old, key, tmp_path):
+    shutil.rmtree(old.inventory / ".git")
+    subprocess.run(["git", "init", "-q"], cwd=old.inventory.parent, check=True)
+    (problem,) = backup.write(old, tmp_path / "backup.age").backup.manifest.problems
+    assert f"lies in {old.inventory.parent}" in problem
+
+
+def test_a_folder_keeps_the_newest(old, key, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for day in range(1, 4):
+        (folder / f"silo-controller-2026110{day}T000000Z.age").write_text("")
+    (folder / "mine").write_text("")
+    done = backup.write(old, folder, keep=2)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["mine", "silo-controller-20261103T000000Z.age", done.path.name]
+    )
+    assert len(done.removed) == 2
+
+
+def test_a_folder_that_is_not_there_is_no_file(old, key, tmp_path):
+    with pytest.raises(ControllerError, match="is no folder, so no older backups can be removed there"):
+        backup.write(old, tmp_path / "mnt", keep=2)
+    assert not (tmp_path / "mnt").exists()
+
+
+def test_a_backup_is_never_replaced(old, key, tmp_path):
+    (tmp_path / "backup.age").write_text("the only one")
+    with pytest.raises(ControllerError, match="exists, and no backup is replaced"):
+        backup.write(old, tmp_path / "backup.age")
+    assert (tmp_path / "backup.age").read_text() == "the only one"
+
+
+def test_the_last_one_is_written_down(old, key, tmp_path):
+    done = backup.write(old, tmp_path / "backup.age")
+    found = record.read(old.inventory)
+    assert (found.path, found.problems) == (str(done.path), [])
+    assert datetime.datetime.now(datetime.UTC) - found.at < datetime.timedelta(minutes=5)
+
+
+# Restore
+
+
+def tree(top):
+    """Path to mode and content of all below a folder, but for what git and silo keep for now only."""
+    found = {}
+    for path in sorted(top.rglob("*")):
+        content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else ""
+        found[str(path.relative_to(top))] = (oct(path.lstat().st_mode), content)
+    return found
+
+
+@pytest.fixture
+def lost(old, key, outbox, tmp_path):
+    """A backup, and the machine without its controller; what it had, by its former places."""
+    path = backup.write(old, tmp_path / "backup.age").path
+    had = {"inventory": tree(old.inventory), "home": tree(old.home)}
+    outbox.close()
+    shutil.rmtree(tmp_path / "old")
+    return opened(path, key), had
+
+
+# What is not of a restart, and what came after the backup.
+LEFT_OUT = (".silo/run.lock", ".silo/billing", ".silo/backup.json", ".silo/outbox.db", ".ssh/authorized_keys")
+
+
+def of_a_restart(found):
+    return {name: one for name, one in found.items() if not name.startswith(LEFT_OUT)}
+
+
+def test_a_lost_controller_is_back(lost, old, tmp_path):
+    found, had = lost
+    planned = restore.plan(found)
+    old.home.mkdir(parents=True)
+    planned = restore.plan(found)
+    restore.carry_out(planned)
+    assert of_a_restart(tree(old.inventory)) == of_a_restart(had["inventory"])
+    assert of_a_restart(tree(old.home)) == of_a_restart(had["home"])
+    with contextlib.closing(sqlite3.connect(old.inventory / ".silo" / "outbox.db")) as database:
+        assert database.execute("SELECT text FROM letter").fetchall() == [("waits",)]
+    log = subprocess.run(["git", "log", "--format=%s"], cwd=old.inventory, check=True, capture_output=True, text=True)
+    assert log.stdout == "first\n"
+    assert restore.plan(found).steps == []
+    assert restore.next_steps(found, planned)[0] == f"export SILO_VAULT_PASSWORD_FILE={old.home / 'vault-password'}"
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 20])
+def test_a_restore_that_was_cut_off_is_completed(lost, old, monkeypatch, after):
+    found, had = lost
+    old.home.mkdir(parents=True)
+    made, real = [], restore._make
+
+    def make(step):
+        if len(made) == after:
+            raise KeyboardInterrupt
+        made.append(step)
+        real(step)
+
+    monkeypatch.setattr(restore, "_make", make)
+    with pytest.raises(KeyboardInterrupt):
+        restore.carry_out(restore.plan(found))
+    monkeypatch.setattr(restore, "_make", real)
+    restore.carry_out(restore.plan(found))
+    wanted, found_now = (of_a_restart(one) for one in (had["inventory"], tree(old.inventory)))
+    # A folder that the first run made keeps the mode with which it began, which lets nobody else in.
+    assert {name: one[1] for name, one in found_now.items()} == {name: one[1] for name, one in wanted.items()}
+
+
+def test_nothing_that_is_there_is_replaced(lost, old, tmp_path):
+    found, _had = lost
+    old.inventory.mkdir(parents=True)
+    (old.inventory / "hosts.yml").write_text("another one")
+    with pytest.raises(ControllerError, match=f"{old.inventory}/hosts.yml. Nothing was restored"):
+        restore.plan(found)
+    assert tree(old.inventory).keys() == {"hosts.yml"}
+    planned = restore.plan(found, tmp_path / "tried")
+    restore.carry_out(planned)
+    assert (tmp_path / "tried" / "inventory" / "host_vars" / "anna" / "vault.yml").read_text().endswith(f"{SECRET}\n")
+    assert all(step.path.is_relative_to(tmp_path / "tried") for step in planned.steps)
+
+
+def test_hosts_that_are_known_already_stay_known(lost, old):
+    found, _had = lost
+    (old.home / ".ssh").mkdir(parents=True)
+    (old.home / ".ssh" / "known_hosts").write_text("github.com ssh-ed25519 B\n")
+    restore.carry_out(restore.plan(found))
+    assert (old.home / ".ssh" / "known_hosts").read_text() == "github.com ssh-ed25519 B\nsilo1 ssh-ed25519 A\n"
+    assert restore.plan(found).steps == []
+
+
+def test_no_link_leads_a_file_out_of_its_place(lost, old, tmp_path):
+    found, _had = lost
+    old.inventory.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (old.inventory / "host_vars").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ControllerError, match="host_vars is a symbolic link"):
+        restore.plan(found)
+
+
+# A file that somebody else made for the recipient, who is no secret
+
+
+def forged(name="files/root/etc/passwd", manifest=None, kind=b"0", link=""):
+    said = {
+        **{"format": 1, "at": "2026-11-01T00:00:00+00:00", "host": "h", "version": "0", "commit": ""},
+        **{"inventory": "/i", "home": "/h", "environment": {}, "problems": []},
+    }
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for path, content in (("silo.json", json.dumps(said | (manifest or {})).encode()), (name, b"x")):
+            info = tarfile.TarInfo(path)
+            info.size = len(content)
+            if path == name:
+                info.type, info.linkname = kind, link
+                info.size = len(content) if kind == b"0" else 0
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"no tar",
+        forged("files/inventory/../../etc/passwd"),
+        forged("files/elsewhere/x"),
+        forged("/etc/passwd"),
+        forged("files"),
+        forged(kind=b"1", link="files/root/etc/shadow"),
+        forged(kind=b"3"),
+        forged(manifest={"format": 2}),
+        forged(manifest={"inventory": "relative"}),
+        forged(manifest={"inventory": None}),
+        forged(manifest={"environment": []}),
+        forged(manifest={"problems": [1]}),
+    ],
+)
+def test_what_is_no_backup_is_refused_by_a_sentence(packed):
+    with pytest.raises(ControllerError):
+        archive.unpack(packed)
+
+
+def test_a_bomb_is_not_unpacked(monkeypatch):
+    monkeypatch.setattr(archive, "LARGEST", 2**16)
+    with pytest.raises(ControllerError, match="more than 65536 bytes"):
+        archive.unpack(gzip.compress(bytes(2**20)))
+    large = archive.Entry("root", "x", "file", 0o600, content=bytes(2**17))
+    with pytest.raises(ControllerError, match="at most 65536"):
+        archive.pack(archive.Backup(archive.unpack(forged()).manifest, (large,)))
+
+
+# The command line
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(cli.main, list(map(str, arguments)), env={"COLUMNS": "200"}, **options)
+
+
+def test_the_commands_from_a_key_to_a_restore(old, tmp_path, monkeypatch):
+    monkeypatch.setattr("silo.cli.controller._relay_password", lambda _context: ([], []))
+    monkeypatch.setenv("SILO_BILLING_INBOX", str(tmp_path / "nowhere" / "inbox.db"))
+    silo = ("-i", old.inventory, "controller")
+    key, path = tmp_path / "key", tmp_path / "backup.age"
+    assert run(*silo, "key", key).exit_code == 0
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert run(*silo, "key", key).exit_code == 1
+    done = run(*silo, "backup", path)
+    assert done.exit_code == 0, done.output
+    assert "it was opened again, and is whole" in done.output
+    again = run(*silo, "backup", path)
+    assert (again.exit_code, "no backup is replaced" in again.output) == (1, True)
+    listed = run(*silo, "backup", path, "--list", "--key", key)
+    assert "host_vars/anna/vault.yml" in listed.output
+    assert SECRET not in listed.output
+    assert "name the file of the key with --key" in run(*silo, "restore", path).output
+    shown = run("controller", "restore", path, "--key", key, "--to", tmp_path / "new", "-n")
+    assert (shown.exit_code, (tmp_path / "new").exists()) == (0, False)
+    assert run("controller", "restore", path, "--key", key, "--to", tmp_path / "new", "-y").exit_code == 0
+    assert (tmp_path / "new" / "inventory" / "hosts.yml").exists()
+
+
+def test_a_key_that_others_read_is_refused(old, key, tmp_path):
+    key.chmod(0o644)
+    with pytest.raises(ControllerError, match="set its mode to 0600"):
+        keys.read_identities(key)
+    (tmp_path / "no").write_text("AGE-SECRET-KEY-1NO\n")
+    (tmp_path / "no").chmod(0o600)
+    with pytest.raises(ControllerError, match="there is no key in it") as refused:
+        keys.read_identities(tmp_path / "no")
+    assert "1NO" not in str(refused.value)

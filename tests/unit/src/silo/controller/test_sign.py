@@ -1,0 +1,53 @@
+"""The sign of life that a controller leaves."""
+
+import datetime
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from silo.ansible import runner
+from silo.controller import record, sign
+from silo.reports import alerts
+from tests.unit.forks import ROOT
+
+NOW = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.UTC)
+
+
+def values(text):
+    return {one.name: one.samples[0].value for one in text_string_to_metric_families(text)}
+
+
+def test_it_has_the_time_of_the_run_and_of_the_last_backup(tmp_path):
+    assert values(sign.metrics(tmp_path, NOW)) == {sign.SEEN: NOW.timestamp()}
+    (tmp_path / ".silo").mkdir()
+    record.write(tmp_path, record.Record(NOW - datetime.timedelta(days=1), "b.age", ()))
+    assert values(sign.metrics(tmp_path, NOW)) == {sign.SEEN: NOW.timestamp(), sign.BACKUP: NOW.timestamp() - 86400}
+
+
+def test_the_rules_read_what_it_has():
+    rules = (ROOT / "roles" / "monitoring" / "files" / "silo.rules.yml").read_text()
+    assert all(f"time() - {name} >" in rules for name in (sign.SEEN, sign.BACKUP))
+
+
+@pytest.mark.parametrize("leaves_sign", [True, False])
+def test_the_run_that_reads_the_alerts_leaves_it(tmp_path, monkeypatch, leaves_sign):
+    seen = []
+
+    def events(playbooks, _inventory, arguments=(), lock=None):
+        seen.append((list(playbooks), list(arguments)))
+        return iter(())
+
+    monkeypatch.setattr(runner, "events", events)
+
+    class Service:
+        path = tmp_path
+
+        class state:  # noqa: N801 - an attribute
+            alerts = tmp_path / "alerts.json"
+
+    alerts.look(Service, leaves_sign=leaves_sign)
+    ((playbooks, arguments),) = seen
+    assert playbooks == (["read.yml", "sign.yml"] if leaves_sign else ["read.yml"])
+    given = [json.loads(one) for one in arguments if one.startswith("{")]
+    assert [list(one) for one in given] == ([["sign_metrics"]] if leaves_sign else [])
