@@ -18,6 +18,11 @@ from silo.repository import root
 
 Event = dict[str, t.Any]
 Results = dict[TaskId, dict[str, Mapping[str, t.Any]]]
+# A process that is not needed may still be loading or packing a module.
+SECONDS_TO_END = 2.0
+# The modules that the runs of a command call on machines: it checks, before the last one changes something.
+CHECKING = ("diagnostics_info",)
+CHANGING = ("tenant_stacks", "diagnostics_info", "access_link")
 
 
 class RunError(Exception):
@@ -33,12 +38,12 @@ def _environment() -> dict[str, str]:
 class _Process:
     """An ansible-playbook that loads its modules, which takes half a second, and then waits for its arguments."""
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        """Start it; it packs `modules` as long as it waits."""
         self._mouth, ear = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ear:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(Path(__file__).with_name("playbook_process.py"))],
+                [sys.executable, "-P", str(Path(__file__).with_name("playbook_process.py")), *modules],
                 cwd=root(),
                 env=_environment(),
                 stdin=ear.fileno(),
@@ -59,10 +64,13 @@ class _Process:
         return self._process.wait()
 
     def drop(self) -> None:
-        """Kill a process that got no arguments."""
+        """End a process that got no arguments: it does that by itself, with what it has put into files."""
         self._mouth.close()
-        self._process.kill()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
 
 class _Ahead:
@@ -81,14 +89,14 @@ class _Ahead:
         return taken
 
     def end(self) -> None:
-        """Kill processes that were not used."""
+        """End processes that were not used."""
         if self._next:
             self._next.drop()
 
     def _start(self) -> None:
         if self._left:
-            self._next = _Process()
             self._left -= 1
+            self._next = _Process(CHECKING if self._left else CHANGING)
 
 
 _ahead = _Ahead(0)
@@ -96,7 +104,10 @@ _ahead = _Ahead(0)
 
 @contextlib.contextmanager
 def ahead(runs: int = 1) -> Iterator[None]:
-    """Start the process of each of the next runs early, so that it loads its modules in the meantime."""
+    """Start the process of each of the next runs early, so that it loads and packs modules in the meantime.
+
+    The last one is to change machines, those before only check them.
+    """
     global _ahead  # noqa: PLW0603  # the caller that knows the number of runs is far from the code that starts them
     before, _ahead = _ahead, _Ahead(runs)
     try:
