@@ -33,7 +33,8 @@ def test_a_tenant_is_created_where_it_is_asked_for(world, created):
     written = yaml.safe_load((world.inventory / "host_vars" / "paul" / "tenant.yml").read_text())
     assert (written["tenant_server"], written["tenant_nas"]) == ("silo2", "nas2")
     assert [host for host, names in created.made("tenant_stacks") if "paul" in names] == ["silo2"]
-    assert [host for host, names in created.made("storage_quota") if "paul" in names] == ["nas2", "silo2"]
+    assert [host for host, names in created.made("storage_quota") if "paul" in names] == ["nas2"]
+    assert [host for host, names in created.given("disk") if "paul" in names] == ["silo2"]
 
 
 def test_its_link_is_made_on_its_own_server(created):

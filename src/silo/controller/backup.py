@@ -18,12 +18,13 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks, process, sqlite
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks, sqlite
 
 from silo import repository
 from silo.controller import archive, keys, record
 from silo.controller.archive import Backup, Entry, Manifest, Place
 from silo.controller.errors import ControllerError
+from silo.inventory import history
 from silo.state import FOLDER
 
 # The variables of the environment by which silo is called, which are names of files and no secrets.
@@ -41,7 +42,6 @@ PASSING = ("run.lock", "billing")
 # How it gets into a controller, and not from it to others.
 NOT_OF_SSH = ("authorized_keys",)
 LOCK_SECONDS = 60.0
-GIT_SECONDS = 20
 PREFIX, SUFFIX = "silo-controller-", ".age"
 
 
@@ -91,7 +91,7 @@ def collect(controller: Controller) -> Backup:
     with locks.held(controller.inventory, LOCK_SECONDS, busy=busy):
         entries = list(_tree("inventory", controller.inventory, controller.inventory, problems))
     # Root of a worktree or a submodule, or above the inventory: its objects lie elsewhere.
-    if not (controller.inventory / ".git").is_dir() and (top := _work_tree(controller.inventory)):
+    if not (controller.inventory / ".git").is_dir() and (top := history.work_tree(controller.inventory)):
         problems.append(f"the git history of the inventory lies in {top}, and is not in it; push it elsewhere")
     ssh = controller.home / ".ssh"
     if ssh.is_dir():
@@ -109,24 +109,10 @@ def _manifest(controller: Controller, problems: Sequence[str]) -> Manifest:
         inventory=str(controller.inventory),
         home=str(controller.home),
         version=importlib.metadata.version("silo"),
-        commit=_git(repository.root(), "rev-parse", "HEAD"),
+        commit=history.version(repository.root()),
         environment={name: os.environ[name] for name in VARIABLES if os.environ.get(name)},
         problems=tuple(problems),
     )
-
-
-def _work_tree(path: Path) -> str:
-    top = _git(path, "rev-parse", "--show-toplevel")
-    # A clone of this software: its history is not that of an inventory.
-    return "" if not top or (Path(top) / "galaxy.yml").is_file() else top
-
-
-def _git(directory: Path, *arguments: str) -> str:
-    try:
-        said = process.run(["git", *arguments], seconds=GIT_SECONDS, environment=os.environ, directory=directory)
-    except OSError:
-        return ""
-    return "" if said.rc else said.out.strip()
 
 
 def _kept_of_ssh(entry: Entry) -> bool:

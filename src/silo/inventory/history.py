@@ -228,6 +228,25 @@ def is_product(top: Path) -> bool:
     return isinstance(found, dict) and found.items() >= PRODUCT.items()
 
 
+def work_tree(folder: Path) -> str:
+    """Return the top of the work tree of `folder`; empty outside of one, in a clone of this software, or without git."""
+    top = _ask(folder, "rev-parse", "--show-toplevel")
+    return "" if not top or is_product(Path(top)) else top
+
+
+def version(folder: Path) -> str:
+    """Return the commit that is checked out at `folder`; empty where there is none, or no git."""
+    return _ask(folder, "rev-parse", "HEAD")
+
+
+def _ask(folder: Path, *arguments: str) -> str:
+    try:
+        code, said = History(folder)._run(*arguments)
+    except OSError:
+        return ""
+    return "" if code else said.strip()
+
+
 # Set while a hook runs; they would lead to another work tree or index.
 _OF_ANOTHER_RUN = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"))
 

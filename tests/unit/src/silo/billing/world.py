@@ -28,7 +28,7 @@ from silo.billing.errors import NeedsAttention
 from silo.billing.reconciler import Reconciler
 from silo.billing.stripe.events import parse
 from silo.capacity import GIB
-from silo.inventory import InventoryEditor, InventoryError, fleet_builder, reader
+from silo.inventory import InventoryEditor, InventoryError, fleet_builder, plans, reader
 from silo.inventory.history import History
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.transaction import Folder
@@ -90,7 +90,7 @@ class Reader:
         )
 
     def _learn(self):
-        names = fleet_builder.plans(self.root)
+        names = plans.names(self.root)
         with reader.Reader(self.root) as real:
             base = real.merge()
             files = fleet_builder.imagined(base, names, 900)

@@ -26,7 +26,7 @@ SECRET = "not-for-anybody"  # noqa: S105 - a text to look for
 def old(tmp_path, monkeypatch):
     """A controller with all that it can have."""
     inventory, home = tmp_path / "old" / "inventory", tmp_path / "old" / "home"
-    shutil.copytree(ROOT / "inventory" / "example", inventory)
+    shutil.copytree(ROOT / "tests" / "inventory", inventory)
     (inventory / "host_vars" / "anna" / "vault.yml").write_text(f"tenant_secrets: {SECRET}\n")
     (inventory / "host_vars" / "anna" / "vault.yml").chmod(0o600)
     state = inventory / ".silo"
