@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks, sqlite
 
-from silo import repository
-from silo.controller import archive, keys, record
+from silo import backup_record, repository
+from silo.controller import archive, keys
 from silo.controller.archive import Backup, Entry, Manifest, Place
 from silo.controller.errors import ControllerError
 from silo.inventory import history
@@ -224,7 +224,7 @@ def write(controller: Controller, target: Path, keep: int | None = None) -> Done
     finally:
         aside.unlink(missing_ok=True)
     made = datetime.datetime.fromisoformat(backup.manifest.at)
-    record.write(controller.inventory, record.Record(made, str(path), backup.manifest.problems))
+    backup_record.write(controller.inventory, backup_record.Record(made, str(path), backup.manifest.problems))
     return Done(path, path.stat().st_size, backup, _forget(target, keep) if path.parent == target else ())
 
 

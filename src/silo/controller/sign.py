@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from silo.controller import record
+from silo import backup_record
 
 PLAYBOOK = "sign.yml"
 SEEN, BACKUP = "silo_controller_timestamp_seconds", "silo_controller_backup_timestamp_seconds"
@@ -19,7 +19,7 @@ HELP = {
 
 def metrics(inventory: Path, now: datetime.datetime) -> str:
     """Return the text that node-exporter reads: the time of this run, and that of the last backup, if there is one."""
-    last = record.read(inventory)
+    last = backup_record.read(inventory)
     values = {SEEN: now} | ({BACKUP: last.at} if last else {})
     lines = [
         f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{name} {when.timestamp():.0f}\n"

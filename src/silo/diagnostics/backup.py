@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import PREFLIGHT
 
-from silo.controller import record
+from silo import backup_record
 from silo.diagnostics import Finding
 from silo.diagnostics.engine import Controller, check
 
@@ -18,7 +18,7 @@ PAGE = "docs/operate/runbooks/lost-controller.md"
 
 def check_backup(inventory: Path, now: datetime.datetime) -> Finding:
     """Check that there is a backup, complete and not older than two days; no creation fails for it."""
-    found = record.read(inventory)
+    found = backup_record.read(inventory)
     if found is None:
         text = "there is no backup of this controller: if it is lost, so is the list of tenants, with their passwords"
         return Finding(ID, "controller", "warning", text, f"run 'silo controller key' and 'backup', as {PAGE} says")

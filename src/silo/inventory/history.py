@@ -229,7 +229,7 @@ def is_product(top: Path) -> bool:
 
 
 def work_tree(folder: Path) -> str:
-    """Return the top of the work tree of `folder`; empty outside of one, in a clone of this software, or without git."""
+    """Return the top of the work tree of `folder`; empty where there is none, or only a clone of this software."""
     top = _ask(folder, "rev-parse", "--show-toplevel")
     return "" if not top or is_product(Path(top)) else top
 

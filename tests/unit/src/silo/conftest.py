@@ -80,7 +80,7 @@ def runs(monkeypatch):
             raise runner.RunError("the cable is out")
         seen.append((names, given.get("--limit", ""), facts))
         if "read.yml storage" in names:
-            anna = {"anna": {"inodes": 7, "used": runs.used}}
+            anna = {} if runs.purged else {"anna": {"inodes": 7, "used": runs.used}}
             hosts = {"silo1": {"pool": {"size": runs.pool}, "tenants": {**anna, **runs.strays}}}
             yield event(TaskId.QUOTAS, hosts)
             if runs.disk:
@@ -103,7 +103,7 @@ def runs(monkeypatch):
     monkeypatch.setattr(runner, "ahead", lambda _runs: contextlib.nullcontext())
     # Of each server's disk the size, 0 where it cannot be read.
     values = {"seen": seen, "fails": "", "pool": 10 * 1024 * GIB, "disk": 1024 * GIB, "backend": "xfs", "verified": []}
-    values |= {"left_alone": [], "used": 9000, "strays": {}}
+    values |= {"left_alone": [], "used": 9000, "strays": {}, "purged": False}
     runs = type("Runs", (), values)()
     return runs
 

@@ -339,7 +339,7 @@ def test_a_larger_plan_is_there_at_once_and_the_customer_is_told(company, hans):
     company.account.change(hans, "price_large")
     company.work()
     assert settings(company)["tenant_plan"] == "large"
-    assert company.post.subjects(HANS)[1:] == ["Ihr Abo ist geändert"]
+    assert company.post.subjects(HANS)[1:] == ["Ihr Abo wurde geändert"]
 
 
 def test_a_smaller_plan_than_what_is_stored_is_told_to_the_operator_once_and_not_forced(company, hans):
@@ -398,7 +398,7 @@ def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(compa
     first, second = company.order("maria", language="it"), company.order("peter", language="en")
     company.work()
     assert list(company.machines.running) == ["hans"]
-    assert company.post.subjects("maria@example.ch") == ["Il suo ordine attende un posto libero"]
+    assert company.post.subjects("maria@example.ch") == ["Il Suo ordine attende un posto libero"]
     assert company.post.subjects("peter@example.ch") == ["Your order is waiting for a free place"]
     assert company.post.subjects(OPERATOR) == ["An order waits for room: maria", "An order waits for room: peter"]
     company.days(3)

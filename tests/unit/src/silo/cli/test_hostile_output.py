@@ -167,9 +167,10 @@ def of_text(kind, text, **others):
 @example("[/x]")
 def test_list_and_show(path, monkeypatch, text):
     monkeypatch.setattr(fleet, "read", lambda _inventory: (of_text(fleet.TenantStatus, text, name="anna"),))
-    assert told(["list"], path).exit_code == 0
-    assert told(["show", "anna"], path).exit_code == 0
-    (one,) = json.loads(told(["list", "--json"], path).output)["tenants"]
+    # What is wrong with its settings is the text.
+    assert told(["list"], path).exit_code == bool(text)
+    assert told(["show", "anna"], path).exit_code == bool(text)
+    (one,) = json.loads(told(["list", "--json"], path).stdout)["tenants"]
     assert one["url"] == text
 
 
@@ -234,7 +235,7 @@ def test_what_ansible_says(path, runs, monkeypatch, text):
         raise runner.RunError(text)
 
     monkeypatch.setattr(fleet, "read", fail)
-    assert told(["list"], path).exit_code == 1
+    assert told(["list"], path).exit_code == bool(text)
 
 
 @MANY

@@ -13,8 +13,8 @@ import tarfile
 import pytest
 from click.testing import CliRunner
 
-from silo import cli
-from silo.controller import archive, backup, keys, record, restore
+from silo import backup_record, cli
+from silo.controller import archive, backup, keys, restore
 from silo.controller.errors import ControllerError
 from tests.unit.forks import ROOT
 
@@ -116,7 +116,7 @@ def test_what_a_disk_does_not_give_back_is_no_backup(old, key, tmp_path, monkeyp
     with pytest.raises(ControllerError, match="returned other bytes than were written"):
         backup.write(old, tmp_path / "backup.age")
     assert not [path.name for path in tmp_path.iterdir() if "backup" in path.name]
-    assert record.read(old.inventory) is None
+    assert backup_record.read(old.inventory) is None
 
 
 def test_without_somebody_who_could_open_it_there_is_none(old, tmp_path):
@@ -137,7 +137,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_kept(old, key, tmp_path):
     done = backup.write(backup.Controller(old.inventory, old.home, (tmp_path / "gone",)), tmp_path / "backup.age")
     (problem,) = opened(done.path, key).manifest.problems
     assert problem == f"{tmp_path / 'gone'} cannot be read: No such file or directory"
-    assert record.read(old.inventory).problems == [problem]
+    assert backup_record.read(old.inventory).problems == [problem]
 
 
 def test_a_history_that_lies_elsewhere_is_said(old, key, tmp_path):
@@ -175,7 +175,7 @@ def test_a_backup_is_never_replaced(old, key, tmp_path):
 
 def test_the_last_one_is_written_down(old, key, tmp_path):
     done = backup.write(old, tmp_path / "backup.age")
-    found = record.read(old.inventory)
+    found = backup_record.read(old.inventory)
     assert (found.path, found.problems) == (str(done.path), [])
     assert datetime.datetime.now(datetime.UTC) - found.at < datetime.timedelta(minutes=5)
 

@@ -6,8 +6,9 @@ import json
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from silo import backup_record
 from silo.ansible import runner
-from silo.controller import record, sign
+from silo.controller import sign
 from silo.reports import alerts
 from tests.unit.forks import ROOT
 
@@ -21,7 +22,7 @@ def values(text):
 def test_it_has_the_time_of_the_run_and_of_the_last_backup(tmp_path):
     assert values(sign.metrics(tmp_path, NOW)) == {sign.SEEN: NOW.timestamp()}
     (tmp_path / ".silo").mkdir()
-    record.write(tmp_path, record.Record(NOW - datetime.timedelta(days=1), "b.age", ()))
+    backup_record.write(tmp_path, backup_record.Record(NOW - datetime.timedelta(days=1), "b.age", ()))
     assert values(sign.metrics(tmp_path, NOW)) == {sign.SEEN: NOW.timestamp(), sign.BACKUP: NOW.timestamp() - 86400}
 
 

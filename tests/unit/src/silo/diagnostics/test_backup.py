@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from silo.controller import record
+from silo import backup_record
 from silo.diagnostics.backup import check_backup
 
 NOW = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.UTC)
@@ -16,7 +16,7 @@ def made(tmp_path):
 
     def make(hours, problems=()):
         at = NOW - datetime.timedelta(hours=hours)
-        record.write(tmp_path, record.Record(at, "/mnt/backup/b.age", problems))
+        backup_record.write(tmp_path, backup_record.Record(at, "/mnt/backup/b.age", problems))
         return check_backup(tmp_path, NOW)
 
     return make
@@ -44,4 +44,4 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path):
     (tmp_path / ".silo").mkdir()
     for text in ("", "[]", "{}", '{"at": "x", "path": "", "problems": []}'):
         (tmp_path / ".silo" / "backup.json").write_text(text)
-        assert record.read(tmp_path) is None
+        assert backup_record.read(tmp_path) is None

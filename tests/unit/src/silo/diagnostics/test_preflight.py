@@ -7,7 +7,6 @@ import yaml
 
 from silo.ansible import results
 from silo.diagnostics import preflight
-from silo.inventory import Sizes
 from tests.unit.forks import ROOT
 
 pytestmark = pytest.mark.usefixtures("forked_playbooks")
@@ -90,8 +89,7 @@ def test_a_tenant_that_is_wrong_is_told_and_all_else_as_well(inventory, zone):
     hosts(inventory, silo1={**HERE, "silo_check_addresses": ["127.0.0.9"], "silo_check_resolver": zone.resolver})
     write(inventory / "host_vars" / "hans" / "tenant.yml", {"tenant_email": "hans", "tenant_index": 1})
     findings = preflight.run(inventory).findings
-    (finding,) = of(findings, "inventory", str(inventory))
-    assert "hans: tenant_email" in finding.message
+    assert any("hans: tenant_email" in finding.message for finding in of(findings, "inventory", "hans"))
     assert [one.state for one in of(findings, "dns", "*.swissphoto.ch")] == ["wrong"]
     assert of(findings, "clock", "silo1")
 
@@ -134,7 +132,8 @@ def test_a_server_that_cannot_be_checked_may_have_told_of_its_file_systems(inven
         preflight.DISKS: {"silo1": results.TaskResult(read, 0, 1)},
     }
     monkeypatch.setattr(results, "read", lambda _inventory, _tag: book)
-    assert preflight.run(inventory).sizes == Sizes(nas={}, disks={"silo1": 4 << 40})
+    found = preflight.run(inventory).sizes
+    assert (found.nas, found.disks) == ({}, {"silo1": 4 << 40})
 
 
 def test_a_look_knows_the_size_of_each_nas_and_each_disk_that_tells_it(inventory, monkeypatch):
@@ -145,6 +144,8 @@ def test_a_look_knows_the_size_of_each_nas_and_each_disk_that_tells_it(inventory
     }
     told = {host: results.TaskResult(values, 0, 1) for host, values in said.items()}
     monkeypatch.setattr(results, "read", lambda _playbook, _inventory: {preflight.QUOTAS: told})
-    assert preflight.run(inventory).sizes == Sizes(nas={"silo1": 4 << 40}, disks={})
+    found = preflight.run(inventory).sizes
+    assert (found.nas, found.disks) == ({"silo1": 4 << 40}, {})
     monkeypatch.setattr(results, "read", lambda _playbook, _inventory: {preflight.DISKS: told})
-    assert preflight.run(inventory).sizes == Sizes(nas={}, disks={"silo1": 4 << 40})
+    found = preflight.run(inventory).sizes
+    assert (found.nas, found.disks) == ({}, {"silo1": 4 << 40})

@@ -355,7 +355,7 @@ def test_each_change_is_one_commit_with_a_clear_message(path, git):
     log = git("log", "--format=%H %an %s").split("\n")[:-2]
     assert [line.split(" ", 1)[1] for line in reversed(log)] == [
         "Maria Muster Create tenant hans (100G, small)",
-        "Maria Muster Change tenant hans (email, quota 100G to 200G, language it)",
+        "Maria Muster Change tenant hans (email, quota 200G, language it)",
         "Maria Muster Change tenant hans (quota 200G taken away)",
         "Maria Muster Stop tenant hans",
         "Maria Muster Delete tenant hans (index 2)",
@@ -748,7 +748,9 @@ def test_a_link_out_of_the_inventory_is_refused(path, inventory, link, tmp_path)
     (path / link).rename(outside)
     (path / link).symlink_to(outside)
     before = checksum(tmp_path)
-    for work in (lambda: inventory.create("hans", email=MAIL, plan="small"), lambda: inventory.remove("anna")):
+    others = [lambda: inventory.create("hans", email=MAIL, plan="small")]
+    # What is wrong with one tenant's file alone keeps nobody else away.
+    for work in (*(others if link != "host_vars/anna/tenant.yml" else []), lambda: inventory.remove("anna")):
         assert refused(inventory, work).startswith(f"{link}: it is a symbolic link to ")
     assert checksum(tmp_path) == before
 
