@@ -327,14 +327,16 @@ class TenantService:
         with self.inventory.session(dry_run) as session:
             return session.make(session.free(name))
 
-    def undelete(self, name: str, *, dry_run: bool = False) -> Change:
-        """Bring a deleted tenant back with its data, its secrets and its index, and start it."""
+    def undelete(self, word: str, *, dry_run: bool = False) -> Change:
+        """Bring the deleted tenant of this id, or name, back with its data, secrets and index, and start it."""
+        deletion = self.files.find_deleted(word)
+        name = deletion.name
         with self.inventory.session(dry_run=True) as session:
-            change = session.restore(name, state="running").change
+            change = session.restore(deletion.id, state="running").change
         if not dry_run:
-            self._trash("restored", [self.files.last_deleted(name)])
+            self._trash("restored", [deletion])
             with self.inventory.session() as session:
-                change = self._make(session, session.restore(name, state="running"), "restored")
+                change = self._make(session, session.restore(deletion.id, state="running"), "restored")
             self._apply([name], f"{name} is back in the inventory, but does not run yet")
         return change
 
@@ -381,13 +383,13 @@ class TenantService:
             try:
                 self._trash("purged", [deletion])
             except RunError as error:
-                problems.append(f"{deletion.name} is still in the trash: {error}")
+                problems.append(f"{deletion.id} is still in the trash: {error}")
                 continue
             with self.inventory.session() as session:
                 session.make(session.purge(deletion))
             done.append(deletion)
         if problems:
-            gone = f"\nRemoved for good: {', '.join(one.name for one in done)}." if done else ""
+            gone = f"\nRemoved for good: {', '.join(one.id for one in done)}." if done else ""
             raise RunError("\n".join(problems) + gone)
         return tuple(done)
 

@@ -264,7 +264,7 @@ class Reconciler:
             if deletion.subscription != name:
                 continue
             if self._is_claimed(deletion):
-                self._service.undelete(deletion.name)
+                self._service.undelete(deletion.id)
             else:
                 self._service.delete(deletion.name, by=BY)
         if (begun := self._store.begun().get(name)) and begun in self._service.files.all():
@@ -332,11 +332,12 @@ class Reconciler:
         elif tenant is None:
             self._create(subscription, decision)
         elif decision.step is Step.RESTORE:
-            if self._service.files.last_deleted(tenant.name).subscription != subscription.id:
+            deletion = self._service.files.last_deleted(tenant.name)
+            if deletion.subscription != subscription.id:
                 raise NeedsAttention(
                     f"{tenant.name}: another tenant of this name was deleted later, so billing restores neither"
                 )
-            self._service.undelete(tenant.name)
+            self._service.undelete(deletion.id)
         elif decision.step is Step.START:
             self._service.set_state(tenant.name, "running")
         elif decision.step is Step.CHANGE:
@@ -401,7 +402,7 @@ class Reconciler:
     def _take_over(self, holder: Holder, subscription: Subscription) -> None:
         """Link the tenant of an ended subscription to the new subscription of the same customer."""
         if holder.state == TRASHED:
-            self._service.undelete(holder.name)
+            self._service.undelete(self._service.files.last_deleted(holder.name).id)
         self._service.change(holder.name, subscription=subscription.id)
 
     def _change(self, tenant: BillingTenant, decision: Decision) -> None:

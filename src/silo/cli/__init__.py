@@ -22,6 +22,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "start": ("lifecycle", "start"),
         "delete": ("delete", "delete"),
         "undelete": ("delete", "undelete"),
+        "trash": ("delete", "trash"),
         "purge": ("delete", "purge"),
         "names": ("names", "names"),
     },

@@ -168,14 +168,15 @@ class EditSession:
         edit = Edit(f"Record what deleted tenant {before.name} left ({after.files} files)", steps)
         return _prepared(before.name, None, None, edit)
 
-    def restore(self, name: str, *, state: str | None = None) -> PreparedEdit:
-        """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets.
+    def restore(self, word: str, *, state: str | None = None) -> PreparedEdit:
+        """Bring back the deleted tenant of this id, or name, with its index, its files and its secrets.
 
         It should then be as `state` says; without it, as it was.
         """
+        deletion = self.files.find_deleted(word)
+        name = deletion.name
         given = {"state": state, "state_reason": None, "state_since": None}
         values = {} if state is None else validation.new_values(name, given, ())
-        deletion = self.files.last_deleted(name)
         self._check_committed(deletion.folder)
         self._check_new(name)
         where = f"{deletion.folder}/tenant.yml"

@@ -57,14 +57,24 @@ class TenantFiles:
         """Return the record of every deleted tenant, by index."""
         return deleted.read(self.folder)
 
+    def in_the_trash(self) -> tuple[DeletionRecord, ...]:
+        """Return the records of those that can be restored, the oldest first."""
+        found = (one for one in self.deletion_records() if not one.purged and self.folder.path(one.folder).is_dir())
+        return tuple(sorted(found, key=lambda one: one.when))
+
+    def find_deleted(self, word: str) -> DeletionRecord:
+        """Return the record of this id, or the only one of this name, of a tenant that can be restored."""
+        if not deleted.ID.fullmatch(word):
+            validation.check_name(word)
+        return deleted.pick(word, self.in_the_trash())
+
     def last_deleted(self, name: str) -> DeletionRecord:
         """Return the record of the tenant of this name that was deleted last and can be restored."""
         validation.check_name(name)
-        found = [one for one in self.deletion_records() if one.name == name and not one.purged]
-        found = [one for one in found if self.folder.path(one.folder).is_dir()]
+        found = [one for one in self.in_the_trash() if one.name == name]
         if not found:
             raise InventoryError(f"unknown tenant {shown(name)}: the trash has none of this name")
-        return max(found, key=lambda one: one.when)
+        return found[-1]
 
     def reserved(self, years: int, today: datetime.date | None = None) -> Mapping[str, DeletionRecord]:
         """Return the names that nobody else may have, as phones of former users may upload there; with the last record.

@@ -226,7 +226,7 @@ def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
     TenantService(path).delete("anna")
     runs.fails = "trash.yml"
     service = TenantService(path)
-    with pytest.raises(runner.RunError, match="anna is still in the trash: .*the cable is out"):
+    with pytest.raises(runner.RunError, match="1-anna is still in the trash: .*the cable is out"):
         service.purge(service.kept())
     (deletion,) = TenantService(path).files.deletion_records()
     assert not deletion.purged
@@ -302,7 +302,7 @@ def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monk
         return trash(state, deletions)
 
     monkeypatch.setattr(service, "_trash", broken)
-    with pytest.raises(runner.RunError, match=r"anna is still in the trash: it is a mount\nRemoved for good: hans\."):
+    with pytest.raises(runner.RunError, match=r"1-anna is still in the trash: it is a mount\nRemoved for good: 2-hans\."):
         service.purge(service.kept())
     assert [deletion.name for deletion in TenantService(path).kept()] == ["anna"]
 
