@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
 SHORTEST_SECONDS = 0.5
 # Of the tenants for whom a task works, how many are named.
 MOST_NAMES = 5
+# What a call says of a tenant for which it did something, or could not.
+SIGNS_OF_WORK = ("changes", "changed", "error", "failed")
 
 
 class Progress:
@@ -100,7 +102,7 @@ def worked_for(result: Mapping[str, t.Any]) -> list[str]:
         each = {str(one["name"]): one for one in said if isinstance(one, Mapping) and "name" in one}
     else:
         return []
-    busy = [name for name, one in each.items() if any(one.get(key) for key in ("changes", "changed", "error", "failed"))]
+    busy = [name for name, one in each.items() if any(one.get(key) for key in SIGNS_OF_WORK)]
     return sorted(busy or each)
 
 

@@ -98,7 +98,8 @@ def pick(word: str, deletions: Iterable[DeletionRecord]) -> DeletionRecord:
     found = [one for one in known if word in (one.id, one.name)]
     if len(found) > 1:
         each = ", ".join(f"{one.id} (deleted at {one.when})" for one in found)
-        raise InventoryError(f"tenant {shown(word)}: the trash has {len(found)} of this name: {each}; give the id of one")
+        text = f"tenant {shown(word)}: the trash has {len(found)} of this name: {each}"
+        raise InventoryError(f"{text}; give the id of one")
     if not found:
         there = f"; there is {', '.join(one.id for one in known)}" if known else ""
         raise InventoryError(f"unknown tenant {shown(word)}: the trash has none of this name{there}")

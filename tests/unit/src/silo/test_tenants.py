@@ -302,7 +302,7 @@ def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monk
         return trash(state, deletions)
 
     monkeypatch.setattr(service, "_trash", broken)
-    with pytest.raises(runner.RunError, match=r"1-anna is still in the trash: it is a mount\nRemoved for good: 2-hans\."):
+    with pytest.raises(runner.RunError, match=r"1-anna is still .*: it is a mount\nRemoved for good: 2-hans\."):
         service.purge(service.kept())
     assert [deletion.name for deletion in TenantService(path).kept()] == ["anna"]
 

@@ -49,7 +49,7 @@ IDLE = {"changes": [], "error": ""}
         ({"anna": IDLE, "hans": {"changes": [{"what": "state", "action": "start"}], "error": ""}}, "for hans"),
         ({"anna": IDLE, "hans": IDLE}, "for anna, hans"),
         ({"anna": IDLE, "hans": {"changes": [], "error": "the disk is full"}}, "for hans"),
-        ({f"tenant{number}": IDLE for number in range(9)}, "for tenant0, tenant1, tenant2, tenant3, tenant4 and 4 more"),
+        ({f"t{number}": IDLE for number in range(9)}, "for t0, t1, t2, t3, t4 and 4 more"),
         ([{"name": "hans", "changed": True}], "for hans on anna"),
         (None, "on anna"),
         ("nonsense", "on anna"),
