@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 import yaml
 from ansible.plugins.filter import core, mathstuff
+from ansible_collections.swissphoto.silo.plugins.filter.brand import brand
 
 # The settings of hans as an inventory gives them: what is required, and nothing else.
 HANS = {
@@ -33,6 +34,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters |= core.FilterModule().filters() | mathstuff.FilterModule().filters()
     environment.filters["product"] = itertools.product
+    environment.filters["swissphoto.silo.brand"] = brand
     return environment
 
 
