@@ -3,6 +3,7 @@
 import base64
 import email
 import email.policy
+import re
 import struct
 from pathlib import Path
 
@@ -236,10 +237,5 @@ def test_no_source_of_a_page_or_letter_names_ours():
     files += [ROOT / name for name in ("src/silo/billing/checkout/page.html", "server/silo_access/page.html")]
     files += [ROOT / "roles" / role / "vars" / "main.yml" for role in ("pages", "access")]
     for path in files:
-        text = (
-            path.read_text()
-            .replace("swissphoto.silo.", "")
-            .replace("swissphoto/silo", "")
-            .replace("ch.swissphoto.", "")
-        )
+        text = re.sub(r"ch\.swissphoto\.|swissphoto[./]silo", "", path.read_text())
         assert [ours for ours in OURS if ours.lower() in text.lower()] == [], path
