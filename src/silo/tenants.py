@@ -18,7 +18,7 @@ from types import MappingProxyType
 from silo import email_address, notifications
 from silo.ansible import runner
 from silo.ansible.contract import READ, ReadTag, TaskId
-from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, TRASH, VERIFY, Playbooks
+from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, MAINTENANCE, PLAN, TRASH, VERIFY, Playbooks
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
 from silo.inventory import (
@@ -34,6 +34,7 @@ from silo.inventory import (
 from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
+from silo.maintenance import Notice
 from silo.state import State
 from silo.tenant.schema import defaults
 
@@ -273,6 +274,18 @@ class TenantService:
             if deletion.reason in ("", "operator"):
                 self._put_aside(deletion)
         return self._apply(names, "Some machines have not reached their desired state", variables=_anew(names, anew))
+
+    def maintain(self, scopes: Sequence[str], notice: Notice | None, *, dry_run: bool = False) -> Change:
+        """Show a page in place of the photo clouds of `all`, of servers or of tenants; with None, end that."""
+        with self.inventory.session(dry_run) as session:
+            change = session.make(session.maintain(scopes, notice))
+        if self._applies and not dry_run:
+            try:
+                self._playbooks.run([MAINTENANCE])
+            except RunError as error:
+                text = f"The inventory says it, but not each server shows it yet: {error}"
+                raise ApplyIncomplete(f"{text}\nThe same command completes it.") from error
+        return change
 
     # A one-time link for a customer
 

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Apply": {
         "plan": ("lifecycle", "plan"),
         "apply": ("lifecycle", "apply"),
+        "maintenance": ("maintenance", "maintenance"),
     },
     "Observe": {
         "list": ("list", "list_tenants"),

@@ -7,12 +7,14 @@ import datetime
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from silo import maintenance
 from silo.inventory import deleted, document, validation
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown, unknown_tenant
 from silo.inventory.model import TenantFile
 from silo.inventory.transaction import Folder
+from silo.maintenance import Notice
 
 
 def tenant_file(name: str) -> str:
@@ -95,6 +97,13 @@ class TenantFiles:
         where = f"{deletion.folder}/tenant.yml"
         text = self.folder.read(where)
         return {} if text is None else document.read(where, text).settings
+
+    def maintenance(self) -> Mapping[str, Notice]:
+        """Return for what maintenance is switched on: all, a server or a tenant, to what customers read."""
+        try:
+            return maintenance.read(self.folder.read(maintenance.FILE))
+        except maintenance.MaintenanceError as error:
+            raise InventoryError(str(error)) from error
 
     def overrides(self, name: str) -> Mapping[str, Scalar]:
         """Return the settings that people wrote into the file that is theirs; none where it is encrypted."""
