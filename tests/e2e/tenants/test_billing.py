@@ -125,7 +125,7 @@ def test_thirty_days_unpaid_it_is_gone_with_three_letters_before_and_a_record(
     assert "is deleted" in told[30]
     assert "is deleted" not in told[29]
     letters = subjects(relay)[before:]
-    assert letters[0] == "Ihre Foto-Cloud ist pausiert"
+    assert letters[0] == "Ihre Foto-Cloud ist geschlossen"
     assert len({subject for subject in letters[1:4]}) == 1
     assert letters[4:] == ["Ihre Foto-Cloud wurde gelöscht"]
 

@@ -44,7 +44,7 @@ def test_who_does_not_pay_is_suspended_once_and_back_once(lab, billing, relay, s
     billing.kill(2)
     billing.settled()
     assert Cloud(lab, NAME).get("/").status == 503
-    assert subjects(relay)[1:] == ["Ihre Foto-Cloud ist pausiert"]
+    assert subjects(relay)[1:] == ["Ihre Foto-Cloud ist geschlossen"]
     account.mend_card(subscription)
     account.pay(subscription)
     billing.hear()

@@ -18,7 +18,11 @@ from tests.stripe_api.server import KEY
 from .world import OPERATOR
 
 HANS = "hans@example.ch"
-READY, PAUSED, OPEN = "Ihre Foto-Cloud ist bereit", "Ihre Foto-Cloud ist pausiert", "Ihre Foto-Cloud ist wieder offen"
+READY, PAUSED, OPEN = (
+    "Ihre Foto-Cloud ist bereit",
+    "Ihre Foto-Cloud ist geschlossen",
+    "Ihre Foto-Cloud ist wieder offen",
+)
 PARKED = "Wir prüfen Ihre Bestellung"
 
 

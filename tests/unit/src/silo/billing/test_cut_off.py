@@ -126,7 +126,7 @@ def test_suspended_and_started_again_with_one_letter_each(company, fuse):
         assert company.machines.running == {"hans": "running"}, point
         fresh, seen = letters(company, "hans")[seen:], len(letters(company, "hans"))
         assert len(fresh) == len(set(fresh)), point
-        assert set(fresh) <= {"Ihre Foto-Cloud ist pausiert", "Ihre Foto-Cloud ist wieder offen"}, point
+        assert set(fresh) <= {"Ihre Foto-Cloud ist geschlossen", "Ihre Foto-Cloud ist wieder offen"}, point
         if not first and not second:
             break
         assert point < MOST

@@ -106,6 +106,6 @@ def test_no_letter_comes_twice_however_often_an_event_does(companies_of, remembe
     live(company, [("anna", "break_card", 31), ("anna", "pay", 1)], lambda events: events * 3)
     assert company.post.subjects("anna@example.ch") == [
         "Ihre Foto-Cloud ist bereit",
-        "Ihre Foto-Cloud ist pausiert",
+        "Ihre Foto-Cloud ist geschlossen",
         "Ihre Foto-Cloud ist wieder offen",
     ]

@@ -59,7 +59,7 @@ def test_who_pays_gets_a_cloud_of_the_plan_and_a_link_in_their_language(company)
 def test_who_does_not_pay_is_suspended_at_once_with_the_link_of_that_invoice(company, unpaid):
     assert company.machines.running == {"hans": "suspended"}
     assert company.machines.data == {"hans": "photos 1"}
-    assert company.post.subjects(HANS)[1:] == ["Ihre Foto-Cloud ist pausiert"]
+    assert company.post.subjects(HANS)[1:] == ["Ihre Foto-Cloud ist geschlossen"]
     assert company.account.of(unpaid)[1]["hosted_invoice_url"] in bodies(company, HANS)[-1]
 
 
