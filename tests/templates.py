@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 import yaml
 from ansible.plugins.filter import core, mathstuff
+from ansible_collections.swissphoto.silo.plugins.filter.brand import brand
 
 # The settings of hans as an inventory gives them: what is required, and nothing else.
 HANS = {
@@ -34,12 +35,16 @@ def _environment() -> jinja2.Environment:
     environment.filters |= core.FilterModule().filters() | mathstuff.FilterModule().filters()
     environment.filters["product"] = itertools.product
     environment.globals["lookup"] = _lookup
+    environment.filters["swissphoto.silo.brand"] = brand
     return environment
 
 
-def _lookup(plugin: str, path: str) -> str:
+def _lookup(plugin: str, path: str, template_vars: dict[str, t.Any] | None = None) -> str:
+    text = Path(path).read_text(encoding="utf-8")
+    if plugin == "ansible.builtin.template":
+        return _environment().from_string(text).render(template_vars or {})
     assert plugin == "ansible.builtin.file", plugin
-    return Path(path).read_text(encoding="utf-8").rstrip()
+    return text.rstrip()
 
 
 def render(role: str, template: str, **changes: t.Any) -> str:

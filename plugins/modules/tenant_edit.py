@@ -24,13 +24,17 @@ options:
     description:
       - V(create) adds the tenant, V(state) sets its state, V(remove) takes it out and leaves a deletion record,
         V(record) adds the sizes of the tenant's data to the deletion record.
+      - V(maintenance) switches the page of maintenance on or off, for the tenant, a server or C(all) of
+        this O(name).
     type: str
     required: true
-    choices: [create, state, remove, record]
+    choices: [create, state, remove, record, maintenance]
   settings:
     description:
       - For V(create), C(email), and C(plan) or C(quota); optionally C(language), C(server), C(nas) and the limits.
       - For V(state), C(state).
+      - For V(maintenance), C(state), V(on) or V(off), and for V(on) C(until) and C(text), which may be one for each
+        language.
     type: dict
     default: {}
   confirm:

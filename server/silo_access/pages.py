@@ -14,6 +14,8 @@ import jinja2
 from ansible_collections.swissphoto.silo.plugins.module_utils import common
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import bounded_json
 
+# The shops of the app as they call themselves in every language, and where the brand has their addresses.
+SHOPS = (("App Store (iPhone, iPad)", "app_store_url"), ("Google Play (Android)", "play_store_url"))
 MINIMUM_LENGTH = 10
 MOST_BYTES = 72
 """Immich's hash (bcrypt) ignores further bytes of a password."""
@@ -21,13 +23,13 @@ MOST_BYTES = 72
 
 @dataclasses.dataclass(frozen=True)
 class PageSettings:
-    """The service's settings, written by the role. `texts`: language to the texts of the pages."""
+    """The service's settings, written by the role. `brand`: as silo.brand has it; `texts`: by language."""
 
     address: str
     port: int
     tickets_directory: str
     requests_per_minute: int
-    brand: str
+    brand: Mapping[str, str]
     contact_email: str
     texts: Mapping[str, Mapping[str, t.Any]]
 
@@ -45,8 +47,11 @@ class Pages:
         # The style and the picture are those of all pages for customers.
         loader = jinja2.ChoiceLoader([jinja2.PackageLoader(package, ".") for package in (__package__, common.__name__)])
         environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+        # Only this one part: a text has no other way to say what the settings hold.
+        environment.filters["of_the_app"] = lambda text: text.replace("{app}", settings.brand["app_name"])
         environment.globals.update(
             brand=settings.brand,
+            shops=[(shop, address) for shop, key in SHOPS if (address := settings.brand[key])],
             contact_email=settings.contact_email,
             all_texts=settings.texts,
             minimum_length=MINIMUM_LENGTH,
@@ -85,12 +90,12 @@ def mistakes_in(password: str, repeated: str) -> list[str]:
 
 
 def _headers(page: str) -> dict[str, str]:
-    """Return the headers of every answer: the page may only use its own style and post to its own address."""
+    """Return the headers of every answer: the page may only use its own style and logo, and post to its own address."""
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     if style is None:
         raise ValueError("page.html has no style")
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'"
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'"
     return {
         "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
         "Cache-Control": "no-store",

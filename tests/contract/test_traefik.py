@@ -21,6 +21,10 @@ VARIABLES = {
     "traefik_billing_url": "http://127.0.0.1:8085",
     "traefik_billing_host": "billing.swissphoto.ch",
     "traefik_checkout_url": "http://127.0.0.1:8088",
+    "traefik_maintenance": [
+        {"id": "here", "tenant": "", "language": "auto"},
+        {"id": "tenant-hans", "tenant": "hans", "language": "fr"},
+    ],
 }
 WILDCARD = {"traefik_tls_mode": "wildcard", "traefik_dns_provider": "exoscale"}
 MODES = {"acme": ({}, "acme"), "wildcard": (WILDCARD, "")}
@@ -55,8 +59,9 @@ def routes(mode):
     changes, resolver = MODES[mode]
     ours = {
         name: templates.render("traefik", f"{name}.j2", **VARIABLES, **changes)
-        for name in ("_base.yml", "_billing.yml")
+        for name in ("_base.yml", "_billing.yml", "_maintenance.yml")
     }
+    ours["_outage.yml"] = templates.render("traefik", "outage.yml.j2", **VARIABLES, **changes)
     return ours | tenant_files(resolver)
 
 

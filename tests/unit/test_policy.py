@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from silo.brand import DEFAULTS
+
 ROOT = Path(__file__).parents[2]
 HOSTS = {group: {"hosts": {"silo1": {"ansible_connection": "local"}}} for group in ("servers", "nas")}
 
 # Of what a server lends: what is left of it.
 MEMORY = {"total": "128G", "reserve": "10G", "machine_learning": "24G", "traefik": "512M", "template": "3G"}
+
+BRAND = {**DEFAULTS, "support_email": "ops@swissphoto.ch"}
 
 
 @pytest.fixture
@@ -50,6 +54,9 @@ def value(tmp_path, ansible, monkeypatch):
         ("silo1", "traefik_checkout_url", ""),
         ("silo1", "silo_payment_url", "https://swissphoto.ch/pay"),
         ("silo1", "accounting_memory", MEMORY),
+        ("silo1", "access_brand", BRAND),
+        ("hans", "letters_brand", BRAND),
+        ("hans", "letters_reply_to", ""),
         ("silo1", "access_networks", ["10.83.0.0/16"]),
         ("silo1", "catch_up_networks", ["10.83.0.0/16"]),
         ("silo1", "catch_up_machine_learning_url", "http://127.0.0.1:8087"),
@@ -93,6 +100,15 @@ def test_the_policy_holds_for_an_inventory_anywhere(inventory, value, host, name
             "silo1",
             "silo_payment_url",
             "https://billing.swissphoto.ch/pay",
+        ),
+        ("group_vars/all/brand.yml", {"silo_brand_name": "Foto"}, "silo1", "pages_brand", BRAND | {"name": "Foto"}),
+        ("group_vars/all/brand.yml", {"silo_brand_name": "Foto"}, "hans", "letters_sender_name", "Foto"),
+        (
+            "group_vars/all/brand.yml",
+            {"silo_brand_support_email": "h@foto.example"},
+            "hans",
+            "letters_reply_to",
+            "h@foto.example",
         ),
         ("host_vars/hans/overrides.yml", {"tenant_quota": "7T"}, "hans", "tenant_quota", "7T"),
     ],

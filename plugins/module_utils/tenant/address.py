@@ -19,6 +19,8 @@ SECONDS = 5
 # Each poll is a TLS handshake, and costs CPU while Traefik requests certificates.
 MOST_AT_ONCE = 8
 PING = "/api/server/ping"
+# What the pages say of maintenance that is switched on.
+OFF = "maintenance"
 
 
 def names(certificate: bytes, host_name: str) -> bool:
@@ -36,7 +38,17 @@ def problem(host_name: str, address: tuple[str, int]) -> str:
         return f"does not answer: {error}"
     if not names(answer.certificate, host_name):
         return "has no certificate"
-    return "" if answer.status == http.HTTPStatus.OK else f"answers {answer.status}"
+    works = answer.status == http.HTTPStatus.OK or _is_maintenance(answer)
+    return "" if works else f"answers {answer.status}"
+
+
+def _is_maintenance(answer: http_client.Answer) -> bool:
+    """Return whether the operator's page of maintenance answers, behind which nothing can be asked."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return False
+    return answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE and isinstance(body, dict) and body.get("reason") == OFF
 
 
 def wait(host_names: Sequence[str], seconds: float, address: tuple[str, int] = ("127.0.0.1", 443)) -> dict[str, str]:

@@ -22,6 +22,7 @@ LETTERS = "letters.yml"
 ACCESS = "tenant-access.yml"
 TRASH = "trash.yml"
 VERIFY = "verify-changed.yml"
+MAINTENANCE = "maintenance.yml"
 
 
 def _silent(_message: object) -> None:

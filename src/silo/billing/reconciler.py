@@ -297,7 +297,7 @@ class Reconciler:
             if deletion.subscription != name:
                 continue
             if self._is_claimed(deletion):
-                self._service.undelete(deletion.name)
+                self._service.undelete(deletion.id)
             else:
                 self._service.delete(deletion.name, by=BY)
         if (begun := self._store.begun().get(name)) and begun.tenant in self._service.files.all():

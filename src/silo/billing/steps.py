@@ -77,12 +77,13 @@ class Steps:
         elif tenant is None:
             self._create(subscription, decision)
         elif decision.step is Step.RESTORE:
-            if self._service.files.last_deleted(tenant.name).subscription != subscription.id:
+            deletion = self._service.files.last_deleted(tenant.name)
+            if deletion.subscription != subscription.id:
                 raise NeedsAttention(
                     f"{tenant.name}: another tenant of this name was deleted later, so billing restores neither",
                     ends="you have restored one of them, and given it this subscription",
                 )
-            self._service.undelete(tenant.name)
+            self._service.undelete(deletion.id)
         elif decision.step is Step.START:
             self._service.set_state(tenant.name, "running")
         elif decision.step is Step.CHANGE:
@@ -148,7 +149,7 @@ class Steps:
     def _take_over(self, holder: Holder, subscription: Subscription) -> None:
         """Link the tenant of an ended subscription to the new subscription of the same customer."""
         if holder.state == TRASHED:
-            self._service.undelete(holder.name)
+            self._service.undelete(self._service.files.last_deleted(holder.name).id)
         self._service.change(holder.name, subscription=subscription.id)
 
     def _change(self, subscription: str, tenant: BillingTenant, decision: Decision) -> None:

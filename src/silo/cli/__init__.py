@@ -25,6 +25,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "start": ("lifecycle", "start"),
         "delete": ("delete", "delete"),
         "undelete": ("delete", "undelete"),
+        "trash": ("delete", "trash"),
         "purge": ("delete", "purge"),
         "names": ("names", "names"),
         "places": ("places", "places"),
@@ -36,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Apply": {
         "plan": ("lifecycle", "plan"),
         "apply": ("lifecycle", "apply"),
+        "maintenance": ("maintenance", "maintenance"),
     },
     "Observe": {
         "list": ("list", "list_tenants"),

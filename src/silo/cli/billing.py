@@ -17,19 +17,19 @@ import click
 from silo.billing.errors import BillingError, TryLater
 from silo.billing.inbox import STATES, Inbox, Row
 from silo.billing.operator_mail import notify_operator
-from silo.billing.policy import CA_FILE, CHECKOUT, HOST, BillingPolicy
+from silo.billing.policy import CA_FILE, CHECKOUT, HOST, PAYMENT_PAGES, BillingPolicy
 from silo.billing.protocols import Rules
 from silo.billing.stripe import credentials
 from silo.billing.stripe.events import ID, PATH
 from silo.billing.worker import KEEP_PARKED_DAYS, Trouble
 from silo.cli import output
 from silo.cli.context import Context
+from silo.diagnostics import Finding
 from silo.inventory import InventoryError
 from silo.notifications import ZONE
 
 if t.TYPE_CHECKING:
     from silo.billing.stripe.client import Client
-    from silo.diagnostics import Finding
 
 INBOX = Path("/var/lib/silo-billing/inbox.db")
 CATALOGUE = Path("/var/lib/silo-checkout/catalogue.json")
@@ -284,9 +284,8 @@ def _of_the_checkout(variables: Mapping[str, t.Any]) -> list[Finding]:
     from silo.billing.checkout import setup_check
     from silo.billing.checkout.publisher import payment_pages
     from silo.billing.stripe.client import connect
-    from silo.billing.stripe.setup_check import check_credential
+    from silo.billing.stripe.setup_check import answered, check_credential
 
-    payment_pages(variables)
     found = [
         check_credential(credentials.CHECKOUT_KEY, credentials.checkout_key),
         check_credential(credentials.CHECKOUT_SECRETS, credentials.checkout_secrets),
@@ -294,7 +293,11 @@ def _of_the_checkout(variables: Mapping[str, t.Any]) -> list[Finding]:
     ]
     if found[0].state == "ok":
         key = credentials.checkout_key()
-        found += setup_check.check_key(connect(key, os.environ.get(API, "")), key)
+        found += answered("checkout_key", setup_check.check_key(connect(key, os.environ.get(API, "")), key))
+    try:
+        payment_pages(variables)
+    except BillingError as error:
+        found.append(Finding("checkout", PAYMENT_PAGES, "wrong", str(error), "Correct it in group_vars/all"))
     return found
 
 

@@ -52,14 +52,16 @@ def _note(text: str) -> None:
 
 
 @contextlib.contextmanager
-def tenant_service(context: Context, *, verify: bool = False, runs: int = 1) -> Iterator[TenantService]:
+def tenant_service(
+    context: Context, *, verify: bool = False, runs: int = 1, rehearses: bool = False
+) -> Iterator[TenantService]:
     """Give a service whose runs show their progress; what tasks took is remembered for the next time.
 
     With `verify`, the findings on changed tenants that are not as the inventory says are printed, and are a failure.
-    `runs` is how many runs of Ansible are to be expected.
+    `runs` is how many runs of Ansible are to be expected; those of a command that `rehearses` change nothing.
     """
     service = context.service(verify=verify)
-    progress = Progress(service.state.durations())
+    progress = Progress(service.state.durations(), rehearses=rehearses)
     service.observe(progress, progress.wait)
     try:
         with runner.ahead(runs):

@@ -1,4 +1,4 @@
-"""silo delete, undelete and purge: into the trash, back, and removed for good."""
+"""silo delete, undelete, trash and purge: into the trash, back, what lies in it, and removed for good."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from silo.billing.policy import PLANS, BillingPolicy
 from silo.cli import output
 from silo.cli.billing import stripe_client
 from silo.cli.context import Context, agree, changing, show, tenant_service, verified
-from silo.inventory import DeletionRecord
-from silo.inventory.errors import shown
+from silo.inventory import DeletionRecord, deleted
 from silo.reports import usage
 from silo.tenants import TenantService
 
@@ -23,14 +22,17 @@ from silo.tenants import TenantService
 @click.argument("customer")
 @click.option("--confirm", metavar="CUSTOMER", help="The name again; without it, silo asks for it.")
 @verified
-@click.option("-n", "--dry-run", is_flag=True, help="Show the data and the edit, and change nothing.")
+@changing
 @click.pass_obj
-def delete(context: Context, customer: str, confirm: str | None, no_verify: bool, dry_run: bool) -> None:
+def delete(context: Context, customer: str, confirm: str | None, no_verify: bool, yes: bool, dry_run: bool) -> None:
     """Delete a customer's photo cloud: remove its containers, and move its data to the trash.
 
+    With --yes, silo does not ask for the name again.
+
     \b
-    Example:
+    Examples:
       silo delete hans --confirm hans
+      silo delete hans --yes
     """
     with tenant_service(context, verify=not no_verify, runs=3) as service:
         unfinished = [deletion for deletion in service.unfinished() if deletion.name == customer]
@@ -41,7 +43,9 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
             if dry_run:
                 show(planned)
                 return
-        typed = confirm if confirm is not None else output.prompt("Type the name again to delete it")
+        typed = customer if yes and confirm is None else confirm
+        if typed is None:
+            typed = output.prompt("Type the name again to delete it")
         if typed != customer:
             text = f"confirm is {typed!r}; it must be the name, {customer}"
             raise output.WrongInput(text)
@@ -68,7 +72,7 @@ def _print_record(deletion: DeletionRecord) -> None:
         f"{deletion.name} was deleted at {deletion.when} by {deletion.by}: "
         f"{deletion.files} files, {rough(deletion.used)}."
     )
-    output.line(f"The record is {deletion.path}; 'silo undelete {deletion.name}' restores it until it is purged.")
+    output.line(f"The record is {deletion.path}; 'silo undelete {deletion.id}' restores it until it is purged.")
 
 
 @click.command(cls=output.Command)
@@ -77,13 +81,56 @@ def _print_record(deletion: DeletionRecord) -> None:
 @changing
 @click.pass_obj
 def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_run: bool) -> None:
-    """Restore a deleted customer from the trash, with all data, passwords and the same address."""
+    """Restore a deleted customer from the trash, with all data, passwords and the same address.
+
+    CUSTOMER is a name, or where several of this name are in the trash, an id that 'silo trash' shows.
+
+    \b
+    Examples:
+      silo undelete hans
+      silo undelete 7-hans
+    """
     with tenant_service(context, verify=not no_verify) as service:
         change = service.undelete(customer, dry_run=dry_run)
         if dry_run:
             show(change)
         else:
-            output.line(f"{customer} is back, and runs.")
+            output.line(f"{change.name} is back, and runs.")
+
+
+@click.command(cls=output.Command)
+@output.json_option("An object with 'trash': id, name, deleted, by, reason, files, bytes, until and state of each.")
+@click.pass_obj
+def trash(context: Context, as_json: bool) -> None:
+    """Show the deleted customers that can be restored, each with the id by which 'undelete' and 'purge' know it.
+
+    'until' is the day from which 'silo purge' removes it for good.
+    """
+    service = context.service()
+    days = datetime.timedelta(days=service.policy.trash_days)
+    rows = [
+        {
+            "id": one.id,
+            "name": one.name,
+            "deleted": one.when,
+            "by": one.by,
+            "reason": one.reason,
+            "files": one.files,
+            "bytes": one.used,
+            "until": (datetime.datetime.fromisoformat(one.when) + days).date().isoformat(),
+            "state": "in the trash" if one.trashed else "not all there yet",
+        }
+        for one in service.files.in_the_trash()
+    ]
+    if as_json:
+        output.as_json({"trash": rows})
+        return
+    table = output.table("id", "deleted", "by", "reason", "files", "size", "until", "state")
+    for row, one in zip(rows, service.files.in_the_trash(), strict=True):
+        size = rough(one.used) if one.trashed else ""
+        files = one.files if one.trashed else ""
+        table.add_row(one.id, one.when, one.by, one.reason, str(files), size, str(row["until"]), str(row["state"]))
+    output.show(table)
 
 
 @click.command(cls=output.Command)
@@ -92,38 +139,36 @@ def undelete(context: Context, customer: str, no_verify: bool, yes: bool, dry_ru
     "--confirm",
     metavar="CUSTOMER",
     multiple=True,
-    help="The name again, for a tenant whose time in the trash is not over.",
+    help="The name or id again, for a tenant whose time in the trash is not over.",
 )
 @changing
 @click.pass_obj
 def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Remove deleted customers from the trash for good: those whose time in it is over, or those named.
 
+    CUSTOMER is a name, or where several of this name are in the trash, an id that 'silo trash' shows.
     One run removes at most silo_trash_purges. A timer may run 'silo purge --yes'. With billing, it asks Stripe first,
     and keeps those for whom somebody pays.
     """
     with tenant_service(context) as service:
-        kept = {deletion.name: deletion for deletion in service.trash.kept()}
-        if unknown := [name for name in customers if name not in kept]:
-            there = ", ".join(kept) or "nobody"
-            raise output.WrongInput(f"{', '.join(map(shown, unknown))}: not in the trash; there is {there}")
-        due = service.trash.due()
-        chosen = [kept[name] for name in customers] if customers else list(due)
-        if early := [deletion.name for deletion in chosen if deletion not in due and deletion.name not in confirm]:
+        kept, due = service.trash.kept(), service.trash.due()
+        chosen = {word: deleted.pick(word, kept) for word in customers or [one.id for one in due]}
+        if early := [word for word, deletion in chosen.items() if deletion not in due and word not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
             raise output.WrongInput(text)
         none = "There is no tenant to remove." if chosen else "No tenant in the trash is old enough to be removed."
-        chosen = _unclaimed(service, chosen)
-        for deletion in chosen:
-            output.line(f"{deletion.name}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
-        if not chosen:
+        # By record: who is named by name and by id is one.
+        removed = _unclaimed(service, list(dict.fromkeys(chosen.values())))
+        for deletion in removed:
+            output.line(f"{deletion.id}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
+        if not removed:
             output.line(none)
-        if dry_run or not chosen:
+        if dry_run or not removed:
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
-        done = service.trash.purge(chosen)
-        output.line(f"Removed for good: {', '.join(deletion.name for deletion in done)}.")
-        if left := len(chosen) - len(done):
+        done = service.trash.purge(removed)
+        output.line(f"Removed for good: {', '.join(deletion.id for deletion in done)}.")
+        if left := len(removed) - len(done):
             output.line(f"{left} more wait for the next run (silo_trash_purges).")
 
 
@@ -139,7 +184,7 @@ def _unclaimed(service: TenantService, chosen: Sequence[DeletionRecord]) -> list
     for deletion in chosen:
         if why := found.get(deletion.path):
             output.line(
-                f"{deletion.name} is not removed: {why}. 'silo reconcile --fix' restores it; if it belongs to somebody "
+                f"{deletion.id} is not removed: {why}. 'silo reconcile --fix' restores it; if it belongs to somebody "
                 "else, change 'tenant' in the metadata of that subscription."
             )
     return [deletion for deletion in chosen if deletion.path not in found]

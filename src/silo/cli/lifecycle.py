@@ -142,7 +142,7 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
     """
     if anew and not customers:
         raise click.UsageError("--anew is for tenants that are named, such as silo apply hans --anew")
-    with tenant_service(context, verify=not no_verify) as service:
+    with tenant_service(context, verify=not no_verify, rehearses=dry_run) as service:
         if anew and not dry_run:
             names = ", ".join(customers)
             agree(yes, f"{names}: where the database is lost, the customer starts with an empty cloud. Continue?")
@@ -163,7 +163,7 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
 @click.pass_obj
 def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
     """Show what an apply would change, and change nothing."""
-    with tenant_service(context) as service:
+    with tenant_service(context, rehearses=True) as service:
         try:
             results = service.plan(customers)
         except IncompleteRun as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from silo.ansible.contract import is_quiet, sentence
 from silo.ansible.runner import Event, host_results
@@ -14,18 +14,26 @@ if t.TYPE_CHECKING:
     from silo.cli.output import Status
 
 SHORTEST_SECONDS = 0.5
+# Of the tenants for whom a task works, how many are named.
+MOST_NAMES = 5
+# What a call says of a tenant for which it did something, or could not.
+SIGNS_OF_WORK = ("changes", "changed", "error", "failed")
 
 
 class Progress:
     """Prints Ansible's events: on a terminal the running task, elsewhere a line for each finished task."""
 
-    def __init__(self, durations: Mapping[str, float], console: Console | None = None) -> None:
-        """Know how long each task took last time, in seconds."""
+    def __init__(
+        self, durations: Mapping[str, float], console: Console | None = None, *, rehearses: bool = False
+    ) -> None:
+        """Know how long each task took last time, in seconds; a run that `rehearses` changes nothing."""
         self.console = console or error_console()
         self.seconds: dict[str, float] = {}
         self._last = durations
         self._task, self._since = "", 0.0
+        self._words = ("would change", "as it is") if rehearses else ("changed", "ok")
         self._hosts: list[str] = []
+        self._tenants: list[str] = []
         self._changed = False
         self._status: Status | None = None
 
@@ -53,7 +61,7 @@ class Progress:
 
     def _begin(self, name: str) -> None:
         self._task, self._since = name, time.monotonic()
-        self._hosts, self._changed = [], False
+        self._hosts, self._tenants, self._changed = [], [], False
         if self.console.is_terminal and not is_quiet(name):
             last = self._last.get(name)
             text = f"{sentence(name)} ..." + (f" (last time {last:.0f} s)" if last and last >= 1 else "")
@@ -63,7 +71,11 @@ class Progress:
             self._status.update(plain(text))
 
     def _hear(self, kind: str, results: Mapping[str, Mapping[str, t.Any]]) -> None:
-        self._hosts += [host for host in results if host not in self._hosts]
+        for host, result in results.items():
+            self._tenants += [name for name in worked_for(result) if name not in self._tenants]
+            # One call for all tenants of a machine is delegated by one of them, for which it may do nothing.
+            if host not in self._hosts and not isinstance(result.get("tenants"), Mapping):
+                self._hosts.append(host)
         self._changed = self._changed or any(result.get("changed") for result in results.values())
 
     def _end(self) -> None:
@@ -75,8 +87,25 @@ class Progress:
             return
         last = self._last.get(name)
         compared = f", last time {last:.1f} s" if last is not None else ""
+        whom = f" for {_named(self._tenants)}" if self._tenants else ""
         where = f" on {', '.join(self._hosts)}" if self._hosts else ""
-        self.console.print(
-            plain(f"{'changed' if self._changed else 'ok':7}  {sentence(name)}{where} ({took:.1f} s{compared})"),
-            soft_wrap=True,
-        )
+        word = self._words[0 if self._changed else 1].ljust(max(map(len, self._words)))
+        self.console.print(plain(f"{word}  {sentence(name)}{whom}{where} ({took:.1f} s{compared})"), soft_wrap=True)
+
+
+def worked_for(result: Mapping[str, t.Any]) -> list[str]:
+    """Return the tenants for whom a call did something, of its result; if for none, all of them."""
+    said = result.get("tenants")
+    if isinstance(said, Mapping):
+        each = {str(name): one for name, one in said.items() if isinstance(one, Mapping)}
+    elif isinstance(said, Sequence) and not isinstance(said, str):
+        each = {str(one["name"]): one for one in said if isinstance(one, Mapping) and "name" in one}
+    else:
+        return []
+    busy = [name for name, one in each.items() if any(one.get(key) for key in SIGNS_OF_WORK)]
+    return sorted(busy or each)
+
+
+def _named(tenants: Sequence[str]) -> str:
+    more = len(tenants) - MOST_NAMES
+    return ", ".join(tenants[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

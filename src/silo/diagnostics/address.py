@@ -17,6 +17,7 @@ from silo.diagnostics.engine import Tenant, check
 
 SECONDS = 5.0
 PATH = "/api/server/ping"
+MAINTENANCE = "maintenance"
 # State of a tenant to the expected status, and the key and value in the JSON answer.
 ANSWERS: Mapping[str, tuple[int, str, str]] = {
     "running": (200, "res", "pong"),
@@ -70,6 +71,9 @@ def check_answer(host_name: str, address: str, state: str, port: int = 443) -> F
         return holds(False, "an answer that is not JSON", expected, host_name)
     except http_client.HttpError as error:
         return holds(False, f"does not answer: {error}", expected, host_name)
+    reason = body.get("reason") if isinstance(body, dict) else None
+    if state == "running" and (answer.status, reason) == (503, MAINTENANCE):
+        return holds(True, "maintenance, which the operator has switched on", expected, host_name)
     said = body.get(key) if isinstance(body, dict) else None
     seen = f"{answer.status}, {key} {printable(str(said))}"
     return holds((answer.status, said) == (status, value), seen, expected, host_name)

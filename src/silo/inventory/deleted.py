@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import re
 import typing as t
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ from silo.inventory.errors import InventoryError, shown
 from silo.inventory.transaction import Folder
 
 FOLDER = "retired"
+ID = re.compile(rf"[1-9][0-9]{{0,5}}-{TENANT}")
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
 TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason")
 NUMBERS = ("quota", "uid", "files", "used", "disk")
@@ -52,6 +54,11 @@ class DeletionRecord:
     reason: str = ""
 
     @property
+    def id(self) -> str:
+        """What stands for this record alone, where several tenants had its name: `<index>-<name>`."""
+        return f"{self.index}-{self.name}"
+
+    @property
     def path(self) -> str:
         """Path of the record, relative to the inventory."""
         return f"{self.folder}.yml"
@@ -59,7 +66,7 @@ class DeletionRecord:
     @property
     def folder(self) -> str:
         """Path of the folder with the tenant's files, relative to the inventory."""
-        return f"{FOLDER}/{self.index}-{self.name}"
+        return f"{FOLDER}/{self.id}"
 
     @property
     def text(self) -> str:
@@ -83,6 +90,20 @@ class DeletionRecord:
     def put_aside(self, *, files: int, used: int) -> DeletionRecord:
         """Return the record once the tenant's data, so many files and bytes, is in the trash, as of now."""
         return dataclasses.replace(self, trashed=now(), files=files, used=used)
+
+
+def pick(word: str, deletions: Iterable[DeletionRecord]) -> DeletionRecord:
+    """Return the one of these records that has this id, or is the only one of this name; raises InventoryError."""
+    known = sorted(deletions, key=lambda one: one.when)
+    found = [one for one in known if word in (one.id, one.name)]
+    if len(found) > 1:
+        each = ", ".join(f"{one.id} (deleted at {one.when})" for one in found)
+        text = f"tenant {shown(word)}: the trash has {len(found)} of this name: {each}"
+        raise InventoryError(f"{text}; give the id of one")
+    if not found:
+        there = f"; there is {', '.join(one.id for one in known)}" if known else ""
+        raise InventoryError(f"unknown tenant {shown(word)}: the trash has none of this name{there}")
+    return found[0]
 
 
 def now() -> str:

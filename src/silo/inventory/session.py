@@ -10,8 +10,9 @@ import dataclasses
 import functools
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from silo import maintenance
 from silo.admission import roomiest
 from silo.inventory import deleted, document, fleet_builder, plans, validation
 from silo.inventory.commit_messages import diff, said
@@ -24,6 +25,7 @@ from silo.inventory.reader import Merged, PlatformPolicy, Reader
 from silo.inventory.tenant_files import TenantFiles, tenant_file
 from silo.inventory.transaction import DESK, Edit, Folder, Move, Step, Write
 from silo.inventory.validation import SETTINGS, Tenant
+from silo.maintenance import Notice
 from silo.tenant.names import lookalike
 
 HEAD = "---\n# Written by silo. What is this tenant's alone stands in overrides.yml beside it.\n"
@@ -214,14 +216,15 @@ class EditSession:
         edit = Edit(f"Change the address of deleted tenant {deletion.name}", (Write(where, text, after.text),))
         return _prepared(deletion.name, before.settings, after.settings, edit if after.text != text else None)
 
-    def restore(self, name: str, *, state: str | None = None) -> PreparedEdit:
-        """Bring back the tenant of this name that was deleted last, with its index, its files and its secrets.
+    def restore(self, word: str, *, state: str | None = None) -> PreparedEdit:
+        """Bring back the deleted tenant of this id, or name, with its index, its files and its secrets.
 
         It should then be as `state` says; without it, as it was.
         """
+        deletion = self.files.find_deleted(word)
+        name = deletion.name
         given = {"state": state, "state_reason": None, "state_since": None}
         values = {} if state is None else validation.new_values(name, given, ())
-        deletion = self.files.last_deleted(name)
         self._check_committed(deletion.folder)
         self._check_new(name)
         where = f"{deletion.folder}/tenant.yml"
@@ -261,6 +264,24 @@ class EditSession:
             *(Write(one.path, one.text, dataclasses.replace(one, freed=now).text) for one in records)
         )
         return _prepared(name, None, None, Edit(f"Free the name {name}", steps))
+
+    def maintain(self, scopes: Sequence[str], notice: Notice | None) -> PreparedEdit:
+        """Switch maintenance on for `all`, servers and tenants, or with None off; all must be there to switch it on."""
+        before = self.files.maintenance()
+        servers = self._merged.groups.get("servers", ())
+        for scope in scopes:
+            known = scope == maintenance.ALL or scope in servers or scope in self._merged.tenants
+            if not known and (notice or scope not in before):
+                text = f"{shown(scope)}: maintenance is for all, a server or a tenant; there are the servers"
+                raise InventoryError(f"{text} {', '.join(sorted(servers)) or 'of nobody'}")
+        after = {scope: one for scope, one in before.items() if scope not in scopes}
+        after |= dict.fromkeys(scopes, notice) if notice else {}
+        name = ", ".join(scopes)
+        if after == before:
+            return PreparedEdit(Change(name, None, None, ""), None)
+        self._check_committed(maintenance.FILE)
+        step = Write(maintenance.FILE, self.folder.read(maintenance.FILE), maintenance.written(after))
+        return _prepared(name, None, None, Edit(f"Maintenance {'on' if notice else 'off'}: {name}", (step,)))
 
     def make(self, prepared: PreparedEdit) -> Change:
         """Make an edit whole, as one commit; nothing in a dry run, and where nothing changes."""

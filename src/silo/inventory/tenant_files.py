@@ -7,12 +7,14 @@ import datetime
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from silo import maintenance
 from silo.inventory import deleted, document, validation
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
 from silo.inventory.errors import InventoryError, shown, unknown_tenant
 from silo.inventory.model import TenantFile
 from silo.inventory.transaction import Folder
+from silo.maintenance import Notice
 
 
 def tenant_file(name: str) -> str:
@@ -63,14 +65,24 @@ class TenantFiles:
         """Return the record of every deleted tenant, by index."""
         return deleted.read(self.folder)
 
+    def in_the_trash(self) -> tuple[DeletionRecord, ...]:
+        """Return the records of those that can be restored, the oldest first."""
+        found = (one for one in self.deletion_records() if not one.purged and self.folder.path(one.folder).is_dir())
+        return tuple(sorted(found, key=lambda one: one.when))
+
+    def find_deleted(self, word: str) -> DeletionRecord:
+        """Return the record of this id, or the only one of this name, of a tenant that can be restored."""
+        if not deleted.ID.fullmatch(word):
+            validation.check_name(word)
+        return deleted.pick(word, self.in_the_trash())
+
     def last_deleted(self, name: str) -> DeletionRecord:
         """Return the record of the tenant of this name that was deleted last and can be restored."""
         validation.check_name(name)
-        found = [one for one in self.deletion_records() if one.name == name and not one.purged]
-        found = [one for one in found if self.folder.path(one.folder).is_dir()]
+        found = [one for one in self.in_the_trash() if one.name == name]
         if not found:
             raise InventoryError(f"unknown tenant {shown(name)}: the trash has none of this name")
-        return max(found, key=lambda one: one.when)
+        return found[-1]
 
     def reserved(self, years: int, today: datetime.date | None = None) -> Mapping[str, DeletionRecord]:
         """Return the names that nobody else may have, as phones of former users may upload there; with the last record.
@@ -91,6 +103,13 @@ class TenantFiles:
         where = f"{deletion.folder}/tenant.yml"
         text = self.folder.read(where)
         return {} if text is None else document.read(where, text).settings
+
+    def maintenance(self) -> Mapping[str, Notice]:
+        """Return for what maintenance is switched on: all, a server or a tenant, to what customers read."""
+        try:
+            return maintenance.read(self.folder.read(maintenance.FILE))
+        except maintenance.MaintenanceError as error:
+            raise InventoryError(str(error)) from error
 
     def overrides(self, name: str) -> Mapping[str, Scalar]:
         """Return the settings that people wrote into the file that is theirs; none where it is encrypted."""

@@ -2,7 +2,7 @@
 
 import html as markup
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
@@ -17,11 +17,16 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
+from silo.brand import Brand
 from silo.notifications.errors import LetterError
 
 Language = Literal["de", "fr", "it", "en"]
 LOCALES = {"de": "de_CH", "fr": "fr_CH", "it": "it_CH", "en": "en_GB"}
 ZONE = ZoneInfo("Europe/Zurich")
+# The keys of the texts on the shops of the app, and by which the HTML of a letter names its logo.
+SHOPS = ("app_store", "play_store")
+LOGO_ID = "logo"
+DEFAULT = Brand.of({})
 # What a mail program shows of a subject, and the most lines of a letter to the operator with their length.
 LONGEST_SUBJECT, MOST_LINES, LONGEST_LINE = 150, 500, 1000
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!#-&(-;=?-~]*)?")
@@ -36,6 +41,8 @@ class Letter:
     kind: ClassVar[str]
     # Whether a paragraph of its own says the reason.
     says_why: ClassVar[bool] = False
+    # Whether it says where the app for phones is.
+    shows_app: ClassVar[bool] = False
     name: str
     address: str
 
@@ -72,6 +79,7 @@ class Created(Letter):
     """The photo cloud is ready: a one-time login link and its expiry."""
 
     kind = "created"
+    shows_app = True
     link: str
     valid_until: datetime
 
@@ -228,11 +236,12 @@ def language_of(text: str) -> Language:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A letter in one language: a one-line subject, and the body as text and as HTML."""
+    """A letter in one language: a one-line subject, the body as text and as HTML, and the PNG that the HTML shows."""
 
     subject: str
     text: str
     html: str
+    logo: bytes = field(default=b"", repr=False)
 
 
 def size(count: int, locale: str) -> str:
@@ -298,12 +307,14 @@ def _words(letter: Letter, language: str) -> dict[str, object]:
     return words | {"one": getattr(letter, "days", 0) == 1} | ({"why": why} if letter.says_why else {})
 
 
-def render(letter: Letter, language: Language) -> Rendered:
-    """Return the letter in a language. Raise LetterError for an unknown one."""
+def render(letter: Letter, language: Language, brand: Brand = DEFAULT) -> Rendered:
+    """Return the letter in a language, with the names of a brand. Raise LetterError for an unknown language."""
     if language not in LOCALES:
         raise LetterError(f"language {language!r} is not known; it must be one of {', '.join(LOCALES)}")
-    catalogue, words = _catalogue(language), _words(letter, language)
-    entry = catalogue[letter.entry]
+    catalogue = _catalogue(language)
+    words = _words(letter, language) | {"brand": brand.name, "app": brand.app_name}
+    entry, common = catalogue[letter.entry], catalogue["common"]
+    shops = [(str(common[key]), address) for key in SHOPS if (address := getattr(brand, f"{key}_url"))]
 
     def fill(source: str, html: bool) -> str:
         filled = _template(source, html).render(words)
@@ -313,15 +324,19 @@ def render(letter: Letter, language: Language) -> Rendered:
         return _template(_source("layout.html.j2" if html else "layout.txt.j2"), html).render(
             language=language,
             subject=fill(str(entry["subject"]), html),
-            greeting=fill(str(catalogue["common"]["greeting" if letter.name else "greeting_to_all"]), html),
-            closing=fill(str(catalogue["common"]["closing"]), html),
+            greeting=fill(str(common["greeting" if letter.name else "greeting_to_all"]), html),
+            closing=fill(str(common["closing"]), html),
+            brand=brand,
+            cid=LOGO_ID if brand.png else "",
+            app=fill(str(common["app"]), html) if letter.shows_app else "",
+            shops=shops if letter.shows_app else [],
             paragraphs=list(filter(None, (fill(each, html) for each in entry["paragraphs"]))),
             button=entry["button"],
             colon="\N{NO-BREAK SPACE}:" if language == "fr" else ":",
             link=words.get("link", words["address"]),
         )
 
-    return Rendered(fill(str(entry["subject"]), False), layout(False) + "\n", layout(True) + "\n")
+    return Rendered(fill(str(entry["subject"]), False), layout(False) + "\n", layout(True) + "\n", brand.png)
 
 
 def render_for_operator(subject: str, text: str) -> Rendered:

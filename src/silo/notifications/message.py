@@ -10,7 +10,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import
 
 from silo import email_address
 from silo.notifications.errors import LetterError
-from silo.notifications.letter import LONGEST_SUBJECT, Rendered
+from silo.notifications.letter import LOGO_ID, LONGEST_SUBJECT, Rendered
 
 
 def mailbox(field: str, address: str, name: str = "") -> Address:
@@ -42,4 +42,6 @@ def compose(
         message["Reply-To"] = mailbox("reply_to", reply_to)
     message.set_content(rendered.text, cte="quoted-printable")
     message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    if rendered.logo and (html := message.get_body(("html",))):
+        html.add_related(rendered.logo, "image", "png", cid=f"<{LOGO_ID}>", disposition="inline", filename="logo.png")
     return message

@@ -117,7 +117,7 @@ class Outbox:
     def enqueue(self, event_id: str, recipient: str, letter: Letter, language: Language) -> bool:
         """Store the letter; False if it is stored already. Raise LetterError if the event has another letter."""
         digest = hashlib.sha256(repr((recipient, letter, language)).encode()).hexdigest()
-        return self._keep(event_id, recipient, render(letter, language), language, digest)
+        return self._keep(event_id, recipient, render(letter, language, self.settings.brand), language, digest)
 
     def enqueue_for_operator(self, event_id: str, recipient: str, subject: str, text: str) -> bool:
         """Store a letter to the operator, as `enqueue` does."""

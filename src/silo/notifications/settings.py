@@ -6,7 +6,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
+from silo.brand import Brand, BrandError
 from silo.notifications.errors import LetterError
+from silo.notifications.letter import DEFAULT
 from silo.notifications.message import mailbox
 
 # Variable of the inventory to its setting.
@@ -21,6 +23,7 @@ VARIABLES = {
     "sender_name": "letters_sender_name",
     "reply_to": "letters_reply_to",
     "keep_days": "letters_keep_days",
+    "brand": "letters_brand",
 }
 LEAST_DAYS, MOST_DAYS = 90, 36_500
 # The recipient of alerts.
@@ -31,7 +34,7 @@ OPERATOR = "letters_operator"
 class MailSettings:
     """The operator's relay, the sender, and the outbox; the password is only in a file.
 
-    `keep_days` is how long the outbox remembers that a letter was sent or failed.
+    `keep_days` is how long the outbox remembers that a letter was sent or failed; `brand` is whose letters they are.
     """
 
     host: str
@@ -46,6 +49,7 @@ class MailSettings:
     reply_to: str = ""
     timeout: float = 30.0  # seconds
     keep_days: int = 400
+    brand: Brand = DEFAULT
 
     @classmethod
     def of(cls, variables: Mapping[str, Any], outbox: Path) -> "MailSettings | None":
@@ -61,6 +65,11 @@ class MailSettings:
                 values[key] = int(values.get(key, getattr(cls, key, "")))
             except ValueError:
                 raise LetterError(f"{key}: {values.get(key, '')!r} is not a number; usual are {usual}") from None
+        try:
+            values["brand"] = brand = Brand.of(values.get("brand", {}))
+        except BrandError as error:
+            raise LetterError(str(error)) from error
+        values.setdefault("sender_name", brand.name)
         try:
             return cls(outbox=outbox, **values)
         except TypeError as error:

@@ -37,6 +37,8 @@ REFUSED_PATHS = "(?i)^/api/(auth/admin-sign-up|admin/database-backups/(start-res
 NOBODY = "255.255.255.255/32"
 # Higher than the route for unknown names, and lower than every tenant's own, whose priority is the rule's length.
 STARTING_PRIORITY = 2
+# Higher than maintenance and outage (role traefik): who is closed reads why, and not that it soon goes on.
+CLOSED_PRIORITY = 2000
 # The reasons for a suspension with pages of their own; that somebody owes money is no stranger's concern.
 PUBLIC_REASONS = ("cancelled", "trial_over", "paused")
 # What every host name has, in the order in which it applies; the server's own file has both.
@@ -343,7 +345,9 @@ def _page(tenant: Tenant) -> str:
 def _closed_route(tenant: Tenant, router: dict[str, t.Any]) -> dict[str, t.Any]:
     name = _traefik_name(tenant)
     return {
-        "routers": {name: {**router, "service": "pages@file", "middlewares": [*BOUNDS, name]}},
+        "routers": {
+            name: {**router, "priority": CLOSED_PRIORITY, "service": "pages@file", "middlewares": [*BOUNDS, name]}
+        },
         "middlewares": {name: {"addPrefix": {"prefix": f"/{_page(tenant)}/{tenant.language}"}}},
     }
 

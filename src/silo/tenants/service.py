@@ -17,7 +17,7 @@ from types import MappingProxyType
 from silo import notifications
 from silo.ansible import runner
 from silo.ansible.contract import READ, ReadTag, TaskId
-from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, PLAN, VERIFY, Playbooks
+from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, MAINTENANCE, PLAN, VERIFY, Playbooks
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
 from silo.inventory import (
@@ -33,6 +33,7 @@ from silo.inventory import (
 from silo.inventory.session import EditSession, PreparedEdit
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.validation import Tenant
+from silo.maintenance import Notice
 from silo.owed_links import OwedLinks
 from silo.state import State
 from silo.tenants import letters
@@ -305,6 +306,18 @@ class TenantService:
                 self.trash.put_aside(deletion, self.outbox)
         return self._apply(names, "Some machines have not reached their desired state", variables=_anew(names, anew))
 
+    def maintain(self, scopes: Sequence[str], notice: Notice | None, *, dry_run: bool = False) -> Change:
+        """Show a page in place of the photo clouds of `all`, of servers or of tenants; with None, end that."""
+        with self.inventory.session(dry_run) as session:
+            change = session.make(session.maintain(scopes, notice))
+        if self._applies and not dry_run:
+            try:
+                self._playbooks.run([MAINTENANCE])
+            except RunError as error:
+                text = f"The inventory says it, but not each server shows it yet: {error}"
+                raise ApplyIncomplete(f"{text}\nThe same command completes it.") from error
+        return change
+
     # A one-time link for a customer
 
     def reset_access(self, name: str) -> Path | None:
@@ -375,14 +388,16 @@ class TenantService:
         with self.inventory.session(dry_run) as session:
             return session.make(session.free(name))
 
-    def undelete(self, name: str, *, dry_run: bool = False) -> Change:
-        """Bring a deleted tenant back with its data, its secrets and its index, and start it."""
+    def undelete(self, word: str, *, dry_run: bool = False) -> Change:
+        """Bring the deleted tenant of this id, or name, back with its data, secrets and index, and start it."""
+        deletion = self.files.find_deleted(word)
+        name = deletion.name
         with self.inventory.session(dry_run=True) as session:
-            change = session.restore(name, state="running").change
+            change = session.restore(deletion.id, state="running").change
         if not dry_run:
-            self.trash.take_out(self.files.last_deleted(name))
+            self.trash.take_out(deletion)
             with self.inventory.session() as session:
-                change = self._make(session, session.restore(name, state="running"), "undeleted")
+                change = self._make(session, session.restore(deletion.id, state="running"), "undeleted")
             self._apply([name], f"{name} is back in the inventory, but does not run yet")
         return change
 

@@ -92,13 +92,13 @@ class Trash:
             try:
                 self._run("purged", deletion)
             except RunError as error:
-                problems.append(f"{deletion.name} is still in the trash: {error}")
+                problems.append(f"{deletion.id} is still in the trash: {error}")
                 continue
             with self.inventory.session() as session:
                 session.make(session.purge(deletion))
             done.append(deletion)
         if problems:
-            gone = f"\nRemoved for good: {', '.join(one.name for one in done)}." if done else ""
+            gone = f"\nRemoved for good: {', '.join(one.id for one in done)}." if done else ""
             raise RunError("\n".join(problems) + gone)
         return tuple(done)
 

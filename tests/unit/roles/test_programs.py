@@ -17,6 +17,7 @@ PROGRAMS = {
     "accounting": ("silo_accounting", "Counts what each tenant uses"),
     "catch_up": ("silo_catch_up", "Restarts jobs that the machine learning missed"),
     "machine_learning": ("silo_learning_gate", "Lets pass to the machine learning what Immich asks"),
+    "traefik": ("silo_outage", "Shows customers a page while the NAS is away"),
     "recovery": ("silo_recovery", "Starts the tenants that should run"),
 }
 

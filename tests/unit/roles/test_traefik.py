@@ -1,5 +1,7 @@
 """What Traefik reads: both ways to a certificate, and the names that tenants' routes use."""
 
+import re
+
 import pytest
 import yaml
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import metrics
@@ -7,6 +9,7 @@ from ansible_collections.swissphoto.silo.plugins.modules import tenant_usage_inf
 
 from silo.billing.service import MOST_AT_ONCE
 from silo.billing.stripe.events import PATH
+from silo.tenant.render import CLOSED_PRIORITY
 from tests import templates
 
 MODES = ["acme", "wildcard"]
@@ -246,3 +249,46 @@ def test_an_event_is_in_no_buffer_and_one_source_holds_few(rendered):
 
 def test_the_path_is_where_the_intake_listens(rendered):
     assert f"Path(`{PATH}`)" in rendered("_billing.yml.j2", **BILLING)["http"]["routers"]["billing"]["rule"]
+
+
+NOTICES = [
+    {"id": "here", "tenant": "", "language": "auto"},
+    {"id": "tenant-hans", "tenant": "hans", "language": "fr"},
+]
+BILLING = {"traefik_billing_url": "http://127.0.0.1:8085", "traefik_billing_host": "billing.swissphoto.ch"}
+
+
+@pytest.fixture
+def over_all(render):
+    """The routers of maintenance and of an outage, by name."""
+
+    def of(**changes):
+        values = {"traefik_domain": "swissphoto.ch", "traefik_maintenance": NOTICES, **changes}
+        texts = [render("traefik", name, **values) for name in ("_maintenance.yml.j2", "outage.yml.j2")]
+        return {name: one for text in texts for name, one in yaml.safe_load(text)["http"]["routers"].items()}
+
+    return of
+
+
+def test_what_shows_a_page_to_all_is_above_open_tenants_and_below_closed_ones(over_all):
+    found = over_all()
+    longest = f"Host(`{'a' * 31}.{'x' * 253}`)"
+    order = [found[name]["priority"] for name in ("outage", "maintenance-here", "maintenance-tenant-hans")]
+    assert [len(longest), *order, CLOSED_PRIORITY] == sorted({len(longest), *order, CLOSED_PRIORITY})
+
+
+def test_what_shows_a_page_to_all_leads_to_the_pages_alone_and_is_bounded(over_all):
+    for name, router in over_all().items():
+        assert (router["service"], router["entryPoints"], router["tls"]) == ("pages@file", ["websecure"], {})
+        assert router["middlewares"] == ["hsts@file", "requests@file", name]
+
+
+def test_what_shows_a_page_to_all_is_for_names_of_tenants_and_not_for_billing(over_all):
+    for name in ("outage", "maintenance-here"):
+        rule = over_all(**BILLING)[name]["rule"]
+        pattern = re.fullmatch(r"HostRegexp\(`(.+)`\) && !Host\(`billing\.swissphoto\.ch`\)", rule)[1]
+        assert re.search(pattern, "hans.swissphoto.ch")
+        for other in ("swissphoto.ch", "a.hans.swissphoto.ch", "hans.swissphotoxch", "9.swissphoto.ch", "x.example"):
+            assert not re.search(pattern, other)
+        assert "!Host" not in over_all()[name]["rule"]
+    assert over_all()["maintenance-tenant-hans"]["rule"] == "Host(`hans.swissphoto.ch`)"

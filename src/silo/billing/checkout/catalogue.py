@@ -18,6 +18,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import boun
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 
 from silo.billing.errors import TryLater
+from silo.brand import Brand
 from silo.tenant.names import lookalike, new_name_problem, seen
 
 MODE = 0o640
@@ -45,7 +46,7 @@ class Catalogue:
 
     host: str
     domain: str
-    brand: str
+    brand: Brand
     contact: str
     payment_pages: tuple[str, ...]
     plans: tuple[Plan, ...]
@@ -106,6 +107,7 @@ def _parse(said: t.Any) -> Catalogue:
     return Catalogue(
         **{
             **said,
+            "brand": Brand(**said["brand"]),
             "payment_pages": tuple(said["payment_pages"]),
             "plans": tuple(Plan(**plan) for plan in said["plans"]),
             "taken": frozenset(said["taken"]),

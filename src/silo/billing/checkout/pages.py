@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from silo.billing.checkout import prices
 from silo.billing.checkout.catalogue import Catalogue
 from silo.billing.checkout.prices import Offer
+from silo.brand import Brand
 from silo.languages import LANGUAGES
 
 LONGEST_ACCEPT = 200
@@ -110,20 +111,22 @@ def render(
         title=found["title"],
         text=found["text"].format(address=catalogue.address(tenant)) if tenant and catalogue else found["text"],
         button=found.get("button", ""),
-        brand=catalogue.brand if catalogue else "",
+        brand=_brand(catalogue),
+        is_branded=catalogue is not None,
         contact=catalogue.contact if catalogue else "",
         **{"public": False, **values},
     )
 
 
 def headers(catalogue: Catalogue | None) -> dict[str, str]:
-    """Return the headers of every answer: a page may use its own style and script, and lead to Stripe's pages only.
+    """Return the headers of every answer: a page may use its own style, logo and script, and lead to Stripe's only.
 
     Browsers apply form-action to the address to which the answer to a form redirects, too.
     """
     pages = " ".join(["'self'", *(catalogue.payment_pages if catalogue else ())])
     policy = (
-        f"default-src 'none'; style-src 'sha256-{_style()}'; script-src 'self'; connect-src 'self'; "
+        f"default-src 'none'; style-src 'sha256-{_style(_brand(catalogue))}'; img-src data:; script-src 'self'; "
+        f"connect-src 'self'; "
         f"form-action {pages}; base-uri 'none'; frame-ancestors 'none'"
     )
     return {
@@ -167,6 +170,11 @@ def _source(name: str) -> str:
 
 
 @functools.cache
+def _template() -> jinja2.Template:
+    return _environment().from_string(_source("page.html"))
+
+
+@functools.cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         # The style and the picture are those of all pages for customers.
@@ -178,11 +186,17 @@ def _environment() -> jinja2.Environment:
     )
 
 
-@functools.cache
-def _style() -> str:
-    """Return the hash by which the policy allows the style of the page."""
-    style = re.search(r"<style>(.*?)</style>", _source("page.html"), re.DOTALL)
-    if style is None:
+def _brand(catalogue: Catalogue | None) -> Brand:
+    """Return whose colours a page has; where no catalogue was written yet, it shows nobody's name."""
+    return catalogue.brand if catalogue else Brand.of({})
+
+
+@functools.lru_cache(maxsize=8)
+def _style(brand: Brand) -> str:
+    """Return the hash by which the policy allows the style of the page in the colours of a brand."""
+    source = re.search(r"<style>(.*?)</style>", _source("page.html"), re.DOTALL)
+    if source is None:
         raise ValueError("page.html has no style")
-    text = _environment().from_string(style[1]).render()
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    style = _environment().from_string(source[0]).render(brand=brand)
+    style = style.removeprefix("<style>").removesuffix("</style>")
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

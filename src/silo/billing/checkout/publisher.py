@@ -17,6 +17,7 @@ from silo.billing.checkout import catalogue
 from silo.billing.checkout.catalogue import Catalogue, Plan
 from silo.billing.errors import BillingError
 from silo.billing.policy import BRAND, CONTACT, HOST, PAYMENT_PAGES, BillingPolicy
+from silo.brand import Brand, BrandError
 from silo.inventory import InventoryError
 from silo.notifications import LetterError
 from silo.tenants import TenantService
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 def collect(service: TenantService) -> Catalogue:
     """Return what the checkout shows of an inventory, which takes some seconds.
 
-    Raises InventoryError, BillingError, LetterError.
+    Raises InventoryError, BillingError, LetterError and BrandError.
     """
     variables = service.policy.billing
     prices = BillingPolicy.of(variables).plans
@@ -41,7 +42,7 @@ def collect(service: TenantService) -> Catalogue:
     return Catalogue(
         host=str(variables[HOST]),
         domain=service.policy.domain,
-        brand=printable(str(variables[BRAND] or "")),
+        brand=Brand.of(variables[BRAND]),
         contact=printable(str(variables[CONTACT] or "")),
         payment_pages=payment_pages(variables),
         # `silo billing check` reports a plan that does not exist.
@@ -98,7 +99,7 @@ class Publisher(threading.Thread):
                 return False
             self._seen, self._due = seen, now + RETRY_SECONDS
             catalogue.write(self._path, collect(service))
-        except (InventoryError, BillingError, LetterError, OSError) as error:
+        except (InventoryError, BillingError, BrandError, LetterError, OSError) as error:
             _log.error("the catalogue of the checkout stays as it was: %s", error)
             return False
         self._due = now + AGAIN_SECONDS

@@ -9,13 +9,14 @@ import contextlib
 import dataclasses
 import ssl
 import typing as t
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import stripe
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import http_client
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.http_client import Route
 
 from silo.billing.checkout import prices
+from silo.billing.errors import BillingError
 from silo.billing.stripe.client import API_VERSION, failures
 from silo.billing.stripe.credentials import CredentialError
 from silo.billing.stripe.events import WANTED
@@ -51,12 +52,26 @@ class Setup:
 
 
 def check(client: stripe.StripeClient, key: str, setup: Setup) -> list[Finding]:
-    """Return the findings about the account; raises TryLater if Stripe does not answer."""
-    found = [*_kind(key), *_rights(client)]
-    for part in (_prices, _portal, _endpoint):
-        with contextlib.suppress(stripe.PermissionError):  # reported above
-            found += part(client, setup)
+    """Return the findings about the account; what Stripe does not answer is one, and the others follow."""
+    found = list(_kind(key))
+    for name, part in (
+        ("key", _rights(client)),
+        ("prices", _prices(client, setup)),
+        ("portal", _portal(client, setup)),
+        ("endpoint", _endpoint(client, setup)),
+    ):
+        with contextlib.suppress(stripe.PermissionError):  # reported by the first part
+            found += answered(name, part)
     return found
+
+
+def answered(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings of the check `name`; if Stripe stops answering, the last one says so."""
+    try:
+        yield from findings
+    except BillingError as error:
+        fix = "Nothing else of this check is known; run 'silo billing check' again when Stripe answers"
+        yield Finding(name, "stripe", "wrong", str(error), fix)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from silo.brand import shown
 from silo.tenant import access_link
 from silo_access.pages import PageSettings
 from silo_access.website import Website
@@ -82,7 +83,7 @@ class World:
             port=0,
             tickets_directory=str(self.tickets),
             requests_per_minute=requests_per_minute,
-            brand="SwissPhoto",
+            brand=shown({}),
             contact_email="ops@swissphoto.ch",
             texts=TEXTS,
         )

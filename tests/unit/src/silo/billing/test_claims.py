@@ -312,10 +312,10 @@ def test_nobody_is_removed_for_good_whom_somebody_pays_for(company, trashed, sil
     new = company.order("hans")
     result = silo("purge", "hans", "--confirm", "hans", "--yes")
     assert result.exit_code == 0, result.output
-    assert f"hans is not removed: it is paid for by {new} of cus_" in result.output
+    assert f"1-hans is not removed: it is paid for by {new} of cus_" in result.output
     assert list(company.machines.trash.values()) == ["photos 1"]
     company.account.cancel(new)
-    assert "Removed for good: hans." in silo("purge", "hans", "--confirm", "hans", "--yes").output
+    assert "Removed for good: 1-hans." in silo("purge", "hans", "--confirm", "hans", "--yes").output
     assert company.machines.trash == {}
 
 

@@ -114,6 +114,19 @@ def test_all_that_is_not_set_up_is_listed_with_what_to_do(silo, path, keys):
     assert SECRET not in result.output
 
 
+def test_stripe_that_is_away_hides_nothing_of_what_else_is_wrong(silo, path, tmp_path, keys):
+    wrong = {"billing_host": "localhost:1", "billing_checkout_enabled": True, "billing_checkout_payment_pages": "x"}
+    (path / "group_vars" / "all" / "billing.yml").write_text(yaml.safe_dump(wrong))
+    with Server(Account()) as stripe:
+        stripe.away = True
+        result = silo("billing", "check", "--json", SILO_STRIPE_API=stripe.url, **keys)
+    found = [(one["id"], one["state"]) for one in json.loads(result.stdout)["findings"]]
+    assert result.exit_code == 1
+    parts = ["key", "prices", "portal", "endpoint", "intake", "checkout"]
+    assert {(part, "wrong") for part in parts} <= set(found)
+    assert "billing_checkout_payment_pages is 'x'" in result.stdout
+
+
 def test_without_keys_stripe_is_not_asked(silo, keys):
     result = silo("billing", "check", **dict.fromkeys(keys, "/nowhere"))
     assert result.exit_code == 1

@@ -1,5 +1,6 @@
 """What the operator reads when something is changed, and the code with which a command ends."""
 
+import datetime
 import json
 import re
 import shutil
@@ -114,7 +115,7 @@ def test_created_unchecked_the_nas_is_weighed_all_the_same(silo, path, runs):
             "quota is given as an option and as quota=...; use one",
         ),
         (("delete", "anna", "--confirm", "Anna"), 2, "confirm is 'Anna'; it must be the name, anna"),
-        (("purge", "anna"), 2, "not in the trash; there is nobody"),
+        (("purge", "anna"), 2, "unknown tenant 'anna': the trash has none of this name"),
         (("undelete", "anna"), 2, "unknown tenant 'anna': the trash has none of this name"),
         (("-i", "/nowhere", "list"), 2, "/nowhere"),
         (("--author", "Maria", "stop", "anna", "--yes"), 2, "it must be a name and an address"),
@@ -217,7 +218,72 @@ def test_deleted_by_the_name_typed_again(silo, path):
     early = silo("purge", "anna", "--yes")
     assert early.exit_code == 2
     assert "its time in the trash is not over; --confirm anna removes it now" in early.output
-    assert "Removed for good: anna." in silo("purge", "anna", "--confirm", "anna", "--yes").output
+    assert "Removed for good: 1-anna." in silo("purge", "anna", "--confirm", "anna", "--yes").output
+
+
+def test_deleted_without_a_question_where_it_is_agreed_to(silo, path, runs):
+    assert "rename to retired/1-anna" in silo("delete", "anna", "--dry-run", "--yes").output
+    wrong = silo("delete", "anna", "--yes", "--confirm", "anne")
+    assert (wrong.exit_code, list(TenantService(path).files.all())) == (2, ["anna"])
+    result = silo("delete", "anna", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "Type the name" not in result.output
+    assert list(TenantService(path).files.all()) == []
+
+
+@pytest.fixture
+def two_of_one_name(silo, path, runs):
+    """Two deleted tenants that were called anna, the second of another customer."""
+    for email in ("", "other@example.ch"):
+        if email:
+            assert silo("names", "--free", "anna", "--yes").exit_code == 0
+            assert silo("create", "anna", "7", email).exit_code == 0
+        assert silo("delete", "anna", "--yes").exit_code == 0
+    runs.seen.clear()
+
+
+def test_the_trash_shows_whom_it_holds_by_id(silo, path, two_of_one_name):
+    rows = json.loads(silo("trash", "--json").stdout)["trash"]
+    assert [(one["id"], one["files"], one["bytes"], one["state"]) for one in rows] == [
+        ("1-anna", 7, 9000, "in the trash"),
+        ("2-anna", 7, 9000, "in the trash"),
+    ]
+    days = TenantService(path).policy.trash_days
+    first = datetime.datetime.fromisoformat(rows[0]["deleted"]) + datetime.timedelta(days=days)
+    assert rows[0]["until"] == str(first.date())
+    shown = silo("trash").output
+    assert re.search(r"1-anna +\S+ +\S+ +operator +7 +8.8 KiB", shown)
+    assert "2-anna" in shown
+
+
+@pytest.mark.parametrize("command", [("undelete", "anna"), ("purge", "anna", "--confirm", "anna", "--yes")])
+def test_of_two_of_one_name_neither_is_guessed(silo, runs, two_of_one_name, command):
+    result = silo(*command)
+    assert result.exit_code == 2
+    said = re.sub(r"\s+", " ", result.output)
+    assert re.search(r"the trash has 2 of this name: 1-anna \(deleted at \S+\), 2-anna \(deleted at \S+\);", said)
+    assert "give the id of one" in said
+    assert runs.seen == []
+
+
+@pytest.mark.parametrize(("chosen", "email"), [("1-anna", "anna@example.ch"), ("2-anna", "other@example.ch")])
+def test_by_its_id_either_comes_back(silo, path, runs, two_of_one_name, chosen, email):
+    result = silo("undelete", chosen)
+    assert result.exit_code == 0, result.output
+    assert "anna is back, and runs." in result.output
+    assert TenantService(path).files.all()["anna"].settings["tenant_email"] == email
+    (moved,) = [facts["trash_uploads"]["silo1"] for names, _limit, facts in runs.seen if names == ["trash.yml"]]
+    assert [f"{one['id']}-{one['name']}" for one in moved] == [chosen]
+    (other,) = json.loads(silo("trash", "--json").stdout)["trash"]
+    assert other["id"] != chosen
+
+
+def test_by_its_id_either_is_removed_for_good(silo, path, two_of_one_name):
+    early = silo("purge", "2-anna", "--confirm", "1-anna", "--yes")
+    assert early.exit_code == 2
+    assert "--confirm 2-anna removes it now" in re.sub(r"\s+", " ", early.output)
+    assert "Removed for good: 2-anna." in silo("purge", "2-anna", "--confirm", "2-anna", "--yes").output
+    assert [one.id for one in TenantService(path).kept()] == ["1-anna"]
 
 
 def test_without_a_relay_the_link_is_in_a_file(silo, path):

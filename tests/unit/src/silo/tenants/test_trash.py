@@ -83,7 +83,7 @@ def test_where_the_nas_does_not_purge_the_inventory_keeps_all(path, runs):
     TenantService(path).delete("anna")
     runs.fails = "trash.yml"
     service = TenantService(path)
-    with pytest.raises(runner.RunError, match="anna is still in the trash: .*the cable is out"):
+    with pytest.raises(runner.RunError, match="1-anna is still in the trash: .*the cable is out"):
         service.trash.purge(service.trash.kept())
     (deletion,) = TenantService(path).files.deletion_records()
     assert not deletion.purged
@@ -104,6 +104,6 @@ def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monk
 
     monkeypatch.setattr(Trash, "_run", broken)
     service = TenantService(path)
-    with pytest.raises(runner.RunError, match=r"anna is still in the trash: it is a mount\nRemoved for good: hans\."):
+    with pytest.raises(runner.RunError, match=r"1-anna is still .*: it is a mount\nRemoved for good: 2-hans\."):
         service.trash.purge(service.trash.kept())
     assert [deletion.name for deletion in TenantService(path).trash.kept()] == ["anna"]

@@ -19,6 +19,7 @@ from silo.billing.checkout.catalogue import Catalogue, CatalogueFile, Plan
 from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
 from silo.billing.checkout.links import Links
 from silo.billing.checkout.website import Website, limits
+from silo.brand import Brand
 from tests.stripe_api import Account, Direct
 from tests.stripe_api.server import CHECKOUT_KEY, CHECKOUT_WRITES
 
@@ -88,7 +89,7 @@ def file(tmp_path, stripe):
         values = {
             "host": HOST,
             "domain": DOMAIN,
-            "brand": "SwissPhoto",
+            "brand": Brand.of({}),
             "contact": "ops@swissphoto.ch",
             "payment_pages": (stripe.url, "https://invoice.stripe.example"),
             "plans": (Plan("price_small", "small", 100 * GB), Plan("price_large", "large", 1024 * GB)),

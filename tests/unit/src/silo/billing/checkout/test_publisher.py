@@ -54,7 +54,7 @@ def test_it_is_what_the_inventory_says(publisher, read, path):
     deleted(path, "paul", 2, freed="2026-01-01T00:00:00+00:00")
     assert publisher.publish()
     found = read()
-    assert (found.host, found.domain, found.brand) == ("billing.swissphoto.ch", "swissphoto.ch", "SwissPhoto")
+    assert (found.host, found.domain, found.brand.name) == ("billing.swissphoto.ch", "swissphoto.ch", "SwissPhoto")
     assert found.contact == "ops@swissphoto.ch"
     assert found.payment_pages[0] == "https://checkout.stripe.com"
     # In the operator's order; a plan that does not exist is not on sale.

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from silo.billing.errors import TryLater
+from silo.billing.stripe import setup_check
 from silo.billing.stripe.client import API_VERSION, connect
 from silo.billing.stripe.credentials import CredentialError
 from silo.billing.stripe.events import WANTED
@@ -130,16 +131,35 @@ def test_each_right_that_is_missing_is_named(look, server, kind):
     assert found[2].startswith("it cannot read ")
 
 
+def told_by_part(server, key):
+    """Check to the text of what is wrong with it."""
+    return {one.id: one.message for one in check(connect(key, server.url), key, SETUP) if one.state == "wrong"}
+
+
 def test_another_key_is_a_sentence_without_it(server, account):
-    with pytest.raises(TryLater, match="the key is invalid") as caught:
-        check(connect("rk_live_anotherOne12", server.url), "rk_live_anotherOne12", SETUP)
-    assert "anotherOne" not in str(caught.value)
+    found = told_by_part(server, "rk_live_anotherOne12")
+    assert all("the key is invalid" in text and "anotherOne" not in text for text in found.values())
 
 
-def test_stripe_that_is_away_is_a_sentence(server, account):
+def test_stripe_that_is_away_is_told_of_each_part(server, account):
     server.away = True
-    with pytest.raises(TryLater, match="did not return"):
-        check(connect(KEY, server.url), KEY, SETUP)
+    found = told_by_part(server, KEY)
+    assert list(found) == ["key", "prices", "portal", "endpoint"]
+    assert all("did not return" in text for text in found.values())
+
+
+def test_a_part_that_fails_keeps_nobody_from_the_others(server, account, monkeypatch):
+    def fails(*_arguments):
+        raise TryLater("Stripe did not return prices: APIConnectionError")
+        yield
+
+    monkeypatch.setattr(setup_check, "_prices", fails)
+    account.endpoints.clear()
+    found = told_by_part(server, KEY)
+    assert found == {
+        "prices": "Stripe did not return prices: APIConnectionError",
+        "endpoint": "Stripe has no endpoint with this address",
+    }
 
 
 def _no_product(account):
