@@ -336,7 +336,8 @@ def report(
 
 def incomplete(problems: Iterable[str]) -> None:
     """Raise Failure with what is missing in what was just shown, or was left alone; nothing where nothing is."""
-    if said := "\n".join(dict.fromkeys(problems)):
+    # A sentence may quote what somebody wrote, which is no line of its own.
+    if said := "\n".join(dict.fromkeys(printable(problem, LONGEST_LINE) for problem in problems)):
         raise Failure(said)
 
 

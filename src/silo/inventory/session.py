@@ -93,6 +93,8 @@ class EditSession:
         fleet = fleet_builder.fleet(self._merged, deletions)
         if fleet.problems:
             raise InventoryError(fleet.problems)
+        # Ansible follows a link out of the inventory, and nobody shall be made beside one.
+        self.files.all()
         fleet_builder.check_unknown_to_machines(name, sizes)
         placed = "tenant_server" not in values
         if placed and (server := roomiest(fleet.budgets)):
