@@ -34,6 +34,14 @@ def root() -> Path:
     )
 
 
+def policy() -> Path:
+    """Return the folder of the platform's policy: that of the repository, else that of the installed collection."""
+    try:
+        return root() / "group_vars"
+    except RepositoryNotFoundError:
+        return collection() / "group_vars"
+
+
 def make_collection_importable() -> None:
     """Add the collection of the repository to Python's path; Ansible's own processes find it by themselves."""
     try:

@@ -84,7 +84,7 @@ def shown(exception: Mapping[str, t.Any]) -> str:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    yield repository.root() / "group_vars"
+    yield repository.policy()
     yield root / "group_vars"
 
 

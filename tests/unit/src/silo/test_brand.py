@@ -159,7 +159,7 @@ def shown_everywhere(said):
         for name in ("form", "done", "ended", "limited", "failed"):
             found[f"access {name} {language}"] = access.render(language, name, host_name="hans.d.example")
         for name, entry in checkout.texts(language).items():
-            if isinstance(entry, dict) and "title" in entry and name not in ("plans", "pay"):
+            if isinstance(entry, dict) and "title" in entry and name not in ("plans", "pay", "ask"):
                 found[f"checkout {name} {language}"] = checkout.render(plans, language, name)
         found[f"checkout plans {language}"] = checkout.plans(plans, language, ())
         for letter in LETTERS:

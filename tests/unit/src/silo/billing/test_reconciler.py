@@ -408,7 +408,7 @@ def test_no_room_the_orders_wait_in_their_order_and_are_made_when_there_is(compa
     assert told.startswith("peter waits for room to create: maria comes first: it has waited for plan ")
     company.days(1)
     assert company.machines.running == {"hans": "stopped", "maria": "running"}
-    assert company.post.subjects("maria@example.ch")[1:] == ["Il suo cloud fotografico è pronto"]
+    assert company.post.subjects("maria@example.ch")[1:] == ["Il Suo cloud fotografico è pronto"]
     company.account.cancel(first)
     company.days(1)
     assert company.machines.running["peter"] == "running"

@@ -283,7 +283,7 @@ def test_by_its_id_either_is_removed_for_good(silo, path, two_of_one_name):
     assert early.exit_code == 2
     assert "--confirm 2-anna removes it now" in re.sub(r"\s+", " ", early.output)
     assert "Removed for good: 2-anna." in silo("purge", "2-anna", "--confirm", "2-anna", "--yes").output
-    assert [one.id for one in TenantService(path).kept()] == ["1-anna"]
+    assert [one.id for one in TenantService(path).trash.kept()] == ["1-anna"]
 
 
 def test_without_a_relay_the_link_is_in_a_file(silo, path):
