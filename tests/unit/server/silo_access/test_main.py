@@ -22,7 +22,11 @@ from tests.unit.patience import PATIENCE
 from .conftest import FIRST, NEW, ROLE, TEXTS
 
 VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-FILES = {name: path.replace("{{ role_path }}", str(ROLE)) for name, path in VARIABLES["__access_files"].items()}
+COMMON = VARIABLES["__access_common"]
+FILES = {
+    name: path.replace("{{ __access_common }}", COMMON).replace("{{ role_path }}", str(ROLE))
+    for name, path in VARIABLES["__access_files"].items()
+}
 
 
 @contextlib.asynccontextmanager
