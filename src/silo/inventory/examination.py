@@ -233,7 +233,7 @@ def _keys(folder: Folder, path: str) -> Iterator[str]:
 @functools.cache
 def _known() -> frozenset[str]:
     """Return the settings of the platform and of tenants."""
-    folder = repository.root() / "group_vars" / "all"
+    folder = repository.policy() / "all"
     texts = (file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.yml")))
     return frozenset({*options(), *(key for text in texts for key in SETTING.findall(text))})
 
@@ -251,7 +251,7 @@ def _images(path: str, images: t.Any) -> list[str]:
     """Return what is wrong with a list of images: it replaces the whole, so none of them may be missing."""
     if not isinstance(images, Mapping):
         return []
-    file = repository.root() / "group_vars" / "all" / "images.yml"
+    file = repository.policy() / "all" / "images.yml"
     known = document.read(file.name, file.read_text(encoding="utf-8")).settings[IMAGES]
     lacks, more = sorted(set(known) - set(images)), sorted(set(map(str, images)) - set(known))
     wrong = [f"lacks {', '.join(lacks)}"] if lacks else []
