@@ -170,11 +170,6 @@ def _source(name: str) -> str:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
-    return _environment().from_string(_source("page.html"))
-
-
-@functools.cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         # The style and the picture are those of all pages for customers.

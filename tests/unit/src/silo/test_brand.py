@@ -159,8 +159,8 @@ def shown_everywhere(said):
         for name in ("form", "done", "ended", "limited", "failed"):
             found[f"access {name} {language}"] = access.render(language, name, host_name="hans.d.example")
         for name, entry in checkout.texts(language).items():
-            if isinstance(entry, dict) and "title" in entry and name not in ("plans", "pay", "ask"):
-                found[f"checkout {name} {language}"] = checkout.render(plans, language, name)
+            if isinstance(entry, dict) and "title" in entry and name not in ("plans", "pay"):
+                found[f"checkout {name} {language}"] = checkout.render(plans, language, name, mistakes=(), email="")
         found[f"checkout plans {language}"] = checkout.plans(plans, language, ())
         for letter in LETTERS:
             if letter.kind != "order_parked":  # its address is the platform's own page, which the test chose
