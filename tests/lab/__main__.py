@@ -22,9 +22,8 @@ SILO_LAB names the lab (default: silo-lab). IMAGES=official runs the official im
 IMAGES=costly stand-ins that cost what the official ones cost: tests/lab/images/README.md. `keep` turns a converged
 lab, with its inventory (SILO_INVENTORY, SILO_VAULT_PASSWORD_FILE), into a snapshot, and the lab is gone then; `restore`
 makes a lab from it, and exits with 3 where none fits; `forget` removes it. `add-server` adds a second server, from
-nothing, to a lab that runs. `mark-converged` notes that site.yml has
-ended well; `is-converged` exits with 3 where it has not, or where what it ran with has changed since: roles, images, or
-the inventory but for its tenants.
+nothing, to a lab that runs. `mark-converged` notes that site.yml has ended well; `is-converged` exits with 3 where it
+has not, or where what it ran with has changed since: roles, images, or the inventory but for its tenants.
 """
 
 

@@ -1,8 +1,10 @@
 """What the end of a run tells of the tenants that it changed, and what their addresses say."""
 
+import types
+
 import pytest
 
-from silo.diagnostics import Finding, address, changed
+from silo.diagnostics import Finding, address, changed, engine
 
 from .facts import HANS, told
 
@@ -120,6 +122,21 @@ def test_an_address_is_given_the_time_that_traefik_takes(book, monkeypatch):
     monkeypatch.setattr(address, "check_answer", answers)
     assert broken(book) == []
     assert asked.count("hans.swissphoto.ch") == 3
+
+
+def test_a_certificate_that_takes_its_time_is_no_failure(book, monkeypatch):
+    """An authority on the internet takes seconds; a busy lab's as well."""
+    passed = [0.0]
+
+    def sleep(seconds):
+        passed[0] += seconds
+
+    monkeypatch.setattr(engine, "time", types.SimpleNamespace(monotonic=lambda: passed[0], sleep=sleep))
+    monkeypatch.setattr(
+        address, "check_certificate", lambda name, _at, _file: Finding("", name, "ok" if passed[0] > 20 else "wrong")
+    )
+    assert broken(book) == []
+    assert 20 < passed[0] < 21
 
 
 def test_an_address_that_does_not_answer_is_told(book, monkeypatch):
