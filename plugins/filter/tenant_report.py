@@ -14,7 +14,9 @@ Values = Mapping[str, t.Any]
 Outcomes = dict[str, dict[str, t.Any]]
 
 HEADINGS = ("tenant", "found", "wanted", "what differs", "what ends it")
-NOTHING, FAILED, LEFT = "nothing", "failed", "left alone"
+NOTHING = "nothing"
+FAILED = "failed"
+LEFT = "left alone"
 # Of a cell or a sentence, which may quote what a tenant's containers said.
 LONGEST = 1000
 
