@@ -13,10 +13,13 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.tenant.stack impor
 from silo import certificate
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.results import ask
 from silo.tenant import services as stack
 
 # Service to the state of its container.
 Services = Mapping[str, Mapping[str, t.Any]]
+# The state of a tenant whose server does not answer.
+UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,7 @@ class TenantStatus:
     `version` is that of the photo server; `certificate_until` the last day of its certificate, as ISO 8601.
     `problem` is what is wrong with its settings: then an apply leaves it alone, and where they cannot be read,
     `desired` is empty as well. `exceptions` are what its own files say otherwise than its plan: setting, value, plan.
+    Sizes are None, and `observed` is unknown, where the machine does not answer.
     """
 
     name: str
@@ -37,11 +41,11 @@ class TenantStatus:
     server: str
     plan: str | None
     quota_bytes: int
-    used_bytes: int
+    used_bytes: int | None
     disk_limit_bytes: int
-    disk_bytes: int
-    memory_limit_bytes: int
-    memory_bytes: int
+    disk_bytes: int | None
+    memory_limit_bytes: int | None
+    memory_bytes: int | None
     version: str
     certificate_issuer: str
     certificate_trusted: bool
@@ -50,10 +54,31 @@ class TenantStatus:
     since: str = ""
     problem: str = ""
     exceptions: tuple[Mapping[str, t.Any], ...] = ()
+    nas: str = ""
 
 
-def observed(services: Services) -> str:
-    """Return the state of a tenant's containers in a word."""
+@dataclasses.dataclass(frozen=True)
+class FleetStatus:
+    """All tenants, and machine to a sentence for each that does not say all."""
+
+    tenants: tuple[TenantStatus, ...]
+    missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def missing_of(self, tenant: TenantStatus) -> tuple[str, ...]:
+        """What is missing of one tenant: all that is, where its own files do not say where it is."""
+        hosts = {tenant.server, tenant.nas}
+        return tuple(text for host, text in self.missing.items() if "" in hosts or host in hosts)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is missing, or wrong with settings of tenants."""
+        return (*self.missing.values(), *(tenant.problem for tenant in self.tenants if tenant.problem))
+
+
+def observed(services: Services | None) -> str:
+    """Return the state of a tenant's containers in a word; None are those of a server that does not answer."""
+    if services is None:
+        return UNKNOWN
     if any(service["state"] == "paused" for service in services.values()):
         return FROZEN
     running = [service for service in services.values() if service["state"] == "running"]
@@ -69,7 +94,9 @@ def _certificates(
     facts: Mapping[str, Mapping[str, t.Any]], policy: Mapping[str, t.Any]
 ) -> dict[str, certificate.Certificate | None]:
     def read(name: str) -> certificate.Certificate | None:
-        server = policy[facts[name]["server"]]["msg"]
+        if (said := policy.get(facts[name]["server"])) is None:
+            return None
+        server = said["msg"]
         return certificate.read(facts[name]["host_name"], server["address"], server["ca_file"])
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
@@ -79,10 +106,10 @@ def _certificates(
 def _tenant(
     name: str,
     server: str,
-    services: Services,
+    services: Services | None,
     facts: Mapping[str, t.Any],
-    used: int,
-    space: int,
+    used: int | None,
+    space: int | None,
     seen: certificate.Certificate | None,
 ) -> TenantStatus:
     return TenantStatus(
@@ -96,9 +123,9 @@ def _tenant(
         used_bytes=used,
         disk_limit_bytes=facts.get("disk_bytes", 0),
         disk_bytes=space,
-        memory_limit_bytes=sum(service["memory_limit_bytes"] for service in services.values()),
-        memory_bytes=sum(service["memory_bytes"] for service in services.values()),
-        version=services.get(stack.PHOTO_SERVER, {}).get("version", ""),
+        memory_limit_bytes=_memory(services, "memory_limit_bytes"),
+        memory_bytes=_memory(services, "memory_bytes"),
+        version=(services or {}).get(stack.PHOTO_SERVER, {}).get("version", ""),
         certificate_issuer=seen.issuer if seen else "",
         certificate_trusted=bool(seen and seen.trusted),
         certificate_until=seen.not_after.date().isoformat() if seen else "",
@@ -106,7 +133,12 @@ def _tenant(
         since=facts.get("since", ""),
         problem="; ".join(facts.get("problems", ())),
         exceptions=tuple(facts.get("exceptions", ())),
+        nas=facts.get("nas", ""),
     )
+
+
+def _memory(services: Services | None, key: str) -> int | None:
+    return None if services is None else sum(service[key] for service in services.values())
 
 
 def stacks(results: runner.Results) -> dict[tuple[str, str], Services]:
@@ -118,9 +150,11 @@ def stacks(results: runner.Results) -> dict[tuple[str, str], Services]:
     }
 
 
-def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, t.Any]]) -> int:
-    found = (quotas[nas]["tenants"].get(name) for nas in storages if nas in quotas)
-    return next((int(directory["used"] or 0) for directory in found if directory), 0)
+def _used(name: str, storages: Iterable[str], quotas: Mapping[str, Mapping[str, t.Any]]) -> int | None:
+    """Return what is used in the first directory of this name; None where none of the machines answers."""
+    answered = [quotas[nas] for nas in storages if nas in quotas]
+    found = (said["tenants"].get(name) for said in answered)
+    return next((int(directory["used"] or 0) for directory in found if directory), 0 if answered else None)
 
 
 def scope(results: runner.Results) -> tuple[Mapping[str, t.Any], Mapping[str, t.Sequence[str]]]:
@@ -151,11 +185,12 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
     facts, lost = scope(results)
     found, quotas, disks = stacks(results), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {})
     certificates = _certificates(facts, results.get(TaskId.POLICY, {}))
+    answered = results.get(TaskId.STACKS, {})
     own = [
         _tenant(
             name,
             one["server"],
-            found.pop((name, one["server"]), {}),
+            found.pop((name, one["server"]), {}) if one["server"] in answered else None,
             one,
             _used(name, [one["nas"]], quotas),
             _used(name, [one["server"]], disks),
@@ -180,6 +215,7 @@ def tenants(results: runner.Results) -> tuple[TenantStatus, ...]:
     return (*own, *unread, *orphans)
 
 
-def read(inventory: Path) -> tuple[TenantStatus, ...]:
+def read(inventory: Path) -> FleetStatus:
     """Read all tenants of `inventory`, as `tenants` returns them; raises silo.ansible.runner.RunError."""
-    return tenants(runner.read(inventory, ReadTag.LIST))
+    answers = ask(inventory, ReadTag.LIST)
+    return FleetStatus(tenants(answers.results), answers.missing)

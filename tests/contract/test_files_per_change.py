@@ -191,8 +191,8 @@ SUBCOMMAND = '''"""silo pools: the size of each NAS."""
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
-from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.results import ask
 from silo.cli import output
 from silo.cli.context import Context
 
@@ -202,7 +202,7 @@ from silo.cli.context import Context
 @click.pass_obj
 def pools(context: Context, as_json: bool) -> None:
     """Show the size of each NAS."""
-    read = runner.read(context.inventory, ReadTag.STORAGE)[TaskId.QUOTAS]
+    read = ask(context.inventory, ReadTag.STORAGE).results[TaskId.QUOTAS]
     found = {nas: result["pool"]["size"] for nas, result in read.items()}
     if as_json:
         output.as_json(found)

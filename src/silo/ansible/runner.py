@@ -12,7 +12,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from silo.ansible.contract import PARTS, READ, ReadTag, TaskId, task_id
+from silo.ansible.contract import PARTS, TaskId, task_id
 from silo.ansible.pruned_json import pruned
 from silo.repository import root
 
@@ -187,8 +187,3 @@ def results(playbooks: str | Sequence[str], inventory: Path, arguments: Sequence
     for event in events(playbooks, inventory, arguments):
         collect(event, found)
     return found
-
-
-def read(inventory: Path, *tags: ReadTag, arguments: Sequence[str] = ()) -> Results:
-    """Run read.yml with `tags`; return task to host to result. Raises RunError if a machine fails."""
-    return results(READ, inventory, ["--tags", ",".join(tags), *arguments])

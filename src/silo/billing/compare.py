@@ -11,9 +11,8 @@ import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from silo import fleet
-from silo.ansible import runner
-from silo.ansible.contract import ReadTag
-from silo.ansible.runner import Results
+from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.results import Answers, ask
 from silo.billing import tenant_lookup
 from silo.billing.customer_mail import CustomerMail
 from silo.billing.decision import decide, today
@@ -175,11 +174,15 @@ def _of(case: Case, decision: Decision, service: TenantService, now: datetime.da
     return None
 
 
-def of_machines(runs: Results, tenants: Mapping[str, Tenant]) -> list[Difference]:
-    """Compare the results of read.yml, tag list, with the inventory: each tenant runs on its own server only."""
+def of_machines(answers: Answers, tenants: Mapping[str, Tenant]) -> list[Difference]:
+    """Compare the answers to read.yml, tag list, with the inventory: each tenant runs on its own server only."""
+    runs = answers.results
     seen = {place: fleet.observed(services) for place, services in fleet.stacks(runs).items()}
-    result = []
+    result = [Difference(text, "operator", "") for text in answers.missing.values()]
+    answered = runs.get(TaskId.STACKS, {})
     for name, tenant in sorted(tenants.items()):
+        if tenant.server not in answered:
+            continue
         now = seen.pop((name, tenant.server), "absent")
         right = {"running": ("running",), "absent": ("absent",)}.get(tenant.state, ("stopped", "absent"))
         if now not in right:
@@ -234,7 +237,7 @@ class Comparison:
         found = self.compare()
         with billing_errors():
             service = self._service
-            return found + of_machines(runner.read(service.path, ReadTag.LIST), service.tenants())
+            return found + of_machines(ask(service.path, ReadTag.LIST), service.tenants())
 
     def sweep(self) -> Repair:
         """Correct the differences between Stripe and the inventory; reads no machine."""

@@ -41,7 +41,7 @@ from silo.billing.state_store import StateStore
 from silo.billing.steps import BY, Held, Steps
 from silo.billing.stripe.client import Client
 from silo.email_address import same
-from silo.inventory import DeletionRecord, InventoryBusyError, InventoryError
+from silo.inventory import DeletionRecord, HostAwayError, InventoryBusyError, InventoryError
 from silo.notifications import TRUE_WHEN, LetterError
 from silo.state import BusyError
 from silo.tenants import ApplyIncomplete, TenantService
@@ -77,7 +77,7 @@ def billing_errors() -> Iterator[None]:
         raise TryLater(str(error), ends="the other run has ended") from error
     except InventoryError as error:
         raise NeedsAttention(str(error), ends=INVENTORY_RIGHT) from error
-    except (ApplyIncomplete, RunError) as error:
+    except (ApplyIncomplete, HostAwayError, RunError) as error:
         raise TryLater(str(error), ends="the server and the NAS can be reached, and an apply succeeds") from error
     except LetterError as error:
         raise TryLater(str(error), ends="the letter can be written") from error

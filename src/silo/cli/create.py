@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import click
@@ -10,8 +11,10 @@ from silo.cli import output
 from silo.cli.access import report_access
 from silo.cli.context import Context, changing, limits, show, tenant_service, verified
 from silo.diagnostics import engine, preflight
-from silo.inventory import Sizes
+from silo.inventory import HostAwayError, Sizes
 from silo.tenants import TenantService
+
+REFUSED = "Preflight checks failed; nothing was created. Use --no-check to skip them."
 
 
 @click.command(cls=output.Command)
@@ -62,7 +65,10 @@ def create(
             service.check_new(customer, email=email, **given)
         with service.inventory.ahead():
             sizes = _preflight(service) if checked else None
-            change = service.create(customer, email=email, sizes=sizes, dry_run=dry_run, **given)
+            try:
+                change = service.create(customer, email=email, sizes=sizes, dry_run=dry_run, **given)
+            except HostAwayError as error:
+                raise output.Failure(f"{error}\n{REFUSED}" if sizes else str(error)) from error
         if dry_run:
             show(change)
             return
@@ -72,10 +78,15 @@ def create(
 
 
 def _preflight(service: TenantService) -> Sizes:
-    """Run the preflight checks and return the sizes of NAS and disks; raises output.Failure where one fails."""
+    """Run the preflight checks and return the sizes of NAS and disks; raises output.Failure where one fails.
+
+    A check of one machine of several keeps nobody from the others.
+    """
     relay = service.outbox.settings if service.outbox else None
     found = preflight.run(service.path, relay)
     output.findings(finding for finding in found.findings if not finding.ok)
-    if engine.failed("preflight", found.findings):
-        raise output.Failure("Preflight checks failed; nothing was created. Use --no-check to skip them.")
-    return found.sizes
+    failed = engine.failed("preflight", found.findings)
+    if any(finding.subject not in found.machines for finding in failed):
+        raise output.Failure(REFUSED)
+    hosts = dict.fromkeys(finding.subject for finding in failed)
+    return dataclasses.replace(found.sizes, away={host: f"{host} fails its checks." for host in hosts})

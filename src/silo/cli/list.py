@@ -20,32 +20,31 @@ from silo.inventory.errors import unknown_tenant
 @click.pass_obj
 def list_tenants(context: Context, as_json: bool) -> None:
     """Show the desired and actual state of every tenant."""
-    tenants = fleet.read(context.inventory)
-    problems = [tenant.problem for tenant in tenants if tenant.problem]
+    found = fleet.read(context.inventory)
     if as_json:
-        output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in tenants]})
-        output.incomplete(problems)
+        output.as_json({"tenants": [dataclasses.asdict(tenant) for tenant in found.tenants]})
+        output.incomplete(found.problems)
         return
     columns = ("tenant", "URL", "state", "server", "plan", "storage", "disk", "memory", "version", "certificate")
     table = output.table(*columns)
-    for tenant in tenants:
+    for tenant in found.tenants:
         table.add_row(
             tenant.name,
             tenant.url,
             _state(tenant),
             tenant.server,
             f"{tenant.plan or ''}{', with exceptions' if tenant.exceptions else ''}",
-            f"{rough(tenant.used_bytes)} of {rough(tenant.quota_bytes)}",
-            f"{rough(tenant.disk_bytes)} of {rough(tenant.disk_limit_bytes)}",
-            f"{rough(tenant.memory_bytes)} of {rough(tenant.memory_limit_bytes)}",
+            _share(tenant.used_bytes, tenant.quota_bytes),
+            _share(tenant.disk_bytes, tenant.disk_limit_bytes),
+            _share(tenant.memory_bytes, tenant.memory_limit_bytes),
             tenant.version,
             _certificate(tenant),
         )
     output.show(table)
-    for tenant in tenants:
+    for tenant in found.tenants:
         if tenant.observed == FROZEN:
             output.line(_thaw(tenant))
-    output.incomplete(problems)
+    output.incomplete(found.problems)
 
 
 @click.command("show", cls=output.Command)
@@ -55,21 +54,22 @@ def list_tenants(context: Context, as_json: bool) -> None:
 def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     """Show everything about one tenant."""
     files = context.service().files
-    tenants = fleet.read(context.inventory)
+    every = fleet.read(context.inventory)
     # Orphans come last, so this is the tenant itself, not its remains on another server.
-    found = next((tenant for tenant in tenants if tenant.name == customer), None)
+    found = next((tenant for tenant in every.tenants if tenant.name == customer), None)
     if found is None:
-        raise unknown_tenant(customer, (tenant.name for tenant in tenants))
+        raise unknown_tenant(customer, (tenant.name for tenant in every.tenants))
+    problems = [*every.missing_of(found), *([found.problem] if found.problem else [])]
     tenant = dataclasses.asdict(found)
     document = files.document(customer) if not found.problem else None
     written = dict(document.settings) if document else {}
     if as_json:
         output.as_json({**tenant, "settings": written})
-        output.incomplete([found.problem] if found.problem else [])
+        output.incomplete(problems)
         return
     table = output.table("", customer)
     for key, value in tenant.items():
-        plain = rough(value) if key.endswith("_bytes") else "" if value is None else str(value)
+        plain = "" if value is None else rough(value) if key.endswith("_bytes") else str(value)
         plain = {"True": "yes", "False": "no"}.get(plain, plain)
         if key == "exceptions":
             plain = "; ".join(map(plans.shown, value))
@@ -79,7 +79,13 @@ def show_tenant(context: Context, customer: str, as_json: bool) -> None:
     output.show(table)
     if found.observed == FROZEN:
         output.line(_thaw(found))
-    output.incomplete([found.problem] if found.problem else [])
+    output.incomplete(problems)
+
+
+def _share(used: int | None, limit: int | None) -> str:
+    """Return how much of a limit is used, as far as that is known."""
+    known = [rough(size) for size in (used, limit) if size is not None]
+    return " of ".join(known if used is not None else ["?", *known])
 
 
 def _thaw(tenant: fleet.TenantStatus) -> str:

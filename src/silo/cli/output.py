@@ -35,7 +35,7 @@ from silo.ansible.runner import RunError
 from silo.billing.errors import BillingError
 from silo.controller.errors import ControllerError
 from silo.diagnostics import Finding, engine
-from silo.inventory import InventoryError
+from silo.inventory import HostAwayError, InventoryError
 from silo.notifications import LetterError
 from silo.setup.errors import SetupError
 from silo.state import BusyError
@@ -165,6 +165,7 @@ FAILURES: tuple[tuple[type[Exception], type[Failure]], ...] = (
     (SetupError, Failure),
     (ControllerError, Failure),
     (RunError, Failure),
+    (HostAwayError, Failure),
 )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
-from silo.ansible import runner
 from silo.ansible.contract import ReadTag
+from silo.ansible.results import ask
 from silo.cli import output
 from silo.cli.context import Context
 from silo.cli.report import show_period
@@ -73,9 +73,9 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
     else:
         today = report.today()
         given = report.arguments(report.Period(today, today), HOURS)
-        found = runner.read(context.inventory, ReadTag.STATS, ReadTag.LEDGER, arguments=given)
+        found = ask(context.inventory, ReadTag.STATS, ReadTag.LEDGER, arguments=given)
         used = usage.of(found)
-        output.show(_table(used, KEYS[sort], report.course(found, HOURS)))
+        output.show(_table(used, KEYS[sort], report.course(found.results, HOURS)))
         _print_notes(used)
         output.incomplete(used.left_out)
 

@@ -34,10 +34,11 @@ MISTAKE = "correct the setting; until then, nothing can be created or applied"
 
 @dataclasses.dataclass(frozen=True)
 class Preflight:
-    """The findings, and the sizes of each NAS and each server's disk that answered."""
+    """The findings, the sizes of each NAS and each server's disk that answered, and all servers and NAS."""
 
     findings: tuple[Finding, ...]
     sizes: Sizes = NOT_READ
+    machines: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +158,8 @@ def _machines(inventory: Path) -> Preflight:
         findings.append(Finding("inventory", str(inventory), "wrong", "there is no server in its group servers", fix))
     findings += engine.run("preflight", _subjects(policies, tenants, servers, storages, disks))
     nas, limited = ({name: one.values for name, one in answers.items()} for answers in (storages, disks))
-    return Preflight(tuple(findings), Sizes.of(nas, limited))
+    machines = frozenset(host for task in (POLICY, SERVER, QUOTAS, DISKS) for host in book.get(task, {}))
+    return Preflight(tuple(findings), Sizes.of(nas, limited), machines)
 
 
 def _subjects(
@@ -192,4 +194,4 @@ def run(inventory: Path, settings: MailSettings | None = None, recipient: str = 
         machines = pool.submit(_machines, inventory)
         here = pool.submit(engine.run, "preflight", {"controller": [controller]})
         found = machines.result()
-        return Preflight((*found.findings, *here.result()), found.sizes)
+        return dataclasses.replace(found, findings=(*found.findings, *here.result()))

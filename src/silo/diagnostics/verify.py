@@ -54,7 +54,7 @@ def verify(inventory: Path, names: Collection[str] = ()) -> tuple[Finding, ...]:
     and InventoryError for an unknown name.
     """
     given = ["-e", json.dumps({"verify_tenants": sorted(set(names))})] if names else []
-    book = results.read(inventory, ReadTag.VERIFY, given)
+    book = results.read(inventory, ReadTag.VERIFY, arguments=given)
     scope = next(iter(book.get(TENANTS, {}).values()), None)
     if scope is not None and scope.problem:
         raise InventoryError(scope.problem)

@@ -2,7 +2,7 @@
 
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.editor import InventoryEditor
-from silo.inventory.errors import InventoryBusyError, InventoryError
+from silo.inventory.errors import HostAwayError, InventoryBusyError, InventoryError
 from silo.inventory.model import NOT_READ, Change, Fleet, Offer, Sizes, TenantFile
 from silo.inventory.reader import PlatformPolicy
 
@@ -11,6 +11,7 @@ __all__ = [
     "Change",
     "DeletionRecord",
     "Fleet",
+    "HostAwayError",
     "InventoryBusyError",
     "InventoryEditor",
     "InventoryError",

@@ -27,6 +27,10 @@ class InventoryBusyError(InventoryError):
     """Another edit holds the inventory's lock; the same edit may succeed once that one has ended."""
 
 
+class HostAwayError(Exception):
+    """An edit needs a machine that cannot do its part now; nothing was changed, and later it may succeed."""
+
+
 def unknown_tenant(name: str, names: Iterable[str]) -> InventoryError:
     """Return the error for a tenant that is none of `names`; it says which one may be meant."""
     known = sorted(names)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
 
 from silo.admission import admit_disk, admit_memory, admit_shrunk, admit_storage, place, roomiest
 from silo.capacity import MemoryBudget
 from silo.inventory.deleted import DeletionRecord
-from silo.inventory.errors import InventoryError, shown
+from silo.inventory.errors import HostAwayError, InventoryError, shown
 from silo.inventory.model import Fleet, Sizes, memory
 from silo.inventory.reader import DISK_OVERCOMMIT, MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
 from silo.inventory.validation import PREFIX_LENGTH, Tenant, TenantError, check_fleet, derive
@@ -107,15 +107,15 @@ def free_index(tenants: Iterable[Tenant], deletions: Iterable[DeletionRecord], r
     return next(index for index in range(1, len(used) + 2) if index not in used)
 
 
-def with_room(fleet: Fleet, tenant: Tenant, disks: Mapping[str, int]) -> str:
-    """Return the server with the most memory left of those whose disk, by its size in bytes, has room for a tenant.
+def with_room(fleet: Fleet, tenant: Tenant, sizes: Sizes) -> str:
+    """Return the server with the most memory left of those whose disk has room for a tenant.
 
     That is the tenant's own where none has.
     """
     there = {
         server: budget
-        for server, budget in fleet.budgets.items()
-        if server not in disks or fleet.disk(server, disks[server]).free >= tenant.disk_quota
+        for server, budget in sizes.there(fleet.budgets).items()
+        if server not in sizes.disks or fleet.disk(server, sizes.disks[server]).free >= tenant.disk_quota
     }
     return roomiest(there) or tenant.server
 
@@ -123,7 +123,7 @@ def with_room(fleet: Fleet, tenant: Tenant, disks: Mapping[str, int]) -> str:
 def emptiest(fleet: Fleet, sizes: Sizes) -> str | None:
     """Return the NAS with the most room that may still be promised; by what is promised, where no size was read."""
     return min(
-        fleet.promised,
+        sizes.there(fleet.promised),
         key=lambda nas: (
             -fleet.pool(nas, sizes.nas[nas]).free if nas in sizes.nas else 0,
             sum(fleet.promised[nas].values()),
@@ -148,15 +148,18 @@ def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, sizes: S
     """Refuse what is not there: memory on the server, its disk and storage on a NAS as far as `sizes` has these.
 
     `before` is the fleet without this tenant, `old` the tenant before the edit. `placed` says that the server was
-    chosen for it. Raises AdmissionError, and InventoryError where others are wrong, so that nobody can add them up.
+    chosen for it. Raises AdmissionError, InventoryError where others are wrong, so that nobody can add them up, and
+    HostAwayError where a machine can take nobody now.
     """
+    if away := [sizes.away[host] for host in dict.fromkeys((new.server, new.nas)) if host in sizes.away]:
+        raise HostAwayError(f"{new.name}: nothing was changed. {' '.join(away)}")
     asked = memory(new)
     held = memory(old) if old and old.server == new.server else 0
     wrong = [problem for problem in before.problems if not problem.startswith(f"{new.name}: ")]
     if wrong and (asked > held or old is None or new.quota > old.quota):
         raise InventoryError(wrong)
     if placed and asked:
-        place(new.name, before.budgets, asked)
+        place(new.name, sizes.there(before.budgets), asked)
     else:
         admit_memory(new.name, new.server, before.budgets[new.server], asked, held)
     if new.server in sizes.disks:

@@ -6,6 +6,7 @@ import dataclasses
 import typing as t
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
 from ansible_collections.swissphoto.silo.plugins.module_utils.quota.manual import Manual
@@ -41,13 +42,16 @@ class Change:
     commit: str | None = None
 
 
+HostData = t.TypeVar("HostData")
+
+
 @dataclasses.dataclass(frozen=True)
 class Sizes:
     """The size in bytes of each NAS, and of each server's disk for its tenants, of those that were read.
 
     Nothing is admitted on others: a quota and a part of a disk are refused where there is no room for them by these.
     `used` is NAS, and `disk_used` server, to the bytes of each tenant's directory; `indexes` are the numbers under
-    which they count these, and what is in the trash.
+    which they count these, and what is in the trash. `away` is machine to why it can take nobody now, in a sentence.
     """
 
     nas: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -55,9 +59,15 @@ class Sizes:
     used: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
     disk_used: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
     indexes: frozenset[int] = frozenset()
+    away: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, nas: Mapping[str, Mapping[str, t.Any]], disks: Mapping[str, Mapping[str, t.Any]]) -> Sizes:
+    def of(
+        cls,
+        nas: Mapping[str, Mapping[str, t.Any]],
+        disks: Mapping[str, Mapping[str, t.Any]],
+        away: Mapping[str, str] = MappingProxyType({}),
+    ) -> Sizes:
         """Take what storage_quota_info said of each NAS, and of each server's disk.
 
         A disk on which nothing is limited, or each tenant has a file system of its own, is not shared out.
@@ -75,7 +85,12 @@ class Sizes:
             {host: _used(said) for host, said in nas.items()},
             {host: _used(said) for host, said in disks.items()},
             indexes,
+            away,
         )
+
+    def there(self, hosts: Mapping[str, HostData]) -> Mapping[str, HostData]:
+        """Return those of `hosts` that can take somebody, or all where none can."""
+        return {host: said for host, said in hosts.items() if host not in self.away} or hosts
 
 
 def _used(said: Mapping[str, t.Any]) -> dict[str, int]:

@@ -79,7 +79,7 @@ class EditSession:
     ) -> PreparedEdit:
         """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
 
-        Of the latter, the disk must have room too, if that of any server has.
+        The latter must be there, if any is, and its disk must have room, if that of any has.
         `settings` are those of `change`; `email`, and `plan` or `quota`, must be among them. None is as if not given.
         `ordered` says that a stranger wished the name: it must look like no other. `former` is the subscription of the
         same customer's earlier tenant, whose reserved name they get back.
@@ -97,7 +97,7 @@ class EditSession:
         self.files.all()
         fleet_builder.check_unknown_to_machines(name, sizes)
         placed = "tenant_server" not in values
-        if placed and (server := roomiest(fleet.budgets)):
+        if placed and (server := roomiest(sizes.there(fleet.budgets))):
             values["tenant_server"] = server
         if nas := values.get("tenant_nas") or fleet_builder.emptiest(fleet, sizes):
             values["tenant_nas"] = nas
@@ -111,7 +111,7 @@ class EditSession:
             lines |= lost
             after = document.edit(document.read(tenant_file(name), HEAD), lines)
             tenant = self._check(name, [after.text], lines, fleet)
-        if placed and (other := fleet_builder.with_room(fleet, tenant, sizes.disks)) != tenant.server:
+        if placed and (other := fleet_builder.with_room(fleet, tenant, sizes)) != tenant.server:
             lines["tenant_server"], placed = other, False
             after = document.edit(document.read(tenant_file(name), HEAD), lines)
             tenant = self._check(name, [after.text], lines, fleet)

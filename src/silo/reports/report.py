@@ -8,13 +8,14 @@ import datetime
 import json
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.usage.amounts import NAMES, WHOLE, Amounts
 
 from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.results import ask
 from silo.inventory import InventoryError
 from silo.notifications import ZONE
 
@@ -141,9 +142,12 @@ def _gb_hours(kib_seconds: int) -> float:
     return round(kib_seconds * KIB / HOUR / GIGABYTE, 4)
 
 
-def report(period: Period, ledgers: Mapping[str, Mapping[str, t.Any]]) -> Report:
-    """Return the usage in `period`; `ledgers`: host to the result of tenant_ledger_info."""
-    problems: list[str] = []
+def report(period: Period, ledgers: Mapping[str, Mapping[str, t.Any]], missing: Sequence[str] = ()) -> Report:
+    """Return the usage in `period`; `ledgers`: host to the result of tenant_ledger_info.
+
+    `missing` is a sentence for each host that did not answer.
+    """
+    problems = [*missing]
     amounts: dict[str, Amounts] = {}
     for host, found in sorted(ledgers.items()):
         used = _used(found["days"])
@@ -151,7 +155,7 @@ def report(period: Period, ledgers: Mapping[str, Mapping[str, t.Any]]) -> Report
         for name, one in used.items():
             # The peak of all tenants exists for one host only; those of several hosts were at different moments.
             amounts[name] = amounts.get(name, Amounts()) + one
-    if not ledgers:
+    if not ledgers and not missing:
         problems.append("no host has a ledger; the role accounting creates it")
     whole = amounts.pop(WHOLE, Amounts())
     lines = tuple(line(name, used) for name, used in sorted(amounts.items()))
@@ -185,8 +189,8 @@ def arguments(period: Period, hours: int = 0) -> list[str]:
 
 def read(inventory: Path, period: Period) -> Report:
     """Read the usage in `period`; raises silo.ansible.runner.RunError."""
-    found = runner.read(inventory, ReadTag.LEDGER, arguments=arguments(period))
-    return report(period, found.get(TaskId.LEDGER, {}))
+    found = ask(inventory, ReadTag.LEDGER, arguments=arguments(period))
+    return report(period, found.results.get(TaskId.LEDGER, {}), tuple(found.missing.values()))
 
 
 def course(found: runner.Results, hours: int) -> dict[str, list[float | None]]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import rough
 
-from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.results import ask
 from silo.ansible.runner import RunError
 from silo.billing.errors import BillingError
 from silo.billing.inbox import Inbox
@@ -224,12 +224,14 @@ def _alerts(service: TenantService, name: str) -> Iterator[Entry]:
 def _records(service: TenantService, subject: Subject, problems: list[str]) -> Iterator[Entry]:
     server = _server(service, subject)
     arguments = ["-e", f"log_tenant={subject.name}", *(["--limit", server] if server else [])]
-    answers = runner.read(service.path, ReadTag.LOG, arguments=arguments).get(TaskId.RECORDS, {})
-    for host in [server] if server else sorted(answers):
-        if host not in answers:
-            raise RunError(f"{host} does not answer; 'silo check' says why")
-        problems += [f"{host}: {problem}" for problem in answers[host]["problems"]]
-        for one in answers[host]["records"]:
+    answers = ask(service.path, ReadTag.LOG, arguments=arguments)
+    problems += answers.missing.values()
+    records = answers.results.get(TaskId.RECORDS, {})
+    if server and server not in {*records, *answers.missing}:
+        raise RunError(f"{server} does not answer; 'silo check' says why")
+    for host, said in sorted(records.items()):
+        problems += [f"{host}: {problem}" for problem in said["problems"]]
+        for one in said["records"]:
             yield Entry(_moment(float(one["at"])), "server", host, str(one["what"]), str(one["why"]))
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import re
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,8 +16,8 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.names impor
 from prometheus_client.parser import text_string_to_metric_families
 
 from silo import fleet
-from silo.ansible import runner
 from silo.ansible.contract import ReadTag, TaskId
+from silo.ansible.results import Answers, ask
 
 COUNTERS = {metrics.REQUESTS: "requests", metrics.RECEIVED: "received_bytes", metrics.SENT: "sent_bytes"}
 ROUTER = re.compile(rf"{metrics.router(f'({TENANT})')}@file")
@@ -103,6 +103,10 @@ class Numbers:
     sent_bytes: int | None = None
 
 
+# A tenant of which nothing is known.
+UNKNOWN = {"observed": fleet.UNKNOWN, **dict.fromkeys(field.name for field in dataclasses.fields(Numbers))}
+
+
 @dataclasses.dataclass(frozen=True)
 class TenantUsage(Numbers):
     """One tenant on one server.
@@ -134,7 +138,8 @@ class Totals(Numbers):
 class Usage:
     """All tenants by name, their sums, and a sentence for each part that could not be read.
 
-    `left_out` are sentences on tenants whose settings are wrong, which are orphans here.
+    `left_out` are sentences on machines that do not say all, and on tenants whose settings are wrong, which are orphans
+    here.
     """
 
     tenants: tuple[TenantUsage, ...]
@@ -241,10 +246,13 @@ def _metrics(servers: Mapping[str, Mapping[str, t.Any]]) -> tuple[dict[str, Metr
 
 
 class _Rows:
-    """Tenant and server to the found values; a tenant that was moved may have some on its former server."""
+    """Tenant and server to the found values; a tenant that was moved may have some on its former server.
 
-    def __init__(self, facts: Mapping[str, Mapping[str, t.Any]]) -> None:
-        self._facts = facts
+    Of those on a server that is none of `servers`, which answered, nothing is known but what is added.
+    """
+
+    def __init__(self, facts: Mapping[str, Mapping[str, t.Any]], servers: Collection[str]) -> None:
+        self._facts, self._servers = facts, servers
         self._found: dict[tuple[str, str], dict[str, t.Any]] = {(name, facts[name]["server"]): {} for name in facts}
 
     def add(self, name: str, server: str, found: Mapping[str, t.Any]) -> None:
@@ -273,7 +281,8 @@ class _Rows:
     def _tenant(self, name: str, server: str, row: Mapping[str, t.Any]) -> TenantUsage:
         orphan = self._orphan(name, server)
         desired = "" if orphan else self._facts[name]["desired"]
-        return TenantUsage(**{"observed": "absent", **row}, name=name, server=server, desired=desired, orphan=orphan)
+        known = {"observed": "absent"} if server in self._servers or not server else UNKNOWN
+        return TenantUsage(**{**known, **row}, name=name, server=server, desired=desired, orphan=orphan)
 
 
 def usage(
@@ -288,7 +297,7 @@ def usage(
     `storages` and `disks`: NAS, and server, to the result of storage_quota_info.
     """
     metrics, problems = _metrics(servers)
-    rows = _Rows(facts)
+    rows = _Rows(facts, servers)
     for server, result in servers.items():
         for name, found in result["tenants"].items():
             rows.add(name, server, _live(found))
@@ -303,14 +312,15 @@ def usage(
     return Usage(tenants, _totals(tenants), tuple(problems))
 
 
-def of(results: runner.Results) -> Usage:
-    """Return the usage of all tenants, from the results of read.yml with the tag stats."""
+def of(answers: Answers) -> Usage:
+    """Return the usage of all tenants, from the answers to read.yml with the tag stats."""
+    results = answers.results
     facts, lost = fleet.scope(results)
     found = usage(facts, results.get(TaskId.USAGE, {}), results.get(TaskId.QUOTAS, {}), results.get(TaskId.DISKS, {}))
-    left_out = [*(one["problems"] for one in facts.values()), *lost.values()]
+    left_out = [answers.missing.values(), *(one["problems"] for one in facts.values()), *lost.values()]
     return dataclasses.replace(found, left_out=tuple(text for sentences in left_out for text in sentences))
 
 
 def read(inventory: Path) -> Usage:
     """Read the usage of all tenants of `inventory`; raises silo.ansible.runner.RunError."""
-    return of(runner.read(inventory, ReadTag.STATS))
+    return of(ask(inventory, ReadTag.STATS))

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from silo import notifications
-from silo.ansible import runner
 from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, MAINTENANCE, PLAN, VERIFY, Playbooks
+from silo.ansible.results import Answers, answers, ask
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
 from silo.inventory import (
@@ -153,26 +153,29 @@ class TenantService:
 
     def sizes(self) -> Sizes:
         """Return the size of each NAS, and of each server's disk that can be read; raises RunError."""
-        read = self._storage()
-        return Sizes.of(read.get(TaskId.QUOTAS, {}), read.get(TaskId.DISKS, {}))
+        said = self._storage()
+        return Sizes.of(said.results.get(TaskId.QUOTAS, {}), said.results.get(TaskId.DISKS, {}), said.missing)
 
     def used(self, name: str) -> int:
         """Return how many bytes of its quota a tenant uses; raises RunError."""
-        directories = self._storage().get(TaskId.QUOTAS, {}).get(self.tenant(name).nas, {}).get("tenants", {})
+        nas, said = self.tenant(name).nas, self._storage()
+        if nas in said.missing:
+            raise RunError(said.missing[nas])
+        directories = said.results.get(TaskId.QUOTAS, {}).get(nas, {}).get("tenants", {})
         return int(directories.get(name, {}).get("used") or 0)
 
-    def stats(self) -> Results:
+    def stats(self) -> Answers:
         """Return what silo.reports.usage reads; raises RunError."""
-        return self._playbooks.run([READ], tags=[ReadTag.STATS]).results
+        return answers(self._playbooks.run([READ], tags=[ReadTag.STATS]).book)
 
     def plan(self, names: Sequence[str] = (), *, anew: bool = False) -> Results:
         """Return what apply would do; changes nothing. Raises RunError."""
         self._check_known(names)
         return self._playbooks.run([PLAN], tenants=names, variables=_anew(names, anew)).results
 
-    def _storage(self) -> Results:
+    def _storage(self) -> Answers:
         # It only reads, and waits for nobody's turn.
-        return runner.read(self.path, ReadTag.STORAGE)
+        return ask(self.path, ReadTag.STORAGE)
 
     # Changes of a tenant
 
@@ -256,11 +259,15 @@ class TenantService:
 
         Returns the edit, and a sentence for each tenant of which that is not clear. Raises RunError.
         """
-        read = self._storage()
+        said = self._storage()
+        if said.missing:
+            # Who has a directory on one that answers may live on one that does not.
+            raise RunError(" ".join(said.missing.values()))
+        read = said.results
         found, unclear = self.files.places(
             {
-                "tenant_server": {host: said["tenants"] for host, said in read.get(TaskId.DISKS, {}).items()},
-                "tenant_nas": {host: said["tenants"] for host, said in read.get(TaskId.QUOTAS, {}).items()},
+                "tenant_server": {host: one["tenants"] for host, one in read.get(TaskId.DISKS, {}).items()},
+                "tenant_nas": {host: one["tenants"] for host, one in read.get(TaskId.QUOTAS, {}).items()},
             }
         )
         with self.inventory.session(dry_run) as session:

@@ -30,6 +30,19 @@ def record(lab: Lab, name: str, address: str) -> None:
     subprocess.run(("docker", "exec", f"{lab.container}-internet", "sh", "-euc", script), check=True, timeout=60)
 
 
+def as_program(silo, *arguments):
+    """Return what a command answers to a program, and how it ended."""
+    run = silo.try_run(*arguments, "--json")
+    # The sentences on what is missing are on a stream of their own, which here is the same.
+    return json.loads(run.output[: run.output.rindex("\n}") + 2]), run
+
+
+def check_told(run, code=1):
+    """One sentence says that the second server cannot be reached, and so does the code."""
+    told = [line for line in run.output.splitlines() if "cannot be reached" in line]
+    assert (run.code, [SECOND in one for one in told]) == (code, [True]), run.output
+
+
 @pytest.fixture(scope="session")
 def second(lab):
     """The second server."""

@@ -8,6 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from silo import cli
+from silo.ansible.contract import TaskId
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.operator_mail import notify_operator
 from silo.billing.rate_limits import RateLimits
@@ -17,7 +18,7 @@ from silo.billing.worker import Trouble
 from silo.diagnostics import Finding
 from silo.tenants import TenantService
 
-from .world import OPERATOR
+from .world import OPERATOR, event
 
 HANS = "hans@example.ch"
 
@@ -456,6 +457,19 @@ def test_a_run_that_is_cut_off_is_completed_by_the_next_settlement(company, play
     seen = len(company.machines.seen)
     company.reconciler().settle(name)
     assert len(company.machines.seen) == seen
+
+
+def test_an_order_waits_for_machines_that_are_away(company, monkeypatch):
+    name = company.order("hans")
+    silent = {"unreachable": True, "msg": "No route to host"}
+    there = company.machines.run_storage
+    monkeypatch.setattr(company.machines, "run_storage", lambda *_given: [event(TaskId.QUOTAS, {"silo1": silent})])
+    with pytest.raises(TryLater, match="hans: nothing was changed. silo1 cannot be reached.*: No route to host"):
+        company.reconciler().settle(name)
+    assert "hans" not in TenantService(company.path).tenants()
+    monkeypatch.setattr(company.machines, "run_storage", there)
+    company.reconciler().settle(name)
+    assert company.state("hans") == "running"
 
 
 def test_a_deletion_that_is_cut_off_is_completed_though_nothing_asks_for_it(company, unpaid):

@@ -33,7 +33,7 @@ HANS = fleet.TenantStatus(
 
 @pytest.fixture
 def silo(monkeypatch, path):
-    monkeypatch.setattr(fleet, "read", lambda _inventory: (HANS,))
+    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.FleetStatus((HANS,)))
 
     def run(*arguments):
         return CliRunner().invoke(cli.main, ["-i", str(path), *arguments], env={"COLUMNS": "200"})
@@ -60,7 +60,7 @@ def test_list_shows_a_tenant_in_a_line(silo):
 
 def test_who_is_frozen_is_shown_as_such_with_what_to_do(silo, monkeypatch):
     frozen = dataclasses.replace(HANS, observed="frozen")
-    monkeypatch.setattr(fleet, "read", lambda _inventory: (frozen,))
+    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.FleetStatus((frozen,)))
     told = (
         "hans is frozen: its containers on silo1 are paused, and an apply leaves it alone. 'docker compose unpause' in "
         "its directory there lets it run on, 'silo stop hans' ends it."
@@ -71,6 +71,24 @@ def test_who_is_frozen_is_shown_as_such_with_what_to_do(silo, monkeypatch):
     assert "frozen, should be running" in silo("list").output
     (tenant,) = json.loads(silo("list", "--json").output)["tenants"]
     assert tenant["observed"] == "frozen"
+
+
+def test_who_is_on_a_machine_that_is_away_is_unknown_and_the_command_ends_with_1(silo, monkeypatch):
+    unknown = {"observed": "unknown", "used_bytes": None, "memory_bytes": None, "memory_limit_bytes": None}
+    away = dataclasses.replace(HANS, name="rosa", server="silo2", nas="silo2", **unknown)
+    here = dataclasses.replace(HANS, nas="silo1")
+    missing = {"silo2": "silo2 cannot be reached"}
+    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.FleetStatus((here, away), missing))
+    result = silo("list")
+    assert (result.exit_code, result.stderr) == (1, "Error: silo2 cannot be reached\n")
+    (line,) = [line for line in result.stdout.splitlines() if "rosa" in line]
+    assert "unknown, should be running" in line
+    assert "? of 100 GiB" in line
+    result = silo("list", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["tenants"][1]["used_bytes"]) == (1, None)
+    assert silo("show", "hans").exit_code == 0
+    result = silo("show", "rosa")
+    assert (result.exit_code, result.stderr) == (1, "Error: silo2 cannot be reached\n")
 
 
 def test_list_gives_bytes_to_machines(silo):

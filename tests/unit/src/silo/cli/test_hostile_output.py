@@ -166,7 +166,9 @@ def of_text(kind, text, **others):
 @given(hostile)
 @example("[/x]")
 def test_list_and_show(path, monkeypatch, text):
-    monkeypatch.setattr(fleet, "read", lambda _inventory: (of_text(fleet.TenantStatus, text, name="anna"),))
+    monkeypatch.setattr(
+        fleet, "read", lambda _inventory: fleet.FleetStatus((of_text(fleet.TenantStatus, text, name="anna"),))
+    )
     # What is wrong with its settings is the text.
     assert told(["list"], path).exit_code == bool(text)
     assert told(["show", "anna"], path).exit_code == bool(text)
@@ -211,7 +213,7 @@ def test_stats_and_report(path, monkeypatch, text):
     )
     monkeypatch.setattr(usage, "read", lambda _inventory: used)
     monkeypatch.setattr(usage, "of", lambda _results: used)
-    monkeypatch.setattr(runner, "results", lambda *_arguments, **_more: {})
+    monkeypatch.setattr(runner, "events", lambda *_arguments, **_more: ())
     told(["stats"], path)
     told(["stats", "--json"], path)
     rows = list(csv.reader(io.StringIO(told(["stats", "--csv"], path).output)))
@@ -291,7 +293,7 @@ def test_images(path, monkeypatch, text):
 @given(hostile)
 def test_what_was_typed_wrongly_is_told_without_doing_it(path, runs, monkeypatch, text):
     """An operator may have copied it."""
-    monkeypatch.setattr(fleet, "read", lambda _inventory: ())
+    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.FleetStatus(()))
     for command in (["show", text], ["create", text, "1", text], ["names", "--free", text], [text], [f"--{text}"]):
         if "\0" not in text:
             told(command, path)

@@ -29,7 +29,8 @@ def findings(monkeypatch, runs):
     found = [SOUND]
 
     def run(*_arguments):
-        return preflight.Preflight(tuple(found), Sizes({"silo1": runs.pool}, {"silo1": runs.disk}))
+        machines = frozenset({"silo1", "silo2"})
+        return preflight.Preflight(tuple(found), Sizes({"silo1": runs.pool}, {"silo1": runs.disk}), machines)
 
     monkeypatch.setattr(preflight, "run", run)
     return found
@@ -178,6 +179,24 @@ def test_nothing_is_created_where_preflight_fails_but_by_will(silo, path, findin
     assert "Preflight checks failed; nothing was created. Use --no-check to skip them." in result.output
     assert not (path / "host_vars" / "hans").exists()
     assert silo("create", "hans", "100", "hans@email.ch", "--no-check").exit_code == 0
+
+
+def test_a_machine_that_fails_its_checks_keeps_nobody_from_the_others(silo, path, findings):
+    both = "  hosts:\n    silo1:\n    silo2:\n"
+    (path / "hosts.yml").write_text(f"servers:\n{both}nas:\n{both}")
+    (path / "host_vars" / "anna" / "overrides.yml").write_text("tenant_server: silo1\ntenant_nas: silo1\n")
+    findings.append(Finding("server", "silo2", "wrong", "it cannot be reached over SSH"))
+    result = silo("create", "hans", "100", "hans@email.ch")
+    assert result.exit_code == 0, result.output
+    assert "wrong    server, silo2: it cannot be reached over SSH\n" in result.output
+    assert "hans runs at https://hans.swissphoto.ch on silo1." in result.output
+    result = silo("create", "marie", "100", "marie@email.ch", "--server", "silo2")
+    assert result.exit_code == 1
+    assert "marie: nothing was changed. silo2 fails its checks." in result.output
+    assert not (path / "host_vars" / "marie").exists()
+    # What is wrong for all keeps everybody out.
+    findings.append(Finding("dns", "*.swissphoto.ch", "wrong", "it does not answer"))
+    assert silo("create", "marie", "100", "marie@email.ch").exit_code == 1
 
 
 def test_check_tells_each_finding_and_what_to_do(silo, findings):

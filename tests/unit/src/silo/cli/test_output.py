@@ -115,7 +115,7 @@ def test_a_command_cuts_no_name(path, monkeypatch, width):
     name = "a" * 31
     url, sizes = f"https://{name}.swissphoto.ch", (1,) * 6
     tenant = fleet.TenantStatus(name, url, "running", "stopped", "silo1", "small", *sizes, "v3", "R11", True, "")
-    monkeypatch.setattr(fleet, "read", lambda _inventory: (tenant,))
+    monkeypatch.setattr(fleet, "read", lambda _inventory: fleet.FleetStatus((tenant,)))
     result = CliRunner().invoke(cli.main, ["-i", str(path), "list"], env={"COLUMNS": width})
     assert result.exit_code == 0, result.output
     assert tenant.url in squeezed(result.output)

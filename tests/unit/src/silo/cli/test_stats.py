@@ -16,6 +16,8 @@ from silo.capacity import GIB
 from silo.cli import stats
 from silo.reports import usage
 
+from ..conftest import event
+
 
 def tenant(name, **numbers):
     return usage.TenantUsage(name=name, server="silo1", desired="running", observed="running", **numbers)
@@ -36,11 +38,11 @@ def silo(monkeypatch, path):
     monkeypatch.setattr(usage, "of", lambda _results: USED)
     asked = []
 
-    def results(playbooks, _inventory, arguments=()):
+    def events(playbooks, _inventory, arguments=()):
         asked.append((playbooks, arguments[1], json.loads(arguments[3])))
-        return {TaskId.LEDGER: {"silo1": LEDGER}}
+        yield event(TaskId.LEDGER, {"silo1": LEDGER})
 
-    monkeypatch.setattr(runner, "results", results)
+    monkeypatch.setattr(runner, "events", events)
 
     def run(*arguments):
         return CliRunner().invoke(cli.main, ["-i", str(path), *arguments], env={"COLUMNS": "200"})

@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 
 from silo.admission import AdmissionError
 from silo.capacity import GIB
-from silo.inventory import NOT_READ, InventoryEditor, InventoryError, Sizes, document, examination, reader, validation
+from silo.inventory import (
+    NOT_READ,
+    HostAwayError,
+    InventoryEditor,
+    InventoryError,
+    Sizes,
+    document,
+    examination,
+    reader,
+    validation,
+)
 from silo.inventory.reader import Reader
 from silo.inventory.session import EditSession
 from silo.inventory.transaction import DESK
@@ -510,6 +520,32 @@ def test_a_tenant_goes_to_another_server_where_the_disk_of_the_roomiest_is_full(
     assert placed("hans", silo1=1000) == "silo2"
     with pytest.raises(AdmissionError, match="hans: it needs 20 GiB on the disk of silo2, which has 19 GiB left"):
         placed("hans", silo1=39, silo2=19)
+
+
+def test_nobody_is_placed_on_a_machine_that_is_away_and_who_needs_it_is_refused(path, write):
+    both = "  hosts:\n    silo1:\n    silo2:\n"
+    write("hosts.yml", f"servers:\n{both}nas:\n{both}")
+    write("host_vars/anna/overrides.yml", "tenant_server: silo1\ntenant_nas: silo1\n")
+    inventory = Editor(path)
+    sizes = Sizes({"silo1": 9000 * GIB}, away={"silo2": "silo2 cannot be reached."})
+
+    def created(**settings):
+        return inventory.create("hans", email=MAIL, plan="small", sizes=sizes, dry_run=True, **settings).after
+
+    placed = created()
+    # Without it, the second would be chosen: it has nobody yet.
+    assert (placed["tenant_server"], placed["tenant_nas"]) == ("silo1", "silo1")
+    before = checksum(path)
+    for place in ({"server": "silo2"}, {"nas": "silo2"}):
+        with pytest.raises(HostAwayError, match=r"^hans: nothing was changed. silo2 cannot be reached.$"):
+            created(**place)
+    # Who lives elsewhere can be changed, and who does not cannot.
+    inventory.change("anna", quota="1T", sizes=sizes, dry_run=True)
+    with pytest.raises(HostAwayError):
+        inventory.change("anna", quota="1T", sizes=Sizes(away={"silo1": "silo1 cannot be reached."}))
+    with pytest.raises(HostAwayError, match="one. two."):
+        inventory.create("hans", email=MAIL, plan="small", sizes=Sizes(away={"silo1": "one.", "silo2": "two."}))
+    assert checksum(path) == before
 
 
 def test_where_a_neighbour_is_wrong_nobody_is_let_in_and_everybody_can_be_stopped(inventory, write):

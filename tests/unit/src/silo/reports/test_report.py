@@ -15,6 +15,8 @@ from silo.ansible.contract import TaskId
 from silo.inventory import InventoryError
 from silo.reports import report
 
+from ..conftest import event
+
 DAY = 86_400
 GB_IN_KIB = 10**9 // 1024
 HANS = {
@@ -44,7 +46,7 @@ def silo(monkeypatch, path):
     def events(playbook, _inventory, arguments=(), lock=None):
         tags, given = arguments[1], json.loads(arguments[3])
         asked.append((f"{playbook} {tags}", given))
-        yield {"_event": "v2_runner_on_ok", "task": {"name": "silo:ledger | Read the ledger"}, "hosts": ledgers}
+        yield event(TaskId.LEDGER, ledgers)
 
     monkeypatch.setattr(runner, "events", events)
 

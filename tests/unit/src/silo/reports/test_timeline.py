@@ -10,9 +10,12 @@ from click.testing import CliRunner
 
 from silo import cli, notifications
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
+from silo.ansible.results import Answers
 from silo.billing.inbox import Inbox
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.events import Event
+from silo.reports import timeline
 from silo.tenants import TenantService
 
 SENT = 1_795_456_800.0
@@ -37,15 +40,15 @@ def git(path, monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     """What the server answers; `hosts` are those that do."""
-    found = type("Server", (), {"hosts": {"silo1": {"records": RECORDS, "problems": []}}, "asked": []})()
+    found = type("Server", (), {"hosts": {"silo1": {"records": RECORDS, "problems": []}}, "asked": [], "missing": {}})()
 
-    def read(_inventory, tag, arguments=()):
+    def ask(_inventory, tag, arguments=()):
         found.asked.append((str(tag), list(arguments)))
         if isinstance(found.hosts, Exception):
             raise found.hosts
-        return {"records": found.hosts}
+        return Answers({TaskId.RECORDS: found.hosts}, found.missing)
 
-    monkeypatch.setattr(runner, "read", read)
+    monkeypatch.setattr(timeline, "ask", ask)
     return found
 
 
@@ -154,7 +157,9 @@ def test_each_source_that_is_away_is_a_sentence_and_the_others_are_shown(path, s
 def test_a_server_that_does_not_answer_and_a_part_that_it_cannot_read_are_named(git, server, log):
     server.hosts = {"silo1": {"records": RECORDS, "problems": ["the journal cannot be read"]}}
     assert found(log("anna", "--json"))["problems"] == ["silo1: the journal cannot be read"]
-    server.hosts = {}
+    server.hosts, server.missing = {}, {"silo1": "silo1 cannot be reached"}
+    assert found(log("anna", "--json"))["problems"] == ["silo1 cannot be reached"]
+    server.missing = {}
     (problem,) = found(log("anna", "--json"))["problems"]
     assert problem == "the records of the server cannot be read: silo1 does not answer; 'silo check' says why"
 

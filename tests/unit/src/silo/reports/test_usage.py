@@ -16,6 +16,8 @@ from silo.ansible.contract import TaskId
 from silo.reports import usage
 from silo.reports.usage import MetricsError, Served
 
+from ..conftest import event
+
 STARTED = "process_start_time_seconds 1.79e+09\n"
 SINCE = "2026-09-21T14:13:20+00:00"
 FACT = {"server": "silo1", "nas": "nas1", "desired": "running"}
@@ -217,17 +219,19 @@ def test_any_text_is_read_or_refused(text):
 
 def test_an_inventory_is_read_by_one_playbook(monkeypatch, tmp_path):
     asked = []
-    results = {
-        TaskId.TENANTS: {"hans": {"tenants": {"hans": FACT}}},
-        TaskId.USAGE: {"silo1": server(hans=found())},
-        TaskId.QUOTAS: {"nas1": storage(hans=900)},
-    }
-    monkeypatch.setattr(runner, "results", lambda *arguments: asked.append(arguments) or results)
+
+    def events(*arguments):
+        asked.append(arguments)
+        yield event(TaskId.TENANTS, {"hans": {"tenants": {"hans": FACT}}})
+        yield event(TaskId.USAGE, {"silo1": server(hans=found())})
+        yield event(TaskId.QUOTAS, {"nas1": storage(hans=900)})
+
+    monkeypatch.setattr(runner, "events", events)
     result = usage.read(tmp_path)
     assert asked == [("read.yml", tmp_path, ["--tags", "stats"])]
     assert [(tenant.name, tenant.storage_bytes) for tenant in result.tenants] == [("hans", 900)]
 
 
 def test_an_inventory_without_tenants_has_no_usage(monkeypatch, tmp_path):
-    monkeypatch.setattr(runner, "results", lambda *_arguments: {})
+    monkeypatch.setattr(runner, "events", lambda *_arguments: ())
     assert usage.read(tmp_path).tenants == ()
