@@ -94,6 +94,8 @@ def _paid(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
             return Decision(Step.NOTHING, "a payment is under way; what is in the trash is restored when it has come")
         return Decision(Step.RESTORE, "it is paid again, and its data is still in the trash")
     if tenant.state == PURGED:
+        if found.under_way:
+            return Decision(Step.NOTHING, "a payment is under way")
         because = f"it is paid again, but the data of {tenant.name} has been purged"
         return Decision(Step.NEEDS_ATTENTION, because, ends="the subscription is cancelled and refunded at Stripe")
     if tenant.state == "suspended" or (tenant.state == "absent" and tenant.reason in OF_STRIPE):

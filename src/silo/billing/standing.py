@@ -75,13 +75,15 @@ def standing(
     if subscription.status in ENDED:
         times.append(subscription.ended or now)
     last = min(confirm, key=lambda each: each[:2], default=None)
-    # Stripe looks at the latest invoice alone, which may be one beside the period that is paid, or one to be confirmed.
-    alive = subscription.status in PAID or (subscription.status in OWES and bool(beside or confirm))
+    under_way = tuple(one for one in known if one.is_under_way)
+    # Stripe looks at the latest invoice alone, of which the customer may owe nothing: it is beside the period that is
+    # paid, to be confirmed, or its payment is under way.
+    alive = subscription.status in PAID or (subscription.status in OWES and bool(beside or confirm or under_way))
     return Standing(
         pays=alive and not times,
         since=min(times, default=None),
         oldest=first[2] if first else None,
-        under_way=tuple(one for one in known if one.is_under_way),
+        under_way=under_way,
         confirm=(last[0], last[2]) if last else None,
         beside=tuple(beside),
         covered=covered,

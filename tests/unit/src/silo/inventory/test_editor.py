@@ -539,13 +539,13 @@ def test_nobody_is_placed_on_a_machine_that_is_away_and_who_needs_it_is_refused(
     for place in ({"server": "silo2"}, {"nas": "silo2"}):
         with pytest.raises(HostAwayError, match=r"^hans: nothing was changed. silo2 cannot be reached.$"):
             created(**place)
-    # Who lives elsewhere can be changed, and who does not cannot.
-    inventory.change("anna", quota="1T", sizes=sizes, dry_run=True)
     with pytest.raises(HostAwayError):
         inventory.change("anna", quota="1T", sizes=Sizes(away={"silo1": "silo1 cannot be reached."}))
-    with pytest.raises(HostAwayError, match="one. two."):
+    with pytest.raises(HostAwayError, match=r"two\.$"):
         inventory.create("hans", email=MAIL, plan="small", sizes=Sizes(away={"silo1": "one.", "silo2": "two."}))
     assert checksum(path) == before
+    # Who lives elsewhere does not need it.
+    inventory.change("anna", quota="1T", sizes=sizes)
 
 
 def test_where_a_neighbour_is_wrong_nobody_is_let_in_and_everybody_can_be_stopped(inventory, write):
