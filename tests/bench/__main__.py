@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from . import adding, born, counting, learning, living, many, place, routing, table
+from . import adding, born, counting, learning, living, many, place, routing, several, table
 from .line import BenchError, Line
 from .stubs import Stubs
 
@@ -22,6 +22,7 @@ NUMBERS = (
     *learning.NUMBERS,
     *many.NUMBERS,
     *routing.NUMBERS,
+    *several.NUMBERS,
 )
 SIZES = (1, 15, 50, 100, 200)
 
@@ -78,6 +79,7 @@ def works(where: place.Place, rounds: int, wanted: frozenset[str], grown: Callab
         lambda: born.lines(where, rounds, wanted),
         lambda: counting.lines(where, rounds, wanted),
         lambda: learning.lines(where, rounds, wanted),
+        lambda: several.lines(where, rounds, wanted),
     ]
     found += [at(count, lambda: iter(())) for count in (1, 15)]
     if "4" in wanted:

@@ -176,6 +176,11 @@ def make_lab() -> Mapping[str, t.Any]:
     return dict(json.loads((ROOT / ".lab" / lab_name() / "lab.json").read_text()))
 
 
+def add_server() -> None:
+    """Add a second server to the bench's lab."""
+    _lab("add-server")
+
+
 def remove_lab() -> None:
     """Remove the bench's lab."""
     _lab("down")
@@ -191,7 +196,7 @@ def _lab(command: str) -> None:
     environment = {"IMAGES": "costly", **os.environ, "SILO_LAB": lab_name()}
     ended = subprocess.run([sys.executable, "-m", "tests.lab", command], cwd=ROOT, env=environment, check=False)
     if ended.returncode:
-        raise BenchError(f"the lab could not be brought {command}; what it said stands above")
+        raise BenchError(f"'python -m tests.lab {command}' failed; what it said stands above")
 
 
 def set_up(work: Path) -> Place:

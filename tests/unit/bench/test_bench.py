@@ -12,7 +12,7 @@ import yaml
 from silo.tenant import services
 from silo.tenants import TenantService
 from tests.bench import __main__ as command
-from tests.bench import adding, born, by_hand, counting, learning, living, many, place, routing, stubs, table
+from tests.bench import adding, born, by_hand, counting, learning, living, many, place, routing, several, stubs, table
 from tests.bench.line import BenchError, Line, fastest, interleaved
 from tests.unit.patience import PATIENCE
 
@@ -290,8 +290,8 @@ def test_the_lab_has_stand_ins_that_cost_what_the_official_images_do(monkeypatch
 
 
 def test_each_line_of_the_issue_is_measured_once():
-    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 19)]
-    every = [adding, living, born, counting, learning, many, routing]
+    assert sorted(command.NUMBERS, key=int) == [str(number) for number in range(1, 20)]
+    every = [adding, living, born, counting, learning, many, routing, several]
     assert sorted(itertools.chain(*(module.NUMBERS for module in every))) == sorted(command.NUMBERS)
 
 
