@@ -36,9 +36,11 @@ def packed(root: Path) -> dict[str, str]:
     for source, place in PACKED:
         top = root / source
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
-            # The vault of somebody who tried the example belongs into no wheel.
-            if path.is_file() and "__pycache__" not in path.parts and path.name != "vault.yml":
-                found[str(path)] = str(place / path.relative_to(top))
+            # What silo keeps for somebody who tried the example belongs into no wheel: vaults, letters, an edit.
+            below = path.relative_to(top)
+            is_local = path.name == "vault.yml" or below.parts[:1] in ((".silo",), (".silo-edit",))
+            if path.is_file() and "__pycache__" not in path.parts and not is_local:
+                found[str(path)] = str(place / below)
     return found
 
 

@@ -16,7 +16,10 @@ from .world import ROOT
 HOME = "silo/home"
 COLLECTION = f"{HOME}/collections/ansible_collections/swissphoto/silo"
 # What a working copy has and nobody shall have.
-LOCAL = ("inventory/mine/host_vars/hans/vault.yml", "inventory/example/host_vars/anna/vault.yml", ".lab/vault-password")
+LOCAL = (
+    *("inventory/mine/host_vars/hans/vault.yml", "inventory/example/host_vars/anna/vault.yml", ".lab/vault-password"),
+    *("inventory/example/.silo/outbox.db", "inventory/example/.silo-edit/steps.json"),
+)
 PYTHON = [sys.executable, "-P"]
 
 
@@ -97,6 +100,7 @@ def test_it_has_all_that_git_knows_of_what_silo_runs_and_nothing_local(wheel):
     wanted = ["ansible.cfg", "tools/vault-password", *policy, *played, *books, *example]
     assert {f"{HOME}/{path}" for path in wanted} - names == set()
     assert not [name for name in names if Path(name).name == "vault.yml" or name.endswith(".pyc") or "/tests/" in name]
+    assert not [name for name in names if "/.silo" in name]
 
 
 def test_it_finds_its_own_files_from_anywhere(elsewhere, installed):

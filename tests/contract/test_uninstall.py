@@ -64,10 +64,17 @@ def test_a_server_with_tenants_stays(uninstall):
 
 
 def test_data_that_no_inventory_knows_keeps_a_server(uninstall, tmp_path):
-    """The trash beside it does not, and is not named."""
+    """The trash beside it does not, nor what a file system has of its own, and is not named."""
+    (tmp_path / "silo2" / "databases" / "lost+found").mkdir()
     (tmp_path / "silo2" / "databases" / "maria").mkdir()
     code, said = uninstall("silo2", "silo2")
     assert (code, f"silo2 has data of tenants: {tmp_path}/silo2/databases/maria. Nothing was removed" in said) == (
         2,
         True,
     )
+
+
+def test_a_server_goes_although_the_nas_that_it_mounts_has_tenants_of_others(uninstall, tmp_path):
+    (tmp_path / "silo2" / "instances" / "hans").mkdir()
+    _code, said = uninstall("silo2", "silo2")
+    assert ("has data of tenants" in said, "Look for the shared services" in said) == (False, True)

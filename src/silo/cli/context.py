@@ -30,15 +30,20 @@ class Context:
     commit: bool
 
     @property
-    def inventory(self) -> Path:
-        """The inventory's folder; raises InventoryError where there is none, or none that can be read."""
+    def folder(self) -> Path:
+        """The inventory's folder, whatever is in it; raises InventoryError where there is none."""
         if not self.path.is_dir():
             raise InventoryError(
                 f"There is no inventory folder at {self.path}. `make demo` creates that of the demo; "
                 "name your own with -i."
             )
+        return self.path
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory's folder; raises InventoryError where there is none, or none that can be read."""
         # Ansible would say it in twenty lines, and blame another file.
-        if unread := examination.examine(self.path, follow=True).unreadable:
+        if unread := examination.examine(self.folder, follow=True).unreadable:
             raise InventoryError(unread)
         return self.path
 

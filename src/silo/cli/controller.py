@@ -47,7 +47,7 @@ def key(context: Context, file: Path) -> None:
     """
     from silo.controller import keys
 
-    recipient = keys.make(file.expanduser(), context.inventory)
+    recipient = keys.make(file.expanduser(), context.folder)
     output.line(f"Backups of this controller are encrypted for {recipient} from now on.")
     output.line(f"Store {file} away from this machine, then remove it here: without it, nobody opens a backup.")
 
@@ -89,7 +89,7 @@ def backup(
         _show(restores.open_backup(file, _identities(key)))
         return
     password, problem = _relay_password(context)
-    done = backups.write(backups.of(context.inventory, [*password, *also], inbox), file, keep)
+    done = backups.write(backups.of(context.folder, [*password, *also], inbox), file, keep)
     entries = done.backup.entries
     output.line(f"{done.path}: {_count(entries)}, {rough(done.size_bytes)}; it was opened again, and is whole.")
     for old in done.removed:

@@ -15,6 +15,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes impor
 from silo.cli import output
 from silo.cli.context import Context
 from silo.inventory import InventoryError
+from silo.inventory.errors import shown
 from silo.inventory.history import Author
 from silo.repository import root
 from silo.setup import answers, host_keys, machine, proposals, repository, texts
@@ -94,7 +95,7 @@ def init(context: Context, /, folder: str, vault_password_file: str | None, yes:
       silo init ~/silo-inventory --domain swissphoto.ch --contact ops@swissphoto.ch --server root@192.0.2.10 \\
         --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU --yes
     """
-    path = Path(answers.plain("folder", folder)).expanduser().absolute()
+    path = answers.file("folder", folder)
     repository.check_place(path)
     password = repository.password_file(vault_password_file)
     has_password = repository.check_password(password, path, "the vault password")
@@ -146,7 +147,7 @@ class Interview:
         contact = self._ask("Your e-mail address", options.contact, answers.contact, proposed)
         ssh_key = str(_private_key(options.ssh_key)) if options.ssh_key else ""
         server = self._server(options, ssh_key)
-        nas = self._nas(options, ssh_key)
+        nas = self._nas(options, ssh_key, server.machine)
         self._refuse(server, nas)
         machines = self._equip(options, server, nas)
         relay = self._relay(options, contact)
@@ -177,9 +178,9 @@ class Interview:
         target = self._ask("Server, as SSH reaches it: [USER@]HOST[:PORT]", options.server, Target.parse)
         return self._look(name, target, options.fingerprint, "--fingerprint", ssh_key)
 
-    def _nas(self, options: Options, ssh_key: str) -> Seen | None:
+    def _nas(self, options: Options, ssh_key: str, server: Machine) -> Seen | None:
         question = "NAS, if it is another machine: [USER@]HOST[:PORT]"
-        target = self._ask(question, options.nas, _target_or_none, NONE)
+        target = self._ask(question, options.nas, functools.partial(_nas_target, server=server), NONE)
         return self._look(NAS_NAME, target, options.nas_fingerprint, "--nas-fingerprint", ssh_key) if target else None
 
     def _look(self, name: str, target: Target, fingerprint: str | None, flag: str, ssh_key: str) -> Seen:
@@ -274,9 +275,11 @@ class Interview:
         if not repository.check_password(file, self._folder, "the relay's password"):
             if not self._asks:
                 raise InventoryError(f"{file}: the relay's password is missing; write it there, with mode 0600")
-            typed = output.prompt(f"Password at the relay, for {file}", hidden=True)
-            self._relay_password = file, answers.plain("password", typed)
-        return Relay(host, port, sender, user, options.relay_password_file)
+            # Whatever it is: it stands in no file of settings, and no message shows it.
+            self._relay_password = file, output.prompt(f"Password at the relay, for {file}", hidden=True)
+        # From ~ on it is right for colleagues too; a relative one would be only here.
+        given_file = options.relay_password_file
+        return Relay(host, port, sender, user, given_file if given_file.startswith("~/") else str(file))
 
     def _payment(self, options: Options, contact: str) -> str:
         question = "Page where customers pay an unpaid invoice"
@@ -313,8 +316,15 @@ def _yes(text: str) -> bool:
     return text.lower().startswith("y")
 
 
-def _target_or_none(text: str) -> Target | None:
-    return None if text == NONE else Target.parse(text)
+def _nas_target(text: str, server: Machine) -> Target | None:
+    if text == NONE:
+        return None
+    target = Target.parse(text)
+    if (target.host, target.port) == (server.target.host, server.target.port):
+        raise InventoryError(f"NAS is {shown(text)}, the server itself; answer {NONE}: it is its own NAS then")
+    if server.name == NAS_NAME:
+        raise InventoryError(f"--name is {shown(server.name)}; that is the NAS's name, so choose another one")
+    return target
 
 
 def _relay(text: str) -> tuple[str, int] | None:
@@ -359,10 +369,12 @@ def _next(folder: Path, password: Path, found: Answers | None) -> None:
     output.line("")
     output.line("Next:")
     if found:
-        kind = "AAAA" if ":" in found.server.target.host else "A"
-        output.line(f"  at your DNS provider: *.{found.domain} {kind} {found.server.target.host}")
+        host = found.server.target.host
+        kind = "AAAA" if ":" in host else "A" if answers.is_address(host) else "CNAME"
+        output.line(f"  at your DNS provider: *.{found.domain} {kind} {host}")
     output.line(f"  export {places}")
-    output.line(f"  cd {shlex.quote(str(root()))} && . .venv/bin/activate")
+    has_environment = (root() / ".venv" / "bin" / "activate").is_file()
+    output.line(f"  cd {shlex.quote(str(root()))}{' && . .venv/bin/activate' if has_environment else ''}")
     output.line("  ansible-playbook playbooks/site.yml         # sets up the server; --check --diff shows it before")
     output.line("  silo check                                  # what is wrong, and how to fix it")
     output.line("  silo create hans 100 hans@example.ch        # the first customer")

@@ -11,6 +11,7 @@ import io
 import json
 import tarfile
 import typing as t
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -138,7 +139,7 @@ def unpack(packed: bytes) -> Backup:
             if first.name != MANIFEST:
                 raise ControllerError(f"it has no {MANIFEST} at its beginning; it is no backup of silo")
             return Backup(_manifest(_content(tar, first)), [_entry(tar, member) for member in rest])
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError, ValueError, RecursionError) as error:
         raise ControllerError(f"it cannot be read: {error}; it is no backup of silo, or is damaged") from None
 
 
@@ -157,7 +158,8 @@ def _manifest(content: bytes) -> Manifest:
         raise ValueError("its manifest has no environment, or no problems")
     if not all(isinstance(text, str) for text in (*texts, *environment.values(), *problems)):
         raise ValueError("its manifest has a value that is no text")
-    if not all(PurePosixPath(said[place]).is_absolute() for place in ("inventory", "home")):
+    folders = [PurePosixPath(said[place]) for place in ("inventory", "home")]
+    if not all(folder.is_absolute() and ".." not in folder.parts for folder in folders):
         raise ValueError("its manifest names a folder that is no absolute path")
     return Manifest(**{field.name: said[field.name] for field in dataclasses.fields(Manifest)})
 
@@ -166,7 +168,9 @@ _NO_TEXT = ("environment", "problems")
 
 
 def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
-    kinds: dict[Kind, bool] = {"file": member.isreg(), "link": member.issym(), "directory": member.isdir()}
+    # A file with holes says of itself how large it gets when it is read.
+    is_file = member.isreg() and not member.issparse()
+    kinds: dict[Kind, bool] = {"file": is_file, "link": member.issym(), "directory": member.isdir()}
     kind = next((kind for kind, is_it in kinds.items() if is_it), None)
     top, place, *parts = (*PurePosixPath(member.name).parts, "", "")
     path = PurePosixPath(*filter(None, parts))

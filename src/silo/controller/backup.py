@@ -95,7 +95,11 @@ def collect(controller: Controller) -> Backup:
         problems.append(f"the git history of the inventory lies in {top}, and is not in it; push it elsewhere")
     ssh = controller.home / ".ssh"
     if ssh.is_dir():
-        entries += [one for one in _tree("home", ssh, controller.home, problems) if _kept_of_ssh(one)]
+        found = [one for one in _tree("home", ssh, controller.home, problems) if _kept_of_ssh(one)]
+        entries += found
+        for one in found:
+            if one.kind == "link":
+                entries += _led_to(controller, controller.home / one.path, problems)
     for path in controller.files:
         entries += _file(controller, path, problems)
     unique = {entry.name: entry for entry in entries}
@@ -120,7 +124,23 @@ def _kept_of_ssh(entry: Entry) -> bool:
 
 
 def _file(controller: Controller, path: Path, problems: list[str]) -> Iterator[Entry]:
-    """Yield a further file, unless it is in a folder that is kept anyway."""
+    """Yield a further file, unless it is in a folder that is kept anyway; of a link also the file that it leads to."""
+    if path.is_symlink():
+        yield from _placed(controller, path, problems)
+        path = Path(os.path.realpath(path))
+    yield from _placed(controller, path, problems)
+
+
+def _led_to(controller: Controller, link: Path, problems: list[str]) -> Iterator[Entry]:
+    """Yield the file to which a link in a kept folder leads; a folder is named as a problem."""
+    real = Path(os.path.realpath(link))
+    if real.is_dir():
+        problems.append(f"{link} leads to the folder {real}, whose files are not in it; name them with --also")
+    elif real.is_file() and not real.is_relative_to(controller.home / ".ssh"):
+        yield from _placed(controller, real, problems)
+
+
+def _placed(controller: Controller, path: Path, problems: list[str]) -> Iterator[Entry]:
     if path.is_relative_to(controller.inventory):
         return
     at_home = path.is_relative_to(controller.home)
@@ -209,6 +229,8 @@ def write(controller: Controller, target: Path, keep: int | None = None) -> Done
     wanted = keys.recipients(controller.inventory)
     recipient, identity = keys.for_this_run()
     path = target / _name() if target.is_dir() else target
+    if path.resolve().is_relative_to(controller.inventory.resolve()):
+        raise ControllerError(f"{path} is in the inventory, and would be in each later backup; name another place")
     if path.exists():
         raise ControllerError(f"{path} exists, and no backup is replaced; name another file, or a folder")
     backup = collect(controller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import typing as t
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common import file
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
 from silo.controller.errors import ControllerError
-from silo.state import FOLDER
+from silo.state import FOLDER, State
 
 RECIPIENTS = "backup-recipients"
 LARGEST = 64 * 1024
@@ -29,8 +30,13 @@ def recipients_file(inventory: Path) -> Path:
 def make(path: Path, inventory: Path) -> str:
     """Make a key at `path`, mode 0600, and add its recipient to those of the inventory; return the recipient.
 
-    Raises ControllerError where `path` exists.
+    Raises ControllerError where `path` exists, or is in the inventory, which others get.
     """
+    if path.resolve().is_relative_to(inventory.resolve()):
+        raise ControllerError(
+            f"{path} is in the inventory, which colleagues and each backup get; name a file outside of it"
+        )
+    State(inventory)
     identity = pyrage.x25519.Identity.generate()
     recipient = str(identity.to_public())
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -43,7 +49,10 @@ def make(path: Path, inventory: Path) -> str:
         raise ControllerError(f"{path} cannot be written: {error.strerror}; nothing was changed") from None
     place = recipients_file(inventory)
     before = place.read_text(encoding="utf-8") if place.exists() else ""
-    files.write(place, f"{before}{recipient}\n", 0o600)
+    # Whoever added a line by hand may have left its end open.
+    before += "" if before.endswith("\n") or not before else "\n"
+    owner = inventory.stat().st_uid if os.geteuid() == 0 else None
+    files.write(place, f"{before}{recipient}\n", 0o600, owner=owner)
     return recipient
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import grp
 import os
 import pwd
+import shlex
 import stat
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
 
-from silo.controller import archive, keys
+from silo.controller import archive, backup, keys
 from silo.controller.archive import Backup, Entry, Place
 from silo.controller.errors import ControllerError
 
@@ -27,11 +28,15 @@ MOST_NAMED = 20
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """An entry and where it belongs; `is_merged` if lines are added to what is there."""
+    """An entry and where it belongs; `is_merged` if lines are added to what is there.
+
+    `is_own` if it belongs to who restores, since its owner's home is not on this machine.
+    """
 
     entry: Entry
     path: Path
     is_merged: bool = False
+    is_own: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +77,16 @@ def plan(backup: Backup, into: Path | None = None) -> Plan:
         "home": home if home.is_dir() else Path.home(),
         "root": Path("/"),
     }
+    is_moved = into is None and places["home"] != home
     if into:
-        places = {place: into / place for place in places}
-    steps, wrong = [], []
+        places = {place: into.absolute() / place for place in places}
+    steps, wrong = [], _entangled(backup, places)
     for entry in backup.entries:
         path = places[entry.place] / entry.path
         if linked := _link_above(path, places[entry.place]):
             wrong.append(f"{linked} is a symbolic link")
         elif not os.path.lexists(path):
-            steps.append(Step(entry, path))
+            steps.append(Step(entry, path, is_own=is_moved and entry.place == "home"))
         elif not _is_same(entry, path):
             if (entry.place, entry.path, entry.kind) == ("home", KNOWN_HOSTS, "file") and path.is_file():
                 steps.append(Step(entry, path, is_merged=True))
@@ -93,6 +99,21 @@ def plan(backup: Backup, into: Path | None = None) -> Plan:
             "was restored; move them away, or restore into an empty folder with --to"
         )
     return Plan(places, steps, len(backup.entries))
+
+
+def _entangled(backup: Backup, places: Mapping[Place, Path]) -> list[str]:
+    """Return what would lie elsewhere than its path says: it is below a link of the same backup, or is two things."""
+    real = {place: Path(os.path.realpath(path)) for place, path in places.items()}
+    kinds: dict[Path, archive.Kind] = {}
+    wrong = []
+    for entry in backup.entries:
+        path = real[entry.place] / entry.path
+        if kinds.setdefault(path, entry.kind) != entry.kind:
+            wrong.append(f"{path} is two things in the backup")
+    for path in kinds:
+        if above := next((one for one in path.parents if kinds.get(one, "directory") != "directory"), None):
+            wrong.append(f"{path} is below {above}, which is no folder in the backup")
+    return wrong
 
 
 def _link_above(path: Path, place: Path) -> Path | None:
@@ -150,7 +171,7 @@ def _make(step: Step) -> None:
         return
     else:
         files.create(path, entry.content, entry.mode)
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not step.is_own:
         uid, gid = _number(entry.owner, pwd.getpwnam, entry.uid), _number(entry.group, grp.getgrnam, entry.gid)
         os.chown(path, uid, gid, follow_symlinks=False)
 
@@ -163,9 +184,20 @@ def _number(name: str, look_up: Callable[[str], t.Any], number: int) -> int:
         return number
 
 
-def next_steps(backup: Backup, planned: Plan) -> list[str]:
+def next_steps(found: Backup, planned: Plan) -> list[str]:
     """Return the lines that a person types next: the environment as it was, and the first commands."""
     inventory = planned.places["inventory"]
-    given = {name: value for name, value in backup.manifest.environment.items() if name.endswith("_FILE")}
-    exports = [f"export {name}={value}" for name, value in sorted(given.items())]
-    return [*exports, f"export SILO_INVENTORY={inventory} ANSIBLE_INVENTORY={inventory}", "silo check", "silo plan"]
+    said = found.manifest.environment
+    given = {name: _now_at(found, planned, said[name]) for name in backup.FILE_VARIABLES if name in said}
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(given.items())]
+    quoted = shlex.quote(str(inventory))
+    return [*exports, f"export SILO_INVENTORY={quoted} ANSIBLE_INVENTORY={quoted}", "silo check", "silo plan"]
+
+
+def _now_at(found: Backup, planned: Plan, value: str) -> str:
+    """Return the path that a file has after the restore, of the one that it had."""
+    tops: dict[Place, str] = {"inventory": found.manifest.inventory, "home": found.manifest.home, "root": "/"}
+    for place, top in tops.items():
+        if Path(value).is_relative_to(top):
+            return str(planned.places[place] / Path(value).relative_to(top))
+    return value

@@ -22,6 +22,7 @@ def rebuild(inventory: Path, state: State, names: Sequence[str]) -> list[Path]:
 
     Raises ControllerError for a vault that can be opened, and RunError; each vault that was written by then is whole.
     """
+    names = list(dict.fromkeys(names))
     there = [path for name in names if (path := inventory / "host_vars" / name / "vault.yml").exists()]
     problems, reason = vault.try_open(there)
     if reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import typing as t
 from pathlib import Path
@@ -177,4 +178,16 @@ def payment_url(text: str) -> str:
 
 def file(field: str, text: str) -> Path:
     """Return the path of a file on this machine, with ~ filled in; raises InventoryError."""
-    return Path(plain(field, text)).expanduser().absolute()
+    try:
+        return Path(plain(field, text)).expanduser().absolute()
+    except RuntimeError:
+        raise InventoryError(f"{field} is {shown(text)}; this machine has no user of that name with a home") from None
+
+
+def is_address(host: str) -> bool:
+    """Return whether a host is an address, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -15,6 +15,7 @@ from silo.inventory.errors import InventoryError
 from silo.inventory.history import Author, History, is_product
 from silo.inventory.transaction import Edit, Write
 from silo.repository import root
+from silo.setup.answers import file
 
 VAULT_PASSWORD = "~/.silo-vault-password"  # noqa: S105  # where it is
 VARIABLE = "SILO_VAULT_PASSWORD_FILE"
@@ -58,7 +59,8 @@ def check_complete(folder: Path) -> None:
 
 def password_file(given: str | None) -> Path:
     """Return the file of the vault password: the given one, or that of the environment, or one at home."""
-    return Path(given or os.environ.get(VARIABLE) or VAULT_PASSWORD).expanduser().absolute()
+    text = given or os.environ.get(VARIABLE) or VAULT_PASSWORD
+    return file("the vault password's file", text)
 
 
 def check_password(path: Path, folder: Path, what: str) -> bool:

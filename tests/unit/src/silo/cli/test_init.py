@@ -232,6 +232,10 @@ def test_a_nas_of_its_own(world):
         ([*GIVEN, "--nas-fingerprint", KEY.fingerprint], "name that with --nas"),
         ([*GIVEN, "--open-port", "all"], "open port is 'all'"),
         (["--domain", "{{ x }}", *GIVEN[2:]], "domain is '{{ x }}'"),
+        ([*GIVEN, "--nas", "admin@192.0.2.10"], "NAS is 'admin@192.0.2.10', the server itself"),
+        ([*GIVEN, "--name", "nas1", "--nas", "192.0.2.20"], "--name is 'nas1'; that is the NAS's name"),
+        ([*GIVEN, "--ssh-key", "~nobody-here/key"], "this machine has no user of that name"),
+        ([*GIVEN, "--vault-password-file", "~nobody-here/x"], "this machine has no user of that name"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_nothing_is_written(world, arguments, sentence):
@@ -239,6 +243,52 @@ def test_wrong_input_is_one_sentence_and_nothing_is_written(world, arguments, se
     result = world.silo(world.folder, *arguments, *more)
     assert (result.exit_code, world.files()) == (2, set())
     assert sentence in result.output
+
+
+def test_a_folder_of_nobody_is_one_sentence(world):
+    result = world.silo("~nobody-here/inventory", *GIVEN)
+    assert result.exit_code == 2
+    assert "folder is '~nobody-here/inventory'; this machine has no user of that name" in result.output
+
+
+@pytest.mark.parametrize(("named", "kept"), [("relay", None), ("~/relay", "~/relay")])
+def test_the_relays_password_is_found_from_every_folder(world, monkeypatch, named, kept):
+    monkeypatch.chdir(world.home)
+    (world.home / "relay").write_text("secret\n")
+    (world.home / "relay").chmod(0o600)
+    relay = ("--relay", "smtp.example.ch", "--relay-user", "me", "--relay-password-file", named)
+    result = world.silo(world.folder, *GIVEN, "--fingerprint", KEY.fingerprint, *relay)
+    assert result.exit_code == 0, result.output
+    wanted = kept or str(world.home / "relay")
+    assert world.read("group_vars/all/letters.yml")["letters_relay_password_file"] == wanted
+
+
+def test_a_password_at_the_relay_may_be_anything_and_is_never_shown(world):
+    world.terminal = True
+    relay = ("--relay", "smtp.example.ch", "--relay-user", "me")
+    typed = "\n" * 6 + "{{ pass#}word" + "\n" * 5
+    result = world.silo(world.folder, *GIVEN, "--fingerprint", KEY.fingerprint, *relay, typed=typed)
+    assert "pass#" not in result.output
+    assert result.exit_code == 0, result.output
+    assert (world.home / ".silo-relay-password").read_text() == "{{ pass#}word\n"
+
+
+def test_a_server_with_a_name_gets_an_alias_in_the_dns(world):
+    world.keys["silo1.example.ch"], world.says["silo1.example.ch"] = [KEY], SAYS
+    given = [*GIVEN[:4], "--server", "silo1.example.ch", "--fingerprint", KEY.fingerprint]
+    result = world.silo(world.folder, *given)
+    assert "*.swissphoto.ch CNAME silo1.example.ch" in result.output
+
+
+@pytest.mark.parametrize("has_environment", [True, False])
+def test_an_environment_is_named_only_where_there_is_one(world, monkeypatch, tmp_path, has_environment):
+    place = tmp_path / "product"
+    (place / ".venv" / "bin").mkdir(parents=True)
+    if has_environment:
+        (place / ".venv" / "bin" / "activate").touch()
+    monkeypatch.setattr("silo.cli.init.root", lambda: place)
+    result = world.silo(world.folder, *GIVEN, "--fingerprint", KEY.fingerprint)
+    assert (f"cd {place}" in result.output, "bin/activate" in result.output) == (True, has_environment)
 
 
 def test_it_refuses_the_products_clone_before_it_asks_anything(world):

@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from silo import backup_record, cli
-from silo.controller import archive, backup, keys, restore
+from silo.controller import archive, backup, keys, restore, vaults
 from silo.controller.errors import ControllerError
+from silo.state import State
 from tests.unit.forks import ROOT
 
 GIT = ["git", "-c", "user.name=T", "-c", "user.email=t@example.ch"]
@@ -370,3 +371,128 @@ def test_a_key_that_others_read_is_refused(old, key, tmp_path):
     with pytest.raises(ControllerError, match="there is no key in it") as refused:
         keys.read_identities(tmp_path / "no")
     assert "1NO" not in str(refused.value)
+
+
+def of(environment, *entries, inventory="/i", home="/h"):
+    made = archive.Manifest("2026-11-01T00:00:00+00:00", "h", inventory, home, "0", "", environment)
+    return archive.unpack(archive.pack(archive.Backup(made, entries)))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("home", "x", "link"), ("home", "x/evil", "file")],
+        [("home", "i", "link"), ("inventory", "evil", "file")],
+        [("home", "x", "link"), ("home", "x", "directory")],
+        [("home", "x", "file"), ("home", "x/y/evil", "file")],
+    ],
+)
+def test_no_link_of_the_backup_itself_leads_a_file_out_of_its_place(tmp_path, entries):
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    made = [archive.Entry(place, path, kind, 0o777, content=str(outside).encode()) for place, path, kind in entries]
+    (tmp_path / "h").mkdir()
+    found = of({}, *made, inventory=str(tmp_path / "h" / "i"), home=str(tmp_path / "h"))
+    with pytest.raises(ControllerError, match="is below|is two things"):
+        restore.carry_out(restore.plan(found))
+    assert (list(outside.iterdir()), outside.stat().st_mode & 0o777) == ([], 0o700)
+
+
+def test_the_lines_to_type_are_harmless_and_name_the_files_where_they_are(tmp_path):
+    password = {"SILO_VAULT_PASSWORD_FILE": "/h/a b;id", "SILO_STRIPE_KEY_FILE": "/etc/stripe"}
+    found = of(password | {"X;id;_FILE": "1"})
+    lines = restore.next_steps(found, restore.plan(found, tmp_path))
+    assert lines[:3] == [
+        f"export SILO_STRIPE_KEY_FILE={tmp_path}/root/etc/stripe",
+        f"export SILO_VAULT_PASSWORD_FILE='{tmp_path}/home/a b;id'",
+        f"export SILO_INVENTORY={tmp_path}/inventory ANSIBLE_INVENTORY={tmp_path}/inventory",
+    ]
+
+
+def test_what_was_in_a_home_that_is_gone_belongs_to_who_restores(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(restore.os, "geteuid", lambda: 0)
+    owners = []
+    monkeypatch.setattr(restore.os, "chown", lambda path, *owner, **_options: owners.append((path.name, *owner)))
+    entries = [
+        archive.Entry(place, path, "file", 0o600, "nobody-here", "nobody-here", 4711, 4711)
+        for place, path in (("home", ".ssh/config"), ("inventory", "hosts.yml"))
+    ]
+    found = of({}, *entries, inventory=str(tmp_path / "i"), home=str(tmp_path / "gone"))
+    restore.carry_out(restore.plan(found))
+    assert (tmp_path / ".ssh" / "config").exists()
+    assert owners == [("hosts.yml", 4711, 4711)], "ssh takes no settings of somebody else"
+
+
+@pytest.mark.parametrize("folder", ["/h/../etc", "/h/.."])
+def test_a_folder_that_leads_elsewhere_than_it_says_is_refused(folder):
+    with pytest.raises(ControllerError, match="no absolute path"):
+        of({}, home=folder)
+
+
+def test_a_broken_stream_and_a_file_with_holes_are_sentences():
+    whole = gzip.compress(bytes(range(256)) * 9)
+    for place in range(10, 60):
+        broken = bytearray(whole)
+        broken[place] ^= 0x55
+        with pytest.raises(ControllerError):
+            archive.unpack(bytes(broken))
+    with pytest.raises(ControllerError, match="is no file of a backup"):
+        archive.unpack(forged(kind=b"S"))
+
+
+def test_a_link_is_kept_with_the_file_to_which_it_leads(old, key, tmp_path):
+    for name in ("real-password", "real-config"):
+        (tmp_path / "old" / name).write_text(SECRET)
+    (old.home / "password").symlink_to(tmp_path / "old" / "real-password")
+    (old.inventory / "in-it").symlink_to(tmp_path / "old" / "real-password")
+    (old.home / ".ssh" / "config").symlink_to(tmp_path / "old" / "real-config")
+    (old.home / ".ssh" / "keys").symlink_to(tmp_path / "old")
+    for named in (old.home / "password", old.inventory / "in-it"):
+        found = backup.collect(backup.Controller(old.inventory, old.home, (named,)))
+        root = {tmp_path.root + entry.path for entry in found.entries if entry.place == "root"}
+        assert root == {str(tmp_path / "old" / name) for name in ("real-password", "real-config")}
+        assert "home/.ssh/config" in names(found)
+        (problem,) = found.manifest.problems
+        assert "keys leads to the folder" in problem
+
+
+def test_neither_a_key_nor_a_backup_lies_in_the_inventory(old, key):
+    with pytest.raises(ControllerError, match="name a file outside of it"):
+        keys.make(old.inventory / "key", old.inventory)
+    (old.inventory / "backups").mkdir()
+    with pytest.raises(ControllerError, match="is in the inventory"):
+        backup.write(old, old.inventory / "backups")
+    assert not list((old.inventory / "backups").iterdir())
+
+
+def test_a_key_is_made_for_an_inventory_that_is_new(tmp_path):
+    inventory = tmp_path / "inventory"
+    inventory.mkdir()
+    first = keys.make(tmp_path / "key", inventory)
+    assert (inventory / ".silo" / ".gitignore").read_text() == "*\n"
+    place = keys.recipients_file(inventory)
+    place.write_text(first)  # somebody's editor wrote no end of the line
+    second = keys.make(tmp_path / "other", inventory)
+    assert place.read_text().splitlines() == [first, second]
+    assert len(keys.recipients(inventory)) == 2
+
+
+def test_an_inventory_that_cannot_be_read_is_kept_as_it_is(old, key, tmp_path, monkeypatch):
+    monkeypatch.setenv("SILO_BILLING_INBOX", str(tmp_path / "nowhere" / "inbox.db"))
+    (old.inventory / "hosts.yml").write_text("servers: [\n")
+    path = tmp_path / "backup.age"
+    done = run("-i", old.inventory, "controller", "backup", path)
+    assert (done.exit_code, "whether there is a file with the relay's password is unknown" in done.output) == (1, True)
+    kept = {entry.path: entry.content for entry in opened(path, key).entries if entry.place == "inventory"}
+    assert kept["hosts.yml"] == b"servers: [\n"
+
+
+def test_a_vault_that_is_named_twice_is_put_away_once(tmp_path, monkeypatch):
+    vault = tmp_path / "host_vars" / "hans" / "vault.yml"
+    vault.parent.mkdir(parents=True)
+    vault.write_text("lost")
+    monkeypatch.setattr(vaults.vault, "try_open", lambda paths: ({str(path): "no" for path in paths}, ""))
+    monkeypatch.setattr(vaults.runner, "events", lambda *_arguments: [])
+    (moved,) = vaults.rebuild(tmp_path, State(tmp_path), ["hans", "hans"])
+    assert (moved.read_text(), vault.exists()) == ("lost", False)
