@@ -26,6 +26,16 @@ def test_it_has_the_time_of_the_run_and_of_the_last_backup(tmp_path):
     assert values(sign.metrics(tmp_path, NOW)) == {sign.SEEN: NOW.timestamp(), sign.BACKUP: NOW.timestamp() - 86400}
 
 
+def test_a_backup_that_is_not_complete_counts_as_none(tmp_path):
+    (tmp_path / ".silo").mkdir()
+    days = [NOW - datetime.timedelta(days=ago) for ago in (3, 2, 1)]
+    for at, problems, counts in zip(days, (["gone"], [], ["gone"]), (0, *[days[1].timestamp()] * 2), strict=True):
+        backup_record.write(tmp_path, backup_record.Record(at, "b.age", problems))
+        assert values(sign.metrics(tmp_path, NOW))[sign.BACKUP] == counts
+    (tmp_path / ".silo" / "backup.json").write_text(f'{{"at": "{NOW.isoformat()}", "path": "b", "problems": []}}')
+    assert values(sign.metrics(tmp_path, NOW))[sign.BACKUP] == NOW.timestamp(), "a record of an older version"
+
+
 def test_the_rules_read_what_it_has():
     rules = (ROOT / "roles" / "monitoring" / "files" / "silo.rules.yml").read_text()
     assert all(f"time() - {name} >" in rules for name in (sign.SEEN, sign.BACKUP))
