@@ -74,12 +74,12 @@ def backup(
 
     That is the inventory with its git history, vaults, outbox and billing's state; the vault password, Stripe's keys
     and the relay's password; the keys and known hosts of SSH; and the events of Stripe. FILE may be a folder, in which
-    the file gets a name with the time. A timer may run it.
+    the file gets a name with the domain and the time; --keep counts those of this domain. A timer may run it.
 
     \b
     Examples:
       silo controller backup /mnt/backup --keep 30
-      silo controller backup --list /mnt/backup/silo-controller-20261201T034500Z.age
+      silo controller backup --list /mnt/backup/silo-controller-swissphoto.ch-20261201T034500Z.age
     """
     from silo.controller import backup as backups
 
@@ -126,7 +126,7 @@ def restore(file: Path, key: Path | None, into: Path | None, dry_run: bool, yes:
 
     \b
     Example:
-      silo controller restore silo-controller-20261201T034500Z.age --key silo-backup-key
+      silo controller restore silo-controller-swissphoto.ch-20261201T034500Z.age --key silo-backup-key
     """
     from silo.controller import restore as restores
 

@@ -12,6 +12,7 @@ import grp
 import importlib.metadata
 import os
 import pwd
+import re
 import socket
 import sqlite3
 import stat
@@ -43,15 +44,27 @@ PASSING = ("run.lock", "billing")
 NOT_OF_SSH = ("authorized_keys",)
 LOCK_SECONDS = 60.0
 PREFIX, SUFFIX = "silo-controller-", ".age"
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}", re.ASCII)
+TIME = r"\d{8}T\d{6}Z"
 
 
 @dataclasses.dataclass(frozen=True)
 class Controller:
-    """What is to be kept: an inventory, the home of its owner, and further files, of which some may be databases."""
+    """What is to be kept: an inventory, the home of its owner, and further files, of which some may be databases.
+
+    `name` tells its backups from those of others in one folder: the domain, or that of the machine.
+    """
 
     inventory: Path
     home: Path
     files: tuple[Path, ...] = ()
+    name: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """How the names of its backups begin; what cannot stand in a name of a file stands in none."""
+        names = (self.name, socket.gethostname().lower(), "unnamed")
+        return f"{PREFIX}{next(name for name in names if NAME.fullmatch(name))}-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +77,14 @@ class Done:
     removed: tuple[Path, ...] = ()
 
 
-def of(inventory: Path, files_named: Sequence[Path], inbox: Path) -> Controller:
+def of(inventory: Path, files_named: Sequence[Path], inbox: Path, domain: str = "") -> Controller:
     """Return what is to be kept of the controller of an inventory, whoever asks for it."""
     owner = pwd.getpwuid(inventory.stat().st_uid)
     named = [Path(os.environ[name]).expanduser() for name in FILE_VARIABLES if os.environ.get(name)]
     # Billing may be off, and then nobody misses its inbox.
     events = [inbox] if inbox.parent.is_dir() and _is_there(inbox) else []
     chosen = dict.fromkeys(path.expanduser().absolute() for path in (*named, *files_named, *events))
-    return Controller(inventory, Path(owner.pw_dir), tuple(chosen))
+    return Controller(inventory, Path(owner.pw_dir), tuple(chosen), domain)
 
 
 def _is_there(path: Path) -> bool:
@@ -228,7 +241,8 @@ def write(controller: Controller, target: Path, keep: int | None = None) -> Done
         raise ControllerError(f"{target} is no folder, so no older backups can be removed there; is it mounted?")
     wanted = keys.recipients(controller.inventory)
     recipient, identity = keys.for_this_run()
-    path = target / _name() if target.is_dir() else target
+    is_folder = target.is_dir()
+    path = target / _name(controller.prefix) if is_folder else target
     if path.resolve().is_relative_to(controller.inventory.resolve()):
         raise ControllerError(f"{path} is in the inventory, and would be in each later backup; name another place")
     if path.exists():
@@ -247,16 +261,17 @@ def write(controller: Controller, target: Path, keep: int | None = None) -> Done
         aside.unlink(missing_ok=True)
     made = datetime.datetime.fromisoformat(backup.manifest.at)
     backup_record.write(controller.inventory, backup_record.Record(made, str(path), backup.manifest.problems))
-    return Done(path, path.stat().st_size, backup, _forget(target, keep) if path.parent == target else ())
+    return Done(path, path.stat().st_size, backup, _forget(target, controller.prefix, keep) if is_folder else ())
 
 
-def _name() -> str:
-    return f"{PREFIX}{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}Z{SUFFIX}"
+def _name(prefix: str) -> str:
+    return f"{prefix}{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}Z{SUFFIX}"
 
 
-def _forget(folder: Path, keep: int | None) -> tuple[Path, ...]:
-    """Remove the oldest backups of a folder, which their names tell."""
-    old = sorted(folder.glob(f"{PREFIX}*{SUFFIX}"))[:-keep] if keep else []
+def _forget(folder: Path, prefix: str, keep: int | None) -> tuple[Path, ...]:
+    """Remove the oldest backups of this controller in a folder, which their names tell; those of others stay."""
+    own = re.compile(re.escape(prefix) + TIME + re.escape(SUFFIX), re.ASCII)
+    old = sorted(path for path in folder.iterdir() if own.fullmatch(path.name))[:-keep] if keep else []
     for path in old:
         path.unlink()
     return tuple(old)

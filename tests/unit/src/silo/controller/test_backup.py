@@ -1,6 +1,7 @@
 """What makes a machine the controller, in one file that only its owner opens, and back on another machine."""
 
 import contextlib
+import dataclasses
 import datetime
 import gzip
 import io
@@ -48,7 +49,7 @@ def old(tmp_path, monkeypatch):
     for name in backup.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SILO_VAULT_PASSWORD_FILE", str(home / "vault-password"))
-    return backup.Controller(inventory, home, (home / "vault-password", tmp_path / "old" / "stripe"))
+    return backup.Controller(inventory, home, (home / "vault-password", tmp_path / "old" / "stripe"), "swissphoto.ch")
 
 
 @pytest.fixture
@@ -152,13 +153,22 @@ def test_a_folder_keeps_the_newest(old, key, tmp_path):
     folder = tmp_path / "backups"
     folder.mkdir()
     for day in range(1, 4):
-        (folder / f"silo-controller-2026110{day}T000000Z.age").write_text("")
-    (folder / "mine").write_text("")
+        (folder / f"silo-controller-swissphoto.ch-2026110{day}T000000Z.age").write_text("")
+    others = ["mine", *(f"silo-controller-{name}20261101T000000Z.age" for name in ("", "swissphoto.ch-b.ch-", "b.ch-"))]
+    for name in others:
+        (folder / name).write_text("")
     done = backup.write(old, folder, keep=2)
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["mine", "silo-controller-20261103T000000Z.age", done.path.name]
+        [*others, "silo-controller-swissphoto.ch-20261103T000000Z.age", done.path.name]
     )
     assert len(done.removed) == 2
+
+
+@pytest.mark.parametrize(("name", "host", "begin"), [("", "Box1", "box1"), ("../x", "b", "b"), ("", "_", "unnamed")])
+def test_a_controller_without_a_domain_is_called_as_its_machine(old, key, tmp_path, monkeypatch, name, host, begin):
+    monkeypatch.setattr(backup.socket, "gethostname", lambda: host)
+    done = backup.write(dataclasses.replace(old, name=name), tmp_path, keep=1)
+    assert done.path.name.startswith(f"silo-controller-{begin}-2")
 
 
 def test_a_folder_that_is_not_there_is_no_file(old, key, tmp_path):
