@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import sys
 import typing as t
 from collections.abc import Sequence
@@ -73,8 +74,9 @@ def backup(
     """Write all that makes this machine the controller into one encrypted file, and open it again.
 
     That is the inventory with its git history, vaults, outbox and billing's state; the vault password, Stripe's keys
-    and the relay's password; the keys and known hosts of SSH; and the events of Stripe. FILE may be a folder, in which
-    the file gets a name with the domain and the time; --keep counts those of this domain. A timer may run it.
+    and the relay's password; the known hosts and keys of SSH, also one that the inventory names elsewhere; and the
+    events of Stripe. FILE may be a folder, in which the file gets a name with the domain and the time; --keep counts
+    those of this domain. A timer may run it.
 
     \b
     Examples:
@@ -88,28 +90,55 @@ def backup(
 
         _show(restores.open_backup(file, _identities(key)))
         return
-    password, problem = _relay_password(context)
-    done = backups.write(backups.of(context.folder, [*password, *also], inbox), file, keep)
+    named = _named(context)
+    made_of = backups.of(context.folder, [*named.files, *also], inbox, named.domain, named.problems)
+    done = backups.write(made_of, file, keep)
     entries = done.backup.entries
     output.line(f"{done.path}: {_count(entries)}, {rough(done.size_bytes)}; it was opened again, and is whole.")
     for old in done.removed:
         output.line(f"Removed the older {old.name}.")
-    if problems := [*done.backup.manifest.problems, *problem]:
+    if problems := done.backup.manifest.problems:
         raise output.Failure("\n".join(("The backup is not complete:", *problems)))
 
 
-def _relay_password(context: Context) -> tuple[list[Path], list[str]]:
-    """Return the file of the relay's password, and why it is unknown, if the inventory cannot be read."""
+@dataclasses.dataclass(frozen=True)
+class _Named:
+    """What the inventory says of a backup: its domain, the files it names, and why some are unknown."""
+
+    domain: str = ""
+    files: Sequence[Path] = ()
+    problems: Sequence[str] = ()
+
+
+def _named(context: Context) -> _Named:
+    """Ask the inventory for the file of the relay's password and the keys of SSH; a broken one is a problem."""
+    from silo.controller import backup as backups
+    from silo.controller import connections
     from silo.inventory import InventoryError
     from silo.notifications import LetterError, MailSettings
+    from silo.notifications.settings import VARIABLES
 
+    home, domain = backups.home_of(context.folder), ""
+    files: list[Path] = []
+    problems: list[str] = []
     try:
         service = context.service()
-        settings = MailSettings.of(service.policy.letters, service.state.outbox)
+        domain, letters = service.policy.domain, service.policy.letters
+        settings = MailSettings.of(letters, service.state.outbox)
+        if settings and settings.password_file:
+            files.append(connections.expanded(str(letters[VARIABLES["password_file"]]), home))
     except (InventoryError, LetterError) as error:
-        text = " ".join(str(error).split())
-        return [], [f"whether there is a file with the relay's password is unknown, name it with --also: {text}"]
-    return [settings.password_file] if settings and settings.password_file else [], []
+        problems.append(_unknown("a file with the relay's password", error))
+    try:
+        found, wrong = connections.keys(context.inventory, home)
+        files, problems = [*files, *found], [*problems, *wrong]
+    except InventoryError as error:
+        problems.append(_unknown("a key of SSH outside of ~/.ssh", error))
+    return _Named(domain, files, problems)
+
+
+def _unknown(what: str, error: Exception) -> str:
+    return f"whether there is {what} is unknown, name it with --also: {' '.join(str(error).split())}"
 
 
 @controller.command(cls=output.Command)

@@ -52,13 +52,15 @@ TIME = r"\d{8}T\d{6}Z"
 class Controller:
     """What is to be kept: an inventory, the home of its owner, and further files, of which some may be databases.
 
-    `name` tells its backups from those of others in one folder: the domain, or that of the machine.
+    `name` tells its backups from those of others in one folder: the domain, or that of the machine. `problems` are
+    sentences on what is missing among the files.
     """
 
     inventory: Path
     home: Path
     files: tuple[Path, ...] = ()
     name: str = ""
+    problems: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -77,14 +79,20 @@ class Done:
     removed: tuple[Path, ...] = ()
 
 
-def of(inventory: Path, files_named: Sequence[Path], inbox: Path, domain: str = "") -> Controller:
+def of(
+    inventory: Path, files_named: Sequence[Path], inbox: Path, domain: str = "", problems: Sequence[str] = ()
+) -> Controller:
     """Return what is to be kept of the controller of an inventory, whoever asks for it."""
-    owner = pwd.getpwuid(inventory.stat().st_uid)
     named = [Path(os.environ[name]).expanduser() for name in FILE_VARIABLES if os.environ.get(name)]
     # Billing may be off, and then nobody misses its inbox.
     events = [inbox] if inbox.parent.is_dir() and _is_there(inbox) else []
     chosen = dict.fromkeys(path.expanduser().absolute() for path in (*named, *files_named, *events))
-    return Controller(inventory, Path(owner.pw_dir), tuple(chosen), domain)
+    return Controller(inventory, home_of(inventory), tuple(chosen), domain, tuple(problems))
+
+
+def home_of(inventory: Path) -> Path:
+    """Return the home of the owner of an inventory."""
+    return Path(pwd.getpwuid(inventory.stat().st_uid).pw_dir)
 
 
 def _is_there(path: Path) -> bool:
@@ -96,7 +104,7 @@ def _is_there(path: Path) -> bool:
 
 def collect(controller: Controller) -> Backup:
     """Read all of it; what cannot be read becomes a problem of the manifest. Raises ControllerError."""
-    problems: list[str] = []
+    problems = list(controller.problems)
 
     def busy() -> ControllerError:
         return ControllerError("an edit of the inventory is under way, and did not end within a minute; try again")

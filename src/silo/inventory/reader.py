@@ -166,12 +166,15 @@ class Reader:
         """Let the process load its modules, which takes half a second; it reads the inventory when it is asked."""
         self._process = self._process or self._start()
 
-    def merge(self, tenants: Mapping[str, Sequence[str] | None] = MappingProxyType({})) -> Merged:
+    def merge(
+        self, tenants: Mapping[str, Sequence[str] | None] = MappingProxyType({}), also: Sequence[str] = ()
+    ) -> Merged:
         """Read the inventory as if `tenants` were in it: name to the texts of its files, or None for gone.
 
-        The texts are in Ansible's order, tenant.yml last. Raises InventoryError with Ansible's words.
+        The texts are in Ansible's order, tenant.yml last. `also` are further variables of servers and NAS.
+        Raises InventoryError with Ansible's words.
         """
-        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, DISK_OVERCOMMIT, *PLATFORM]
+        policy = [*MEMORY.values(), MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, DISK_OVERCOMMIT, *PLATFORM, *also]
         answer = self._ask({"inventory": str(self._root), "tenants": dict(tenants), "policy": policy})
         if "error" in answer:
             raise InventoryError(f"{self._root}: Ansible could not read it: {answer['error']}")

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from silo import backup_record, cli
+from silo.cli import controller
 from silo.controller import archive, backup, keys, restore, vaults
 from silo.controller.errors import ControllerError
 from silo.state import State
@@ -350,7 +351,7 @@ def run(*arguments, **options):
 
 
 def test_the_commands_from_a_key_to_a_restore(old, tmp_path, monkeypatch):
-    monkeypatch.setattr("silo.cli.controller._relay_password", lambda _context: ([], []))
+    monkeypatch.setattr("silo.cli.controller._named", lambda _context: controller._Named())
     monkeypatch.setenv("SILO_BILLING_INBOX", str(tmp_path / "nowhere" / "inbox.db"))
     silo = ("-i", old.inventory, "controller")
     key, path = tmp_path / "key", tmp_path / "backup.age"
@@ -494,6 +495,8 @@ def test_an_inventory_that_cannot_be_read_is_kept_as_it_is(old, key, tmp_path, m
     path = tmp_path / "backup.age"
     done = run("-i", old.inventory, "controller", "backup", path)
     assert (done.exit_code, "whether there is a file with the relay's password is unknown" in done.output) == (1, True)
+    assert "whether there is a key of SSH outside of ~/.ssh is unknown" in done.output
+    assert len(backup_record.read(old.inventory).problems) == 2
     kept = {entry.path: entry.content for entry in opened(path, key).entries if entry.place == "inventory"}
     assert kept["hosts.yml"] == b"servers: [\n"
 
@@ -506,3 +509,27 @@ def test_a_vault_that_is_named_twice_is_put_away_once(tmp_path, monkeypatch):
     monkeypatch.setattr(vaults.runner, "events", lambda *_arguments: [])
     (moved,) = vaults.rebuild(tmp_path, State(tmp_path), ["hans", "hans"])
     assert (moved.read_text(), vault.exists()) == ("lost", False)
+
+
+def test_the_files_that_the_inventory_names_are_kept_wherever_they_are(old, key, tmp_path, monkeypatch):
+    """Also by root, whose ~ is another one than that of the timers."""
+    monkeypatch.setenv("SILO_BILLING_INBOX", str(tmp_path / "nowhere" / "inbox.db"))
+    monkeypatch.setenv("HOME", str(tmp_path / "root"))
+    monkeypatch.setattr(backup, "home_of", lambda _inventory: old.home)
+    ssh, relay = tmp_path / "old" / "silo key", old.home / "relay-password"
+    for file in (ssh, relay):
+        file.write_text(SECRET)
+    (old.inventory / "group_vars" / "all" / "connection.yml").write_text(
+        f"key_folder: {tmp_path}/old\nansible_ssh_private_key_file: '{{{{ key_folder }}}}/silo key'\n"
+        "letters_relay_host: mail.example.ch\nletters_sender: ops@example.ch\n"
+        "letters_relay_user: ops\nletters_relay_password_file: ~/relay-password\n"
+    )
+    done = run("-i", old.inventory, "--no-commit", "controller", "backup", tmp_path)
+    assert done.exit_code == 0, done.output
+    (path,) = tmp_path.glob("silo-controller-*.age")
+    assert names(opened(path, key)) >= {f"root/{ssh}".replace("//", "/"), "home/relay-password"}
+    (old.inventory / "group_vars" / "all" / "connection.yml").write_text(
+        "ansible_ssh_private_key_file: '{{ no_such }}'\n"
+    )
+    done = run("-i", old.inventory, "--no-commit", "controller", "backup", tmp_path / "other.age")
+    assert (done.exit_code, "name the key of SSH with --also" in done.output) == (1, True), done.output
