@@ -36,7 +36,7 @@ def write(
     if scratch is not None:
         scratch.unlink(missing_ok=True)
     try:
-        _put(aside, content, mode, owner, path, durable, times)
+        _put(aside, content, mode, None if owner is None else (owner, owner), path, durable, times)
         aside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -46,11 +46,23 @@ def write(
         sync_directory(path.parent)
 
 
-def create(path: Path, content: str | bytes, mode: int) -> None:
-    """Create a file atomically; raises FileExistsError if `path` exists, and OSError."""
-    aside = _aside(path)
+def create(
+    path: Path,
+    content: str | bytes,
+    mode: int,
+    *,
+    owner: tuple[int, int] | None = None,
+    scratch: Path | None = None,
+) -> None:
+    """Create a file atomically; raises FileExistsError if `path` exists, and OSError.
+
+    `owner` are the numbers of user and group, which it has before its name appears. `scratch` is that of `write`.
+    """
+    aside = scratch or _aside(path)
+    if scratch is not None:
+        scratch.unlink(missing_ok=True)
     try:
-        _put(aside, content, mode, None, path, durable=True, times=None)
+        _put(aside, content, mode, owner, path, durable=True, times=None)
         os.link(aside, path)  # unlike a rename, it fails where the file exists
     finally:
         aside.unlink(missing_ok=True)
@@ -92,7 +104,7 @@ def _put(
     path: Path,
     content: str | bytes,
     mode: int | None,
-    owner: int | None,
+    owner: tuple[int, int] | None,
     like: Path,
     durable: bool,
     times: tuple[int, int] | None,
@@ -107,7 +119,7 @@ def _put(
                 os.fchown(handle, there.st_uid, there.st_gid)
             os.fchmod(handle, stat.S_IMODE(there.st_mode))
         if owner is not None:
-            os.fchown(handle, owner, owner)
+            os.fchown(handle, *owner)
         if mode is not None:
             os.fchmod(handle, mode)
         stream.write(content.encode() if isinstance(content, str) else content)

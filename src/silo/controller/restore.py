@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files
+from ansible_collections.swissphoto.silo.plugins.module_utils.common.text import printable
 
 from silo.controller import archive, backup, keys
 from silo.controller.archive import Backup, Entry, Place
@@ -30,13 +31,23 @@ MOST_NAMED = 20
 class Step:
     """An entry and where it belongs; `is_merged` if lines are added to what is there.
 
-    `is_own` if it belongs to who restores, since its owner's home is not on this machine.
+    `is_own` if it belongs to who restores, since its owner's home is not on this machine. `is_there` if it only lacks
+    its owner or its mode, as what a restore leaves that was cut off.
     """
 
     entry: Entry
     path: Path
     is_merged: bool = False
     is_own: bool = False
+    is_there: bool = False
+
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """Return the numbers of user and group that it gets; None where those of who restores stay."""
+        if os.geteuid() or self.is_own:
+            return None
+        entry = self.entry
+        return _number(entry.owner, pwd.getpwnam, entry.uid), _number(entry.group, grp.getgrnam, entry.gid)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +77,7 @@ def open_backup(path: Path, identities: Sequence[keys.Identity]) -> Backup:
 
 
 def plan(backup: Backup, into: Path | None = None) -> Plan:
-    """Compare a backup with this machine; raises ControllerError where something else is there already.
+    """Compare a backup with this machine; raises ControllerError where something else is there, or the owner is not.
 
     All of it goes where it was; what was in a home that is not there, into the home of who runs this. With `into`, all
     of it goes below that folder.
@@ -80,18 +91,25 @@ def plan(backup: Backup, into: Path | None = None) -> Plan:
     is_moved = into is None and places["home"] != home
     if into:
         places = {place: into.absolute() / place for place in places}
+    else:
+        _check_owner(backup)
     steps, wrong = [], _entangled(backup, places)
     for entry in backup.entries:
         path = places[entry.place] / entry.path
+        is_own = is_moved and entry.place == "home"
+        is_known_hosts = (entry.place, entry.path, entry.kind) == ("home", KNOWN_HOSTS, "file")
         if linked := _link_above(path, places[entry.place]):
             wrong.append(f"{linked} is a symbolic link")
         elif not os.path.lexists(path):
-            steps.append(Step(entry, path, is_own=is_moved and entry.place == "home"))
+            steps.append(Step(entry, path, is_own=is_own))
         elif not _is_same(entry, path):
-            if (entry.place, entry.path, entry.kind) == ("home", KNOWN_HOSTS, "file") and path.is_file():
+            if is_known_hosts and path.is_file():
                 steps.append(Step(entry, path, is_merged=True))
             else:
                 wrong.append(str(path))
+        # That one may have been there before, of whom and with which mode whatsoever.
+        elif not is_known_hosts and not _has_rights(step := Step(entry, path, is_own=is_own, is_there=True)):
+            steps.append(step)
     if wrong:
         more = f", and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
         raise ControllerError(
@@ -99,6 +117,22 @@ def plan(backup: Backup, into: Path | None = None) -> Plan:
             "was restored; move them away, or restore into an empty folder with --to"
         )
     return Plan(places, steps, len(backup.entries))
+
+
+def _check_owner(backup: Backup) -> None:
+    """Refuse a machine that does not have the owner of the inventory, of whom git and the timers would know nothing."""
+    top = next((one for one in backup.entries if (one.place, one.path) == ("inventory", ".")), None)
+    if os.geteuid() or top is None or not top.owner:
+        return
+    try:
+        pwd.getpwnam(top.owner)
+    except KeyError:
+        name, home = printable(top.owner, 40), printable(backup.manifest.home)
+        raise ControllerError(
+            f"the inventory belongs to {name}, and this machine has no user of that name. Nothing was restored; create "
+            f"the user first: useradd --create-home --home-dir {shlex.quote(home)} --shell /bin/bash -- "
+            f"{shlex.quote(name)}"
+        ) from None
 
 
 def _entangled(backup: Backup, places: Mapping[Place, Path]) -> list[str]:
@@ -134,6 +168,13 @@ def _is_same(entry: Entry, path: Path) -> bool:
         raise ControllerError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def _has_rights(step: Step) -> bool:
+    status = step.path.lstat()
+    if step.owner not in (None, (status.st_uid, status.st_gid)):
+        return False
+    return step.entry.kind == "link" or stat.S_IMODE(status.st_mode) == step.entry.mode
+
+
 def _content(entry: Entry, path: Path) -> bytes:
     """Return what a file is to have; of one to which lines are added, all that it has then."""
     if (entry.place, entry.path) != ("home", KNOWN_HOSTS) or not path.is_file():
@@ -162,18 +203,23 @@ def carry_out(planned: Plan) -> None:
 def _make(step: Step) -> None:
     entry, path = step.entry, step.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    if entry.kind == "directory":
-        path.mkdir(mode=0o700, exist_ok=True)
-    elif entry.kind == "link":
-        path.symlink_to(os.fsdecode(entry.content))
-    elif step.is_merged:
+    if step.is_merged:
         files.write(path, _content(entry, path))
         return
-    else:
-        files.create(path, entry.content, entry.mode)
-    if os.geteuid() == 0 and not step.is_own:
-        uid, gid = _number(entry.owner, pwd.getpwnam, entry.uid), _number(entry.group, grp.getgrnam, entry.gid)
-        os.chown(path, uid, gid, follow_symlinks=False)
+    if entry.kind == "file" and not step.is_there:
+        # With a name of its own, so that the next restore replaces what one leaves that was cut off.
+        scratch = path.with_name(f".{path.name}.restored")
+        files.create(path, entry.content, entry.mode, owner=step.owner, scratch=scratch)
+        return
+    if entry.kind == "directory":
+        path.mkdir(mode=0o700, exist_ok=True)
+    elif entry.kind == "link" and not step.is_there:
+        path.symlink_to(os.fsdecode(entry.content))
+    if step.owner:
+        os.chown(path, *step.owner, follow_symlinks=False)
+    # After the owner, whose change takes some bits away.
+    if entry.kind == "file":
+        path.chmod(entry.mode)
 
 
 def _number(name: str, look_up: Callable[[str], t.Any], number: int) -> int:

@@ -6,10 +6,13 @@ import datetime
 import gzip
 import io
 import json
+import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -255,9 +258,64 @@ def test_a_restore_that_was_cut_off_is_completed(lost, old, monkeypatch, after):
         restore.carry_out(restore.plan(found))
     monkeypatch.setattr(restore, "_make", real)
     restore.carry_out(restore.plan(found))
-    wanted, found_now = (of_a_restart(one) for one in (had["inventory"], tree(old.inventory)))
-    # A folder that the first run made keeps the mode with which it began, which lets nobody else in.
-    assert {name: one[1] for name, one in found_now.items()} == {name: one[1] for name, one in wanted.items()}
+    assert of_a_restart(tree(old.inventory)) == of_a_restart(had["inventory"])
+    assert restore.plan(found).steps == []
+
+
+def test_what_is_there_with_another_mode_or_owner_gets_its_own(lost, old, monkeypatch):
+    found, had = lost
+    old.home.mkdir(parents=True)
+    restore.carry_out(restore.plan(found))
+    for path in (old.inventory / "host_vars", old.inventory / "hosts.yml"):
+        path.chmod(0o700)
+    (old.home / ".ssh" / "known_hosts").chmod(0o644)
+    planned = restore.plan(found)
+    assert [step.entry.path for step in planned.steps] == ["host_vars", "hosts.yml"]
+    restore.carry_out(planned)
+    assert of_a_restart(tree(old.inventory)) == of_a_restart(had["inventory"])
+    owners = []
+    monkeypatch.setattr(restore.os, "chown", lambda path, *owner, **_options: owners.append((path.name, *owner)))
+    monkeypatch.setattr(restore.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(restore, "_number", lambda _name, _look_up, _number: 4711)
+    restore.carry_out(restore.plan(found))
+    assert {("host_vars", 4711, 4711), ("hosts.yml", 4711, 4711), ("link", 4711, 4711)} <= set(owners)
+
+
+def test_a_file_has_its_owner_and_mode_before_its_name(tmp_path, monkeypatch):
+    """The power fails as soon as it has a name."""
+    own = (os.getuid(), os.getgid())
+    monkeypatch.setattr(restore.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(restore, "_number", lambda _name, look_up, _number: own[look_up is not restore.pwd.getpwnam])
+    given, real = [], os.fchown
+    monkeypatch.setattr(os, "fchown", lambda handle, *owner: (given.append(owner), real(handle, *owner)))
+
+    def link(_aside, path):
+        assert (given, Path(_aside).stat().st_mode & 0o777) == ([own], 0o640)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(Path, "unlink", lambda *_path, **_options: None)
+    found = of({}, archive.Entry("inventory", "hosts.yml", "file", 0o640), inventory=str(tmp_path), home=str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        restore.carry_out(restore.plan(found))
+    assert [path.name for path in tmp_path.iterdir()] == [".hosts.yml.restored"]
+    monkeypatch.undo()
+    restore.carry_out(restore.plan(found))
+    assert [path.name for path in tmp_path.iterdir()] == ["hosts.yml"]
+
+
+@pytest.mark.parametrize("name", ["nobody-here", "a b;id"])
+def test_a_machine_without_the_owner_of_the_inventory_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(restore.os, "geteuid", lambda: 0)
+    entry = archive.Entry("inventory", ".", "directory", 0o700, name, name, 4711, 4711)
+    found = of({}, entry, inventory=str(tmp_path / "i"), home="/home/nobody here")
+    line = f"useradd --create-home --home-dir '/home/nobody here' --shell /bin/bash -- {shlex.quote(name)}"
+    with pytest.raises(ControllerError, match=f"belongs to {name}, .*Nothing was restored.*{line}$"):
+        restore.plan(found)
+    assert not (tmp_path / "i").exists()
+    assert restore.plan(found, tmp_path / "look").steps
+    monkeypatch.setattr(restore.os, "geteuid", lambda: 1000)
+    assert restore.plan(found).steps
 
 
 def test_nothing_that_is_there_is_replaced(lost, old, tmp_path):
@@ -424,15 +482,16 @@ def test_what_was_in_a_home_that_is_gone_belongs_to_who_restores(tmp_path, monke
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(restore.os, "geteuid", lambda: 0)
     owners = []
-    monkeypatch.setattr(restore.os, "chown", lambda path, *owner, **_options: owners.append((path.name, *owner)))
+    monkeypatch.setattr(
+        restore.files, "create", lambda *given, owner, **_options: owners.append((given[0].name, owner))
+    )
     entries = [
         archive.Entry(place, path, "file", 0o600, "nobody-here", "nobody-here", 4711, 4711)
         for place, path in (("home", ".ssh/config"), ("inventory", "hosts.yml"))
     ]
     found = of({}, *entries, inventory=str(tmp_path / "i"), home=str(tmp_path / "gone"))
     restore.carry_out(restore.plan(found))
-    assert (tmp_path / ".ssh" / "config").exists()
-    assert owners == [("hosts.yml", 4711, 4711)], "ssh takes no settings of somebody else"
+    assert owners == [("config", None), ("hosts.yml", (4711, 4711))], "ssh takes no settings of somebody else"
 
 
 @pytest.mark.parametrize("folder", ["/h/../etc", "/h/.."])
