@@ -200,7 +200,7 @@ class Interview:
             output.line(f"{target}: its key {mine.fingerprint} is the one in your known_hosts.")
             return mine
         key = keys[0]
-        compare = "'ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub' in the provider's console shows the right one"
+        compare = f"'ssh-keygen -lf {key.file}' in the provider's console shows the right one"
         if known:
             compare = f"another one is in your known_hosts, so the machine was installed anew, or is another; {compare}"
         output.line(f"{target} shows the key {key.fingerprint} ({key.kind}); {compare}.")
@@ -224,8 +224,10 @@ class Interview:
         uploads, databases = proposals.places(server.report, nas.report if nas else None, tenants)
         where = self._place("--uploads", "Disk for the photos: a device, or a size", options.uploads, uploads)
         disk = self._place("--databases", "Disk for the databases: a device, or a size", options.databases, databases)
-        if where.device and where == disk and not nas:
-            raise InventoryError(f"--uploads and --databases are both {where}; each needs a disk of its own")
+        real = server.report.real
+        if where.device and real(where.device) == real(disk.device) and not nas:
+            said = f"are both {where}" if where == disk else f"are {where} and {disk}, two names of one disk"
+            raise InventoryError(f"--uploads and --databases {said}; each needs a disk of its own")
         ports = self._ports(options.open_ports, proposals.open_ports(server.report, server.machine.target))
         equipped = dataclasses.replace(server.machine, memory=memory, ports=ports, databases=disk)
         if nas is None:

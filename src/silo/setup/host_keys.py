@@ -38,6 +38,12 @@ class HostKey:
         digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
         return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
+    @property
+    def file(self) -> str:
+        """The path at which a Debian has it."""
+        kind = self.kind.removeprefix("ssh-").partition("-")[0]
+        return f"/etc/ssh/ssh_host_{kind}_key.pub"
+
     def line(self, target: Target) -> str:
         """Return its line in a file of known hosts."""
         return f"{target.known_name} {self.kind} {self.blob}"

@@ -70,7 +70,8 @@ class Disk:
 class Report:
     """What a machine says: sizes in bytes, `clock` in seconds by which it is ahead of this one.
 
-    `disks` are the empty ones. `is_root` is whether the login is root's.
+    `disks` are the empty ones; `links` are further names of all disks, each with the path to which it leads. `is_root`
+    is whether the login is root's.
     """
 
     system: str
@@ -83,6 +84,11 @@ class Report:
     has_foreign_engine: bool
     listeners: tuple[Listener, ...]
     disks: tuple[Disk, ...]
+    links: tuple[tuple[str, str], ...] = ()
+
+    def real(self, path: str) -> str:
+        """Return the path to which a name of a disk leads; the name itself where it is none that is known."""
+        return dict(self.links).get(path, path)
 
 
 def look(target: Target, key: HostKey, ssh_key: Path | None = None) -> Report:
@@ -108,6 +114,7 @@ def report(text: str, before: float, after: float) -> Report:
         lines.setdefault(word, []).append(rest.strip())
     system, _space, release = _first(lines, "system").partition(" ")
     listeners = (_listener(kind, line) for kind in ("tcp", "udp") for line in lines.get(kind, []))
+    links = _links(lines.get("link", []))
     return Report(
         system=printable(system, 40),
         release=printable(release, 40),
@@ -118,7 +125,8 @@ def report(text: str, before: float, after: float) -> Report:
         has_python="python" in lines,
         has_foreign_engine=any(line.endswith(" installed") for line in lines.get("engine", [])),
         listeners=tuple(dict.fromkeys(one for one in listeners if one)),
-        disks=_disks(_first(lines, "disks"), lines.get("link", [])),
+        disks=_disks(_first(lines, "disks"), links),
+        links=tuple(links),
     )
 
 
@@ -174,15 +182,19 @@ def _listener(protocol: str, line: str) -> Listener | None:
     return Listener(protocol, int(found["port"]), printable(found["name"] or "", 40))
 
 
-def _disks(text: str, links: Iterable[str]) -> tuple[Disk, ...]:
+def _links(lines: Iterable[str]) -> list[tuple[str, str]]:
+    parts = [line.partition(" ") for line in lines]
+    return [(f"/dev/disk/by-id/{name}", f"/dev/{target.rpartition('/')[2]}") for name, _space, target in parts]
+
+
+def _disks(text: str, links: Iterable[tuple[str, str]]) -> tuple[Disk, ...]:
     try:
         found = bounded_json.parse(text, LARGEST)
     except bounded_json.JsonError:
         return ()
     names: dict[str, list[str]] = {}
-    for link in links:
-        name, _space, target = link.partition(" ")
-        names.setdefault(f"/dev/{target.rpartition('/')[2]}", []).append(f"/dev/disk/by-id/{name}")
+    for name, path in links:
+        names.setdefault(path, []).append(name)
     devices = found.get("blockdevices") if isinstance(found, dict) else None
     return tuple(dict.fromkeys(_empty(devices if isinstance(devices, list) else [], names)))
 

@@ -17,6 +17,7 @@ from ..setup.answered import KEY, OTHER, SAYS
 
 ROOT = Path(__file__).parents[5]
 TARGET = Target("192.0.2.10")
+BY_ID = "/dev/disk/by-id"
 GIVEN = ["--domain", "swissphoto.ch", "--contact", "ops@swissphoto.ch", "--server", "192.0.2.10"]
 
 
@@ -165,6 +166,10 @@ def test_a_key_that_nobody_compared_writes_nothing(world):
     unasked = world.silo(world.folder, *GIVEN)
     assert unasked.exit_code == 1
     assert f"Compare it, then add: --fingerprint {KEY.fingerprint}" in unasked.output
+    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in unasked.output
+    world.keys["192.0.2.10"] = [OTHER]
+    assert "ssh-keygen -lf /etc/ssh/ssh_host_rsa_key.pub" in world.silo(world.folder, *GIVEN).output
+    world.keys["192.0.2.10"] = [KEY, OTHER]
     other = world.silo(world.folder, *GIVEN, "--fingerprint", "SHA256:" + "a" * 43)
     assert other.exit_code == 1
     assert "somebody else answers there" in other.output
@@ -225,6 +230,8 @@ def test_a_nas_of_its_own(world):
     [
         ([], "nobody can be asked here (no terminal, or --yes), so name --domain, --contact, --server"),
         ([*GIVEN, "--uploads", "/dev/sdb", "--databases", "/dev/sdb"], "each needs a disk of its own"),
+        ([*GIVEN, "--uploads", "/dev/sda", "--databases", f"{BY_ID}/wwn-0x5000c500a1b2c3d4"], "two names of one disk"),
+        ([*GIVEN, "--databases", "/dev/sda"], f"are {BY_ID}/ata-ST8000VN004_ZR1 and /dev/sda, two names of one disk"),
         ([*GIVEN, "--memory", "64"], "without a letter it counts bytes"),
         ([*GIVEN, "--memory", "6G"], "that has no room for a tenant"),
         ([*GIVEN, "--relay", "smtp.example.ch", "--relay-user", "me"], "the relay's password is missing"),

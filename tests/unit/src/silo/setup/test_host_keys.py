@@ -1,5 +1,7 @@
 """Keys of machines: what ssh-keyscan says is read, and only what the operator compared is taken."""
 
+import dataclasses
+
 import pytest
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.process import Completed
 
@@ -54,6 +56,13 @@ def test_the_fingerprint_is_the_one_that_ssh_shows():
 def test_what_is_no_fingerprint_is_refused(text):
     with pytest.raises(InventoryError, match="fingerprint is .*; it must be SHA256: and 43 letters"):
         host_keys.parse_fingerprint(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("ssh-ed25519", "ed25519"), ("ecdsa-sha2-nistp256", "ecdsa"), ("ssh-rsa", "rsa")]
+)
+def test_a_key_lies_in_the_file_of_its_kind(kind, name):
+    assert dataclasses.replace(KEY, kind=kind).file == f"/etc/ssh/ssh_host_{name}_key.pub"
 
 
 def test_a_machine_with_another_key_is_refused_with_the_keys_that_it_has():
