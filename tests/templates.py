@@ -11,6 +11,7 @@ import jinja2
 import yaml
 from ansible.plugins.filter import core, mathstuff
 from ansible_collections.swissphoto.silo.plugins.filter.brand import brand
+from ansible_collections.swissphoto.silo.plugins.filter.systemd import systemd_path, systemd_word
 
 # The settings of hans as an inventory gives them: what is required, and nothing else.
 HANS = {
@@ -35,7 +36,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= core.FilterModule().filters() | mathstuff.FilterModule().filters()
     environment.filters["product"] = itertools.product
     environment.globals["lookup"] = _lookup
-    environment.filters["swissphoto.silo.brand"] = brand
+    own = {"brand": brand, "systemd_path": systemd_path, "systemd_word": systemd_word}
+    environment.filters |= {f"swissphoto.silo.{name}": one for name, one in own.items()}
     return environment
 
 
@@ -54,3 +56,8 @@ def render(role: str, template: str, **changes: t.Any) -> str:
         variables |= yaml.safe_load(file.read_text()) if file.exists() else {}
     text = (ROLES / role / "templates" / template).read_text()
     return _environment().from_string(text).render(variables | changes)
+
+
+def text(template: str, **variables: t.Any) -> str:
+    """Return the text of a template that is a value of a role."""
+    return _environment().from_string(template).render(variables)
