@@ -1,5 +1,7 @@
 """The removal of a server refuses what somebody would miss; tried in check mode, in which it removes nothing."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,12 +38,15 @@ def uninstall(tmp_path):
         (inventory / path).parent.mkdir(parents=True, exist_ok=True)
         (inventory / path).write_text(yaml.safe_dump(value))
 
-    def run(server, confirm):
+    def run(server, confirm, *more, programs=""):
         program = Path(sys.executable).with_name("ansible-playbook")
         command = [str(program), "-i", str(inventory), str(ROOT / "playbooks" / "uninstall.yml"), "--check"]
         for key, value in (("server", server), ("confirm", confirm)):
             command += ["-e", f"{key}={value}"] if value else []
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"} if programs else None
+        done = subprocess.run(
+            [*command, *more], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
     return run
@@ -78,3 +83,51 @@ def test_a_server_goes_although_the_nas_that_it_mounts_has_tenants_of_others(uni
     (tmp_path / "silo2" / "instances" / "hans").mkdir()
     _code, said = uninstall("silo2", "silo2")
     assert ("has data of tenants" in said, "Look for the shared services" in said) == (False, True)
+
+
+# A docker that writes down how it is called, and knows one container and one network.
+DOCKER = """#!/bin/sh
+echo "$*" >>{log}
+echo "id-of-$1"
+"""
+
+
+def test_what_a_killed_template_left_goes_and_so_do_exports_users_and_authorities(uninstall, tmp_path):
+    programs, authorities = tmp_path / "programs", tmp_path / "ca-certificates"
+    for folder in (programs, authorities, tmp_path / "silo2" / "silo" / "template"):
+        folder.mkdir()
+    for name, text in {
+        "docker": DOCKER.format(log=tmp_path / "called"),
+        "exportfs": "",
+        "update-ca-certificates": "",
+    }.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    for path in (authorities / "silo-lab.crt", authorities / "mine.crt", tmp_path / "exports"):
+        path.write_text("")
+    facts = {
+        "__uninstall_programs": str(programs),
+        "__uninstall_authorities": str(authorities),
+        "__uninstall_exports": str(tmp_path / "exports"),
+        "__uninstall_users": ["nobody"],
+    }
+    code, said = uninstall("silo2", "silo2", "-e", json.dumps(facts), programs=programs)
+    assert code == 0, said
+    for item in (f"{tmp_path}/exports", f"{authorities}/silo-lab.crt", "nobody"):
+        assert f"changed: [silo2] => (item={item})" in said, said
+    # Ansible tries no command in check mode, and says of which it would not.
+    assert all(f"skipping: [silo2] => (item={kind})" in said for kind in ("container", "network"))
+    assert "mine.crt" not in said
+    for task in ("Remove its files", "Export only what others export", "Trust only the authorities that are left"):
+        assert "changed: [silo2]" in said.partition(f"{task}] ")[2].partition("TASK")[0], task
+    # Check mode looks, and removes nothing.
+    label = "--quiet --filter label=ch.swissphoto.silo.template"
+    assert (tmp_path / "called").read_text().splitlines() == [f"container ls --all {label}", f"network ls {label}"]
+    assert (tmp_path / "silo2" / "silo" / "template").exists()
+
+
+def test_a_machine_with_nothing_of_it_loses_nothing(uninstall, tmp_path):
+    facts = {"__uninstall_programs": str(tmp_path), "__uninstall_authorities": str(tmp_path / "none")}
+    code, said = uninstall("silo2", "silo2", "-e", json.dumps(facts))
+    assert code == 0, said
+    assert "changed: [silo2]" not in said.partition("Let systemd read its units again")[2]

@@ -533,6 +533,14 @@ def test_what_the_removal_of_a_server_stops_is_all_that_a_server_runs():
         if path.parents[1].name not in of_controller
     }
     assert set(play["vars"]["__uninstall_units"]) == units
+    users = {
+        task["ansible.builtin.user"]["name"]
+        for path in ROOT.glob("roles/*/tasks/*.yml")
+        if path.parents[1].name not in of_controller
+        for task in read(path)
+        if "ansible.builtin.user" in task
+    }
+    assert set(play["vars"]["__uninstall_users"]) == users
 
 
 # `plan` shows what `apply` would do, and what ends with an answer of Stripe edits nothing here.
