@@ -368,6 +368,7 @@ def _next(folder: Path, password: Path, found: Answers | None) -> None:
         output.line(f"  at your DNS provider: *.{found.domain} {kind} {found.server.target.host}")
     output.line(f"  export {places}")
     output.line(f"  cd {shlex.quote(str(root()))} && . .venv/bin/activate")
+    output.line("  silo images --pin                           # the digests of the images; commit them")
     output.line("  ansible-playbook playbooks/site.yml         # sets up the server; --check --diff shows it before")
     output.line("  silo check                                  # what is wrong, and how to fix it")
     output.line("  silo create hans 100 hans@example.ch        # the first customer")
