@@ -59,9 +59,9 @@ FORMULA = ("=", "+", "-", "@")
 EXIT_CODES = """\b
 Exit codes:
   0  done, or nothing to do
-  1  Ansible or the mail relay failed, a check found a problem, or a tenant is missing in what was shown
+  1  Ansible or the mail relay failed, a check found a problem, or the output is incomplete
   2  wrong name, value or option; nothing was changed
-  3  not enough memory or storage; nothing was changed
+  3  no room in a server's memory, on its disk or on a NAS; nothing was changed
   4  inventory changed, but not yet applied to all machines; run 'silo apply'
   5  another run did not end in time; nothing was changed"""
 
