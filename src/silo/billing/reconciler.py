@@ -303,8 +303,8 @@ class Reconciler:
         if begun := self._store.begun().get(name):
             if begun.tenant in self._service.files.all():
                 self._service.apply([begun.tenant])
-            elif deletion := self._untold(name, begun.tenant):
-                self._steps.tell_deleted(deletion, self._client.subscription(name))
+            elif untold := self._untold(name, begun.tenant):
+                self._steps.tell_deleted(untold, self._client.subscription(name))
         self._store.end(name)
 
     def _untold(self, subscription: str, tenant: str) -> DeletionRecord | None:
