@@ -72,6 +72,8 @@ def maintenance(
             agree(yes, f"Customers of {', '.join(names)} reach a page in place of their photo clouds. Continue?")
         service.maintain(names, notice)
         output.line(f"Maintenance is {switch} for {', '.join(names)}.")
+        if switch == "off" and (others := service.files.maintenance()):
+            output.line(f"It is still on for {', '.join(sorted(others))}.")
 
 
 def _notice(texts: dict[str, str], until: str | None) -> Notice:

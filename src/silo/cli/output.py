@@ -11,6 +11,7 @@ import contextlib
 import csv as formats
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -351,8 +352,19 @@ def _summary(found: Sequence[Finding]) -> None:
 
 
 def as_json(value: object) -> None:
-    """Print a value for machines: JSON, in ASCII alone."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+    """Print a value for machines: JSON, in ASCII alone; a day that somebody wrote into a file is a text."""
+    click.echo(json.dumps(_for_json(value), indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def _for_json(value: object) -> object:
+    """Return a value as JSON can have it: YAML knows days, sets and bytes as well, and numbers that are none."""
+    if isinstance(value, Mapping):
+        return {str(key): _for_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_for_json(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def csv(rows: Iterable[Iterable[object]]) -> None:
