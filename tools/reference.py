@@ -116,6 +116,8 @@ def _comments(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     comment: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# yamllint "):
+            continue
         if line.startswith("# "):
             comment.append(line[2:])
         elif named := VARIABLE.match(line):

@@ -12,7 +12,7 @@ author:
 description:
   - The models are C(models/<task>/<name>) below a directory, and belong to root. C(models.json) beside them is the
     record of all files, with their digests.
-  - Without O(source), the module changes nothing, and tells what is missing.
+  - Without O(source), the module changes nothing, and returns what is missing.
   - With O(source), it replaces all models at once, and then removes the source.
 options:
   directory:

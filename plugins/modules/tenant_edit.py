@@ -24,7 +24,7 @@ options:
     description:
       - V(create) adds the tenant, V(state) sets its state, V(remove) takes it out and leaves a deletion record,
         V(record) adds the sizes of the tenant's data to the deletion record.
-      - V(maintenance) switches the page of maintenance on or off, for the tenant, a server or C(all) of
+      - V(maintenance) switches the maintenance page on or off, for the tenant, a server or C(all) of
         this O(name).
     type: str
     required: true

@@ -19,11 +19,11 @@ description:
   - Tenants are worked on side by side; one that fails does not keep the others from what they should be.
   - A tenant without a database is born of the template of its images, whose placeholder becomes its first admin over
     the tenant's own network; then its route is opened. The template is made first, where the NAS does not have it.
-  - Images that make no template are met by no tenant.
+  - No tenant gets images that make no template.
   - Lends memory that nobody was promised to photo servers that start with other images, where C(memory.json) beside
     O(directory) says how much there is, and takes it back from those that do not need it. A tenant whose promised
     memory is still in use by others does not start.
-  - A tenant whose uploads hold files, and that has no database here, is refused.
+  - Refuses a tenant whose uploads hold files and that has no database here.
   - A tenant that should run, and of which a container is paused, is left alone, because silo pauses none. Of one that
     should not run, such containers are killed, because they would end only once they run again.
   - Leaves a tenant as it is whose database is of another major version of Postgres than the image that it would get.

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tenant_templates_info
-short_description: Which templates of new tenants are on a NAS
+short_description: Read which templates of new tenants are on a NAS
 version_added: 0.1.0
 author:
   - SwissPhoto (@swissphoto)
 description:
-  - Reads the records of the templates. The placeholder's password is not told, and no file is read whole.
+  - Reads the records of the templates. Returns no password, and reads no file whole.
 extends_documentation_fragment: swissphoto.silo.reads
 options:
   root:

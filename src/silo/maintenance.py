@@ -47,8 +47,10 @@ class Notice:
         for language, text in self.texts.items():
             if language not in LANGUAGES:
                 raise MaintenanceError(f"language {_shown(language)} is not one of {', '.join(LANGUAGES)}")
-            if not isinstance(text, str) or not text.strip() or text != printable(text, LONGEST_TEXT):
-                right = f"it must be one line of 1 to {LONGEST_TEXT} characters"
+            plain = isinstance(text, str) and text.strip() and text == printable(text, LONGEST_TEXT)
+            # A template: Ansible, which reads the file, would fill it in.
+            if not plain or any(mark in text for mark in ("{{", "{%", "{#")):
+                right = f"it must be one line of 1 to {LONGEST_TEXT} characters, without {{{{, {{% and {{#"
                 raise MaintenanceError(f"text is {_shown(text)}; {right}")
         if self.until is not None and self.until.tzinfo is None:
             raise MaintenanceError(f"until is {self.until}; it must have a time zone, such as +01:00")
@@ -123,7 +125,8 @@ def read(text: str | None) -> dict[str, Notice]:
         return {}
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # A day that there is not, such as February 30, is no YAMLError.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MaintenanceError(f"{FILE}: it is no YAML: {' '.join(str(error).split())[:LONGEST_TEXT]}") from error
     variables = found.get(ALL, {}).get("vars", {}) if _is_ours(found) else None
     if variables is None or variables.keys() != {VARIABLE}:

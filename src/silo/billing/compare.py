@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import logging
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -37,8 +38,11 @@ from silo.billing.standing import BESIDE
 from silo.billing.state_store import Hold, StateStore
 from silo.billing.stripe.client import EVENT_DAYS, Client
 from silo.billing.stripe.events import WANTED, Event, parse
+from silo.inventory.errors import shown
 from silo.inventory.validation import Tenant
 from silo.tenants import TenantService
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +72,8 @@ def cases(known: tenant_lookup.TenantLookup, client: Client, policy: BillingPoli
     listed += _on_test_clocks(known.alive.keys() - {one.id for one in listed}, client)
     account = {one.id: one for one in sorted(listed, key=lambda one: (one.created, one.id))}
     for name, invoices in unpaid.items():
-        if name in account and _needs_all(account[name], invoices):
+        # Of a tenant all count, as for an event: an old bill waits for the end of a later period that is paid.
+        if name in account and (name in known.tenants or _needs_all(account[name], invoices)):
             unpaid[name] = client.invoices(name)
     return [_case(one, account, unpaid, known, policy) for one in account.values() if one.id not in known.problems]
 
@@ -81,7 +86,7 @@ def _on_test_clocks(names: Iterable[str], client: Client) -> Iterator[Subscripti
 
 
 def _needs_all(subscription: Subscription, invoices: Iterable[Invoice]) -> bool:
-    """Return whether what is unpaid depends on what was paid as well."""
+    """Return whether what is unpaid depends on what was paid as well, although no tenant has it."""
     beside = any(one.cause in BESIDE or one.payment or one.status == "uncollectible" for one in invoices)
     return subscription.status in PAID or beside
 
@@ -256,6 +261,9 @@ class Comparison:
                     holds.append(self._hold(one, str(error), error.ends))
                 except TryLater as error:
                     later.append(str(error))
+                except Exception as error:  # a mistake with one must not keep the next ones as they are
+                    _log.exception("%s: it cannot be settled", one.subscription)
+                    later.append(f"{one.text}; silo failed with {type(error).__name__}: {shown(str(error))}")
         StateStore(self._service.state.folder).renew(Step.NEEDS_ATTENTION.value, holds)
         if names := [one.tenant for one in found if one.fix == "apply"]:
             try:

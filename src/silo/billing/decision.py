@@ -300,7 +300,8 @@ def _unpaid(case: Case, found: Standing, policy: BillingPolicy, now: datetime.da
         decision = dataclasses.replace(decision, notice=_due(tenant, policy, deletes, day))
     if tenant.state == "running":
         if day < suspends:
-            return dataclasses.replace(decision, pay_by=suspends)
+            # To pay the bill of a subscription that has ended keeps nothing open.
+            return decision if subscription.status in ENDED else dataclasses.replace(decision, pay_by=suspends)
         return dataclasses.replace(decision, step=Step.SUSPEND)
     if decision.deletes and day >= decision.deletes:
         return dataclasses.replace(decision, step=Step.DELETE)

@@ -38,7 +38,7 @@ from silo.billing.policy import BillingPolicy
 from silo.billing.protocols import EventOutcome
 from silo.billing.standing import lasts
 from silo.billing.state_store import StateStore
-from silo.billing.steps import BY, Held, Steps
+from silo.billing.steps import Held, Steps
 from silo.billing.stripe.client import Client
 from silo.email_address import same
 from silo.inventory import DeletionRecord, HostAwayError, InventoryBusyError, InventoryError
@@ -299,10 +299,22 @@ class Reconciler:
             if self._is_claimed(deletion):
                 self._service.undelete(deletion.id)
             else:
-                self._service.delete(deletion.name, by=BY)
-        if (begun := self._store.begun().get(name)) and begun.tenant in self._service.files.all():
-            self._service.apply([begun.tenant])
+                self._steps.complete_deletion(deletion.name, self._client.subscription(name))
+        if begun := self._store.begun().get(name):
+            if begun.tenant in self._service.files.all():
+                self._service.apply([begun.tenant])
+            elif untold := self._untold(name, begun.tenant):
+                self._steps.tell_deleted(untold, self._client.subscription(name))
         self._store.end(name)
+
+    def _untold(self, subscription: str, tenant: str) -> DeletionRecord | None:
+        """Return billing's last deletion of a tenant, of which the operator may not have heard; None for none."""
+        found = [
+            one
+            for one in self._service.files.deletion_records()
+            if (one.subscription, one.name) == (subscription, tenant) and one.trashed and one.reason not in BY_OPERATOR
+        ]
+        return max(found, key=lambda one: one.when, default=None)
 
     def _owing(self) -> dict[str, str]:
         """Return, by subscription, the tenants to which a run owes a letter or a link that is true now."""

@@ -19,7 +19,7 @@ from silo.billing.policy import BillingPolicy
 from silo.billing.rate_limits import RateLimits
 from silo.billing.state_store import StateStore
 from silo.billing.stripe.client import Client
-from silo.inventory import InventoryError
+from silo.inventory import DeletionRecord, InventoryError
 from silo.inventory.validation import check_new_name
 from silo.languages import LANGUAGES
 from silo.tenant.names import proposal
@@ -176,19 +176,30 @@ class Steps:
         self._service.change(tenant.name, notify_customer=True, plan=plan)
 
     def _delete(self, case: Case, tenant: BillingTenant, decision: Decision) -> None:
-        subscription, about = case.subscription, details(case, decision)
         reason = decision.reason or Reason.UNPAID
-        deletion = self._service.delete(tenant.name, by=BY, reason=reason.value)
-        self._writer.take_back(tenant.name)
+        self._tell_deleted(self._service.delete(tenant.name, by=BY, reason=reason.value), case, decision)
+
+    def complete_deletion(self, name: str, subscription: Subscription) -> None:
+        """Complete a deletion of billing that was cut off, and tell the operator if nobody did."""
+        self.tell_deleted(self._service.delete(name, by=BY), subscription)
+
+    def tell_deleted(self, deletion: DeletionRecord, subscription: Subscription) -> None:
+        """Tell the operator, once, of a deletion that was cut off before they heard of it."""
+        reason = next((one for one in Reason if one == deletion.reason), None)
+        because = "its deletion, which had been cut off, is complete"
+        tenant = BillingTenant(deletion.name, TRASHED, reason=deletion.reason)
+        self._tell_deleted(deletion, Case(subscription, tenant=tenant), Decision(Step.DELETE, because, reason=reason))
+
+    def _tell_deleted(self, deletion: DeletionRecord, case: Case, decision: Decision) -> None:
+        name, subscription = deletion.name, case.subscription
+        self._writer.take_back(name)
         text = (
-            f"{tenant.name} is deleted, because {decision.because}. Its {deletion.files} files "
+            f"{name} is deleted, because {decision.because}. Its {deletion.files} files "
             f"({size(deletion.used)}) are in the trash for {self._service.policy.trash_days} days; until then, "
-            f"'silo undelete {tenant.name}' or a payment restores them.\n\n"
-            f"Its subscription {subscription.id} is {subscription.status} at Stripe.\n\n{about}"
+            f"'silo undelete {name}' or a payment restores them.\n\n"
+            f"Its subscription {subscription.id} is {subscription.status} at Stripe.\n\n{details(case, decision)}"
         )
-        self._writer.operator(
-            f"billing/operator/deleted/{tenant.name}@{deletion.when}", f"{tenant.name} is deleted", text
-        )
+        self._writer.operator(f"billing/operator/deleted/{name}@{deletion.when}", f"{name} is deleted", text)
 
     def _check_rate_limit(self, case: Case, decision: Decision, called: str) -> None:
         limits = RateLimits(self._store, self._policy())

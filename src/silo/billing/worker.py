@@ -234,6 +234,8 @@ class Worker:
                 text = "\n\n".join(filter(None, (str(error), error.about, WHERE)))
                 subject = f"What waited for {subscription} needs attention: {error}"
                 self._tell(Trouble(f"billing/needs_attention/{subscription}/{digest}", subject, text))
+        except Exception:  # a mistake with one must not keep the next ones waiting
+            _log.exception("%s: what waits for it cannot be looked at; the next attempt follows", subscription)
 
     def _trouble(self, row: Row, kind: str, subject: str, message: str) -> None:
         # Each event of a subscription reports the same problem; one letter a day is enough.

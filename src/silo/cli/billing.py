@@ -36,6 +36,8 @@ CATALOGUE = Path("/var/lib/silo-checkout/catalogue.json")
 # Another address than Stripe's own, for tests.
 API = "SILO_STRIPE_API"
 
+PORT = "The port at which it listens."
+
 inbox_option = click.option(
     "--inbox",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -66,7 +68,7 @@ def serve() -> None:
 @serve.command(cls=output.Command)
 @inbox_option
 @click.option("--address", default="127.0.0.1", show_default=True, help="The address at which it listens.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8085, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8085, show_default=True, help=PORT)
 def intake(inbox: Path, address: str, port: int) -> None:
     """Receive events of Stripe: verify each, and store it on disk before the answer."""
     # Here, as the commands that only look into the inbox would take a quarter of a second longer.
@@ -134,7 +136,7 @@ def worker(context: Context, inbox: Path, lanes: int, parked_days: int, catalogu
     help="The file that the worker writes.",
 )
 @click.option("--address", default="127.0.0.1", show_default=True, help="The address at which it listens.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8088, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8088, show_default=True, help=PORT)
 @click.option(
     "--requests-per-minute",
     type=click.IntRange(1, 100_000),
@@ -222,7 +224,7 @@ def waiting(context: Context, inbox: Path, as_json: bool) -> None:
     multiple=True,
     help="Only these; by default all but done. Repeatable.",
 )
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The most events to list.")
 @inbox_option
 @output.json_option("A list of objects with 'id', 'type', 'subscription', 'received', 'state', 'attempts', 'message'.")
 def events(states: tuple[str, ...], limit: int, inbox: Path, as_json: bool) -> None:

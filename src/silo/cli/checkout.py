@@ -42,7 +42,7 @@ def checkout(
 
     For a name that nobody has, and for a tenant whose subscription has ended, it leads to the plans; a returning
     customer gets the same tenant. While the subscription of a tenant goes on, it leads to its open invoice, or for 72
-    hours to Stripe's portal. Who has the link can do this in the customer's place.
+    hours to Stripe's portal. Whoever has the link acts in the customer's place.
 
     \b
     Examples:

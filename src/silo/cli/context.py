@@ -82,7 +82,7 @@ def tenant_service(
 def changing(command: Command) -> Command:
     """Add the options of everything that changes something."""
     command = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
-    return click.option("-n", "--dry-run", is_flag=True, help="Show the edit, and change nothing.")(command)
+    return click.option("-n", "--dry-run", is_flag=True, help="Show what would change, and change nothing.")(command)
 
 
 def verified(command: Command) -> Command:

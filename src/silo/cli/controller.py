@@ -55,8 +55,12 @@ def key(context: Context, file: Path) -> None:
 
 @controller.command(cls=output.Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--keep", type=click.IntRange(1, 10_000), help="In a folder, remove all but so many of the newest.")
-@click.option("--also", type=FILE, multiple=True, help="A further file to keep; several are possible.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 10_000),
+    help="In a folder, keep this many of the newest backups, and remove the others.",
+)
+@click.option("--also", type=FILE, multiple=True, help="A further file to back up; repeatable.")
 @click.option("--list", "-l", "only_list", is_flag=True, help="Show what is in the backup FILE, and make none.")
 @key_option
 @inbox_option
@@ -71,7 +75,7 @@ def backup(
     key: Path | None,
     inbox: Path,
 ) -> None:
-    """Write all that makes this machine the controller into one encrypted file, and open it again.
+    """Back up everything that makes this machine the controller into one encrypted file, and test that it opens.
 
     That is the inventory with its git history, vaults, outbox and billing's state; the vault password, Stripe's keys
     and the relay's password; the known hosts and keys of SSH, also one that the inventory names elsewhere; and the
@@ -150,8 +154,8 @@ def _unknown(what: str, error: Exception) -> str:
 def restore(file: Path, key: Path | None, into: Path | None, dry_run: bool, yes: bool) -> None:
     """Restore the controller from a backup on a fresh machine, to the paths that it had.
 
-    Nothing that is there is replaced: if a file differs, nothing is restored. A restore that was cut off is completed
-    by the next one. Root restores the files of others too.
+    Replaces nothing: if a file exists and differs, it restores nothing. The next restore completes an interrupted one.
+    Root also restores the files of other users.
 
     \b
     Example:
@@ -188,7 +192,7 @@ def restore(file: Path, key: Path | None, into: Path | None, dry_run: bool, yes:
 def rebuild_vault(context: Context, customers: tuple[str, ...], yes: bool) -> None:
     """Make a lost vault.yml again, from the passwords that the tenant's server has.
 
-    A vault.yml that the vault password does not open is put away first, into .silo/lost-vaults of the inventory.
+    First moves a vault.yml that the vault password does not open into .silo/lost-vaults of the inventory.
     Afterwards 'silo plan' shows no difference.
 
     \b

@@ -14,6 +14,7 @@ from silo.cli import output
 from silo.cli.billing import stripe_client
 from silo.cli.context import Context, agree, changing, show, tenant_service, verified
 from silo.inventory import DeletionRecord, deleted
+from silo.notifications import ZONE
 from silo.reports import usage
 from silo.tenants import TenantService
 
@@ -107,7 +108,7 @@ def trash(context: Context, as_json: bool) -> None:
     'until' is the day from which 'silo purge' removes it for good.
     """
     service = context.service()
-    days = datetime.timedelta(days=service.policy.trash_days)
+    days = service.policy.trash_days
     rows = [
         {
             "id": one.id,
@@ -117,7 +118,7 @@ def trash(context: Context, as_json: bool) -> None:
             "reason": one.reason,
             "files": one.files,
             "bytes": one.used,
-            "until": (datetime.datetime.fromisoformat(one.when) + days).date().isoformat(),
+            "until": one.kept_until(days).astimezone(ZONE).date().isoformat(),
             "state": "in the trash" if one.trashed else "not all there yet",
         }
         for one in service.files.in_the_trash()

@@ -56,11 +56,11 @@ def _day(text: str) -> datetime.date:
 
 
 @click.command(cls=output.Command)
-@click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True)
+@click.option("--days", type=click.IntRange(1, 400), default=DAYS, show_default=True, help="How many days ahead.")
 @click.option("--release", is_flag=True, help="Approve the steps that the rate limits hold back.")
 @output.json_option(
     "An object with 'coming', 'waiting' (for room), 'plans' (tenants with another plan than they pay for) and "
-    "'rate_limits' (step to the day since it is reached)."
+    "'rate_limits' (each step with the day on which its limit was reached)."
 )
 @click.pass_obj
 def dunning(context: Context, days: int, release: bool, as_json: bool) -> None:

@@ -60,7 +60,11 @@ class Options:
 @click.option("--domain", metavar="DOMAIN", help="Tenants are at https://<tenant>.DOMAIN.")
 @click.option("--contact", metavar="EMAIL", help="Your address: for certificates, pages and letters.")
 @click.option("--server", metavar="[USER@]HOST[:PORT]", help="How SSH reaches the server; user root, port 22.")
-@click.option("--fingerprint", metavar="SHA256:...", help="The fingerprint of the server's SSH key, so none is asked.")
+@click.option(
+    "--fingerprint",
+    metavar="SHA256:...",
+    help="The fingerprint of the server's SSH key; without it, silo asks you to compare.",
+)
 @click.option("--name", default=SERVER_NAME, metavar="NAME", help="The server's name in the inventory.")
 @click.option("--ssh-key", metavar="FILE", help="Your private key, if ssh does not find it by itself.")
 @click.option("--nas", metavar="[USER@]HOST[:PORT]", help="The NAS, if it is another machine than the server.")
@@ -86,8 +90,9 @@ class Options:
 def init(context: Context, /, folder: str, vault_password_file: str | None, yes: bool, **given: t.Any) -> None:
     """Create the inventory of a first server, in a git repository of its own at FOLDER.
 
-    It asks for what no option gives, looks at the server over SSH, and proposes values with a reason. Nothing on the
-    server changes. Without a terminal, or with --yes, each proposal is taken. A second run changes nothing.
+    It asks for each value that no option gives, looks at the server over SSH, and proposes values with a
+    reason. Nothing on the server changes. Without a terminal, or with --yes, it takes each proposal. A second run
+    changes nothing.
 
     \b
     Examples:
@@ -377,6 +382,7 @@ def _next(folder: Path, password: Path, found: Answers | None) -> None:
     output.line(f"  export {places}")
     has_environment = (root() / ".venv" / "bin" / "activate").is_file()
     output.line(f"  cd {shlex.quote(str(root()))}{' && . .venv/bin/activate' if has_environment else ''}")
+    output.line("  silo images --pin                           # the digests of the images; commit them")
     output.line("  ansible-playbook playbooks/site.yml         # sets up the server; --check --diff shows it before")
     output.line("  silo check                                  # what is wrong, and how to fix it")
     output.line("  silo create hans 100 hans@example.ch        # the first customer")

@@ -22,7 +22,7 @@ STATES = {"running": "runs", "stopped": "is stopped", "suspended": "is suspended
 @click.option(
     "--because",
     type=click.Choice([reason for reason in REASONS if reason != "operator"]),
-    help="Suspend for this reason; the letter and the page say it. --unpaid is short for --because unpaid.",
+    help="Suspend for this reason, which the letter names. --unpaid is short for --because unpaid.",
 )
 @verified
 @changing
@@ -43,7 +43,7 @@ def stop(
     Examples:
       silo stop hans             stopped, by choice
       silo stop hans --unpaid    suspended, with a letter that has a link to pay
-      silo stop hans --because disputed    suspended until you start it, also if all is paid
+      silo stop hans --because disputed    suspended until you start it, even if all is paid
     """
     if unpaid and because not in (None, "unpaid"):
         raise click.UsageError(f"--unpaid and --because {because} are two reasons; give one")
@@ -78,7 +78,7 @@ def _set_state(
 @click.command("set", cls=output.Command)
 @click.argument("customer")
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--email", help="The customer's address.")
+@click.option("--email", help="The customer's e-mail address.")
 @click.option("--quota", metavar="SIZE", help="Such as 500G.")
 @click.option(
     "--subscription",
@@ -135,10 +135,10 @@ def change(
 @changing
 @click.pass_obj
 def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: bool, yes: bool, dry_run: bool) -> None:
-    """Bring the named tenants, or all, to what the inventory says; completes whatever was cut off.
+    """Bring the named tenants, or all, to their desired state; this also completes an interrupted command.
 
-    A tenant with files on the NAS and without a database on its server is refused: restore its database. --anew is the
-    word for one run by which it gets an empty one instead.
+    Refuses a tenant with files on the NAS and without a database on its server: restore its database. With --anew,
+    this run creates an empty one instead.
     """
     if anew and not customers:
         raise click.UsageError("--anew is for tenants that are named, such as silo apply hans --anew")

@@ -35,7 +35,7 @@ from silo.reports import report, timeline
 def log(context: Context, customer: str, since: str | None, number: int, inbox: Path, as_json: bool) -> None:
     """Show what happened to a customer, when, by whom and why; the newest entry is last.
 
-    A customer whose tenant is deleted has a log too. It reads the commits of the inventory, events of Stripe and what
+    It also works for deleted tenants. It reads the commits of the inventory, events of Stripe and what
     silo decided, letters without their content, alerts, and the records of the server. A source that cannot be read is
     named below, and the others are shown.
 

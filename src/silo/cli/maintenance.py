@@ -20,10 +20,10 @@ from silo.maintenance import MaintenanceError, Notice
 @click.option("--off", "switch", flag_value="off", help="Show the photo clouds again.")
 @click.option("--until", metavar="TIME", help="When you expect to be done, such as 22:00 or '2026-12-24 22:00'.")
 @click.option("--text", help="What customers read, in every language; by default that we work on our servers.")
-@click.option("--text-de", help="The same in German alone, and so on.")
-@click.option("--text-fr")
-@click.option("--text-it")
-@click.option("--text-en")
+@click.option("--text-de", help="The text for customers with German alone; takes precedence over --text.")
+@click.option("--text-fr", help="The same for French.")
+@click.option("--text-it", help="The same for Italian.")
+@click.option("--text-en", help="The same for English.")
 @output.json_option("An object with 'maintenance': scope, until and text of what is on.")
 @changing
 @click.pass_obj
@@ -40,10 +40,10 @@ def maintenance(
     dry_run: bool,
     **of_languages: str | None,
 ) -> None:
-    """Show a page of maintenance in place of photo clouds, with a text and a time, or show for whom it is on.
+    """Show a maintenance page in place of photo clouds, with a text and a time, or list where one is shown.
 
-    Programs get JSON with the same. Photo clouds go on running behind it, and it stays until it is switched off. A NAS
-    that does not answer shows a page by itself after a minute.
+    Programs get JSON with the same. Photo clouds continue to run behind the page, which stays until --off. If a NAS
+    does not answer for a minute, its servers show a page without this command.
 
     \b
     Examples:
@@ -72,6 +72,8 @@ def maintenance(
             agree(yes, f"Customers of {', '.join(names)} reach a page in place of their photo clouds. Continue?")
         service.maintain(names, notice)
         output.line(f"Maintenance is {switch} for {', '.join(names)}.")
+        if switch == "off" and (others := service.files.maintenance()):
+            output.line(f"It is still on for {', '.join(sorted(others))}.")
 
 
 def _notice(texts: dict[str, str], until: str | None) -> Notice:

@@ -11,6 +11,7 @@ import contextlib
 import csv as formats
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -59,9 +60,9 @@ FORMULA = ("=", "+", "-", "@")
 EXIT_CODES = """\b
 Exit codes:
   0  done, or nothing to do
-  1  Ansible or the mail relay failed, a check found a problem, or a tenant is missing in what was shown
+  1  Ansible or the mail relay failed, a check found a problem, or the output is incomplete
   2  wrong name, value or option; nothing was changed
-  3  not enough memory or storage; nothing was changed
+  3  no room in a server's memory, on its disk or on a NAS; nothing was changed
   4  inventory changed, but not yet applied to all machines; run 'silo apply'
   5  another run did not end in time; nothing was changed"""
 
@@ -351,8 +352,19 @@ def _summary(found: Sequence[Finding]) -> None:
 
 
 def as_json(value: object) -> None:
-    """Print a value for machines: JSON, in ASCII alone."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+    """Print a value for machines: JSON, in ASCII alone; a day that somebody wrote into a file is a text."""
+    click.echo(json.dumps(_for_json(value), indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def _for_json(value: object) -> object:
+    """Return a value as JSON can have it: YAML knows days, sets and bytes as well, and numbers that are none."""
+    if isinstance(value, Mapping):
+        return {str(key): _for_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_for_json(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def csv(rows: Iterable[Iterable[object]]) -> None:

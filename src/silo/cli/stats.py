@@ -37,12 +37,16 @@ Course = Mapping[str, Sequence[float | None]]
 
 
 @click.command(cls=output.Command)
-@click.option("--sort", type=click.Choice(list(KEYS)), default="name", show_default=True, help="By what.")
+@click.option("--sort", type=click.Choice(list(KEYS)), default="name", show_default=True, help="The column to sort by.")
 @click.option(
     "--since", metavar="DAY", help="The usage since a day such as 2026-11-20, or since 7d ago, from the ledger."
 )
 @click.option(
-    "--watch", type=click.FloatRange(1, 3600), is_flag=False, flag_value=5.0, help="Repeat, each so many seconds."
+    "--watch",
+    type=click.FloatRange(1, 3600),
+    is_flag=False,
+    flag_value=5.0,
+    help="Repeat every N seconds, 5 if not given.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, and one line for each tenant.")
 @output.json_option(
@@ -84,7 +88,7 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
 @click.argument("seconds", type=click.FloatRange(1, 3600), default=5.0)
 @click.pass_obj
 def top(context: Context, seconds: float) -> None:
-    """Show the busiest tenants, updated each so many SECONDS, until Ctrl-C."""
+    """Show the busiest tenants, and again every SECONDS (5 if not given), until Ctrl-C."""
     follow(lambda: _table(usage.read(context.inventory), KEYS["cpu"], {}), seconds)
 
 

@@ -20,6 +20,8 @@ FOLDER = "retired"
 ID = re.compile(rf"[1-9][0-9]{{0,5}}-{TENANT}")
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
 TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason")
+# A day before the last that Python knows, as some zones are ahead of UTC.
+NEVER = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
 NUMBERS = ("quota", "uid", "files", "used", "disk")
 
 
@@ -86,6 +88,17 @@ class DeletionRecord:
             return datetime.datetime.fromisoformat(self.when).date() + datetime.timedelta(days=years * 1461 // 4)
         except (ValueError, OverflowError):
             return datetime.date.max
+
+    def kept_until(self, days: int) -> datetime.datetime:
+        """Return from when it may be purged, so many days after the deletion.
+
+        Where a person wrote a record without that time, that is never.
+        """
+        try:
+            at = datetime.datetime.fromisoformat(self.when)
+            return (at if at.tzinfo else at.replace(tzinfo=datetime.UTC)) + datetime.timedelta(days=days)
+        except (ValueError, OverflowError):
+            return NEVER
 
     def put_aside(self, *, files: int, used: int) -> DeletionRecord:
         """Return the record once the tenant's data, so many files and bytes, is in the trash, as of now."""

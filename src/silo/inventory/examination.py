@@ -187,7 +187,12 @@ def _index(folder: Folder, name: str) -> int:
 
 def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str]]:
     """Return what cannot be read, and what is mistaken, in the files that all tenants share, and those of machines."""
-    paths = [path for path in ("hosts.yml", "tenants.yml") if (folder.root / path).exists()]
+    # Ansible reads each file beside them as another source of machines.
+    paths = [
+        name
+        for name in folder.names("")
+        if not name.startswith(".") and Path(name).suffix in READ - {""} and (folder.root / name).is_file()
+    ]
     paths += list(_below(folder, "group_vars"))
     paths += [path for path in _below(folder, HOST_VARS) if Path(path).parts[1] not in names]
     unread, mistakes = [], []

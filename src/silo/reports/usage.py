@@ -205,7 +205,11 @@ def _live(found: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+    try:
+        return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        # A tenant's own database says it, and there need be no such year.
+        return None
 
 
 def _storage(found: Mapping[str, t.Any]) -> dict[str, int | None]:

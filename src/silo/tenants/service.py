@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from silo import notifications
 from silo.ansible.contract import READ, ReadTag, TaskId
-from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, MAINTENANCE, PLAN, VERIFY, Playbooks
+from silo.ansible.playbooks import ACCESS, APPLY, LETTERS, MAINTENANCE, PLAN, VERIFY, IncompleteRun, Playbooks
 from silo.ansible.results import Answers, answers, ask
 from silo.ansible.runner import Event, Results, RunError
 from silo.diagnostics import Finding, changed
@@ -308,10 +308,23 @@ class TenantService:
         named tenant whose database is lost starts with an empty one, although it has uploads.
         """
         self._check_known(names)
+        left: list[str] = []
         for deletion in self.unfinished():
             if deletion.reason in ("", "operator"):
-                self.trash.put_aside(deletion, self.outbox)
-        return self._apply(names, "Some machines have not reached their desired state", variables=_anew(names, anew))
+                try:
+                    self.trash.put_aside(deletion, self.outbox)
+                except ApplyIncomplete as error:
+                    # A machine that is away keeps nobody from the others.
+                    left.append(str(error))
+        try:
+            otherwise = "Some machines have not reached their desired state"
+            results = self._apply(names, otherwise, variables=_anew(names, anew))
+        except ApplyIncomplete as error:
+            raise ApplyIncomplete("\n".join([*left, str(error)])) from error.__cause__
+        if left:
+            # Its cause has what was done for the others.
+            raise ApplyIncomplete("\n".join(left)) from IncompleteRun(left[0], results)
+        return results
 
     def maintain(self, scopes: Sequence[str], notice: Notice | None, *, dry_run: bool = False) -> Change:
         """Show a page in place of the photo clouds of `all`, of servers or of tenants; with None, end that."""

@@ -12,6 +12,7 @@ from silo.ansible.contract import TaskId
 from silo.ansible.playbooks import TRASH, Playbooks
 from silo.ansible.runner import Results, RunError
 from silo.inventory import DeletionRecord, InventoryEditor, PlatformPolicy
+from silo.inventory.errors import shown
 from silo.notifications import Outbox
 from silo.tenants.errors import MENDED, ApplyIncomplete
 
@@ -34,8 +35,8 @@ class Trash:
 
     def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose time in the trash is over, the oldest first."""
-        before = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=self.policy.trash_days)
-        return tuple(one for one in self.kept() if datetime.datetime.fromisoformat(one.when) <= before)
+        at = now or datetime.datetime.now(datetime.UTC)
+        return tuple(one for one in self.kept() if one.kept_until(self.policy.trash_days) <= at)
 
     def put_aside(self, deletion: DeletionRecord, outbox: Outbox | None) -> DeletionRecord:
         """Move what a deleted tenant left into the trash, and record how much it was; raises ApplyIncomplete.
@@ -104,7 +105,14 @@ class Trash:
 
     def _run(self, state: str, deletion: DeletionRecord) -> Results:
         where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(deletion).items()}
-        return self.playbooks.run([TRASH], variables={"trash_state": state, **where}).results
+        results = self.playbooks.run([TRASH], variables={"trash_state": state, **where}).results
+        if deletion.nas not in results.get(TaskId.TRASH_UPLOADS, {}):
+            # The playbook overlooks machines that are not there.
+            raise RunError(
+                f"{deletion.path}: nas is {shown(deletion.nas)}, and the inventory has none of this name, so its files "
+                "were not touched; it must be the one that has them"
+            )
+        return results
 
 
 def in_the_trash(deletion: DeletionRecord) -> dict[str, dict[str, list[dict[str, t.Any]]]]:

@@ -54,6 +54,16 @@ def test_a_default_is_that_of_group_vars_before_that_of_the_role(repository):
     assert "| `tenant_secrets.database_password` | str | required |" in text
 
 
+def test_a_comment_for_a_linter_is_no_meaning_of_a_setting(repository):
+    assert "# yamllint disable" in (repository / "group_vars" / "all" / "images.yml").read_text()
+    assert "yamllint" not in reference.settings(repository)
+
+
+def test_each_setting_of_the_platform_has_a_meaning():
+    rows = [line.split(" | ") for line in reference.settings().splitlines() if line.endswith(".yml` |")]
+    assert [cells[0] for cells in rows if not cells[2].strip()] == []
+
+
 @pytest.mark.parametrize(
     ("text", "markdown"),
     [

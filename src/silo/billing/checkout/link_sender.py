@@ -16,6 +16,8 @@ from silo.inventory import InventoryError
 from silo.tenants import TenantService
 
 LOOK_SECONDS = 5.0
+# The next attempt, after one that failed.
+AGAIN_SECONDS = 60.0
 # One letter for each tenant in this time, so that nobody fills a customer's mailbox.
 SLOT_HOURS = 8
 
@@ -40,8 +42,10 @@ def send(service: TenantService, addresses: Sequence[str], now: datetime.datetim
         for one in service.trash.kept()
     ]
     written, slot = 0, f"{now:%Y-%m-%d}-{now.hour // SLOT_HOURS}"
+    # Each is parsed once, as strangers leave many, and there may be many tenants.
+    asking = {email_address.parse(one).normal for one in addresses}
     for name, email, subscription, language in known:
-        if not subscription or not any(email_address.same(email, one) for one in addresses):
+        if not subscription or _normal(email) not in asking:
             continue
         event, link = f"pay_link/{name}/{slot}", pay_link(name, subscription, language, service.policy)
         if not link or event in outbox.states():
@@ -53,8 +57,16 @@ def send(service: TenantService, addresses: Sequence[str], now: datetime.datetim
     return written
 
 
+def _normal(email: str) -> str:
+    """Return an address in the form in which addresses are compared; empty for what is none."""
+    try:
+        return email_address.parse(email).normal
+    except email_address.AddressError:
+        return ""
+
+
 class LinkSender(threading.Thread):
-    """Answers the requests in a directory until `stop` is set; what goes wrong is logged."""
+    """Answers the requests in a directory until `stop` is set; what goes wrong is logged, and tried again."""
 
     def __init__(
         self,
@@ -69,21 +81,28 @@ class LinkSender(threading.Thread):
 
     def run(self) -> None:
         """Look at the directory every few seconds."""
-        while not self._stop_event.wait(LOOK_SECONDS):
+        seconds = LOOK_SECONDS
+        while not self._stop_event.wait(seconds):
+            seconds = LOOK_SECONDS
             try:
-                self.answer()
+                if not self.answer():
+                    seconds = AGAIN_SECONDS
             except Exception:  # a bug must not end the thread
                 _log.exception("the links to pay cannot be sent")
 
-    def answer(self) -> None:
-        """Take what waits, and write the letters."""
+    def answer(self) -> bool:
+        """Take what waits, and write the letters; False if they cannot be written, so that the addresses wait on."""
         addresses = self._requests.take() if self._requests.can_take else []
         if not addresses:
-            return
+            return True
         try:
             written = send(self._service(), addresses, self._clock())
         except (InventoryError, BillingError, notifications.LetterError) as error:
-            _log.error("%d links to pay are not sent, and must be asked for again: %s", len(addresses), error)
-            return
+            _log.error("%d asked for their link to pay, and wait until it can be sent: %s", len(addresses), error)
+            # The page has promised the letter. One that is written already is not written again.
+            for one in addresses:
+                self._requests.leave(one)
+            return False
         # Addresses are in no log.
         _log.info("%d asked for their link to pay; %d letters are written", len(addresses), written)
+        return True

@@ -160,7 +160,10 @@ class Website:
                     answer.headers["Retry-After"] = "60"
                 else:
                     form = await asyncio.wait_for(_form(request), FORM_SECONDS) if request.method == "POST" else {}
-                    answer = await handler(Visit(request, catalogue, form))
+                    visit = Visit(request, catalogue, form)
+                    # What goes wrong is told in the language of the form, too.
+                    language = visit.language
+                    answer = await handler(visit)
             except LinkError:
                 answer = say("ended", Status.NOT_FOUND)
             except NeedsAttention as error:

@@ -32,6 +32,9 @@ MOST, LIST_SECONDS = 200_000, 600.0
 LONGEST_TEXT, LONGEST_LINK = 512, 2000
 # Days for which Stripe keeps events.
 EVENT_DAYS = 30
+# What an object raises that lacks something, or is of another type; and the most that a message quotes of it.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+LONGEST_WHY = 100
 
 Object = Mapping[str, t.Any]
 
@@ -127,7 +130,7 @@ class Client:
         """Return the current state of the subscription `name` (sub_...)."""
         with failures(f"subscription {name}"):
             found = self._client.v1.subscriptions.retrieve(name, {"expand": ["customer"]}).to_dict()
-        return dataclasses.replace(_subscription(found), now=self._frozen(found))
+            return dataclasses.replace(_subscription(found), now=self._frozen(found))
 
     def _frozen(self, found: Object) -> datetime.datetime | None:
         """Return the time of the test clock of a subscription, None if it has none, as every real one."""
@@ -221,7 +224,11 @@ def _all(listed: t.Any, what: str, **how: t.Any) -> Iterator[Object]:
 
 @contextlib.contextmanager
 def failures(what: str) -> Iterator[None]:
-    """Convert errors of the library into TryLater and NeedsAttention; no message contains the key."""
+    """Convert errors of the library into TryLater and NeedsAttention; no message contains the key.
+
+    An object that lacks something, or has another form than Stripe describes, is TryLater as well: who left it out
+    could miss a payment.
+    """
     try:
         yield
     except stripe.InvalidRequestError as error:
@@ -234,6 +241,11 @@ def failures(what: str) -> Iterator[None]:
         raise TryLater(f"Stripe refused to return {what}: {hint}") from None
     except stripe.StripeError as error:
         raise TryLater(f"Stripe did not return {what}: {type(error).__name__}") from None
+    except MALFORMED as error:
+        why = f"{type(error).__name__}: {printable(str(error), LONGEST_WHY)}"
+        raise TryLater(
+            f"Stripe returned {what} in a form that silo cannot read ({why}); report it if it lasts"
+        ) from error
 
 
 def _subscription(found: Object) -> Subscription:

@@ -44,7 +44,7 @@ def test_another_time_is_a_sentence(text):
 def test_what_is_written_is_read_again():
     one = {language: f"Text {language}" for language in LANGUAGES}
     notices = {
-        "all": Notice(dict.fromkeys(LANGUAGES, "Überall: 'neu' {{ x }}"), END),
+        "all": Notice(dict.fromkeys(LANGUAGES, "Überall: 'neu' { x }"), END),
         "hans": Notice({"de": "Nur hier"}),
         "silo1": Notice(),
         "silo2": Notice(one, END),
@@ -66,6 +66,7 @@ def test_what_is_written_is_read_again():
         ({"hans": {"text": "a\nb"}}, "it must be one line of 1 to 500 characters"),
         ({"hans": {"text": "x" * 501}}, "it must be one line of 1 to 500 characters"),
         ({"hans": {"text": {"de": ["x"]}}}, "it must be one line"),
+        ({"hans": {"text": "bis {{ ende }}"}}, "it must be one line of 1 to 500 characters, without {{, {% and {#"),
         ({"hans": {"until": "soon"}}, "silo_maintenance.hans: until is 'soon'; it must be a time such as"),
         ({"hans": {"until": "2026-12-24T22:00"}}, "it must have a time zone"),
         ({"hans": {"until": 7}}, "until is 7"),
@@ -82,7 +83,18 @@ def test_what_cannot_be_is_a_sentence(said, wrong):
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "all: {vars: {other: 1}}", "all: {hosts: {x: }}", "- 1", "", "all: {vars: {silo_maintenance: {}, x: 1}}"],
+    [
+        *(
+            "{",
+            "all: {vars: {other: 1}}",
+            "all: {hosts: {x: }}",
+            "- 1",
+            "",
+            "all: {vars: {silo_maintenance: {}, x: 1}}",
+        ),
+        "all: {vars: {silo_maintenance: {hans: {until: 2026-02-30T10:00:00+01:00}}}}",
+        "[" * 3000,
+    ],
 )
 def test_a_file_that_is_another_one_is_a_sentence(text):
     with pytest.raises(MaintenanceError, match=r"^maintenance\.yml: it"):

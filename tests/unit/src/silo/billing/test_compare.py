@@ -2,7 +2,9 @@
 
 import pytest
 
-from silo.billing.compare import missed
+from silo.billing import tenant_lookup
+from silo.billing.compare import cases, missed
+from silo.billing.reconciler import Reconciler
 from silo.billing.state_store import StateStore
 from silo.tenants import TenantService
 
@@ -116,6 +118,32 @@ def test_one_that_fails_holds_up_no_other(company, hans):
     assert "maria runs: it is paid; maria: it is paid" in repair.done
     assert len(repair.left) == 1
     assert "reserved for the platform" in repair.left[0]
+
+
+def test_a_mistake_with_one_holds_up_no_other(company, hans, monkeypatch):
+    wrong = company.order("maria")
+    company.order("peter")
+    settle = Reconciler.settle
+
+    def mistaken(self, subscription):
+        if subscription == wrong:
+            raise KeyError("quota")
+        return settle(self, subscription)
+
+    monkeypatch.setattr(Reconciler, "settle", mistaken)
+    repair = company.reconciliation().sweep()
+    assert company.machines.running["peter"] == "running"
+    (later,) = repair.later
+    assert later.startswith("maria: create is due: it is paid; silo failed with KeyError")
+
+
+def test_what_a_tenant_paid_counts_in_the_forecast_as_it_does_for_an_event(company, hans):
+    company.account.break_card(hans)
+    company.account.advance(31)
+    known, policy = tenant_lookup.read(TenantService(company.path)), company.reconciler().policy
+    (case,) = cases(known, company.client, policy)
+    assert case.invoices == company.client.invoices(hans)
+    assert {one.status for one in case.invoices} == {"paid", "open"}
 
 
 def test_where_ansible_fails_it_is_for_later(company, hans):

@@ -146,6 +146,15 @@ def test_within_the_grace_a_letter_names_the_day_and_nothing_stops(hans):
     assert made(hans, 5).deletes == LAST
 
 
+def test_who_ended_the_subscription_with_a_bill_open_is_not_told_that_paying_it_keeps_anything_open(hans):
+    hans.rules(grace_days=7)
+    hans.fails()
+    assert made(hans, 1).pay_by == FIRST + 7 * DAY
+    hans.says(status="canceled", ended=FAILED + DAY)
+    found = made(hans, 2)
+    assert (found.step, found.pay_by, found.suspends) == (Step.NOTHING, None, FIRST + 7 * DAY)
+
+
 def test_who_ended_the_subscription_has_no_grace(hans):
     hans.rules(grace_days=5)
     hans.says(status="canceled", ended=FAILED)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from silo import cli
 from silo.ansible.contract import TaskId
+from silo.billing.customer_mail import CustomerMail
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.operator_mail import notify_operator
 from silo.billing.rate_limits import RateLimits
@@ -483,6 +484,30 @@ def test_a_deletion_that_is_cut_off_is_completed_though_nothing_asks_for_it(comp
     assert list(company.machines.trash.values()) == ["photos 1"]
     (deletion,) = TenantService(company.path).files.deletion_records()
     assert deletion.trashed
+    (letter,) = [one for one in company.post.to(OPERATOR) if one["Subject"] == "hans is deleted"]
+    said = letter.get_body(("plain",)).get_content()
+    assert "hans is deleted, because its deletion, which had been cut off, is complete. Its 7 files" in said
+    assert f"Subscription: {unpaid}" in said
+    assert "Cause: unpaid" in said
+
+
+def test_a_deletion_that_is_cut_off_before_the_operator_hears_of_it_is_told_by_the_next_settlement(
+    company, unpaid, monkeypatch
+):
+    company.days(29)
+    company.account.advance(1)
+
+    def killed(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CustomerMail, "operator", killed)
+        with pytest.raises(KeyboardInterrupt):
+            company.reconciler().settle(unpaid)
+    assert company.state("hans") is None
+    for _again in range(2):
+        company.reconciler().settle(unpaid)
+    assert company.post.subjects(OPERATOR).count("hans is deleted") == 1
 
 
 def test_stripe_that_is_away_changes_nothing(company, unpaid, stripe):

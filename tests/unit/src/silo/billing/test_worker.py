@@ -169,6 +169,13 @@ def test_what_waits_elsewhere_is_settled_each_and_what_becomes_of_it_is_told(wor
     assert "Tenant: hans" in told[0].text
 
 
+def test_a_mistake_with_one_that_waits_elsewhere_keeps_no_other_waiting(worker, rules):
+    rules.waits = ["sub_1", "sub_2"]
+    rules.answers["sub_1"] = [KeyError("quota")]
+    worker.revisit()
+    assert rules.asked == ["sub_1", "sub_2"]
+
+
 def test_what_waits_elsewhere_is_looked_at_while_it_runs_and_a_mistake_stops_nothing(tmp_path):
     inbox, rules = Inbox(tmp_path / "inbox.db"), Rules()
     rules.waits = ["sub_7"]

@@ -61,6 +61,12 @@ def test_switched_off_nothing_of_it_is_left(silo, said, path):
     assert not (path / "maintenance.yml").exists()
 
 
+def test_switched_off_it_says_for_whom_it_is_still_on(silo):
+    silo("--on", "--all", "silo1", "anna", "--yes")
+    assert "Maintenance is off for all.\nIt is still on for anna, silo1.\n" in silo("--off", "--all").output
+    assert "still" not in silo("--off", "silo1", "anna").output
+
+
 def test_a_dry_run_shows_the_edit_and_makes_none(silo, said, runs):
     result = silo("--on", "--all", "--dry-run")
     assert "+    silo_maintenance:" in result.output

@@ -1,6 +1,7 @@
 """Help and tables at any width: nothing is cut, and nothing is wider than the terminal."""
 
 import io
+import json
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from silo import cli, fleet
 from silo.cli import output
+from silo.inventory import document
 
 WIDTHS = (20, 40, 80, 200)
 LONG = "sub_" + "1QxAbcDefGhi" * 20
@@ -120,3 +122,20 @@ def test_a_command_cuts_no_name(path, monkeypatch, width):
     assert result.exit_code == 0, result.output
     assert tenant.url in squeezed(result.output)
     assert max(map(len, result.output.splitlines())) <= int(width)
+
+
+def test_what_yaml_alone_knows_is_json_all_the_same(capsys):
+    settings = document.read(
+        "x", "a: 2026-11-20\nb: !!set {c}\nd: .nan\ne: !!binary aGk=\nf: {2026-01-01: [.inf]}\n"
+    ).settings
+    output.as_json({"settings": settings, "on": True, "none": None, "n": 1.5})
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    assert json.loads(capsys.readouterr().out, parse_constant=refuse) == {
+        "settings": {"a": "2026-11-20", "b": ["c"], "d": None, "e": "b'hi'", "f": {"2026-01-01": [None]}},
+        "on": True,
+        "none": None,
+        "n": 1.5,
+    }

@@ -993,6 +993,21 @@ def test_a_file_that_would_count_otherwise_than_it_looks_is_told(inventory, writ
     assert inventory.fleet().tenants == {}
 
 
+@pytest.mark.parametrize("name", ["maintenance.yml", "hosts-2.yaml"])
+def test_a_mistake_in_a_file_beside_hosts_yml_is_a_sentence_with_its_line(inventory, write, name):
+    write(name, "all:\n  vars:\n    silo_maintenance: [\n")
+    with pytest.raises(InventoryError, match=rf"^{name}: line 4 cannot be read, .*; it must hold lines such as"):
+        inventory.fleet()
+
+
+def test_files_of_an_inventory_such_as_a_logo_are_no_lists_of_machines(path, inventory):
+    (path / "files").mkdir()
+    (path / "files" / "logo.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg">\n <text>Foto und S</text>\n</svg>\n'
+    )
+    assert list(inventory.fleet().tenants) == ["anna"]
+
+
 def test_what_an_editor_left_and_a_file_of_ones_own_count_for_nothing_and_for_what_they_say(inventory, write):
     for name in ("tenant.yml~", "tenant.yml.bak", "#tenant.yml#", ".tenant.yml.swp"):
         write(f"host_vars/anna/{name}", "no: [settings\n")

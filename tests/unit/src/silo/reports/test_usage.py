@@ -235,3 +235,10 @@ def test_an_inventory_is_read_by_one_playbook(monkeypatch, tmp_path):
 def test_an_inventory_without_tenants_has_no_usage(monkeypatch, tmp_path):
     monkeypatch.setattr(runner, "events", lambda *_arguments: ())
     assert usage.read(tmp_path).tenants == ()
+
+
+@pytest.mark.parametrize("seconds", [10**17, -(10**17)])
+def test_a_login_in_no_year_that_there_is_is_unknown_and_the_others_are_shown(seconds):
+    odd = {**found(), "database": {**found()["database"], "last_login": seconds}}
+    hans, maria = usage.usage({"hans": FACT, "maria": FACT}, {"silo1": server(hans=odd, maria=found())}, {}).tenants
+    assert (hans.last_login, hans.photos, maria.photos) == (None, 12, 12)

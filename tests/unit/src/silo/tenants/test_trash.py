@@ -107,3 +107,48 @@ def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monk
     with pytest.raises(runner.RunError, match=r"1-anna is still .*: it is a mount\nRemoved for good: 2-hans\."):
         service.trash.purge(service.trash.kept())
     assert [deletion.name for deletion in TenantService(path).trash.kept()] == ["anna"]
+
+
+@pytest.mark.parametrize("when", ["", "when: 2026-01-01\n", "when: lately\n"])
+def test_a_record_that_a_person_wrote_keeps_nobody_from_the_others(path, runs, when):
+    TenantService(path).delete("anna")
+    (path / "retired" / "7-rosa.yml").write_text(
+        f"index: 7\nname: rosa\nby: M\nnas: silo1\ntrashed: 2026-01-02\n{when}"
+    )
+    service = TenantService(path)
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=15)
+    assert "anna" in {one.name for one in service.trash.due(later)}
+    assert ("rosa" in {one.name for one in service.trash.due(later)}) == ("2026" in when)
+
+
+def test_a_trash_that_is_never_emptied_is_no_error(path, runs):
+    (path / "group_vars" / "all" / "relay.yml").write_text(yaml.safe_dump({**RELAY, "silo_trash_days": 1_000_000}))
+    TenantService(path).delete("anna")
+    service = TenantService(path)
+    assert [one.name for one in service.trash.kept()] == ["anna"]
+    assert service.trash.due() == ()
+
+
+def test_who_lies_on_a_nas_that_the_inventory_has_no_more_is_not_told_as_removed(path, runs, monkeypatch):
+    TenantService(path).delete("anna")
+    (path / "retired" / "1-anna.yml").write_text((path / "retired" / "1-anna.yml").read_text().replace("silo1", "nas1"))
+    # Ansible overlooks what is said of a machine that is not there.
+    monkeypatch.setattr(runner, "events", lambda *_given, **_more: iter(()))
+    service = TenantService(path)
+    with pytest.raises(runner.RunError, match=r"1-anna is still in the trash: retired/1-anna\.yml: nas is 'nas1', and"):
+        service.trash.purge(service.trash.kept())
+    assert [one.name for one in TenantService(path).trash.kept()] == ["anna"]
+
+
+def test_a_deletion_that_cannot_go_on_keeps_nobody_from_an_apply(path, runs):
+    TenantService(path).create("hans", email=MAIL, quota="1G")
+    runs.fails = "trash.yml"
+    with pytest.raises(ApplyIncomplete):
+        TenantService(path).delete("anna")
+    runs.seen.clear()
+    with pytest.raises(
+        ApplyIncomplete, match="anna is removed from the inventory, but its data are not in the trash"
+    ) as it:
+        TenantService(path).apply()
+    assert playbooks(runs) == [["apply.yml", "letters.yml"]]
+    assert it.value.__cause__.results == {}

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from silo import email_address
 from silo.billing.checkout.link_requests import LinkRequests
-from silo.billing.checkout.link_sender import LinkSender
+from silo.billing.checkout.link_sender import LinkSender, send
 from silo.billing.checkout.links import DAY, Links, Payment
 from silo.billing.stripe import credentials
 from silo.tenants import TenantService
@@ -99,6 +100,30 @@ def test_who_asks_for_the_link_gets_it_at_the_address_that_is_known_and_nobody_e
     sender.requests.leave(HANS)
     sender.answer()
     assert len(company.post.letters) == 2
+
+
+def test_who_asks_while_nothing_can_be_read_gets_the_link_once_it_can(company, sender):
+    company.order("hans")
+    company.work()
+    company.post.letters.clear()
+    company.set(billing_checkout_enabled=True, letters_relay_port="none")
+    sender.requests.leave(HANS)
+    assert not sender.answer()
+    company.set(letters_relay_port=company.post.controller.port)
+    assert sender.answer()
+    assert company.post.subjects(HANS) == ["Der Link zu Ihrer Rechnung"]
+    assert list((company.path.parent / "requests").iterdir()) == []
+
+
+def test_many_strangers_cost_no_more_than_one_look_at_each_address(company, sender, monkeypatch):
+    for name in ("hans", "maria", "peter"):
+        company.order(name)
+    company.work()
+    looked = []
+    parse = email_address.parse
+    monkeypatch.setattr(email_address, "parse", lambda text: looked.append(text) or parse(text))
+    assert send(TenantService(company.path), [f"{number}@example.ch" for number in range(50)], company.clock()) == 0
+    assert len(looked) < 100
 
 
 def test_whose_cloud_is_in_the_trash_gets_the_link_too(company, sender):

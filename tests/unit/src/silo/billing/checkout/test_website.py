@@ -296,6 +296,15 @@ def test_a_form_that_is_none_is_refused(pages, stripe, body):
     assert stripe.sessions.checkouts == {}
 
 
+def test_what_goes_wrong_with_a_form_is_told_in_its_language(pages, stripe, links):
+    pages.get("/plans")
+    stripe.away = True
+    answer = pages.post("/checkout", "de", lang="fr", name="hans", price="price_small")
+    assert shows(answer, texts("fr")["unavailable"]["title"])
+    answer = pages.post("/pay", "de", lang="it", link="x")
+    assert shows(answer, texts("it")["ended"]["title"])
+
+
 def test_few_orders_of_one_source_reach_stripe(open_pages, stripe):
     pages = open_pages(per_minute=30)
     statuses = [order(pages, name=f"hans{number}").status_code for number in range(7)]

@@ -132,3 +132,22 @@ def test_an_answer_that_is_too_large_is_tried_later(monkeypatch):
 def test_headers_are_found_in_whatever_letters():
     headers = stripe_client.CaseInsensitiveHeaders({"request-id": "req_1"})
     assert ("Request-Id" in headers, headers["Request-Id"], headers.get("REQUEST-ID")) == (True, "req_1", "req_1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"items": {"data": [{"price": None}]}},
+        {"items": None},
+        {"created": None},
+        {"cancel_at": 10**15},
+        {"metadata": "tenant"},
+    ],
+    ids=str,
+)
+def test_an_object_of_another_form_than_described_is_a_sentence_and_is_tried_later(client, account, change):
+    name = account.order("hans", "hans@example.ch", "price_small")
+    account.subscriptions[name] |= change
+    for ask in (lambda: client.subscription(name), client.subscriptions):
+        with pytest.raises(TryLater, match=r"Stripe returned subscription.* in a form that silo cannot read \("):
+            ask()
