@@ -149,7 +149,7 @@ def _run(one: Check[t.Any], subject: Subject, patience: float) -> list[Finding]:
 def split(
     machine: Machine, answers: Mapping[str, TaskResult], names: Mapping[str, str] | None = None
 ) -> tuple[dict[str, TaskResult], list[Finding]]:
-    """Return the results of machines, and a finding for each without one.
+    """Return the results of machines, and a finding for each without one; a skipped task has neither.
 
     `names` is host to the machine for which its result counts, if that is another one.
     """
@@ -157,7 +157,7 @@ def split(
     for host, result in sorted(answers.items()):
         if result.problem:
             findings.append(no_answer(machine, (names or {}).get(host, host), result))
-        else:
+        elif not result.values.get("skipped"):
             answered[host] = result
     return answered, findings
 

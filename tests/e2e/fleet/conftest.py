@@ -1,5 +1,6 @@
 """A second server joins the lab as docs/operate/runbooks/new-server.md says."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -28,6 +29,28 @@ def record(lab: Lab, name: str, address: str) -> None:
     write = f"echo 'address=/{name}.{lab.domain}/{address}' >/etc/dnsmasq.d/{name}.conf"
     script = f"{write} && systemctl restart dnsmasq.service"
     subprocess.run(("docker", "exec", f"{lab.container}-internet", "sh", "-euc", script), check=True, timeout=60)
+
+
+@contextlib.contextmanager
+def frozen(server):
+    """The machine accepts connections, and never answers."""
+    subprocess.run(("docker", "pause", server.container), check=True, capture_output=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run(("docker", "unpause", server.container), check=True, capture_output=True, timeout=60)
+
+
+@contextlib.contextmanager
+def unplugged(server):
+    """Nobody has the machine's address."""
+    route = server.run("ip", "-4", "route", "show", "default").split()
+    server.run("ip", "link", "set", "eth0", "down")
+    try:
+        yield
+    finally:
+        server.run("ip", "link", "set", "eth0", "up")
+        server.run("ip", "route", "replace", *route)
 
 
 def as_program(silo, *arguments):
