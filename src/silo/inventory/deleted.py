@@ -19,7 +19,7 @@ from silo.inventory.transaction import Folder
 FOLDER = "retired"
 ID = re.compile(rf"[1-9][0-9]{{0,5}}-{TENANT}")
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
-TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason", "left")
 # A day before the last that Python knows, as some zones are ahead of UTC.
 NEVER = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
 NUMBERS = ("quota", "uid", "files", "used", "disk")
@@ -31,7 +31,7 @@ class DeletionRecord:
 
     `subscription` is its customer's at Stripe, empty where there was none. `reason` is why it was deleted, one of
     `tenant_state_reason`, empty where nobody wrote it down. `freed` is when the operator let others have
-    the name, empty until then.
+    the name, empty until then. `left` is what a purge has not removed, as its machines were lost, in words.
     `trashed` is when its data moved to the trash, `files` and `used` (bytes) their size; empty and 0 until then. Until
     it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` and
     `disk` bytes on the disk of `server` are promised to it; `disk` is 0 in records of before there was one.
@@ -54,6 +54,7 @@ class DeletionRecord:
     freed: str = ""
     disk: int = 0
     reason: str = ""
+    left: str = ""
 
     @property
     def id(self) -> str:

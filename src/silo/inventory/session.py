@@ -244,13 +244,13 @@ class EditSession:
         edit = Edit(f"Restore tenant {name} (index {deletion.index})", tuple(steps))
         return _prepared(name, None, file.settings, edit)
 
-    def purge(self, deletion: DeletionRecord) -> PreparedEdit:
-        """Remove the files of a deleted tenant; its deletion record stays for ever."""
+    def purge(self, deletion: DeletionRecord, left: str = "") -> PreparedEdit:
+        """Remove the files of a deleted tenant; its deletion record stays for ever, with what is `left` of the data."""
         known = deletion in self.files.deletion_records() and not deletion.purged
         if not known or not self.folder.path(deletion.folder).is_dir():
             raise _changed_meanwhile(deletion)
         self._check_committed(deletion.folder)
-        after = dataclasses.replace(deletion, purged=deleted.now())
+        after = dataclasses.replace(deletion, purged=deleted.now(), left=left)
         steps = self._as_written(Write(deletion.path, deletion.text, after.text), Move(deletion.folder, f"{DESK}/gone"))
         return _prepared(
             deletion.name, None, None, Edit(f"Purge tenant {deletion.name} (index {deletion.index})", steps)

@@ -199,6 +199,9 @@ class Machines:
                 if facts["trash_state"] == "purged":
                     self.trash.pop(key, None)
                 moved.setdefault(nas, {"tenants": []})["tenants"].append({"name": one["name"], "files": 7, "bytes": 9})
+        servers = {server: {"tenants": []} for server in facts["trash_databases"]}
+        yield event(TaskId.TRASH_FILES, servers)
+        yield event(TaskId.TRASH_DATABASES, servers)
         yield event(TaskId.TRASH_UPLOADS, moved)
 
     def run_storage(self, _limit, _facts):

@@ -240,6 +240,22 @@ def test_deleted_by_the_name_typed_again(silo, path):
     assert "Removed for good: 1-anna." in silo("purge", "anna", "--confirm", "anna", "--yes").output
 
 
+def test_of_a_lost_server_the_rest_is_removed_if_the_operator_says_so(silo, path, runs):
+    assert silo("delete", "anna", "--yes").exit_code == 0
+    purge = ("purge", "1-anna", "--confirm", "1-anna", "--yes")
+    there = silo(*purge, "--machine-is-lost")
+    assert (there.exit_code, "are in the inventory; leave --machine-is-lost out" in there.output) == (2, True)
+    assert silo("purge", "--machine-is-lost", "--yes").exit_code == 2
+    record = path / "retired" / "1-anna.yml"
+    record.write_text(record.read_text().replace("server: silo1", "server: gone1"))
+    refused = re.sub(r"\s+", " ", silo(*purge).output)
+    assert "server is 'gone1', and the inventory has none of this name" in refused
+    result = silo(*purge, "--machine-is-lost")
+    assert result.exit_code == 0, result.output
+    assert "silo cannot remove its database on gone1; destroy those disks" in re.sub(r"\s+", " ", result.output)
+    assert "left: its database on gone1" in record.read_text()
+
+
 def test_deleted_without_a_question_where_it_is_agreed_to(silo, path, runs):
     assert "rename to retired/1-anna" in silo("delete", "anna", "--dry-run", "--yes").output
     wrong = silo("delete", "anna", "--yes", "--confirm", "anne")
