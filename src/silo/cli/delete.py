@@ -125,6 +125,7 @@ def trash(context: Context, as_json: bool) -> None:
     ]
     if as_json:
         output.as_json({"trash": rows})
+        output.incomplete(service.files.unreadable_deletions())
         return
     table = output.table("id", "deleted", "by", "reason", "files", "size", "until", "state")
     for row, one in zip(rows, service.files.in_the_trash(), strict=True):
@@ -132,6 +133,7 @@ def trash(context: Context, as_json: bool) -> None:
         files = one.files if one.trashed else ""
         table.add_row(one.id, one.when, one.by, one.reason, str(files), size, str(row["until"]), str(row["state"]))
     output.show(table)
+    output.incomplete(service.files.unreadable_deletions())
 
 
 @click.command(cls=output.Command)
@@ -188,12 +190,14 @@ def purge(
         if not removed:
             output.line(none)
         if dry_run or not removed:
+            output.incomplete(service.files.unreadable_deletions())
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
         done = service.trash.purge(removed, without_lost=machine_is_lost)
         output.line(f"Removed for good: {', '.join(deletion.id for deletion in done)}.")
         if left := len(removed) - len(done):
             output.line(f"{left} more wait for the next run (silo_trash_purges).")
+        output.incomplete(service.files.unreadable_deletions())
 
 
 def _unclaimed(service: TenantService, chosen: Sequence[DeletionRecord]) -> list[DeletionRecord]:

@@ -125,15 +125,30 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def read(folder: Folder) -> tuple[DeletionRecord, ...]:
-    """Return all deletion records by index; raises InventoryError where one cannot be read."""
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """All deletion records that can be read, by index, and a sentence on each of the others."""
+
+    readable: tuple[DeletionRecord, ...]
+    problems: tuple[str, ...]
+
+
+def read(folder: Folder) -> Records:
+    """Read all deletion records; raises InventoryError where their folder cannot be read."""
+    deletions: list[DeletionRecord] = []
+    problems: list[str] = []
     names = [name for name in folder.names(FOLDER) if not name.startswith(".")]
-    deletions = [_read(folder, f"{FOLDER}/{name}") for name in names if not folder.path(f"{FOLDER}/{name}").is_dir()]
-    known = {Path(deletion.folder).name for deletion in deletions}
+    folders = {name for name in names if folder.path(f"{FOLDER}/{name}").is_dir()}
     for name in names:
-        if folder.path(f"{FOLDER}/{name}").is_dir() and name not in known:
-            raise InventoryError(f"{FOLDER}/{name}: its record {name}.yml is missing; restore it from a backup")
-    return tuple(sorted(deletions, key=lambda deletion: deletion.index))
+        if name in folders:
+            if f"{name}.yml" not in names:
+                problems.append(f"{FOLDER}/{name}: its record {name}.yml is missing; restore it from a backup")
+            continue
+        try:
+            deletions.append(_read(folder, f"{FOLDER}/{name}"))
+        except InventoryError as error:
+            problems += error.problems
+    return Records(tuple(sorted(deletions, key=lambda deletion: deletion.index)), tuple(problems))
 
 
 def _read(folder: Folder, path: str) -> DeletionRecord:

@@ -36,7 +36,7 @@ class Trash:
 
     def kept(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data lies in the trash, the oldest first."""
-        found = [one for one in self.inventory.files.deletion_records() if one.trashed and not one.purged]
+        found = [one for one in self.inventory.files.readable_deletions() if one.trashed and not one.purged]
         return tuple(sorted(found, key=lambda one: one.when))
 
     def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:

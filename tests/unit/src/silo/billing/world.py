@@ -320,7 +320,8 @@ def remember(monkeypatch):
 
     for name in ("make", "finish", "take_back"):
         monkeypatch.setattr(Folder, name, forgetting(getattr(Folder, name)))
-    for owner, name in ((InventoryEditor, "look"), (TenantFiles, "all"), (TenantFiles, "deletion_records")):
+    kept = [(TenantFiles, name) for name in ("all", "deletion_records", "readable_deletions")]
+    for owner, name in [(InventoryEditor, "look"), *kept]:
         monkeypatch.setattr(owner, name, remembering(name, getattr(owner, name)))
     # Who works here, which each look asks git for, stays the same; so does the outbox.
     monkeypatch.setattr(History, "of", functools.cache(History.of))
