@@ -28,6 +28,8 @@ TENANT, OVERRIDES, VAULT = "tenant.yml", "overrides.yml", "vault.yml"
 # What the settings of the platform begin with, how one stands in a file, and the one that is a list of its own.
 PLATFORM, IMAGES = "silo_", "silo_images"
 SETTING = re.compile(r"^(silo_\w+):", re.MULTILINE)
+# A name that was a setting: its line with a text is left from then. A mapping or a template is the brand.
+GONE = re.compile(r"^[ \t]*billing_checkout_brand:[ \t]+(?!\{|[\"']?\{\{|[#&*!])\S", re.MULTILINE)
 # A line that can only be read in one way: no date, which there may not be, no number of a kind of its own, and no key
 # such as `no`, which is none.
 SIMPLE = re.compile(
@@ -83,13 +85,13 @@ def examine(root: Path, *, follow: bool = False) -> Examination:
     for name, text in _copies(folder, names):
         found[name] = (*found[name], text)
     found |= {name: (text,) for name, text in _renamed(folder, names)}
-    unread, mistakes = _platform(Followed(root), names)
+    unread, mistakes, gone = _platform(Followed(root), names)
     strangers, none = _other_sources(Followed(root))
     return Examination(
         {name: problems for name, problems in found.items() if problems},
         (*unread, *none),
         tuple(mistakes),
-        (*(text for name in names for text in _leftovers(folder, name)), *strangers),
+        (*(text for name in names for text in _leftovers(folder, name)), *gone, *strangers),
     )
 
 
@@ -194,21 +196,37 @@ def _index(folder: Folder, name: str) -> int:
     return found if isinstance(found, int) else sys.maxsize
 
 
-def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str]]:
-    """Return what cannot be read, and what is mistaken, in the files that all tenants share, and those of machines."""
+def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return what cannot be read, what is mistaken, and what is left of former settings.
+
+    It looks at the files that all tenants share, and those of machines.
+    """
     # Ansible reads each file beside them as another source of machines.
     paths = [path for path in _sources(folder) if Path(path).suffix in READ - {""}]
     paths += list(_below(folder, "group_vars"))
     paths += [path for path in _below(folder, HOST_VARS) if Path(path).parts[1] not in names]
-    unread, mistakes = [], []
+    unread: list[str] = []
+    mistakes: list[str] = []
+    gone: list[str] = []
     for path in paths:
         if problem := unreadable(folder, path):
             unread.append(problem)
             continue
         mistakes += [text for key in _keys(folder, path) if (text := _unknown(path, key, (PLATFORM, PREFIX)))]
+        gone += _gone(path, folder.read(path) or "")
         if _simple(folder.read(path) or "") is None:
             mistakes += _images(path, _settings(folder, path).get(IMAGES))
-    return unread, mistakes
+    return unread, mistakes, gone
+
+
+def _gone(path: str, text: str) -> Iterator[str]:
+    """Yield a sentence for each line of a name that was a setting."""
+    for found in GONE.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield (
+            f"{path}: line {line}: billing_checkout_brand is no setting any more, and the checkout shows nothing "
+            "because of it; remove the line, and set silo_brand_name"
+        )
 
 
 def _sources(folder: Folder, where: str = "") -> Iterator[str]:

@@ -1050,6 +1050,24 @@ def test_a_file_beside_hosts_yml_that_is_no_list_of_machines_is_nobodys_matter(p
     assert (found.leftovers, found.unreadable) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("billing_checkout_brand: Foto\n", 1),
+        ("---\n# Ours\nbilling_host: b.example.ch\nbilling_checkout_brand: 'Foto & Co'\n", 4),
+        ("billing_checkout_brand: {name: Foto}\n", None),
+        ("billing_checkout_brand: '{{ silo_brand }}'\n", None),
+        ("# billing_checkout_brand: Foto\nbilling_checkout_brand:\n  name: Foto\n", None),
+    ],
+)
+def test_the_brand_of_the_checkout_as_a_text_is_told_with_its_line(path, write, text, line):
+    write("group_vars/all/ours.yml", text)
+    found = examination.examine(path)
+    begins = [f"group_vars/all/ours.yml: line {line}: billing_checkout_brand is no setting any more"] if line else []
+    assert [one.partition(", and")[0] for one in found.leftovers] == begins
+    assert (found.mistakes, found.unreadable) == ((), ())
+
+
 def test_files_of_an_inventory_such_as_a_logo_are_no_lists_of_machines(path, inventory):
     (path / "files").mkdir()
     (path / "files" / "logo.svg").write_text(
