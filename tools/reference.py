@@ -33,6 +33,8 @@ LONG = 70
 # C(code), V(value), O(entry#option) and P(plugin#type), as ansible-doc reads them; B, I and U are only text.
 MARKUP = re.compile(r"\b([CVOPBIU])\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 VARIABLE = re.compile(r"([a-z]\w*):")
+# A comment in group_vars/ that begins so is above variables that nobody sets.
+WIRING = "Wiring: "
 
 Spec = Mapping[str, t.Any]
 
@@ -112,7 +114,10 @@ def _specs(path: Path) -> Mapping[str, Spec]:
 
 
 def _comments(path: Path) -> dict[str, str]:
-    """Return the comment right above each variable; a comment above several variables belongs to the first."""
+    """Return the comment right above each variable; a comment above several variables belongs to the first.
+
+    Variables below a comment that begins with WIRING are left out.
+    """
     found: dict[str, str] = {}
     comment: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -121,8 +126,9 @@ def _comments(path: Path) -> dict[str, str]:
         if line.startswith("# "):
             comment.append(line[2:])
         elif named := VARIABLE.match(line):
-            found[named[1]] = " ".join(comment)
-            comment = ["As above."]
+            if not " ".join(comment).startswith(WIRING):
+                found[named[1]] = " ".join(comment)
+                comment = ["As above."]
         elif not line.strip():
             comment = []
     return found

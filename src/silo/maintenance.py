@@ -26,6 +26,7 @@ LOCALES = {"de": "de_CH", "fr": "fr_CH", "it": "it_CH", "en": "en_GB"}
 LONGEST_TEXT, MOST_DAYS, LONGEST_SHOWN = 500, 90, 100
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
+LAST_MINUTE = datetime.time(23, 59)
 # The page of a server, of those that have none of their own; and that of a text which is gone.
 HERE, ANY = "here", "any"
 HEAD = "---\n# Written by 'silo maintenance'. Each shows a page in place of photo clouds until it is switched off.\n"
@@ -69,21 +70,32 @@ def _shown(value: object) -> str:
 
 
 def until(text: str, now: datetime.datetime) -> datetime.datetime:
-    """Return the time of a text such as `22:00`, the next one, or `2026-12-24 22:00`; raises MaintenanceError."""
+    """Return the time of a text such as `22:00`, the next one, or `2026-12-24 22:00`; raises MaintenanceError.
+
+    A day alone means its last minute.
+    """
     try:
         if CLOCK.fullmatch(text):
             hour, minute = map(int, text.split(":"))
             found = now.astimezone(ZONE).replace(hour=hour, minute=minute, second=0, microsecond=0)
             found += datetime.timedelta(days=0 if found > now else 1)
         else:
-            found = datetime.datetime.fromisoformat(text)
+            found = _day(text) or datetime.datetime.fromisoformat(text)
     except ValueError:
-        right = "a time of Switzerland such as 22:00 or '2026-12-24 22:00'"
+        right = "a time of Switzerland such as 22:00 or '2026-12-24 22:00', or a day"
         raise MaintenanceError(f"until is {_shown(text)}; it must be {right}") from None
     found = found if found.tzinfo else found.replace(tzinfo=ZONE)
     if not now < found <= now + datetime.timedelta(days=MOST_DAYS):
         raise MaintenanceError(f"until is {_shown(text)}; it must be within the next {MOST_DAYS} days")
     return found
+
+
+def _day(text: str) -> datetime.datetime | None:
+    """Return the last minute of a day, None for a text that has a time."""
+    try:
+        return datetime.datetime.combine(datetime.date.fromisoformat(text), LAST_MINUTE)
+    except ValueError:
+        return None
 
 
 def parse(said: object) -> dict[str, Notice]:

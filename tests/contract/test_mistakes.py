@@ -50,7 +50,7 @@ def test_all_that_reads_goes_well(read):
 
 
 def test_list_shows_the_others_and_what_the_machines_have_of_those(inventory):
-    found = {one.name: one for one in fleet.read(inventory)}
+    found = {one.name: one for one in fleet.read(inventory).tenants}
     assert [name for name, one in found.items() if not one.problem] == WELL
     assert found["anna"].problem.startswith(UNREAD)
     assert found["clara"].problem == UNMEANT
@@ -59,7 +59,7 @@ def test_list_shows_the_others_and_what_the_machines_have_of_those(inventory):
 
 
 def test_list_shows_what_a_customer_has_otherwise_than_the_plan(inventory):
-    found = {one.name: list(one.exceptions) for one in fleet.read(inventory) if one.exceptions}
+    found = {one.name: list(one.exceptions) for one in fleet.read(inventory).tenants if one.exceptions}
     assert found == {"david": [{"setting": "tenant_quota", "value": "150G", "plan": "100G"}]}
     ended = CliRunner().invoke(main, ["-i", str(inventory), "list"])
     assert "small, with exceptions" in " ".join(ended.stdout.split())

@@ -33,6 +33,7 @@ OF_TAG = {
 }
 OF_SCOPE = {TaskId.SCOPE}
 OF_APPLY = {TaskId.SCOPE, TaskId.STORAGE, TaskId.DISK, TaskId.VERDICT, TaskId.LEFT_ALONE, TaskId.ORPHANS}
+OF_TRASH = {TaskId.TRASH_FILES, TaskId.TRASH_DATABASES, TaskId.TRASH_UPLOADS}
 # Playbook to the ids that are in it, with what it imports; in all others there is none.
 IDS = {
     READ: set().union(*OF_TAG.values()),
@@ -41,10 +42,10 @@ IDS = {
     "site.yml": OF_APPLY,
     "tenant-access.yml": OF_SCOPE,
     "tenant-create.yml": OF_APPLY,
-    "tenant-delete.yml": OF_APPLY | {TaskId.TRASH_UPLOADS},
+    "tenant-delete.yml": OF_APPLY | OF_TRASH,
     "tenant-start.yml": OF_APPLY,
     "tenant-stop.yml": OF_APPLY,
-    TRASH: {TaskId.TRASH_UPLOADS},
+    TRASH: OF_TRASH,
     VERIFY: {TaskId.CHANGED, TaskId.CHANGED_CHECKS},
 }
 # What runs in one process, where an id that is in two playbooks means both. The links of tenant-access.yml come between

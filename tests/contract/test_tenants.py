@@ -67,7 +67,7 @@ def test_a_deletion_applies_no_other(deleted):
 
 def test_the_trash_says_what_is_done_with_it(deleted):
     names = {event["task"]["name"] for event in deleted.events if "task" in event}
-    assert {"silo:trash-uploads | Uploads: to the trash", "Files of root's: to the trash"} <= names
+    assert {"silo:trash-uploads | Uploads: to the trash", "silo:trash-files | Files of root's: to the trash"} <= names
 
 
 def test_its_data_goes_into_the_trash_of_its_own_machines(deleted):

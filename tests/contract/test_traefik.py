@@ -62,6 +62,8 @@ def routes(mode):
         for name in ("_base.yml", "_billing.yml", "_maintenance.yml")
     }
     ours["_outage.yml"] = templates.render("traefik", "outage.yml.j2", **VARIABLES, **changes)
+    some = templates.render("traefik", "outage-of-some.yml.j2", **VARIABLES, **changes)
+    ours["_outage-mnt-nas-b.yml"] = some.replace("@NAS@", "mnt-nas-b").replace("@TENANTS@", "hans|maria")
     return ours | tenant_files(resolver)
 
 

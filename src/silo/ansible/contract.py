@@ -72,6 +72,10 @@ class TaskId(enum.StrEnum):
     CHANGED_CHECKS = "changed-checks"
 
     # trash.yml
+    # tenants: tenant to whether root's files of it were moved on this server
+    TRASH_FILES = "trash-files"
+    # as TRASH_UPLOADS, of the databases on the disk of this server
+    TRASH_DATABASES = "trash-databases"
     # tenants: name, files and bytes of each that was moved on this NAS
     TRASH_UPLOADS = "trash-uploads"
 

@@ -35,7 +35,7 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
         with tenant_service(context) as service:
             sizes = service.sizes()
             known, offers = service.inventory.outlook()
-        budgets, problems = known.budgets, (*sizes.away.values(), *known.problems)
+        budgets, problems = known.budgets, (*sizes.away.values(), *known.problems, *known.unread)
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.nas.items()}
         disks = {server: known.disk(server, size_) for server, size_ in sizes.disks.items()}
     else:

@@ -125,6 +125,7 @@ def trash(context: Context, as_json: bool) -> None:
     ]
     if as_json:
         output.as_json({"trash": rows})
+        output.incomplete(service.files.unreadable_deletions())
         return
     table = output.table("id", "deleted", "by", "reason", "files", "size", "until", "state")
     for row, one in zip(rows, service.files.in_the_trash(), strict=True):
@@ -132,6 +133,7 @@ def trash(context: Context, as_json: bool) -> None:
         files = one.files if one.trashed else ""
         table.add_row(one.id, one.when, one.by, one.reason, str(files), size, str(row["until"]), str(row["state"]))
     output.show(table)
+    output.incomplete(service.files.unreadable_deletions())
 
 
 @click.command(cls=output.Command)
@@ -142,35 +144,60 @@ def trash(context: Context, as_json: bool) -> None:
     multiple=True,
     help="The name or id again, for a tenant whose time in the trash is not over.",
 )
+@click.option(
+    "--machine-is-lost",
+    is_flag=True,
+    help="The server or the NAS is lost, and the inventory has it no more: remove what lies elsewhere, and record the "
+    "rest.",
+)
 @changing
 @click.pass_obj
-def purge(context: Context, customers: tuple[str, ...], confirm: tuple[str, ...], yes: bool, dry_run: bool) -> None:
+def purge(
+    context: Context,
+    customers: tuple[str, ...],
+    confirm: tuple[str, ...],
+    machine_is_lost: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Remove deleted customers from the trash for good: those whose time in it is over, or those named.
 
     CUSTOMER is a name, or where several of this name are in the trash, an id that 'silo trash' shows.
     One run removes at most silo_trash_purges. A timer may run 'silo purge --yes'. With billing, it asks Stripe first,
     and keeps those for whom somebody pays.
     """
+    if machine_is_lost and not customers:
+        raise click.UsageError("--machine-is-lost needs the names or ids of the customers")
     with tenant_service(context) as service:
         kept, due = service.trash.kept(), service.trash.due()
+        if machine_is_lost:
+            # What such a machine keeps from the trash may go as well.
+            kept += service.unfinished()
         chosen = {word: deleted.pick(word, kept) for word in customers or [one.id for one in due]}
         if early := [word for word, deletion in chosen.items() if deletion not in due and word not in confirm]:
             text = f"{', '.join(early)}: its time in the trash is not over; --confirm {early[0]} removes it now"
+            raise output.WrongInput(text)
+        if machine_is_lost and (there := [word for word, one in chosen.items() if not service.trash.lost(one)]):
+            text = f"{', '.join(there)}: its server and its NAS are in the inventory; leave --machine-is-lost out"
             raise output.WrongInput(text)
         none = "There is no tenant to remove." if chosen else "No tenant in the trash is old enough to be removed."
         # By record: who is named by name and by id is one.
         removed = _unclaimed(service, list(dict.fromkeys(chosen.values())))
         for deletion in removed:
             output.line(f"{deletion.id}, deleted at {deletion.when}: {deletion.files} files, {rough(deletion.used)}")
+            if machine_is_lost:
+                output.line(f"{deletion.id}: silo cannot remove {service.trash.lost(deletion)}; destroy those disks")
         if not removed:
             output.line(none)
         if dry_run or not removed:
+            output.incomplete(service.files.unreadable_deletions())
             return
         agree(yes, "They cannot be restored afterwards. Continue?")
-        done = service.trash.purge(removed)
+        done = service.trash.purge(removed, without_lost=machine_is_lost)
         output.line(f"Removed for good: {', '.join(deletion.id for deletion in done)}.")
         if left := len(removed) - len(done):
             output.line(f"{left} more wait for the next run (silo_trash_purges).")
+        output.incomplete(service.files.unreadable_deletions())
 
 
 def _unclaimed(service: TenantService, chosen: Sequence[DeletionRecord]) -> list[DeletionRecord]:

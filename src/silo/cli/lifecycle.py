@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from silo.ansible.contract import TaskId
@@ -152,7 +154,9 @@ def apply(context: Context, customers: tuple[str, ...], anew: bool, no_verify: b
             _print_verdict(_of_the_others(error))
             raise
         _print_verdict(results)
-        if not dry_run:
+        if dry_run:
+            _print(_to_the_trash(service))
+        else:
             others = "All other tenants" if service.left_alone else "All tenants"
             output.line(f"{others} are in their desired state.")
 
@@ -167,16 +171,25 @@ def plan(context: Context, customers: tuple[str, ...], as_json: bool) -> None:
         try:
             results = service.plan(customers)
         except IncompleteRun as error:
-            _show_plan(error.results, as_json)
+            _show_plan(service, error.results, as_json)
             raise
-    _show_plan(results, as_json)
+    _show_plan(service, results, as_json)
 
 
-def _show_plan(results: Results, as_json: bool) -> None:
+def _show_plan(service: TenantService, results: Results, as_json: bool) -> None:
     if as_json:
-        output.as_json({"verdict": _verdict(results)})
+        output.as_json({"verdict": [*_verdict(results), *_to_the_trash(service)]})
     else:
         _print_verdict(results)
+        _print(_to_the_trash(service))
+
+
+def _to_the_trash(service: TenantService) -> list[str]:
+    """Return a sentence for each deletion that was cut off, which an apply completes before all else."""
+    return [
+        f"{one.name}, deleted at {one.when}: its data would be moved into the trash first."
+        for one in service.completed_by_apply()
+    ]
 
 
 def _of_the_others(error: Exception) -> Results:
@@ -213,5 +226,9 @@ def _exceptions(results: Results) -> list[str]:
 
 
 def _print_verdict(results: Results) -> None:
-    for line in _verdict(results):
+    _print(_verdict(results))
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
         output.line(line)

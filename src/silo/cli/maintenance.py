@@ -11,6 +11,7 @@ from silo.cli import output
 from silo.cli.context import Context, agree, changing, show, tenant_service
 from silo.languages import LANGUAGES
 from silo.maintenance import MaintenanceError, Notice
+from silo.tenants import TenantService
 
 
 @click.command(cls=output.Command)
@@ -18,13 +19,19 @@ from silo.maintenance import MaintenanceError, Notice
 @click.option("--all", "everybody", is_flag=True, help="All photo clouds of all servers.")
 @click.option("--on", "switch", flag_value="on", help="Show the page.")
 @click.option("--off", "switch", flag_value="off", help="Show the photo clouds again.")
-@click.option("--until", metavar="TIME", help="When you expect to be done, such as 22:00 or '2026-12-24 22:00'.")
+@click.option(
+    "--until",
+    metavar="TIME",
+    help="When you expect to be done, such as 22:00, '2026-12-24 22:00', or a day, which means its end.",
+)
 @click.option("--text", help="What customers read, in every language; by default that we work on our servers.")
 @click.option("--text-de", help="The text for customers with German alone; takes precedence over --text.")
 @click.option("--text-fr", help="The same for French.")
 @click.option("--text-it", help="The same for Italian.")
 @click.option("--text-en", help="The same for English.")
-@output.json_option("An object with 'maintenance': scope, until and text of what is on.")
+@output.json_option(
+    "An object with 'maintenance': scope, until and text of what is on, and with --on or --off also 'diff', the edit."
+)
 @changing
 @click.pass_obj
 def maintenance(
@@ -65,12 +72,19 @@ def maintenance(
         raise click.UsageError("--off takes no text and no time")
     notice = _notice({one: said for one, said in texts.items() if said}, until) if switch == "on" else None
     with tenant_service(context) as service:
-        show(service.maintain(names, notice, dry_run=True))
+        edit = service.maintain(names, notice, dry_run=True)
+        if not as_json:
+            show(edit)
         if dry_run:
+            if as_json:
+                output.as_json({**_on(service), "diff": edit.diff_text})
             return
         if notice:
             agree(yes, f"Customers of {', '.join(names)} reach a page in place of their photo clouds. Continue?")
         service.maintain(names, notice)
+        if as_json:
+            output.as_json({**_on(service), "diff": edit.diff_text})
+            return
         output.line(f"Maintenance is {switch} for {', '.join(names)}.")
         if switch == "off" and (others := service.files.maintenance()):
             output.line(f"It is still on for {', '.join(sorted(others))}.")
@@ -83,11 +97,18 @@ def _notice(texts: dict[str, str], until: str | None) -> Notice:
         raise output.WrongInput(str(error)) from error
 
 
+def _on(service: TenantService) -> dict[str, object]:
+    """Return what is on, for programs."""
+    found = service.files.maintenance()
+    return {"maintenance": [{"scope": scope, **notice.value} for scope, notice in sorted(found.items())]}
+
+
 def _show(context: Context, as_json: bool) -> None:
-    found = context.service().files.maintenance()
+    service = context.service()
     if as_json:
-        output.as_json({"maintenance": [{"scope": scope, **notice.value} for scope, notice in sorted(found.items())]})
+        output.as_json(_on(service))
         return
+    found = service.files.maintenance()
     if not found:
         output.line("No maintenance is on.")
         return

@@ -6,11 +6,14 @@ import click
 
 from silo.cli import output
 from silo.cli.context import Context, agree, changing, show
+from silo.tenants import TenantService
 
 
 @click.command(cls=output.Command)
 @click.option("--free", metavar="NAME", help="Let others have this name from now on.")
-@output.json_option("An object with 'names': name, deleted, until and subscription of each.")
+@output.json_option(
+    "An object with 'names': name, deleted, until and subscription of each, and with --free also 'diff', the edit."
+)
 @changing
 @click.pass_obj
 def names(context: Context, free: str | None, as_json: bool, yes: bool, dry_run: bool) -> None:
@@ -26,14 +29,32 @@ def names(context: Context, free: str | None, as_json: bool, yes: bool, dry_run:
     if free is not None:
         change = service.free(free, dry_run=True)
         if dry_run:
-            show(change)
+            if as_json:
+                output.as_json({"names": _reserved(service), "diff": change.diff_text})
+            else:
+                show(change)
             return
         agree(yes, f"Whoever gets the name {free} also gets what phones of its former users upload. Continue?")
         service.free(free)
-        output.line(f"Others can have the name {free}.")
+        if as_json:
+            output.as_json({"names": _reserved(service), "diff": change.diff_text})
+        else:
+            output.line(f"Others can have the name {free}.")
         return
+    rows = _reserved(service)
+    if as_json:
+        output.as_json({"names": rows})
+        return
+    table = output.table("name", "deleted", "reserved until", "subscription")
+    for row in rows:
+        table.add_row(*row.values())
+    output.show(table)
+
+
+def _reserved(service: TenantService) -> list[dict[str, str]]:
+    """Return the reserved names."""
     years = service.policy.name_years
-    rows = [
+    return [
         {
             "name": name,
             "deleted": record.when[:10],
@@ -42,10 +63,3 @@ def names(context: Context, free: str | None, as_json: bool, yes: bool, dry_run:
         }
         for name, record in sorted(service.reserved().items())
     ]
-    if as_json:
-        output.as_json({"names": rows})
-        return
-    table = output.table("name", "deleted", "reserved until", "subscription")
-    for row in rows:
-        table.add_row(*row.values())
-    output.show(table)

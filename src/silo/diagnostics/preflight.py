@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.diagnostics.registry import Scope, Subject
 
+from silo import maintenance
 from silo.ansible import results, runner
 from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import Book, TaskResult
@@ -17,7 +18,7 @@ from silo.diagnostics import Finding, backup, disk, engine, http_ports, mail, qu
 from silo.diagnostics.dns import Domain, random_label, server_addresses
 from silo.diagnostics.engine import WORKERS, Controller, Disk, Nas, Thresholds
 from silo.diagnostics.server import Server
-from silo.inventory import NOT_READ, Sizes, examination
+from silo.inventory import NOT_READ, InventoryError, Sizes, deleted, examination
 from silo.notifications.settings import MailSettings
 
 POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
@@ -30,6 +31,7 @@ POLICY, TENANTS, SERVER, QUOTAS, DISKS = (
 
 Tenants = Mapping[str, Mapping[str, t.Any]]
 MISTAKE = "correct the setting; until then, nothing can be created or applied"
+RECORD = "correct the record; until then, nobody can be created or restored"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +134,25 @@ def _is_nas(policy: TaskResult) -> bool:
     return not policy.problem and bool(policy.values["msg"]["is_nas"])
 
 
+def _notice(inventory: Path) -> list[Finding]:
+    """Return what is wrong with the maintenance that is written, which no run shows before it is changed."""
+    try:
+        maintenance.read(examination.Followed(inventory).read(maintenance.FILE))
+    except (maintenance.MaintenanceError, InventoryError) as error:
+        text = str(error) if maintenance.FILE in str(error) else f"{maintenance.FILE}: {error}"
+        fix = f"correct {maintenance.FILE}, or remove it; until then, 'silo maintenance' and site.yml end there"
+        return [Finding("inventory", str(inventory), "wrong", text, fix)]
+    return []
+
+
+def _records(inventory: Path) -> tuple[str, ...]:
+    """Return what is wrong with the records of deleted tenants."""
+    try:
+        return deleted.read(examination.Followed(inventory)).problems
+    except InventoryError as error:
+        return error.problems
+
+
 def _machines(inventory: Path) -> Preflight:
     examined = examination.examine(inventory, follow=True)
     if examined.unreadable:
@@ -152,7 +173,8 @@ def _machines(inventory: Path) -> Preflight:
     disks, unread = engine.split(engine.DISK, _read_with_servers(book, DISKS))
     findings += [Finding("inventory", str(inventory), "wrong", text, MISTAKE) for text in examined.mistakes]
     findings += [Finding("inventory", str(inventory), "warning", text) for text in examined.leftovers]
-    findings += [*wrong, *silent, *away, *unread, *engine.from_servers(servers.values())]
+    findings += [Finding("inventory", str(inventory), "wrong", text, RECORD) for text in _records(inventory)]
+    findings += [*_notice(inventory), *wrong, *silent, *away, *unread, *engine.from_servers(servers.values())]
     if not book.get(POLICY):
         fix = "add a server to hosts.yml, as docs/start/first-server.md shows"
         findings.append(Finding("inventory", str(inventory), "wrong", "there is no server in its group servers", fix))

@@ -19,7 +19,7 @@ from silo.inventory.transaction import Folder
 FOLDER = "retired"
 ID = re.compile(rf"[1-9][0-9]{{0,5}}-{TENANT}")
 FILE = re.compile(rf"([1-9][0-9]{{0,5}})-({TENANT})\.yml")
-TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason")
+TEXTS = ("when", "by", "nas", "server", "language", "trashed", "purged", "subscription", "freed", "reason", "left")
 # A day before the last that Python knows, as some zones are ahead of UTC.
 NEVER = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
 NUMBERS = ("quota", "uid", "files", "used", "disk")
@@ -31,7 +31,7 @@ class DeletionRecord:
 
     `subscription` is its customer's at Stripe, empty where there was none. `reason` is why it was deleted, one of
     `tenant_state_reason`, empty where nobody wrote it down. `freed` is when the operator let others have
-    the name, empty until then.
+    the name, empty until then. `left` is what a purge has not removed, as its machines were lost, in words.
     `trashed` is when its data moved to the trash, `files` and `used` (bytes) their size; empty and 0 until then. Until
     it is `purged`, its files are in the folder beside the record, it can be restored, and `quota` bytes on `nas` and
     `disk` bytes on the disk of `server` are promised to it; `disk` is 0 in records of before there was one.
@@ -54,6 +54,7 @@ class DeletionRecord:
     freed: str = ""
     disk: int = 0
     reason: str = ""
+    left: str = ""
 
     @property
     def id(self) -> str:
@@ -124,15 +125,30 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def read(folder: Folder) -> tuple[DeletionRecord, ...]:
-    """Return all deletion records by index; raises InventoryError where one cannot be read."""
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """All deletion records that can be read, by index, and a sentence on each of the others."""
+
+    readable: tuple[DeletionRecord, ...]
+    problems: tuple[str, ...]
+
+
+def read(folder: Folder) -> Records:
+    """Read all deletion records; raises InventoryError where their folder cannot be read."""
+    deletions: list[DeletionRecord] = []
+    problems: list[str] = []
     names = [name for name in folder.names(FOLDER) if not name.startswith(".")]
-    deletions = [_read(folder, f"{FOLDER}/{name}") for name in names if not folder.path(f"{FOLDER}/{name}").is_dir()]
-    known = {Path(deletion.folder).name for deletion in deletions}
+    folders = {name for name in names if folder.path(f"{FOLDER}/{name}").is_dir()}
     for name in names:
-        if folder.path(f"{FOLDER}/{name}").is_dir() and name not in known:
-            raise InventoryError(f"{FOLDER}/{name}: its record {name}.yml is missing; restore it from a backup")
-    return tuple(sorted(deletions, key=lambda deletion: deletion.index))
+        if name in folders:
+            if f"{name}.yml" not in names:
+                problems.append(f"{FOLDER}/{name}: its record {name}.yml is missing; restore it from a backup")
+            continue
+        try:
+            deletions.append(_read(folder, f"{FOLDER}/{name}"))
+        except InventoryError as error:
+            problems += error.problems
+    return Records(tuple(sorted(deletions, key=lambda deletion: deletion.index)), tuple(problems))
 
 
 def _read(folder: Folder, path: str) -> DeletionRecord:

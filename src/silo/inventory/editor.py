@@ -8,11 +8,11 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from silo.inventory import examination, fleet_builder, plans
+from silo.inventory import deleted, examination, fleet_builder, plans
 from silo.inventory.errors import InventoryError
 from silo.inventory.history import Author, History
 from silo.inventory.model import Fleet, Offer, memory
-from silo.inventory.reader import PlatformPolicy, Reader
+from silo.inventory.reader import Merged, PlatformPolicy, Reader
 from silo.inventory.session import EditSession
 from silo.inventory.tenant_files import TenantFiles
 from silo.inventory.transaction import Folder
@@ -99,14 +99,18 @@ class InventoryEditor:
         """Return all tenants as they should be and what is promised to them; takes about a second."""
         self._examined()
         with Reader(self.folder.root) as reader:
-            return fleet_builder.fleet(reader.merge(), self.files.deletion_records())
+            return self._fleet(reader.merge())
+
+    def _fleet(self, merged: Merged) -> Fleet:
+        found = deleted.read(self.folder)
+        return fleet_builder.fleet(merged, found.readable, found.problems)
 
     def look(self) -> tuple[Fleet, PlatformPolicy]:
         """Return all tenants as they should be, and what holds for the whole platform; takes about a second."""
         self._examined()
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
-            return fleet_builder.fleet(merged, self.files.deletion_records()), merged.policy()
+            return self._fleet(merged), merged.policy()
 
     def taken_names(self) -> frozenset[str]:
         """Return the names that somebody or something has, so that no new tenant can; takes about a second."""
@@ -125,11 +129,11 @@ class InventoryEditor:
         """Return all tenants as they should be, and what one more of each plan takes; takes about a second."""
         self._examined()
         names = plans.names(self.folder.root)
-        deletions = self.files.deletion_records()
         with Reader(self.folder.root) as reader:
             merged = reader.merge()
-            known = fleet_builder.fleet(merged, deletions)
-            index = fleet_builder.free_index(known.tenants.values(), deletions)
+            known = self._fleet(merged)
+            # Nobody gets it; it only may be nobody's.
+            index = fleet_builder.free_index(known.tenants.values(), self.files.readable_deletions())
             files = fleet_builder.imagined(merged, names, index)
             after = reader.merge(files)
             tenants = [fleet_builder.tenant(after, name) for name in files]

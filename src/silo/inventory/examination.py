@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import os
 import re
 import sys
 import typing as t
@@ -27,6 +28,8 @@ TENANT, OVERRIDES, VAULT = "tenant.yml", "overrides.yml", "vault.yml"
 # What the settings of the platform begin with, how one stands in a file, and the one that is a list of its own.
 PLATFORM, IMAGES = "silo_", "silo_images"
 SETTING = re.compile(r"^(silo_\w+):", re.MULTILINE)
+# A name that was a setting: its line with a text is left from then. A mapping or a template is the brand.
+GONE = re.compile(r"^[ \t]*billing_checkout_brand:[ \t]+(?!\{|[\"']?\{\{|[#&*!])\S", re.MULTILINE)
 # A line that can only be read in one way: no date, which there may not be, no number of a kind of its own, and no key
 # such as `no`, which is none.
 SIMPLE = re.compile(
@@ -34,6 +37,13 @@ SIMPLE = re.compile(
 )
 # As Ansible's own reading of variables chooses files.
 READ = frozenset(("", ".yml", ".yaml", ".json"))
+# The files from which Ansible shall know the machines and the tenants. It reads every other file of an inventory as a
+# list of machines as well, but for those of these endings and names, and hidden ones (ansible.cfg).
+SOURCES = frozenset(("hosts.yml", "tenants.yml", "maintenance.yml"))
+NO_SOURCE = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
+NO_SOURCES = frozenset(("host_vars", "group_vars", "vars_plugins", "retired", "files"))
+# How many machines of a file a sentence names.
+MOST_NAMED = 5
 # What an editor or a merge leaves beside a file; Ansible reads none of these.
 LEFT = re.compile(r"(?:.*~|#.*#|.*\.(?:bak|orig|rej|swp|swo|tmp|save|old|BACKUP|LOCAL|REMOTE|BASE)(?:\..*)?)")
 # A copy of one of the three files, such as tenant_old.yml or 'overrides (copy).yml'.
@@ -46,7 +56,7 @@ class Examination:
 
     `unreadable` are files of the platform and its machines without which Ansible can tell nothing; `mistakes` are
     settings there that do not mean what they seem to, so that nobody may change anything by them. `leftovers` are files
-    that count nowhere.
+    that count nowhere, or add machines that nobody may have meant.
     """
 
     problems: Mapping[str, tuple[str, ...]]
@@ -75,12 +85,13 @@ def examine(root: Path, *, follow: bool = False) -> Examination:
     for name, text in _copies(folder, names):
         found[name] = (*found[name], text)
     found |= {name: (text,) for name, text in _renamed(folder, names)}
-    unread, mistakes = _platform(Followed(root), names)
+    unread, mistakes, gone = _platform(Followed(root), names)
+    strangers, none = _other_sources(Followed(root))
     return Examination(
         {name: problems for name, problems in found.items() if problems},
-        tuple(unread),
+        (*unread, *none),
         tuple(mistakes),
-        tuple(text for name in names for text in _leftovers(folder, name)),
+        (*(text for name in names for text in _leftovers(folder, name)), *gone, *strangers),
     )
 
 
@@ -185,25 +196,115 @@ def _index(folder: Folder, name: str) -> int:
     return found if isinstance(found, int) else sys.maxsize
 
 
-def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str]]:
-    """Return what cannot be read, and what is mistaken, in the files that all tenants share, and those of machines."""
+def _platform(folder: Folder, names: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return what cannot be read, what is mistaken, and what is left of former settings.
+
+    It looks at the files that all tenants share, and those of machines.
+    """
     # Ansible reads each file beside them as another source of machines.
-    paths = [
-        name
-        for name in folder.names("")
-        if not name.startswith(".") and Path(name).suffix in READ - {""} and (folder.root / name).is_file()
-    ]
+    paths = [path for path in _sources(folder) if Path(path).suffix in READ - {""}]
     paths += list(_below(folder, "group_vars"))
     paths += [path for path in _below(folder, HOST_VARS) if Path(path).parts[1] not in names]
-    unread, mistakes = [], []
+    unread: list[str] = []
+    mistakes: list[str] = []
+    gone: list[str] = []
     for path in paths:
         if problem := unreadable(folder, path):
             unread.append(problem)
             continue
         mistakes += [text for key in _keys(folder, path) if (text := _unknown(path, key, (PLATFORM, PREFIX)))]
+        gone += _gone(path, folder.read(path) or "")
         if _simple(folder.read(path) or "") is None:
             mistakes += _images(path, _settings(folder, path).get(IMAGES))
-    return unread, mistakes
+    return unread, mistakes, gone
+
+
+def _gone(path: str, text: str) -> Iterator[str]:
+    """Yield a sentence for each line of a name that was a setting."""
+    for found in GONE.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield (
+            f"{path}: line {line}: billing_checkout_brand is no setting any more, and the checkout shows nothing "
+            "because of it; remove the line, and set silo_brand_name"
+        )
+
+
+def _sources(folder: Folder, where: str = "") -> Iterator[str]:
+    """Yield the files that Ansible reads as lists of machines, also those in other folders."""
+    for name in folder.names(where):
+        path = f"{where}/{name}" if where else name
+        if name.startswith(".") or name in NO_SOURCES or name.endswith(NO_SOURCE):
+            continue
+        if (folder.root / path).is_dir():
+            yield from _sources(folder, path)
+        elif (folder.root / path).is_file():
+            yield path
+
+
+def _other_sources(folder: Folder) -> tuple[list[str], list[str]]:
+    """Return sentences on files that name machines besides hosts.yml, and on those by which Ansible reads nothing."""
+    strangers, none = [], []
+    for path in _sources(folder):
+        if path in SOURCES or _is_program(folder.root / path):
+            continue
+        try:
+            machines = _machines(folder, path)
+        except InventoryError as error:
+            none.append(str(error))
+            continue
+        if machines:
+            named = [*map(shown, machines[:MOST_NAMED]), *(["others"] if machines[MOST_NAMED:] else [])]
+            right = "move them into hosts.yml, or the file out of the inventory"
+            text = f"{path}: Ansible reads it besides hosts.yml, with the machines {', '.join(named)}; {right}"
+            strangers.append(text)
+    return strangers, none
+
+
+def _is_program(path: Path) -> bool:
+    """Return whether Ansible runs a file, which then prints machines."""
+    try:
+        with path.open("rb") as file:
+            return os.access(path, os.X_OK) and file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _machines(folder: Folder, path: str) -> list[str]:
+    """Return the machines that a file names; raises InventoryError where it stops Ansible."""
+    if Path(path).suffix in READ and not unreadable(folder, path):
+        found = _settings(folder, path)
+        return [] if "plugin" in found else sorted(_hosts(found))
+    if Path(path).suffix in READ - {""}:
+        return []  # of which it is told already that nobody can read it
+    # All else Ansible takes for its old form of lists. Here, as hardly an inventory has such a file.
+    from ansible.errors import AnsibleError
+    from ansible.inventory.data import InventoryData
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.plugins.inventory.ini import InventoryModule
+
+    known = InventoryData()
+    try:
+        folder.read(path)
+        InventoryModule().parse(known, DataLoader(), str(folder.root / path))
+    except (AnsibleError, InventoryError) as error:
+        raise InventoryError(
+            f"{path}: Ansible reads each file beside hosts.yml as a list of machines, and this is none; move it into "
+            "the folder files, or out of the inventory"
+        ) from error
+    return sorted(known.hosts)
+
+
+def _hosts(groups: Mapping[str, t.Any]) -> set[str]:
+    """Return the machines in groups as YAML has them, and in the groups in these."""
+    found: set[str] = set()
+    waiting = [groups]
+    while waiting:
+        for group in waiting.pop().values():
+            if isinstance(group, Mapping):
+                hosts, children = group.get("hosts"), group.get("children")
+                found |= set(map(str, hosts)) if isinstance(hosts, Mapping) else set()
+                waiting += [children] if isinstance(children, Mapping) else []
+    return found
 
 
 def _simple(text: str) -> list[str] | None:

@@ -36,8 +36,11 @@ def tenant(merged: Merged, name: str) -> Tenant:
     return made
 
 
-def fleet(merged: Merged, deletions: Sequence[DeletionRecord]) -> Fleet:
-    """Return all tenants with what is promised; raises InventoryError where the policy of a machine cannot be read."""
+def fleet(merged: Merged, deletions: Sequence[DeletionRecord], unread: Sequence[str] = ()) -> Fleet:
+    """Return all tenants with what is promised; raises InventoryError where the policy of a machine cannot be read.
+
+    `unread` are sentences on records of deletions that are not among `deletions`.
+    """
     tenants: dict[str, Tenant] = {}
     problems: list[str] = []
     for name in sorted(merged.tenants):
@@ -67,7 +70,7 @@ def fleet(merged: Merged, deletions: Sequence[DeletionRecord]) -> Fleet:
     budgets = {server: _budget(merged, server, tenants.values()) for server in merged.groups.get("servers", ())}
     overcommit = {nas: merged.overcommit(nas, STORAGE_OVERCOMMIT) for nas in promised}
     stretched = {server: merged.overcommit(server, DISK_OVERCOMMIT) for server in disks}
-    return Fleet(tenants, tuple(problems), budgets, promised, overcommit, disks, stretched)
+    return Fleet(tenants, tuple(problems), budgets, promised, overcommit, disks, stretched, tuple(unread))
 
 
 def imagined(merged: Merged, plans: Iterable[str], index: int) -> dict[str, list[str]]:

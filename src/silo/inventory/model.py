@@ -106,7 +106,7 @@ class Fleet:
 
     `problems` are sentences on tenants that cannot be, which count nowhere else. `promised` is NAS to name to quota in
     bytes, with deleted tenants whose data is still kept; `storage_overcommit` is by NAS. `disks` and `disk_overcommit`
-    are the same of the disk of each server.
+    are the same of the disk of each server. `unread` are sentences on deletion records, whose tenants count nowhere.
     """
 
     tenants: Mapping[str, Tenant]
@@ -116,6 +116,7 @@ class Fleet:
     storage_overcommit: Mapping[str, float]
     disks: Mapping[str, Mapping[str, int]]
     disk_overcommit: Mapping[str, float]
+    unread: tuple[str, ...] = ()
 
     def problems_of(self, name: str) -> tuple[str, ...]:
         """Return the sentences on one tenant; each begins with its name, or with the path of its file."""

@@ -52,7 +52,7 @@ class PlatformPolicy:
     """What holds for the whole platform. `letters` are the variables of relay, sender and operator.
 
     `billing` are those of the rules; silo.billing.policy reads them. `payment_url` is where anybody can pay.
-    `name_years` is how long the name of a deleted tenant is reserved.
+    `name_years` is how long the name of a deleted tenant is reserved. `servers` and `nas` are those of the inventory.
     """
 
     domain: str
@@ -62,6 +62,8 @@ class PlatformPolicy:
     billing: Mapping[str, t.Any]
     payment_url: str
     name_years: int
+    servers: frozenset[str]
+    nas: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Merged:
             rules,
             str(self._policy(servers[0], PAYMENT_URL)),
             numbers[NAME_YEARS],
+            frozenset(servers),
+            frozenset(self.groups.get("nas", ())),
         )
 
     def _number(self, host: str, key: str, least: int) -> int:

@@ -135,7 +135,8 @@ class EditSession:
         if not values:
             return PreparedEdit(Change(name, before.settings, before.settings, ""), None)
         self._check_committed(before.where)
-        fleet = fleet_builder.fleet(self._merged, self.files.deletion_records())
+        fleet = fleet_builder.fleet(self._merged, self.files.readable_deletions())
+        self._tell_unread()
         after = document.edit(before, values)
         others = fleet.without(name)
         tenant = self._check(name, [after.text], values, others)
@@ -200,7 +201,7 @@ class EditSession:
 
     def record(self, after: DeletionRecord, *, before: DeletionRecord) -> PreparedEdit:
         """Replace the record of a deleted tenant, whose data was put aside."""
-        if before not in self.files.deletion_records():
+        if before not in self.files.readable_deletions():
             raise _changed_meanwhile(before)
         steps = self._as_written(Write(before.path, before.text, after.text))
         edit = Edit(f"Record what deleted tenant {before.name} left ({after.files} files)", steps)
@@ -244,13 +245,13 @@ class EditSession:
         edit = Edit(f"Restore tenant {name} (index {deletion.index})", tuple(steps))
         return _prepared(name, None, file.settings, edit)
 
-    def purge(self, deletion: DeletionRecord) -> PreparedEdit:
-        """Remove the files of a deleted tenant; its deletion record stays for ever."""
-        known = deletion in self.files.deletion_records() and not deletion.purged
+    def purge(self, deletion: DeletionRecord, left: str = "") -> PreparedEdit:
+        """Remove the files of a deleted tenant; its deletion record stays for ever, with what is `left` of the data."""
+        known = deletion in self.files.readable_deletions() and not deletion.purged
         if not known or not self.folder.path(deletion.folder).is_dir():
             raise _changed_meanwhile(deletion)
         self._check_committed(deletion.folder)
-        after = dataclasses.replace(deletion, purged=deleted.now())
+        after = dataclasses.replace(deletion, purged=deleted.now(), left=left)
         steps = self._as_written(Write(deletion.path, deletion.text, after.text), Move(deletion.folder, f"{DESK}/gone"))
         return _prepared(
             deletion.name, None, None, Edit(f"Purge tenant {deletion.name} (index {deletion.index})", steps)
@@ -284,6 +285,11 @@ class EditSession:
         self._check_committed(maintenance.FILE)
         step = Write(maintenance.FILE, self.folder.read(maintenance.FILE), maintenance.written(after))
         return _prepared(name, None, None, Edit(f"Maintenance {'on' if notice else 'off'}: {name}", (step,)))
+
+    def _tell_unread(self) -> None:
+        """Tell the operator of deletion records that cannot be read, so that what is promised to them is in no sum."""
+        for problem in self.files.unreadable_deletions():
+            self.notify(f"{problem}. Until then, nobody can be created or restored.")
 
     def make(self, prepared: PreparedEdit) -> Change:
         """Make an edit whole, as one commit; nothing in a dry run, and where nothing changes."""

@@ -62,12 +62,26 @@ class TenantFiles:
         return found
 
     def deletion_records(self) -> tuple[DeletionRecord, ...]:
-        """Return the record of every deleted tenant, by index."""
-        return deleted.read(self.folder)
+        """Return the record of every deleted tenant, by index, for what must know each index and name.
+
+        Raises InventoryError where one cannot be read.
+        """
+        found = deleted.read(self.folder)
+        if found.problems:
+            raise InventoryError(found.problems)
+        return found.readable
+
+    def readable_deletions(self) -> tuple[DeletionRecord, ...]:
+        """Return the records that can be read, for what one that cannot be read must not keep from the others."""
+        return deleted.read(self.folder).readable
+
+    def unreadable_deletions(self) -> tuple[str, ...]:
+        """Return a sentence on each record that cannot be read."""
+        return deleted.read(self.folder).problems
 
     def in_the_trash(self) -> tuple[DeletionRecord, ...]:
         """Return the records of those that can be restored, the oldest first."""
-        found = (one for one in self.deletion_records() if not one.purged and self.folder.path(one.folder).is_dir())
+        found = (one for one in self.readable_deletions() if not one.purged and self.folder.path(one.folder).is_dir())
         return tuple(sorted(found, key=lambda one: one.when))
 
     def find_deleted(self, word: str) -> DeletionRecord:

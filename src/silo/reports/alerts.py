@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import math
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -149,10 +150,21 @@ def quota_letters(found: Crossings, tenants: Mapping[str, Tenant]) -> list[tuple
     letters = []
     for name, one in sorted(highest.items()):
         if (tenant := tenants.get(name)) and tenant.state == "running":
-            used = min(tenant.quota, round(float(one.value) * tenant.quota))
+            if (share := _share(one.value)) is None:
+                continue  # the operator hears of it, and nobody knows a number
+            used = min(tenant.quota, round(share * tenant.quota))
             event = f"quota/{name}/{one.name}@{one.since}"
             letters.append((event, tenant, Quota(name, f"https://{tenant.host_name}", used, tenant.quota)))
     return letters
+
+
+def _share(value: str) -> float | None:
+    """Return the part of a quota that is used, at most all of it; None for what is no such number, such as +Inf."""
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return min(found, 1.0) if math.isfinite(found) and found >= 0 else None
 
 
 def remembered(path: Path) -> list[Alert]:

@@ -143,7 +143,11 @@ class TenantService:
 
     def unfinished(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data is not in the trash yet."""
-        return tuple(one for one in self.files.deletion_records() if not one.trashed and not one.purged)
+        return tuple(one for one in self.files.readable_deletions() if not one.trashed and not one.purged)
+
+    def completed_by_apply(self) -> tuple[DeletionRecord, ...]:
+        """Return those of the unfinished that an apply completes: billing alone completes a deletion that it began."""
+        return tuple(one for one in self.unfinished() if one.reason in ("", "operator"))
 
     def _look(self) -> Fleet:
         fleet, self._policy = self.inventory.look()
@@ -309,13 +313,12 @@ class TenantService:
         """
         self._check_known(names)
         left: list[str] = []
-        for deletion in self.unfinished():
-            if deletion.reason in ("", "operator"):
-                try:
-                    self.trash.put_aside(deletion, self.outbox)
-                except ApplyIncomplete as error:
-                    # A machine that is away keeps nobody from the others.
-                    left.append(str(error))
+        for deletion in self.completed_by_apply():
+            try:
+                self.trash.put_aside(deletion, self.outbox)
+            except ApplyIncomplete as error:
+                # A machine that is away keeps nobody from the others.
+                left.append(str(error))
         try:
             otherwise = "Some machines have not reached their desired state"
             results = self._apply(names, otherwise, variables=_anew(names, anew))

@@ -18,6 +18,12 @@ from silo.tenants.errors import MENDED, ApplyIncomplete
 
 # How many purges may fail before no other is tried.
 MOST_FAILURES = 10
+# By variable of the playbook: the task that says what it did on the machines in it.
+TASKS = {
+    "trash_databases": TaskId.TRASH_FILES,
+    "trash_disks": TaskId.TRASH_DATABASES,
+    "trash_uploads": TaskId.TRASH_UPLOADS,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Trash:
 
     def kept(self) -> tuple[DeletionRecord, ...]:
         """Return the deleted tenants whose data lies in the trash, the oldest first."""
-        found = [one for one in self.inventory.files.deletion_records() if one.trashed and not one.purged]
+        found = [one for one in self.inventory.files.readable_deletions() if one.trashed and not one.purged]
         return tuple(sorted(found, key=lambda one: one.when))
 
     def due(self, now: datetime.datetime | None = None) -> tuple[DeletionRecord, ...]:
@@ -79,11 +85,17 @@ class Trash:
         """Move the data of a deleted tenant back to where it was; raises RunError."""
         self._run("restored", deletion)
 
-    def purge(self, deletions: Sequence[DeletionRecord]) -> tuple[DeletionRecord, ...]:
+    def lost(self, deletion: DeletionRecord) -> str:
+        """Return what lies on machines that the inventory has no more, in words; empty where all of them are there."""
+        kinds = (("its database", deletion.server, self.policy.servers), ("its files", deletion.nas, self.policy.nas))
+        return " and ".join(f"{what} on {host or 'a machine'}" for what, host, known in kinds if host not in known)
+
+    def purge(self, deletions: Sequence[DeletionRecord], *, without_lost: bool = False) -> tuple[DeletionRecord, ...]:
         """Remove the data of deleted tenants for good, of as many as the policy allows at once; return whose.
 
         Each is recorded before the next one begins, and one that fails takes no place of the others. Raises
         RunError after all of them if one has failed; after MOST_FAILURES, as where a NAS is away, no other is tried.
+        With `without_lost`, the record says what lies on machines that are lost, and the rest is removed.
         """
         done: list[DeletionRecord] = []
         problems: list[str] = []
@@ -91,28 +103,50 @@ class Trash:
             if len(done) == self.policy.trash_purges or len(problems) == MOST_FAILURES:
                 break
             try:
-                self._run("purged", deletion)
+                if without_lost and not deletion.trashed:
+                    # Nothing is removed that is not in the trash.
+                    self._run("trashed", deletion, without_lost=True)
+                self._run("purged", deletion, without_lost=without_lost)
             except RunError as error:
                 problems.append(f"{deletion.id} is still in the trash: {error}")
                 continue
             with self.inventory.session() as session:
-                session.make(session.purge(deletion))
+                session.make(session.purge(deletion, self.lost(deletion)))
             done.append(deletion)
         if problems:
             gone = f"\nRemoved for good: {', '.join(one.id for one in done)}." if done else ""
             raise RunError("\n".join(problems) + gone)
         return tuple(done)
 
-    def _run(self, state: str, deletion: DeletionRecord) -> Results:
-        where = {f"trash_{kind}": hosts for kind, hosts in in_the_trash(deletion).items()}
+    def _run(self, state: str, deletion: DeletionRecord, *, without_lost: bool = False) -> Results:
+        if not without_lost:
+            self._check_machines(deletion)
+        known = self.policy.servers | self.policy.nas
+        where = {
+            f"trash_{kind}": {host: entries for host, entries in hosts.items() if host in known}
+            for kind, hosts in in_the_trash(deletion).items()
+        }
         results = self.playbooks.run([TRASH], variables={"trash_state": state, **where}).results
-        if deletion.nas not in results.get(TaskId.TRASH_UPLOADS, {}):
-            # The playbook overlooks machines that are not there.
-            raise RunError(
-                f"{deletion.path}: nas is {shown(deletion.nas)}, and the inventory has none of this name, so its files "
-                "were not touched; it must be the one that has them"
-            )
+        # The playbook overlooks machines that are not there.
+        silent = {host for kind, hosts in where.items() for host in hosts if host not in results.get(TASKS[kind], {})}
+        if silent:
+            text = f"{' and '.join(sorted(silent))} did not say that it is done"
+            raise RunError(f"{deletion.path}: {text}; the same command tries again")
         return results
+
+    def _check_machines(self, deletion: DeletionRecord) -> None:
+        """Raise RunError where the data lies on a machine that the inventory does not have, before any is touched."""
+        kinds = (
+            ("server", deletion.server, self.policy.servers, "database was"),
+            ("nas", deletion.nas, self.policy.nas, "files were"),
+        )
+        for key, host, known, what in kinds:
+            if host not in known:
+                raise RunError(
+                    f"{deletion.path}: {key} is {shown(host)}, and the inventory has none of this name, so its {what} "
+                    f"not touched; it must be the one that has them, of {', '.join(sorted(known))}. If that machine is "
+                    f"lost for good, 'silo purge {deletion.id} --machine-is-lost' removes the rest"
+                )
 
 
 def in_the_trash(deletion: DeletionRecord) -> dict[str, dict[str, list[dict[str, t.Any]]]]:

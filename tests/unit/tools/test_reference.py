@@ -59,6 +59,13 @@ def test_a_comment_for_a_linter_is_no_meaning_of_a_setting(repository):
     assert "yamllint" not in reference.settings(repository)
 
 
+def test_what_is_wiring_is_no_setting():
+    text = reference.settings()
+    assert "| `silo_brand_name` |" in text
+    assert "| `silo_brand` |" not in text
+    assert "billing_checkout_brand" not in text
+
+
 def test_each_setting_of_the_platform_has_a_meaning():
     rows = [line.split(" | ") for line in reference.settings().splitlines() if line.endswith(".yml` |")]
     assert [cells[0] for cells in rows if not cells[2].strip()] == []

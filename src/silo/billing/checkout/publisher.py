@@ -19,6 +19,7 @@ from silo.billing.errors import BillingError
 from silo.billing.policy import BRAND, CONTACT, HOST, PAYMENT_PAGES, BillingPolicy
 from silo.brand import Brand, BrandError
 from silo.inventory import InventoryError
+from silo.inventory.errors import shown
 from silo.notifications import LetterError
 from silo.tenants import TenantService
 
@@ -42,7 +43,7 @@ def collect(service: TenantService) -> Catalogue:
     return Catalogue(
         host=str(variables[HOST]),
         domain=service.policy.domain,
-        brand=Brand.of(variables[BRAND]),
+        brand=_brand(variables[BRAND]),
         contact=printable(str(variables[CONTACT] or "")),
         payment_pages=payment_pages(variables),
         # `silo billing check` reports a plan that does not exist.
@@ -51,6 +52,14 @@ def collect(service: TenantService) -> Catalogue:
         taken=taken,
         letters=service.outbox is not None,
     )
+
+
+def _brand(value: object) -> Brand:
+    """Return what silo_brand_* say; raises BrandError, also for a text that is left from when this was a setting."""
+    if isinstance(value, str):
+        right = "it is no setting any more: remove its line from the inventory, and set silo_brand_name"
+        raise BrandError(f"{BRAND} is {shown(value)}; {right}")
+    return Brand.of(value)
 
 
 def payment_pages(variables: Mapping[str, t.Any]) -> tuple[str, ...]:

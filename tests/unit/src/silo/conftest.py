@@ -95,6 +95,9 @@ def runs(monkeypatch):
         if "verify-changed.yml" in names:
             yield from runs.verified
         if "trash.yml" in names:
+            for server in facts["trash_databases"]:
+                yield event(TaskId.TRASH_FILES, {server: {"tenants": {}}})
+                yield event(TaskId.TRASH_DATABASES, {server: {"tenants": []}})
             for nas, tenants in facts["trash_uploads"].items():
                 moved = [{"name": tenant["name"], "files": 7, "bytes": 9000} for tenant in tenants]
                 yield event(TaskId.TRASH_UPLOADS, {nas: {"tenants": moved}})

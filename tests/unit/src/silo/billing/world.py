@@ -199,6 +199,9 @@ class Machines:
                 if facts["trash_state"] == "purged":
                     self.trash.pop(key, None)
                 moved.setdefault(nas, {"tenants": []})["tenants"].append({"name": one["name"], "files": 7, "bytes": 9})
+        servers = {server: {"tenants": []} for server in facts["trash_databases"]}
+        yield event(TaskId.TRASH_FILES, servers)
+        yield event(TaskId.TRASH_DATABASES, servers)
         yield event(TaskId.TRASH_UPLOADS, moved)
 
     def run_storage(self, _limit, _facts):
@@ -317,7 +320,8 @@ def remember(monkeypatch):
 
     for name in ("make", "finish", "take_back"):
         monkeypatch.setattr(Folder, name, forgetting(getattr(Folder, name)))
-    for owner, name in ((InventoryEditor, "look"), (TenantFiles, "all"), (TenantFiles, "deletion_records")):
+    kept = [(TenantFiles, name) for name in ("all", "deletion_records", "readable_deletions")]
+    for owner, name in [(InventoryEditor, "look"), *kept]:
         monkeypatch.setattr(owner, name, remembering(name, getattr(owner, name)))
     # Who works here, which each look asks git for, stays the same; so does the outbox.
     monkeypatch.setattr(History, "of", functools.cache(History.of))

@@ -240,6 +240,83 @@ def test_deleted_by_the_name_typed_again(silo, path):
     assert "Removed for good: 1-anna." in silo("purge", "anna", "--confirm", "anna", "--yes").output
 
 
+def test_of_a_lost_server_the_rest_is_removed_if_the_operator_says_so(silo, path, runs):
+    assert silo("delete", "anna", "--yes").exit_code == 0
+    purge = ("purge", "1-anna", "--confirm", "1-anna", "--yes")
+    there = silo(*purge, "--machine-is-lost")
+    assert (there.exit_code, "are in the inventory; leave --machine-is-lost out" in there.output) == (2, True)
+    assert silo("purge", "--machine-is-lost", "--yes").exit_code == 2
+    record = path / "retired" / "1-anna.yml"
+    record.write_text(record.read_text().replace("server: silo1", "server: gone1"))
+    refused = re.sub(r"\s+", " ", silo(*purge).output)
+    assert "server is 'gone1', and the inventory has none of this name" in refused
+    result = silo(*purge, "--machine-is-lost")
+    assert result.exit_code == 0, result.output
+    assert "silo cannot remove its database on gone1; destroy those disks" in re.sub(r"\s+", " ", result.output)
+    assert "left: its database on gone1" in record.read_text()
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--dry-run")])
+def test_a_plan_says_that_an_apply_first_completes_a_deletion(silo, path, runs, command):
+    sentence = "its data would be moved into the trash first."
+    assert sentence not in silo(*command).output
+    runs.fails = "trash.yml"
+    assert silo("delete", "anna", "--yes").exit_code == 4
+    runs.fails = ""
+    runs.seen.clear()
+    assert re.search(rf"anna, deleted at 20\S+: {sentence}", silo(*command).output)
+    (said,) = json.loads(silo("plan", "--json").stdout)["verdict"]
+    assert sentence in said
+    assert {tuple(names) for names, _limit, _facts in runs.seen} == {("plan.yml",)}
+    record = path / "retired" / "1-anna.yml"
+    record.write_text(record.read_text().replace("reason: operator", "reason: unpaid"))
+    assert sentence not in silo(*command).output, "billing completes its own"
+
+
+BAD = "retired/7-rosa.yml: it holds index 8 and name 'rosa'; they must be those of the file's name"
+
+
+@pytest.fixture
+def bad_record(silo, path):
+    """A record that nobody can read beside one that is right."""
+    assert silo("create", "hans", "7", "hans@example.ch").exit_code == 0
+    TenantService(path).delete("hans")
+    (path / "retired" / "7-rosa.yml").write_text("index: 8\nname: rosa\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("stop", "anna", "--yes"), 0),
+        (("set", "anna", "--quota", "200G", "--yes"), 0),
+        (("capacity",), 1),
+        (("trash",), 1),
+        (("purge", "hans", "--confirm", "hans", "--yes"), 1),
+        (("create", "urs", "7", "urs@example.ch"), 2),
+        (("undelete", "hans"), 2),
+    ],
+)
+def test_one_record_that_cannot_be_read_is_told_and_stops_what_needs_its_index_alone(silo, bad_record, command, code):
+    result = silo(*command)
+    assert (result.exit_code, BAD in re.sub(r"\s+", " ", result.output)) == (code, True), result.output
+
+
+def test_what_works_on_the_others_is_done_in_spite_of_one_bad_record(silo, path, runs, bad_record):
+    assert "Removed for good: 2-hans." in silo("purge", "hans", "--confirm", "hans", "--yes").output
+    assert "2-hans" not in silo("trash").output
+    assert '"nas"' in silo("capacity", "--json").stdout
+    assert silo("apply", "--yes").exit_code == 0
+    assert silo("delete", "anna", "--yes").exit_code == 0
+
+
+def test_a_name_is_freed_for_programs(silo, path, runs):
+    assert silo("delete", "anna", "--yes").exit_code == 0
+    (one,) = json.loads(silo("names", "--free", "anna", "--json", "--dry-run").stdout)["names"]
+    assert one["name"] == "anna"
+    told = json.loads(silo("names", "--free", "anna", "--json", "--yes").stdout)
+    assert (told["names"], "+freed: " in told["diff"]) == ([], True)
+
+
 def test_deleted_without_a_question_where_it_is_agreed_to(silo, path, runs):
     assert "rename to retired/1-anna" in silo("delete", "anna", "--dry-run", "--yes").output
     wrong = silo("delete", "anna", "--yes", "--confirm", "anne")

@@ -88,6 +88,14 @@ def test_what_is_on_is_shown(silo):
     assert {"scope": "all", "text": "Wir ziehen um."} in json.loads(silo("--json").stdout)["maintenance"]
 
 
+def test_switched_for_programs_it_is_json(silo, said):
+    rehearsed = json.loads(silo("--on", "anna", "--dry-run", "--json").stdout)
+    assert (rehearsed["maintenance"], "+    silo_maintenance:" in rehearsed["diff"], said()) == ([], True, None)
+    on = json.loads(silo("--on", "anna", "--text", "Wir ziehen um.", "--yes", "--json").stdout)
+    assert on["maintenance"] == [{"scope": "anna", "text": "Wir ziehen um."}]
+    assert json.loads(silo("--off", "anna", "--json").stdout)["maintenance"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

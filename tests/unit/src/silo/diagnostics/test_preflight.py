@@ -85,6 +85,21 @@ def test_an_inventory_that_cannot_be_read_is_a_finding(inventory):
     assert "hosts.yml" in finding.message
 
 
+def test_what_else_is_wrong_in_an_inventory_is_told(inventory, closed_port):
+    hosts(inventory, silo1={"ansible_host": "127.0.0.1", "ansible_port": closed_port})
+    write(inventory / "maintenance.yml", {"all": {"vars": {"silo_maintenance": {"hans": {"until": "soon"}}}}})
+    write(inventory / "retired" / "7-rosa.yml", {"index": 8, "name": "rosa"})
+    write(inventory / "hosts_old.yml", {"nas": {"hosts": {"nas9": {"ansible_host": "127.0.0.1"}}}})
+    found = {one.message: one for one in of(preflight.run(inventory).findings, "inventory", str(inventory))}
+    notice = "maintenance.yml: silo_maintenance.hans: until is 'soon'; it must be a time such as 2026-12-24T22:00+01:00"
+    assert found[notice].state == "wrong"
+    assert found[notice].fix.startswith("correct maintenance.yml, or remove it")
+    assert [(one.state, bool(one.fix)) for text, one in found.items() if text.startswith("retired/7-rosa.yml: ")] == [
+        ("wrong", True)
+    ]
+    assert [one.state for text, one in found.items() if text.startswith("hosts_old.yml: ")] == ["warning"]
+
+
 def test_a_tenant_that_is_wrong_is_told_and_all_else_as_well(inventory, zone):
     hosts(inventory, silo1={**HERE, "silo_check_addresses": ["127.0.0.9"], "silo_check_resolver": zone.resolver})
     write(inventory / "host_vars" / "hans" / "tenant.yml", {"tenant_email": "hans", "tenant_index": 1})

@@ -1000,6 +1000,74 @@ def test_a_mistake_in_a_file_beside_hosts_yml_is_a_sentence_with_its_line(invent
         inventory.fleet()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "machines"),
+    [
+        ("hosts_old.yml", "servers: {hosts: {silo9: {}}, children: {west: {hosts: {silo8: {}}}}}\n", "silo8', 'silo9"),
+        ("old/hosts.yml", "all: {children: {servers: {hosts: {silo9: {}}}}}\n", "silo9"),
+        ("hosts", "[servers]\nsilo9\n", "silo9"),
+        ("notes", "words\n", "words"),
+        ("more.json", '{"nas": {"hosts": {"silo9": {}}}}\n', "silo9"),
+    ],
+)
+def test_a_file_beside_hosts_yml_that_names_machines_is_told(path, inventory, write, name, text, machines):
+    write(name, text)
+    (told,) = examination.examine(path).leftovers
+    right = "move them into hosts.yml, or the file out of the inventory"
+    assert told == f"{name}: Ansible reads it besides hosts.yml, with the machines '{machines}'; {right}"
+    assert examination.examine(path).unreadable == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("README", b"Mine\n\nThis is the inventory.\n"),
+        ("hosts.yml.old", b"servers:\n  hosts:\n    silo1:\n"),
+        ("old/LICENSE", b"You may, if you like.\n"),
+        ("logo.png", b"\x89PNG\r\n\xff"),
+    ],
+)
+def test_a_file_beside_hosts_yml_that_stops_ansible_is_a_sentence_with_the_remedy(path, inventory, name, text):
+    (path / name).parent.mkdir(exist_ok=True)
+    (path / name).write_bytes(text)
+    with pytest.raises(InventoryError) as caught:
+        inventory.fleet()
+    assert str(caught.value) == (
+        f"{name}: Ansible reads each file beside hosts.yml as a list of machines, and this is none; move it into the "
+        "folder files, or out of the inventory"
+    )
+
+
+def test_a_file_beside_hosts_yml_that_is_no_list_of_machines_is_nobodys_matter(path, inventory, write):
+    for name in ("README.md", "known_hosts.txt", ".gitignore", "files/README", "hosts.yml~", "old/x.cfg"):
+        write(name, "some words of ours\n")
+    write("maintenance.yml", "all: {vars: {silo_maintenance: {}}}\n")
+    write("cloud.yml", "plugin: ansible.builtin.constructed\n")
+    write("own.yml", "all: {vars: {ours: 1}}\n")
+    write("tool", "#!/bin/sh\necho {}\n")
+    (path / "tool").chmod(0o755)
+    found = examination.examine(path)
+    assert (found.leftovers, found.unreadable) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("billing_checkout_brand: Foto\n", 1),
+        ("---\n# Ours\nbilling_host: b.example.ch\nbilling_checkout_brand: 'Foto & Co'\n", 4),
+        ("billing_checkout_brand: {name: Foto}\n", None),
+        ("billing_checkout_brand: '{{ silo_brand }}'\n", None),
+        ("# billing_checkout_brand: Foto\nbilling_checkout_brand:\n  name: Foto\n", None),
+    ],
+)
+def test_the_brand_of_the_checkout_as_a_text_is_told_with_its_line(path, write, text, line):
+    write("group_vars/all/ours.yml", text)
+    found = examination.examine(path)
+    begins = [f"group_vars/all/ours.yml: line {line}: billing_checkout_brand is no setting any more"] if line else []
+    assert [one.partition(", and")[0] for one in found.leftovers] == begins
+    assert (found.mistakes, found.unreadable) == ((), ())
+
+
 def test_files_of_an_inventory_such_as_a_logo_are_no_lists_of_machines(path, inventory):
     (path / "files").mkdir()
     (path / "files" / "logo.svg").write_text(

@@ -15,6 +15,7 @@ from silo.ansible.contract import TaskId
 from silo.notifications.letter import render_for_operator
 from silo.reports import alerts
 from silo.reports.alerts import Alert
+from silo.tenants import TenantService
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 SINCE = "2026-11-23T11:00:00Z"
@@ -198,6 +199,19 @@ def test_whom_no_inventory_knows_gets_no_letter(silo, hosts, path):
     hosts.alerts["silo1"] = [firing("TenantStorageFull", tenant="stranger")]
     assert silo("alerts").exit_code == 0
     assert [to for _event, to, _body in letters(path)] == ["ops@swissphoto.ch"]
+
+
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "NaN", "", "-1", "much"])
+def test_a_number_that_is_none_costs_the_customers_letter_alone(silo, hosts, path, value):
+    hosts.alerts["silo1"] = [firing("TenantStorageFull", tenant="anna", value=value)]
+    assert silo("alerts").exit_code == 0
+    assert [to for _event, to, _body in letters(path)] == ["ops@swissphoto.ch"]
+
+
+def test_a_number_beyond_all_is_all_of_it(hosts, path):
+    hosts.alerts["silo1"] = [firing("TenantStorageFull", tenant="anna", value="1e308")]
+    ((_event, _tenant, letter),) = alerts.quota_letters(look(hosts), TenantService(path).tenants())
+    assert letter.used == letter.limit == TenantService(path).tenant("anna").quota
 
 
 def test_a_run_that_is_cut_off_before_it_remembers_doubles_nothing(silo, hosts, path, monkeypatch):

@@ -7,6 +7,7 @@ import yaml
 
 from silo.admission import AdmissionError
 from silo.ansible import runner
+from silo.ansible.contract import TaskId
 from silo.tenants import ApplyIncomplete, TenantService
 from silo.tenants.trash import Trash
 
@@ -97,10 +98,10 @@ def test_one_that_cannot_be_purged_takes_no_place_of_the_others(path, runs, monk
         TenantService(path).delete(name)
     run = Trash._run
 
-    def broken(trash, state, deletion):
+    def broken(trash, state, deletion, **more):
         if deletion.name == "anna":
             raise runner.RunError("it is a mount")
-        return run(trash, state, deletion)
+        return run(trash, state, deletion, **more)
 
     monkeypatch.setattr(Trash, "_run", broken)
     service = TenantService(path)
@@ -129,15 +130,57 @@ def test_a_trash_that_is_never_emptied_is_no_error(path, runs):
     assert service.trash.due() == ()
 
 
-def test_who_lies_on_a_nas_that_the_inventory_has_no_more_is_not_told_as_removed(path, runs, monkeypatch):
+def placed(path, **machines):
+    """Write other machines into the record of anna."""
+    record = path / "retired" / "1-anna.yml"
+    record.write_text(yaml.safe_dump({**yaml.safe_load(record.read_text()), **machines}))
+
+
+@pytest.mark.parametrize("key", ["nas", "server"])
+def test_who_lies_on_a_machine_that_the_inventory_has_no_more_is_not_told_as_removed(path, runs, key):
     TenantService(path).delete("anna")
-    (path / "retired" / "1-anna.yml").write_text((path / "retired" / "1-anna.yml").read_text().replace("silo1", "nas1"))
-    # Ansible overlooks what is said of a machine that is not there.
-    monkeypatch.setattr(runner, "events", lambda *_given, **_more: iter(()))
+    placed(path, **{key: "gone1"})
+    runs.seen.clear()
     service = TenantService(path)
-    with pytest.raises(runner.RunError, match=r"1-anna is still in the trash: retired/1-anna\.yml: nas is 'nas1', and"):
+    said = rf"1-anna is still in the trash: retired/1-anna\.yml: {key} is 'gone1', and .* one that has them, of silo1\."
+    with pytest.raises(runner.RunError, match=said):
+        service.trash.purge(service.trash.kept())
+    with pytest.raises(runner.RunError, match="'silo purge 1-anna --machine-is-lost' removes the rest"):
+        TenantService(path).undelete("anna")
+    # Before anything is touched, as half of a tenant is none.
+    assert runs.seen == []
+    assert [one.name for one in TenantService(path).trash.kept()] == ["anna"]
+
+
+@pytest.mark.parametrize("task", ["TRASH_FILES", "TRASH_DATABASES", "TRASH_UPLOADS"])
+def test_what_no_machine_says_is_not_told_as_removed(path, runs, monkeypatch, task):
+    TenantService(path).delete("anna")
+    events = runner.events
+
+    def silent(*given, **more):
+        name = f"silo:{TaskId[task]} | Sentence"
+        return (one for one in events(*given, **more) if one["task"]["name"] != name)
+
+    monkeypatch.setattr(runner, "events", silent)
+    service = TenantService(path)
+    with pytest.raises(runner.RunError, match="1-anna is still in the trash: .*silo1 did not say that it is done"):
         service.trash.purge(service.trash.kept())
     assert [one.name for one in TenantService(path).trash.kept()] == ["anna"]
+
+
+@pytest.mark.parametrize("trashed", [True, False])
+def test_what_a_lost_machine_has_is_recorded_and_the_rest_removed(path, runs, trashed):
+    TenantService(path).delete("anna")
+    placed(path, server="gone1", **({} if trashed else {"trashed": ""}))
+    runs.seen.clear()
+    service = TenantService(path)
+    done = service.trash.purge(service.files.deletion_records(), without_lost=True)
+    assert [one.id for one in done] == ["1-anna"]
+    wanted = ["purged"] if trashed else ["trashed", "purged"]
+    assert [facts["trash_state"] for _names, _limit, facts in runs.seen] == wanted
+    assert all(facts["trash_databases"] == facts["trash_disks"] == {} for _names, _limit, facts in runs.seen)
+    (record,) = TenantService(path).files.deletion_records()
+    assert (bool(record.purged), record.left) == (True, "its database on gone1")
 
 
 def test_a_deletion_that_cannot_go_on_keeps_nobody_from_an_apply(path, runs):

@@ -92,6 +92,7 @@ def test_it_is_written_again_after_a_change_and_after_an_hour(publisher, read, p
         {"billing_plans": ["price_small"]},
         {"billing_checkout_payment_pages": ["https://pay.example/; script-src *"]},
         {"billing_checkout_payment_pages": "https://checkout.stripe.com"},
+        {"billing_checkout_brand": "Foto"},
     ],
 )
 def test_what_is_wrong_is_logged_and_the_last_one_stays(publisher, read, path, now, wrong, caplog):
