@@ -17,7 +17,7 @@ from silo.billing.errors import BillingError
 from silo.billing.inbox import Inbox, Row
 from silo.billing.state_store import StateStore
 from silo.inventory import InventoryError
-from silo.notifications import TRUE_WHEN, LetterError
+from silo.notifications import TRUE_WHEN, WITH_LINK, LetterError
 from silo.tenants import TenantService
 
 Kind = t.Literal["event", "order", "change", "decision", "deletion", "letter", "link"]
@@ -179,7 +179,7 @@ def _deletions(service: TenantService) -> Iterator[Waiting]:
 
 
 def _letters(service: TenantService, names: Mapping[str, str]) -> Iterator[Waiting]:
-    """Yield letters that the relay has not accepted, and those that are not written yet; never what is in them."""
+    """Yield letters that wait for the relay, that failed, or that are not written yet; never what is in them."""
     if (outbox := service.outbox) is None:
         return
     tenants = set(names.values()) | service.files.all().keys()
@@ -190,6 +190,17 @@ def _letters(service: TenantService, names: Mapping[str, str]) -> Iterator[Waiti
         since = None if letter.since is None else _moment(letter.since)
         again = _moment(letter.due) if letter.due else None
         yield Waiting(letter.event, "letter", tenant, cause, since, "the relay accepts it", again, step)
+    for lost in outbox.lost():
+        kind, name, *_rest = lost.event.split("/")
+        if kind in TRUE_WHEN and name not in tenants:
+            continue
+        address = f"'silo set {name} --email' corrects the address" if name in tenants else "correct the address"
+        step = f"if the cause is the address, {address}; then write to the customer"
+        if kind in WITH_LINK:
+            step = f"'silo reset-access {name}' sends a new link; if the cause is the address, first {address}"
+        cause = f"silo gave up the letter '{kind}': {lost.error}"
+        since, tenant = _moment(lost.ended or 0.0), name if name in tenants else names.get(name, "")
+        yield Waiting(lost.event, "letter", tenant, cause, since, "a later letter arrives", None, step)
     for pending in outbox.pending_notifications():
         yield _unwritten(service, pending.event, "letter", pending.tenant, pending.kind, _time(pending.since))
 

@@ -274,6 +274,20 @@ def test_a_letter_waits_for_the_relay(company, desk):
     assert desk.waits() == ()
 
 
+def test_a_login_link_that_the_relay_refused_for_good_waits_until_a_later_one_arrives(company, desk, silo):
+    company.post.knows_nobody = True
+    company.order("hans")
+    desk.work()
+    number = desk.waits_for("letter", "hans", "silo gave up the letter 'created': relay", "a later letter arrives")
+    assert number.startswith("created/hans/")
+    assert desk.waits()[0].step.startswith("'silo reset-access hans' sends a new link; if the cause is the address")
+    result = silo("letters")
+    assert result.exit_code == 1 and "'silo billing' says what to do" in " ".join(result.output.split())
+    company.post.knows_nobody = False
+    TenantService(company.path).reset_access("hans")
+    assert desk.waits() == () and silo("letters").exit_code == 0
+
+
 def test_the_link_of_a_tenant_that_was_stopped_before_it_ran_waits_until_it_starts(company, desk):
     company.order("hans")
     company.machines.fails = "letters.yml"
