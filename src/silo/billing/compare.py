@@ -155,7 +155,7 @@ def _of(case: Case, decision: Decision, service: TenantService, now: datetime.da
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
     if decision.step is Step.NEEDS_ATTENTION:
         again: t.Literal["needs_attention", "operator"] = (
-            "needs_attention" if decision.contest or case.holder else "operator"
+            "needs_attention" if decision.contest or case.holder or decision.parked else "operator"
         )
         return Difference(f"{name}: {decision.because}", again, case.subscription.id, name, decision.ends)
     if decision.step is not Step.NOTHING:

@@ -124,8 +124,8 @@ class Reconciler:
         if self._last:
             case, decision = self._last
             about = details(case, decision)
-            has_none = case.tenant is None or case.tenant.state == PURGED
-            if has_none and case.subscription.status in PAID and decision.step in (Step.CREATE, Step.NEEDS_ATTENTION):
+            waits = case.tenant is None or case.tenant.state == PURGED or decision.parked
+            if waits and case.subscription.status in PAID and decision.step in (Step.CREATE, Step.NEEDS_ATTENTION):
                 self._writer.parked(case.subscription)
         if isinstance(error, NeedsAttentionReported):
             return error
