@@ -390,6 +390,29 @@ def test_all_of_it_is_shown_in_one_place_and_no_number_is_cut(company, desk, sil
     assert silo("billing", "retry", event["number"]).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "mistake"),
+    [
+        ("host_vars/hans/overrides.yml", "tenant_quota: [\n"),
+        ("host_vars/hans/overrides.yml", "tenant_memory: -1\n"),
+        ("group_vars/all/other.yml", "silo_memory_overcommit: lots\n"),
+    ],
+)
+def test_a_mistake_in_another_file_of_the_inventory_writes_no_customer_and_the_order_goes_on_after_it(
+    company, desk, hans, path, mistake
+):
+    (company.path / path).write_text(mistake)
+    company.order("maria")
+    desk.work()
+    assert company.post.to("maria@example.ch") == []
+    (waits,) = [one for one in waiting.read(lambda: TenantService(company.path), lambda: desk.inbox).waiting]
+    assert waits.kind == "event" and waits.ends == "the inventory is right again"
+    assert len({one.key for one in desk.told}) == 1, "the operator is told, once"
+    (company.path / path).unlink()
+    desk.work()
+    assert ready(company, "maria")
+
+
 def test_where_nothing_waits_that_is_said(silo, hans):
     assert silo("billing").output == "Nothing waits.\n"
 
