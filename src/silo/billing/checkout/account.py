@@ -8,6 +8,7 @@ import threading
 import time
 import typing as t
 from collections.abc import Callable, Mapping
+from concurrent import futures
 
 import stripe
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
@@ -17,10 +18,12 @@ from silo.billing.checkout.links import Order, Payment
 from silo.billing.checkout.prices import Price
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import ENDED
-from silo.billing.stripe.client import PAGE, BoundedClient, Client, connect, failures
+from silo.billing.stripe.client import PAGE, BoundedClient, Client, connect, every, failures
 
 # A customer waits for the answer, so Stripe has less time than for the worker.
 SECONDS, RETRIES = 8, 1
+# The most objects of one list, and the seconds for all of its pages.
+MOST, LIST_SECONDS = 2000, 20.0
 # For so long the prices are not read again; after a failure, Stripe is left alone for a moment.
 FRESH_SECONDS, FAILED_SECONDS = 300.0, 5.0
 # Stripe allows from 30 minutes to 24 hours. Meanwhile, somebody else can order the same name.
@@ -69,18 +72,32 @@ class Account:
         self._subscriptions = Client(key, api=api, http=http or BoundedClient(SECONDS))
         self._clock = clock
         self._lock = threading.Lock()
+        self._reading: futures.Future[None] | None = None
         self._prices: Mapping[str, Price] = {}
         self._until, self._problem = 0.0, ""
 
     def prices(self) -> Mapping[str, Price]:
         """Return the recurring prices that are on sale, by id; read anew after FRESH_SECONDS."""
-        # Who comes meanwhile waits for the same answer.
+        own: futures.Future[None] = futures.Future()
         with self._lock:
-            if self._clock() >= self._until:
+            reading = None if self._clock() < self._until else self._reading or own
+            self._reading = reading
+        # The lock is not held while Stripe is asked, page after page.
+        if reading is own:
+            try:
                 self._read_prices()
-            if self._problem:
-                raise TryLater(self._problem)
-            return self._prices
+            finally:
+                self._reading = None
+                own.set_result(None)
+        elif reading is not None:
+            # Who comes meanwhile waits for the same answer.
+            try:
+                reading.result(LIST_SECONDS + 2 * SECONDS)
+            except TimeoutError:
+                raise TryLater("Stripe did not return prices in time") from None
+        if self._problem or self._clock() >= self._until:
+            raise TryLater(self._problem or "Stripe did not return prices")
+        return self._prices
 
     def fresh_prices(self) -> Mapping[str, Price] | None:
         """Return the prices that were read a short time ago, without asking Stripe or waiting; None for none."""
@@ -91,7 +108,8 @@ class Account:
         try:
             with failures("prices"):
                 listed = self._client.v1.prices.list(t.cast("t.Any", asked))
-                found = [prices.parse(one.to_dict()) for one in listed.auto_paging_iter()]
+                listed_all = every(listed, "prices", most=MOST, seconds=LIST_SECONDS)
+                found = [prices.parse(one) for one in listed_all]
         except (TryLater, NeedsAttention) as error:
             self._problem, self._until = str(error), self._clock() + FAILED_SECONDS
         else:
@@ -139,11 +157,10 @@ class Account:
         asked = {"customer": order.customer, "limit": PAGE}
         with failures(f"subscriptions of {order.customer}"):
             listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
-            found = [one.to_dict() for one in listed.auto_paging_iter()]
-        return any(
-            one["status"] not in ENDED and str((one.get("metadata") or {}).get("tenant")).lower() == order.tenant
-            for one in found
-        )
+            return any(
+                one["status"] not in ENDED and str((one.get("metadata") or {}).get("tenant")).lower() == order.tenant
+                for one in every(listed, "subscriptions", most=MOST, seconds=LIST_SECONDS)
+            )
 
     def debt(self, payment: Payment) -> Debt:
         """Return what the subscription of a link owes."""
