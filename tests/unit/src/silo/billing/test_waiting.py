@@ -413,6 +413,17 @@ def test_a_mistake_in_another_file_of_the_inventory_writes_no_customer_and_the_o
     assert ready(company, "maria")
 
 
+def test_the_night_forgets_the_subscriptions_of_orders_that_came_to_nothing(company, desk, hans):
+    lost = company.account.order("hans", "other@example.ch", "price_small")
+    desk.work()
+    locks_of = company.path / ".silo" / "billing"
+    assert {one.name for one in locks_of.iterdir()} == {hans, lost}
+    company.account.cancel(lost)
+    desk.work()
+    company.reconciliation().sweep()
+    assert {one.name for one in locks_of.iterdir()} == {hans}
+
+
 def test_where_nothing_waits_that_is_said(silo, hans):
     assert silo("billing").output == "Nothing waits.\n"
 
