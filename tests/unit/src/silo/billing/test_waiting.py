@@ -424,6 +424,32 @@ def test_the_night_forgets_the_subscriptions_of_orders_that_came_to_nothing(comp
     assert {one.name for one in locks_of.iterdir()} == {hans}
 
 
+def test_what_is_left_out_is_said(company, desk, monkeypatch):
+    monkeypatch.setattr(waiting, "MOST", 1)
+    company.order("hans")
+    company.order("maria")
+    desk.inbox.keep([parse(json.dumps(event).encode()) for event in company.events()])
+    count = desk.inbox.tally().counts["new"]
+    found = waiting.read(lambda: TenantService(company.path), lambda: desk.inbox)
+    assert len(found.waiting) == 1
+    (problem,) = found.problems
+    assert problem.startswith(f"{count} events of Stripe wait, and only the newest 1 are listed here; 'silo billing ev")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"holds": {"sub_1": {"step": "x"}}}', '{"orders": []}', '{"begun": {"sub_1": {}}}', '{"holds": null}', "[1]"],
+)
+def test_a_state_of_billing_of_another_shape_hides_nothing_else(company, desk, silo, content):
+    company.order("hans")
+    desk.inbox.keep([parse(json.dumps(event).encode()) for event in company.events()])
+    (company.path / ".silo").mkdir(exist_ok=True)
+    (company.path / ".silo" / "billing.json").write_text(content)
+    shown = silo("billing")
+    assert "(event" in shown.output
+    assert "Incomplete: the state of billing cannot be read" in shown.output
+
+
 def test_where_nothing_waits_that_is_said(silo, hans):
     assert silo("billing").output == "Nothing waits.\n"
 
