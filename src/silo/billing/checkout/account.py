@@ -32,13 +32,14 @@ SESSION = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
 # In the metadata of a session: the order is one of a customer whom Stripe knew before.
 RETURNS = "returns"
 
-SessionState = t.Literal["paid", "pending", "open", "expired"]
+SessionState = t.Literal["paid", "free", "pending", "open", "expired"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Ordered:
     """What became of a checkout session for a tenant: `pending` is a payment that is under way, such as by a bank.
 
+    `free` is an order of which nothing is to be paid now, as with a trial or a coupon.
     `returns` is whether Stripe knew the customer before.
     """
 
@@ -149,7 +150,7 @@ class Account:
         if found.get("mode") != "subscription" or not is_tenant(tenant):
             raise NeedsAttention(f"session {session} is no order of a photo cloud")
         if found.get("status") == "complete":
-            return Ordered(tenant, "pending" if found.get("payment_status") == "unpaid" else "paid", returns)
+            return Ordered(tenant, _complete(found), returns)
         return Ordered(tenant, "expired" if found.get("status") == "expired" else "open")
 
     def has_ordered(self, order: Order) -> bool:
@@ -180,3 +181,10 @@ class Account:
         with failures("the customer portal"):
             made = self._client.v1.billing_portal.sessions.create(t.cast("t.Any", asked))
         return str(made.url)
+
+
+def _complete(session: Mapping[str, t.Any]) -> SessionState:
+    """Return what a session is that was completed."""
+    if session.get("payment_status") == "no_payment_required" or session.get("amount_total") == 0:
+        return "free"
+    return "pending" if session.get("payment_status") == "unpaid" else "paid"

@@ -441,6 +441,22 @@ def test_a_payment_that_takes_days_says_so(pages, stripe):
     assert shows(pages.get("/welcome", session_id=session["id"]), in_text("pending"))
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "changes", [{"payment_status": "no_payment_required"}, {"amount_total": 0}], ids=["a trial", "a coupon"]
+)
+def test_an_order_for_which_nothing_is_paid_now_is_not_said_to_be_paid(pages, stripe, language, changes):
+    session = session_of(stripe, order(pages, language))
+    stripe.sessions.pay(session["id"], "hans@example.ch")
+    session |= changes
+    for name in ("free", "free_again"):
+        page = pages.get("/welcome", language, session_id=session["id"])
+        assert shows(page, texts(language)[name]["title"]) and shows(page, in_text(name, language=language))
+        assert not shows(page, texts(language)["paid"]["title"])
+        session["metadata"][accounts.RETURNS] = "yes"
+    assert shows(order(pages), GERMAN["mistakes"]["ordered"]), "it is not ordered a second time"
+
+
 def test_an_order_that_was_not_paid_in_time_says_so(pages, stripe):
     session = session_of(stripe, order(pages))
     session["expires_at"] = int(time.time()) - 1
