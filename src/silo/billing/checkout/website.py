@@ -173,7 +173,7 @@ class Website:
                 _log.error("%s: %s", path, error)
                 answer = say("unavailable" if catalogue else "failed", Status.SERVICE_UNAVAILABLE)
             except (_FormError, TimeoutError, ClientDisconnect):
-                answer = say("failed", Status.BAD_REQUEST)
+                answer = say("unreadable", Status.BAD_REQUEST)
                 answer.headers["Connection"] = "close"
             except Exception as error:
                 line = error.__traceback__.tb_lineno if error.__traceback__ else 0

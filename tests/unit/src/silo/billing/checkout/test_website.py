@@ -331,7 +331,7 @@ def test_a_form_that_is_none_is_refused(pages, stripe, body):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = pages.ask("POST", "/checkout", data=body, headers=headers)
     assert answer.status_code == 400
-    assert shows(answer, GERMAN["failed"]["title"])
+    assert shows(answer, GERMAN["unreadable"]["text"])
     assert pages.ask("POST", "/checkout", json={"name": "hans"}).status_code == 400
     assert stripe.sessions.checkouts == {}
 
