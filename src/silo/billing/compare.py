@@ -38,6 +38,7 @@ from silo.billing.standing import BESIDE
 from silo.billing.state_store import Hold, StateStore
 from silo.billing.stripe.client import EVENT_DAYS, Client
 from silo.billing.stripe.events import WANTED, Event, parse
+from silo.inventory import InventoryError
 from silo.inventory.errors import shown
 from silo.inventory.validation import Tenant
 from silo.tenants import TenantService
@@ -155,7 +156,7 @@ def _of(case: Case, decision: Decision, service: TenantService, now: datetime.da
     name = tenant_lookup.name_of(case.tenant, case.subscription.name)
     if decision.step is Step.NEEDS_ATTENTION:
         again: t.Literal["needs_attention", "operator"] = (
-            "needs_attention" if decision.contest or case.holder else "operator"
+            "needs_attention" if decision.contest or case.holder or decision.parked else "operator"
         )
         return Difference(f"{name}: {decision.because}", again, case.subscription.id, name, decision.ends)
     if decision.step is not Step.NOTHING:
@@ -265,6 +266,7 @@ class Comparison:
                     _log.exception("%s: it cannot be settled", one.subscription)
                     later.append(f"{one.text}; silo failed with {type(error).__name__}: {shown(str(error))}")
         StateStore(self._service.state.folder).renew(Step.NEEDS_ATTENTION.value, holds)
+        self._prune()
         if names := [one.tenant for one in found if one.fix == "apply"]:
             try:
                 with billing_errors():
@@ -275,6 +277,14 @@ class Comparison:
         if left:
             self._notify(left)
         return Repair(tuple(done), tuple(left), tuple(later))
+
+    def _prune(self) -> None:
+        """Forget the subscriptions that no tenant has, in the inventory or in the trash, and that wait for nothing."""
+        files = self._service.files
+        with contextlib.suppress(InventoryError, OSError):
+            linked = {str(file.settings.get(tenant_lookup.SUBSCRIPTION, "")) for file in files.all().values()}
+            linked |= {one.subscription for one in files.deletion_records() if not one.purged}
+            StateStore(self._service.state.folder).prune(linked)
 
     def _hold(self, one: Difference, why: str, ends: str) -> Hold:
         since = self._clock().isoformat(timespec="seconds")

@@ -99,7 +99,7 @@ def _paid(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
         because = f"it is paid again, but the data of {tenant.name} has been purged"
         return Decision(Step.NEEDS_ATTENTION, because, ends="the subscription is cancelled and refunded at Stripe")
     if tenant.state == "suspended" or (tenant.state == "absent" and tenant.reason in OF_STRIPE):
-        return _back(tenant, found)
+        return _back(subscription, tenant, found)
     if tenant.state != "running":
         return Decision(Step.NOTHING, f"it is paid, but {tenant.state} by the operator's choice")
     if not tenant.plan:
@@ -133,8 +133,15 @@ def _ordered(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
     return Decision(Step.CREATE, "it is paid", plan)
 
 
-def _back(tenant: BillingTenant, found: Standing) -> Decision:
+def _back(subscription: Subscription, tenant: BillingTenant, found: Standing) -> Decision:
     """Start a tenant that is paid again, if it was not the operator who suspended it."""
+    if tenant.reason == Reason.DISPUTED and tenant.since and today(subscription.created) >= tenant.since:
+        because = (
+            f"{subscription.id} is a new order, and paid, but {tenant.name} is {tenant.state} for a dispute since "
+            f"{tenant.since}: 'silo start {tenant.name}' opens it; otherwise cancel and refund {subscription.id}"
+        )
+        ends = f"{tenant.name} is started, or {subscription.id} is cancelled and refunded at Stripe"
+        return Decision(Step.NEEDS_ATTENTION, because, parked=True, ends=ends)
     if tenant.reason and tenant.reason not in OF_STRIPE:
         return Decision(Step.NOTHING, f"it is paid, but {tenant.state} by the operator's choice ({tenant.reason})")
     if found.waits(tenant.since):

@@ -249,7 +249,8 @@ class Decision:
     page. With `confirm`, the payment has not failed, but the customer must confirm it. `contest` is set if several
     subscriptions want the tenant, `held` if only a payment of others, or one under way, prevents its deletion.
     `reason` is why the tenant loses something, `invoice` the one that must be paid first. With NEEDS_ATTENTION, `ends`
-    is until when, as a clause. With `leads`, the link is ours, and leads to whatever the customer must do.
+    is until when, as a clause; `parked` that somebody has paid an order for a tenant that exists, and must hear that
+    it waits. With `leads`, the link is ours, and leads to whatever the customer must do.
     """
 
     step: Step
@@ -269,6 +270,7 @@ class Decision:
     notes: tuple[Note, ...] = ()
     ends: str = ""
     leads: bool = False
+    parked: bool = False
 
     @property
     def takes_away(self) -> bool:

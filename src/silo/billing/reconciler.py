@@ -41,7 +41,7 @@ from silo.billing.state_store import StateStore
 from silo.billing.steps import Held, Steps
 from silo.billing.stripe.client import Client
 from silo.email_address import same
-from silo.inventory import DeletionRecord, HostAwayError, InventoryBusyError, InventoryError
+from silo.inventory import DeletionRecord, HostAwayError, InventoryBusyError, InventoryError, NameRefusedError
 from silo.notifications import TRUE_WHEN, LetterError
 from silo.state import BusyError
 from silo.tenants import ApplyIncomplete, TenantService
@@ -119,13 +119,19 @@ class Reconciler:
             return outcome
 
     def _parked(self, error: InventoryError | NeedsAttention) -> NeedsAttention:
-        """Tell the customer that a paid order needs attention; return the error, with the details for the operator."""
+        """Tell the customer that a paid order needs attention, if the cause is the order's own; return the error.
+
+        It has the details for the operator.
+        """
         about = ""
         if self._last:
             case, decision = self._last
             about = details(case, decision)
-            has_none = case.tenant is None or case.tenant.state == PURGED
-            if has_none and case.subscription.status in PAID and decision.step in (Step.CREATE, Step.NEEDS_ATTENTION):
+            waits = case.tenant is None or case.tenant.state == PURGED or decision.parked
+            # Of a mistake in the inventory, which keeps all orders waiting for a while, no customer need know.
+            is_own = isinstance(error, (NeedsAttention, NameRefusedError))
+            steps = (Step.CREATE, Step.NEEDS_ATTENTION)
+            if waits and is_own and case.subscription.status in PAID and decision.step in steps:
                 self._writer.parked(case.subscription)
         if isinstance(error, NeedsAttentionReported):
             return error

@@ -10,8 +10,9 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import os
 import typing as t
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common import files, locks
@@ -80,8 +81,28 @@ class StateStore:
             raise NeedsAttention(f"{printable(subscription)!r} is not the id of a subscription, such as sub_1")
         folder = self._folder / LOCKS
         folder.mkdir(mode=0o700, exist_ok=True)
-        with locks.held(folder / subscription, wait_seconds=None):
-            yield
+        path = folder / subscription
+        while True:
+            with locks.held(path, wait_seconds=None) as handle:
+                # `prune` removes the file, also that of somebody who waits for it.
+                if _is_at(path, handle):
+                    yield
+                    return
+
+    def prune(self, linked: Collection[str]) -> None:
+        """Remove what is kept of subscriptions that are neither `linked` to a tenant nor waiting for anything.
+
+        Strangers can make as many of them as they like. A lock that is held stays.
+        """
+        with self.open() as kept:
+            wanted = {*linked, *(one for what in ("orders", "holds", "begun") for one in kept.get(what, {}))}
+            if "spared" in kept:
+                kept["spared"] = {one: day for one, day in kept["spared"].items() if one in wanted}
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted((self._folder / LOCKS).iterdir()):
+                if path.name not in wanted:
+                    with contextlib.suppress(locks.LockedError), locks.held(path):
+                        path.unlink()
 
     def begin(self, subscription: str, tenant: str, now: datetime.datetime) -> None:
         """Record a change before it starts, so that a later call completes it after an interruption."""
@@ -187,3 +208,11 @@ class StateStore:
 
     def _write(self, kept: Kept) -> None:
         files.write(self._path, json.dumps(kept, indent=1), 0o600, scratch=self._path.with_suffix(".new"))
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Return whether an open file still has this name."""
+    try:
+        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(handle))
+    except FileNotFoundError:
+        return False

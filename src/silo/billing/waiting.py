@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import sqlite3
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from silo.billing import tenant_lookup
-from silo.billing.errors import BillingError
-from silo.billing.inbox import Inbox, Row
+from silo.billing.inbox import Inbox, Row, State
 from silo.billing.state_store import StateStore
-from silo.inventory import InventoryError
-from silo.notifications import TRUE_WHEN, LetterError
+from silo.billing.unreadable import FAULTS
+from silo.notifications import TRUE_WHEN, WITH_LINK
 from silo.tenants import TenantService
 
 Kind = t.Literal["event", "order", "change", "decision", "deletion", "letter", "link"]
-FAULTS = (BillingError, InventoryError, LetterError, OSError, sqlite3.Error)
-# The most events that are read.
+# The most events that are read, of which the newest are.
 MOST = 1000
 BY_ITSELF = "the worker looks at it every five minutes"
 AT_NIGHT = "follow the cause; silo looks at it again every night, or at once with 'silo reconcile --fix'"
@@ -69,7 +66,7 @@ def read(service: Callable[[], TenantService], inbox: Callable[[], Inbox | None]
 
     opened, names = _opened(service, problems)
     rows: list[Row] = []
-    source("the inbox of billing", lambda: _events(inbox(), names, rows))
+    source("the inbox of billing", lambda: _events(inbox(), names, rows, problems))
     if opened:
         known = {row.subscription for row in rows}
         source("the state of billing", lambda: _kept(opened, known))
@@ -107,11 +104,18 @@ def _time(text: str) -> datetime.datetime | None:
     return datetime.datetime.fromisoformat(text) if text else None
 
 
-def _events(inbox: Inbox | None, names: Mapping[str, str], rows: list[Row]) -> Iterator[Waiting]:
-    """Yield one entry for each queue key, and add its event to `rows`: one result settles all events of a key."""
+def _events(inbox: Inbox | None, names: Mapping[str, str], rows: list[Row], problems: list[str]) -> Iterator[Waiting]:
+    """Yield one entry for each queue key, and add its event to `rows`: one result settles all events of a key.
+
+    More than MOST events add a sentence to `problems`, as the oldest are left out then.
+    """
     keys: dict[str, list[Row]] = {}
-    for row in inbox.rows(["new", "needs_attention", "failed"], MOST) if inbox else ():
+    states: tuple[State, ...] = ("new", "needs_attention", "failed")
+    for row in inbox.rows(states, MOST) if inbox else ():
         keys.setdefault(row.queue_key, []).append(row)
+    if inbox and (count := sum(inbox.tally().counts[state] for state in states)) > MOST:
+        text = f"{count} events of Stripe wait, and only the newest {MOST} are listed here"
+        problems.append(f"{text}; 'silo billing events --limit {count}' lists all")
     for some in keys.values():
         # The newest is first. The oldest new one is next; without one, the newest of the others is looked at again.
         fresh = [row for row in some if row.state == "new"]
@@ -179,7 +183,7 @@ def _deletions(service: TenantService) -> Iterator[Waiting]:
 
 
 def _letters(service: TenantService, names: Mapping[str, str]) -> Iterator[Waiting]:
-    """Yield letters that the relay has not accepted, and those that are not written yet; never what is in them."""
+    """Yield letters that wait for the relay, that failed, or that are not written yet; never what is in them."""
     if (outbox := service.outbox) is None:
         return
     tenants = set(names.values()) | service.files.all().keys()
@@ -190,6 +194,17 @@ def _letters(service: TenantService, names: Mapping[str, str]) -> Iterator[Waiti
         since = None if letter.since is None else _moment(letter.since)
         again = _moment(letter.due) if letter.due else None
         yield Waiting(letter.event, "letter", tenant, cause, since, "the relay accepts it", again, step)
+    for lost in outbox.lost():
+        kind, name, *_rest = lost.event.split("/")
+        if kind in TRUE_WHEN and name not in tenants:
+            continue
+        address = f"'silo set {name} --email' corrects the address" if name in tenants else "correct the address"
+        step = f"if the cause is the address, {address}; then write to the customer"
+        if kind in WITH_LINK:
+            step = f"'silo reset-access {name}' sends a new link; if the cause is the address, first {address}"
+        cause = f"silo gave up the letter '{kind}': {lost.error}"
+        since, tenant = _moment(lost.ended or 0.0), name if name in tenants else names.get(name, "")
+        yield Waiting(lost.event, "letter", tenant, cause, since, "a later letter arrives", None, step)
     for pending in outbox.pending_notifications():
         yield _unwritten(service, pending.event, "letter", pending.tenant, pending.kind, _time(pending.since))
 

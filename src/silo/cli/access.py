@@ -6,7 +6,7 @@ import click
 
 from silo.cli import output
 from silo.cli.context import Context, agree, changing, tenant_service
-from silo.notifications import LetterError
+from silo.notifications import WITH_LINK, LetterError
 from silo.tenants import TenantService
 
 
@@ -34,7 +34,10 @@ def reset_access(context: Context, customer: str, yes: bool, dry_run: bool) -> N
 @output.json_option("An object with 'letters'.")
 @click.pass_obj
 def letters(context: Context, now: bool, as_json: bool) -> None:
-    """Send due letters, and show the status of all. A timer may run it."""
+    """Send due letters, and show the status of all. A timer may run it.
+
+    Ends with 1 if a letter to a customer failed, and no later one has arrived.
+    """
     outbox = context.service().outbox
     if outbox is None:
         raise output.Failure("No relay is set; set letters_relay_host.")
@@ -54,15 +57,24 @@ def letters(context: Context, now: bool, as_json: bool) -> None:
         output.show(made)
     if problem:
         raise output.Failure(problem)
+    if lost := outbox.lost():
+        what = "a letter to a customer has" if len(lost) == 1 else f"{len(lost)} letters to customers have"
+        raise output.Failure(f"Of late, {what} failed, and none has arrived since. 'silo billing' says what to do.")
 
 
 def report_access(service: TenantService, customer: str) -> None:
     """Print letters to a customer that are not sent yet; without a relay, the file of the login link."""
     if service.outbox:
         letters = {event: how for event, how in service.outbox.states().items() if event.split("/")[1] == customer}
+        lost = {one.event for one in service.outbox.lost()}
         for event, (state, error) in letters.items():
-            if state != "sent":
-                kind = event.split("/")[0]
+            kind = event.split("/")[0]
+            if event in lost:
+                again = (
+                    f"'silo reset-access {customer}' sends a new link" if kind in WITH_LINK else "write to the customer"
+                )
+                output.line(f"The letter '{kind}' failed, and silo does not send it again: {error}; {again}.")
+            elif state not in ("sent", "failed"):
                 output.line(f"The letter '{kind}' is not sent yet: {error or state}; 'silo letters --now' tries again.")
         return
     path = service.link(customer)

@@ -2,7 +2,7 @@
 
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.editor import InventoryEditor
-from silo.inventory.errors import HostAwayError, InventoryBusyError, InventoryError
+from silo.inventory.errors import HostAwayError, InventoryBusyError, InventoryError, NameRefusedError
 from silo.inventory.model import NOT_READ, Change, Fleet, Offer, Sizes, TenantFile
 from silo.inventory.reader import PlatformPolicy
 
@@ -15,6 +15,7 @@ __all__ = [
     "InventoryBusyError",
     "InventoryEditor",
     "InventoryError",
+    "NameRefusedError",
     "Offer",
     "PlatformPolicy",
     "Sizes",

@@ -27,6 +27,10 @@ class InventoryBusyError(InventoryError):
     """Another edit holds the inventory's lock; the same edit may succeed once that one has ended."""
 
 
+class NameRefusedError(InventoryError):
+    """A new tenant cannot have its name: somebody has it or had it, or it looks like that of another."""
+
+
 class HostAwayError(Exception):
     """An edit needs a machine that cannot do its part now; nothing was changed, and later it may succeed."""
 

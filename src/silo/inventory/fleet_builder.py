@@ -10,7 +10,7 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes impor
 from silo.admission import admit_disk, admit_memory, admit_shrunk, admit_storage, place, roomiest
 from silo.capacity import MemoryBudget
 from silo.inventory.deleted import DeletionRecord
-from silo.inventory.errors import HostAwayError, InventoryError, shown
+from silo.inventory.errors import HostAwayError, InventoryError, NameRefusedError, shown
 from silo.inventory.model import Fleet, Sizes, memory
 from silo.inventory.reader import DISK_OVERCOMMIT, MEMORY_OVERCOMMIT, STORAGE_OVERCOMMIT, Merged
 from silo.inventory.validation import PREFIX_LENGTH, Tenant, TenantError, check_fleet, derive
@@ -140,7 +140,7 @@ def check_unknown_to_machines(name: str, sizes: Sizes) -> None:
     """Refuse a new name of which a machine has a directory, as of a tenant whose files were removed by hand."""
     for host, directories in {**sizes.disk_used, **sizes.used}.items():
         if name in directories:
-            raise InventoryError(
+            raise NameRefusedError(
                 f"tenant {name!r}: {host} has a directory of this name, with {size(directories[name])}, and the "
                 f"inventory does not know it. If host_vars/{name} was removed by mistake, bring it back from a backup; "
                 "otherwise choose another name"

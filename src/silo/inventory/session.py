@@ -18,7 +18,7 @@ from silo.inventory import deleted, document, fleet_builder, plans, validation
 from silo.inventory.commit_messages import diff, said
 from silo.inventory.deleted import DeletionRecord
 from silo.inventory.document import Document, Scalar
-from silo.inventory.errors import InventoryError, shown
+from silo.inventory.errors import InventoryError, NameRefusedError, shown
 from silo.inventory.history import Author, History
 from silo.inventory.model import NOT_READ, Change, Fleet, Sizes
 from silo.inventory.reader import Merged, PlatformPolicy, Reader
@@ -331,10 +331,10 @@ class EditSession:
     def _check_new(self, name: str) -> None:
         """Refuse a name that something of the inventory has."""
         if name in self._merged.tenants:
-            raise InventoryError(f"tenant {name!r}: it exists already; choose another name, or change that one")
+            raise NameRefusedError(f"tenant {name!r}: it exists already; choose another name, or change that one")
         groups = self._merged.groups
         if name in groups or any(name in hosts for hosts in groups.values()):
-            raise InventoryError(
+            raise NameRefusedError(
                 f"tenant {name!r}: a machine or a group of the inventory has this name; choose another"
             )
         self.files.check_free(name)
@@ -346,14 +346,14 @@ class EditSession:
         if record := reserved.get(name):
             if former and record.subscription == former:
                 return
-            raise InventoryError(
+            raise NameRefusedError(
                 f"tenant {name!r}: a deleted tenant had this name, and phones of its users may still upload there; it "
                 f"is reserved until {record.reserved_until(years)}. Choose another, or free it: 'silo names --free "
                 f"{name}'"
             )
         other = lookalike(name, {*self._merged.tenants, *reserved})
         if other and ordered:
-            raise InventoryError(f"tenant {name!r}: in many fonts it looks like {other!r}; choose another name")
+            raise NameRefusedError(f"tenant {name!r}: in many fonts it looks like {other!r}; choose another name")
         if other:
             self.notify(f"In many fonts {name} looks like {other}, for which people may take it.")
 

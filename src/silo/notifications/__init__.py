@@ -2,6 +2,7 @@
 
 from silo.notifications.errors import LetterError
 from silo.notifications.letter import (
+    WITH_LINK,
     ZONE,
     AddressChanged,
     ConfirmPayment,
@@ -18,7 +19,7 @@ from silo.notifications.letter import (
 )
 from silo.notifications.outbox import Outbox, PendingNotification
 from silo.notifications.settings import MailSettings
-from silo.notifications.templates_for_event import TRUE_WHEN, WITH_LINK, delivery_status, of_state, with_link
+from silo.notifications.templates_for_event import TRUE_WHEN, delivery_status, of_state, with_link
 
 __all__ = [
     "TRUE_WHEN",

@@ -2,8 +2,9 @@
 
 import html as markup
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import ClassVar, Literal, get_args
@@ -31,6 +32,8 @@ DEFAULT = Brand.of({})
 LONGEST_SUBJECT, MOST_LINES, LONGEST_LINE = 150, 500, 1000
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?([/?][!#-&(-;=?-~]*)?")
 LONGEST_ADDRESS = 2048
+# After so many days, a letter says nothing any more: what is stored changes, and a link leads to less.
+QUOTA_DAYS, PAY_LINK_DAYS = 7, 3
 _FRENCH_SPACE, _FIRST_OF_MONTH = re.compile(r" (?=[?!;:])"), re.compile("^1 ")
 
 
@@ -61,6 +64,10 @@ class Letter:
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise LetterError(f"{self.kind}: {one.name} {value} has no time zone; give one, such as UTC")
 
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when a letter that is still not sent is not true any more; None if only a newer one ends it."""
+        return None
+
     def _check_whose(self) -> None:
         if not is_tenant(self.name) or not self.address.startswith(f"https://{self.name}."):
             raise LetterError(
@@ -82,6 +89,10 @@ class Created(Letter):
     shows_app = True
     link: str
     valid_until: datetime
+
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when its link ends."""
+        return self.valid_until
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,10 @@ class PaymentFailed(Letter):
     on: date
     link: str
 
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when the day begins before which the customer can act."""
+        return _begin(self.on)
+
 
 @dataclass(frozen=True)
 class ConfirmPayment(PaymentFailed):
@@ -141,6 +156,10 @@ class PayLink(Letter):
 
     kind = "pay_link"
     link: str
+
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when the link leads to the customer portal no more; who still wants one asks again."""
+        return written + timedelta(days=PAY_LINK_DAYS)
 
 
 @dataclass(frozen=True)
@@ -195,6 +214,10 @@ class DeletionAnnounced(Letter):
     link: str
     reason: str = ""
 
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when the day of the deletion begins."""
+        return _begin(self.on)
+
 
 @dataclass(frozen=True)
 class Deleted(Letter):
@@ -207,6 +230,10 @@ class Deleted(Letter):
     at: datetime
     back_until: date
     reason: str = ""
+
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when nothing can be brought back any more."""
+        return _begin(self.back_until + timedelta(days=1))
 
 
 @dataclass(frozen=True)
@@ -223,10 +250,45 @@ class Quota(Letter):
         if self.limit < 1 or self.used < 0:
             raise LetterError(f"quota: {self.used} of {self.limit} bytes; used must be 0 or more, the limit 1 or more")
 
+    def ends(self, written: datetime) -> datetime | None:
+        """Return when the numbers are old."""
+        return written + timedelta(days=QUOTA_DAYS)
+
     @property
     def percent(self) -> int:
         """Whole percent, rounded down: 100 means full."""
         return self.used * 100 // self.limit
+
+
+# What a newer letter to the same customer makes untrue, or needless, as long as it waits.
+OUTDATES: Mapping[str, frozenset[str]] = {
+    "created": frozenset(("created", "access", "order_waits")),
+    "access": frozenset(("created", "access")),
+    "suspended": frozenset(("suspended", "restored", "undeleted")),
+    "restored": frozenset(("suspended", "restored")),
+    "undeleted": frozenset(("suspended", "undeleted", "deleted")),
+    "plan_changed": frozenset(("plan_changed",)),
+    "pay_link": frozenset(("pay_link",)),
+    "deletion_announced": frozenset(("deletion_announced",)),
+    "deleted": frozenset(
+        ("created", "access", "suspended", "restored", "undeleted", "plan_changed", "quota")
+        + ("payment_failed", "confirm_payment", "deletion_announced")
+    ),
+}
+# With a one-time link, without which nobody can log in: these wait until the tenant runs.
+WITH_LINK = frozenset(("created", "access"))
+# The kinds of letters to customers; the ids of all other letters begin with another word.
+KINDS = frozenset(
+    (
+        *("created", "access", "suspended", "restored", "undeleted", "payment_failed", "confirm_payment", "pay_link"),
+        *("order_parked", "order_waits", "name_proposed", "address_changed", "plan_changed", "deletion_announced"),
+        *("deleted", "quota"),
+    )
+)
+
+
+def _begin(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=ZONE)
 
 
 def language_of(text: str) -> Language:

@@ -5,9 +5,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from silo.notifications.errors import LetterError, PermanentError, TemporaryError
+from silo.notifications.errors import LetterError, PermanentError, SessionError, TemporaryError
 from silo.notifications.message import mailbox
 from silo.notifications.settings import MailSettings
+
+# By which a relay ends the session, whatever it was told; the answer to who does not log in.
+CLOSES, WANTS_LOGIN = 421, 530
+SENDER = "the sender"
 
 
 class UncertainError(LetterError):
@@ -30,7 +34,7 @@ class Relay:
     def send(self, recipient: str, message: bytes, before_data: Callable[[], None]) -> None:
         """Send a message; call `before_data` right before its body.
 
-        Raise TemporaryError, PermanentError, or UncertainError.
+        Raise SessionError, TemporaryError, PermanentError or UncertainError; a wrong setting is a LetterError.
         """
         with self._envelope(recipient) as client:
             before_data()
@@ -51,13 +55,20 @@ class Relay:
     def _expect(self, code: int, reply: bytes, what: str) -> None:
         if 200 <= code < 300:
             return
-        kind = PermanentError if 500 <= code < 600 else TemporaryError
-        raise kind(f"{self._name} refuses {what}: {code} {reply.decode(errors='replace')[:200]!r}")
+        text = f"{self._name} refuses {what}: {code} {reply.decode(errors='replace')[:200]!r}"
+        # All letters have the same sender.
+        of_all = what == SENDER
+        if code == CLOSES or (of_all and not 500 <= code < 600):
+            raise SessionError(text, ends_all=of_all)
+        if of_all or code == WANTS_LOGIN:
+            raise LetterError(text)
+        raise PermanentError(text) if 500 <= code < 600 else TemporaryError(text)
 
     @contextmanager
     def _envelope(self, recipient: str) -> Iterator[smtplib.SMTP]:
         settings = self.settings
         client: smtplib.SMTP | None = None
+        is_named = False
         address = mailbox("recipient", recipient).addr_spec
         password = settings.password()
         try:
@@ -72,7 +83,8 @@ class Relay:
             if settings.user:
                 client.login(settings.user, password)
             code, reply = client.mail(mailbox("sender", settings.sender).addr_spec)
-            self._expect(code, reply, "the sender")
+            self._expect(code, reply, SENDER)
+            is_named = True
             code, reply = client.rcpt(address)
             self._expect(code, reply, "the recipient")
             yield client
@@ -84,10 +96,13 @@ class Relay:
                 f"{self._name} does not support the required security ({settings.security}) or login"
             ) from error
         except smtplib.SMTPResponseException as error:
-            kind = LetterError if 500 <= error.smtp_code < 600 else TemporaryError
+            kind = LetterError if 500 <= error.smtp_code < 600 else SessionError
             raise kind(f"{self._name} refuses the connection or login: {error.smtp_code}") from error
         except (OSError, smtplib.SMTPException) as error:
-            raise TemporaryError(f"{self._name} cannot be reached: {type(error).__name__}") from error
+            if is_named:
+                what = f"{self._name} broke the connection after it was told the recipient: {type(error).__name__}"
+                raise TemporaryError(what) from error
+            raise SessionError(f"{self._name} cannot be reached: {type(error).__name__}") from error
         finally:
             if client is not None:
                 with suppress(OSError, smtplib.SMTPException):

@@ -15,8 +15,6 @@ TRUE_WHEN: Mapping[str, str] = {
     "plan_changed": "running",
     "suspended": "suspended",
 }
-# With a one-time link, without which nobody can log in: these wait until the tenant runs.
-WITH_LINK = frozenset(("created", "access"))
 
 
 def with_link(kind: str, name: str, address: str, link: str, valid_until: datetime) -> Letter:

@@ -6,11 +6,13 @@ reported.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
 import json
 import math
+import sqlite3
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +24,7 @@ from silo.ansible import runner
 from silo.ansible.contract import READ, ReadTag, TaskId
 from silo.controller import sign
 from silo.inventory.validation import Tenant
+from silo.notifications import LetterError, Outbox
 from silo.notifications.letter import Quota
 from silo.notifications.settings import OPERATOR
 from silo.tenants import TenantService
@@ -181,9 +184,18 @@ def look(service: TenantService, *, leaves_sign: bool = False) -> Crossings:
     With `leaves_sign`, the same run leaves the controller's sign of life on the servers.
     """
     before, now = remembered(service.state.alerts), datetime.datetime.now(datetime.UTC)
-    playbooks, more = ([READ, sign.PLAYBOOK], sign.arguments(service.path, now)) if leaves_sign else ([READ], [])
+    playbooks, more = [READ], []
+    if leaves_sign:
+        playbooks, more = [READ, sign.PLAYBOOK], [*sign.arguments(service.path, now, _outbox(service))]
     found = runner.results(playbooks, service.path, ["--tags", ReadTag.ALERTS, *more])
     return crossings(before, wrong(found, before, now))
+
+
+def _outbox(service: TenantService) -> Outbox | None:
+    """Return the outbox; None without a relay, or if it cannot be opened, as the sign of life must be left anyway."""
+    with contextlib.suppress(LetterError, sqlite3.Error, OSError):
+        return service.outbox
+    return None
 
 
 def notify(service: TenantService, found: Crossings) -> None:

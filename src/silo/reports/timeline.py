@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import sqlite3
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -14,15 +13,15 @@ from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes impor
 from silo.ansible.contract import ReadTag, TaskId
 from silo.ansible.results import ask
 from silo.ansible.runner import RunError
-from silo.billing.errors import BillingError
 from silo.billing.inbox import Inbox
 from silo.billing.state_store import StateStore
+from silo.billing.unreadable import FAULTS
 from silo.identifiers import SUBSCRIPTION
 from silo.inventory import DeletionRecord, InventoryError
 from silo.inventory.errors import unknown_tenant
 from silo.inventory.history import Commit
 from silo.inventory.validation import check_name
-from silo.notifications import ZONE, LetterError
+from silo.notifications import ZONE
 from silo.notifications.outbox import LetterRecord
 from silo.reports import alerts
 from silo.tenants import TenantService
@@ -34,11 +33,6 @@ STATES = {
     "sending": "the relay is being given the letter",
     "pending": "waiting: the letter",
 }
-# What reading a source may raise: a damaged one has values that are none.
-FAULTS = (
-    *(InventoryError, LetterError, BillingError, RunError, sqlite3.Error, OSError),
-    *(LookupError, TypeError, ValueError, ArithmeticError),
-)
 
 
 @dataclasses.dataclass(frozen=True)

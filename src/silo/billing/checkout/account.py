@@ -8,6 +8,7 @@ import threading
 import time
 import typing as t
 from collections.abc import Callable, Mapping
+from concurrent import futures
 
 import stripe
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.names import is_tenant
@@ -17,10 +18,12 @@ from silo.billing.checkout.links import Order, Payment
 from silo.billing.checkout.prices import Price
 from silo.billing.errors import NeedsAttention, TryLater
 from silo.billing.model import ENDED
-from silo.billing.stripe.client import PAGE, BoundedClient, Client, connect, failures
+from silo.billing.stripe.client import PAGE, BoundedClient, Client, connect, every, failures
 
 # A customer waits for the answer, so Stripe has less time than for the worker.
 SECONDS, RETRIES = 8, 1
+# The most objects of one list, and the seconds for all of its pages.
+MOST, LIST_SECONDS = 2000, 20.0
 # For so long the prices are not read again; after a failure, Stripe is left alone for a moment.
 FRESH_SECONDS, FAILED_SECONDS = 300.0, 5.0
 # Stripe allows from 30 minutes to 24 hours. Meanwhile, somebody else can order the same name.
@@ -29,13 +32,14 @@ SESSION = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
 # In the metadata of a session: the order is one of a customer whom Stripe knew before.
 RETURNS = "returns"
 
-SessionState = t.Literal["paid", "pending", "open", "expired"]
+SessionState = t.Literal["paid", "free", "pending", "open", "expired"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Ordered:
     """What became of a checkout session for a tenant: `pending` is a payment that is under way, such as by a bank.
 
+    `free` is an order of which nothing is to be paid now, as with a trial or a coupon.
     `returns` is whether Stripe knew the customer before.
     """
 
@@ -69,18 +73,32 @@ class Account:
         self._subscriptions = Client(key, api=api, http=http or BoundedClient(SECONDS))
         self._clock = clock
         self._lock = threading.Lock()
+        self._reading: futures.Future[None] | None = None
         self._prices: Mapping[str, Price] = {}
         self._until, self._problem = 0.0, ""
 
     def prices(self) -> Mapping[str, Price]:
         """Return the recurring prices that are on sale, by id; read anew after FRESH_SECONDS."""
-        # Who comes meanwhile waits for the same answer.
+        own: futures.Future[None] = futures.Future()
         with self._lock:
-            if self._clock() >= self._until:
+            reading = None if self._clock() < self._until else self._reading or own
+            self._reading = reading
+        # The lock is not held while Stripe is asked, page after page.
+        if reading is own:
+            try:
                 self._read_prices()
-            if self._problem:
-                raise TryLater(self._problem)
-            return self._prices
+            finally:
+                self._reading = None
+                own.set_result(None)
+        elif reading is not None:
+            # Who comes meanwhile waits for the same answer.
+            try:
+                reading.result(LIST_SECONDS + 2 * SECONDS)
+            except TimeoutError:
+                raise TryLater("Stripe did not return prices in time") from None
+        if self._problem or self._clock() >= self._until:
+            raise TryLater(self._problem or "Stripe did not return prices")
+        return self._prices
 
     def fresh_prices(self) -> Mapping[str, Price] | None:
         """Return the prices that were read a short time ago, without asking Stripe or waiting; None for none."""
@@ -91,7 +109,8 @@ class Account:
         try:
             with failures("prices"):
                 listed = self._client.v1.prices.list(t.cast("t.Any", asked))
-                found = [prices.parse(one.to_dict()) for one in listed.auto_paging_iter()]
+                listed_all = every(listed, "prices", most=MOST, seconds=LIST_SECONDS)
+                found = [prices.parse(one) for one in listed_all]
         except (TryLater, NeedsAttention) as error:
             self._problem, self._until = str(error), self._clock() + FAILED_SECONDS
         else:
@@ -131,7 +150,7 @@ class Account:
         if found.get("mode") != "subscription" or not is_tenant(tenant):
             raise NeedsAttention(f"session {session} is no order of a photo cloud")
         if found.get("status") == "complete":
-            return Ordered(tenant, "pending" if found.get("payment_status") == "unpaid" else "paid", returns)
+            return Ordered(tenant, _complete(found), returns)
         return Ordered(tenant, "expired" if found.get("status") == "expired" else "open")
 
     def has_ordered(self, order: Order) -> bool:
@@ -139,11 +158,10 @@ class Account:
         asked = {"customer": order.customer, "limit": PAGE}
         with failures(f"subscriptions of {order.customer}"):
             listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
-            found = [one.to_dict() for one in listed.auto_paging_iter()]
-        return any(
-            one["status"] not in ENDED and str((one.get("metadata") or {}).get("tenant")).lower() == order.tenant
-            for one in found
-        )
+            return any(
+                one["status"] not in ENDED and str((one.get("metadata") or {}).get("tenant")).lower() == order.tenant
+                for one in every(listed, "subscriptions", most=MOST, seconds=LIST_SECONDS)
+            )
 
     def debt(self, payment: Payment) -> Debt:
         """Return what the subscription of a link owes."""
@@ -163,3 +181,10 @@ class Account:
         with failures("the customer portal"):
             made = self._client.v1.billing_portal.sessions.create(t.cast("t.Any", asked))
         return str(made.url)
+
+
+def _complete(session: Mapping[str, t.Any]) -> SessionState:
+    """Return what a session is that was completed."""
+    if session.get("payment_status") == "no_payment_required" or session.get("amount_total") == 0:
+        return "free"
+    return "pending" if session.get("payment_status") == "unpaid" else "paid"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from silo import email_address, notifications
 from silo.billing.checkout.letters import pay_link
@@ -18,8 +19,9 @@ from silo.tenants import TenantService
 LOOK_SECONDS = 5.0
 # The next attempt, after one that failed.
 AGAIN_SECONDS = 60.0
-# One letter for each tenant in this time, so that nobody fills a customer's mailbox.
-SLOT_HOURS = 8
+# One letter for each tenant in this time, so that nobody fills a customer's mailbox; the pages say so.
+BETWEEN = datetime.timedelta(hours=8)
+EVENT = "pay_link/"
 
 _log = logging.getLogger(__name__)
 
@@ -41,20 +43,33 @@ def send(service: TenantService, addresses: Sequence[str], now: datetime.datetim
         (one.name, str(service.files.former(one).get("tenant_email") or ""), one.subscription, one.language)
         for one in service.trash.kept()
     ]
-    written, slot = 0, f"{now:%Y-%m-%d}-{now.hour // SLOT_HOURS}"
+    written, last = 0, _last(outbox.states())
     # Each is parsed once, as strangers leave many, and there may be many tenants.
     asking = {email_address.parse(one).normal for one in addresses}
     for name, email, subscription, language in known:
         if not subscription or _normal(email) not in asking:
             continue
-        event, link = f"pay_link/{name}/{slot}", pay_link(name, subscription, language, service.policy)
-        if not link or event in outbox.states():
+        link = pay_link(name, subscription, language, service.policy)
+        if not link or (name in last and now - last[name] < BETWEEN):
             continue
+        event = f"{EVENT}{name}/{now.isoformat(timespec='seconds')}"
         letter = notifications.PayLink(name, f"https://{name}.{service.policy.domain}", link)
         written += outbox.enqueue(event, email, letter, notifications.language_of(language))
     if written:
         outbox.deliver()
     return written
+
+
+def _last(events: Iterable[str]) -> dict[str, datetime.datetime]:
+    """Return when each tenant got its last letter."""
+    found: dict[str, datetime.datetime] = {}
+    for event in events:
+        if event.startswith(EVENT):
+            name, _, when = event.removeprefix(EVENT).partition("/")
+            with contextlib.suppress(ValueError, TypeError):  # an older version wrote which third of a day it was
+                at = datetime.datetime.fromisoformat(when)
+                found[name] = max(at, found.get(name, at))
+    return found
 
 
 def _normal(email: str) -> str:

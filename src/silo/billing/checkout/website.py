@@ -173,7 +173,7 @@ class Website:
                 _log.error("%s: %s", path, error)
                 answer = say("unavailable" if catalogue else "failed", Status.SERVICE_UNAVAILABLE)
             except (_FormError, TimeoutError, ClientDisconnect):
-                answer = say("failed", Status.BAD_REQUEST)
+                answer = say("unreadable", Status.BAD_REQUEST)
                 answer.headers["Connection"] = "close"
             except Exception as error:
                 line = error.__traceback__.tb_lineno if error.__traceback__ else 0
@@ -292,7 +292,7 @@ class Website:
         if (session := self._sessions.get(name)) is None:
             return False
         found = await self._ask(self._account.ordered, session)
-        return found.state in ("paid", "pending")
+        return found.state in ("paid", "free", "pending")
 
     def _remember(self, name: str, session: str) -> None:
         self._sessions[name] = session
@@ -305,7 +305,8 @@ class Website:
         if not SESSION.fullmatch(session):
             return visit.page("missing", Status.NOT_FOUND, {})
         found = await self._ask(self._account.ordered, session)
-        name = "paid_again" if found.state == "paid" and found.returns else found.state
+        again = found.returns and found.state in ("paid", "free")
+        name = f"{found.state}_again" if again else found.state
         return visit.page(name, query={"session_id": session}, tenant=found.tenant)
 
     async def _pay(self, visit: Visit) -> Response:

@@ -143,13 +143,13 @@ class Client:
         """Return all invoices of a subscription, in any status, with the payments of those that are not paid."""
         with failures(f"invoices of {subscription}"):
             listed = self._client.v1.invoices.list({"subscription": subscription, "limit": PAGE})
-            found = [_invoice(one) for one in _all(listed, f"invoices of {subscription}")]
+            found = [_invoice(one) for one in every(listed, f"invoices of {subscription}")]
             return tuple(self._with_payment(one) if one.is_owed else one for one in found)
 
     def _with_payment(self, invoice: Invoice) -> Invoice:
         asked = t.cast("t.Any", {"invoice": invoice.id, "status": "open", "limit": PAGE, "expand": [_INTENT]})
         listed = self._client.v1.invoice_payments.list(asked)
-        return _paid_by(invoice, [one for one in _all(listed, f"payments of {invoice.id}")])
+        return _paid_by(invoice, [one for one in every(listed, f"payments of {invoice.id}")])
 
     def subscriptions(self, *, ended: bool = True, customer: str = "") -> tuple[Subscription, ...]:
         """Return all subscriptions of the account or of a customer; without canceled ones if `ended` is false.
@@ -161,7 +161,7 @@ class Client:
             asked["customer"] = customer
         with failures("subscriptions"):
             listed = self._client.v1.subscriptions.list(t.cast("t.Any", asked))
-            return tuple(_subscription(one) for one in _all(listed, "subscriptions"))
+            return tuple(_subscription(one) for one in every(listed, "subscriptions"))
 
     def unpaid(self) -> dict[str, tuple[Invoice, ...]]:
         """Return the invoices of the account that are not settled, by subscription id.
@@ -173,7 +173,7 @@ class Client:
             payments = self._open_payments()
             for status in ("open", "uncollectible", "draft"):
                 listed = self._client.v1.invoices.list({"status": t.cast("t.Any", status), "limit": PAGE})
-                for invoice in _all(listed, "invoices"):
+                for invoice in every(listed, "invoices"):
                     one = _invoice(invoice)
                     if (subscription := _of(invoice)) and (one.is_owed or one.problem):
                         found.setdefault(subscription, []).append(_paid_by(one, payments.get(one.id, ())))
@@ -183,7 +183,7 @@ class Client:
         """Return the payments of the account that are not complete, by invoice id."""
         found: dict[str, list[Object]] = {}
         asked = t.cast("t.Any", {"status": "open", "limit": PAGE, "expand": [_INTENT]})
-        for one in _all(self._client.v1.invoice_payments.list(asked), "payments of invoices"):
+        for one in every(self._client.v1.invoice_payments.list(asked), "payments of invoices"):
             found.setdefault(_id(one.get("invoice")), []).append(one)
         return found
 
@@ -192,7 +192,7 @@ class Client:
         asked = {"payment": {"type": "payment_intent", "payment_intent": payment_intent}, "expand": ["data.invoice"]}
         with failures(f"payment {payment_intent}"):
             listed = self._client.v1.invoice_payments.list(t.cast("t.Any", asked | {"limit": PAGE}))
-            for one in _all(listed, f"payment {payment_intent}"):
+            for one in every(listed, f"payment {payment_intent}"):
                 if isinstance(invoice := one.get("invoice"), dict):
                     return _id(invoice.get("customer")), _of(invoice)
         return "", ""
@@ -203,7 +203,7 @@ class Client:
             asked: dict[str, t.Any] = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
             asked["types"] = list(types)
             listed = self._client.v1.events.list(t.cast("t.Any", asked))
-            found = list(_all(listed, "events", for_json=True))
+            found = list(every(listed, "events", for_json=True))
         yield from reversed(found)
 
 
@@ -211,14 +211,16 @@ class Client:
 _INTENT = "data.payment.payment_intent"
 
 
-def _all(listed: t.Any, what: str, **how: t.Any) -> Iterator[Object]:
-    """Yield the objects of all pages of a list; raises TryLater if there are too many, or it takes too long."""
-    deadline = time.monotonic() + LIST_SECONDS
+def every(
+    listed: t.Any, what: str, *, most: int = MOST, seconds: float = LIST_SECONDS, **how: t.Any
+) -> Iterator[Object]:
+    """Yield the objects of all pages of a list; raises TryLater for more than `most`, or after so many seconds."""
+    deadline = time.monotonic() + seconds
     for count, one in enumerate(listed.auto_paging_iter()):
-        if count >= MOST:
-            raise TryLater(f"Stripe has more than {MOST} {what}; silo reads no more, and changes nothing")
+        if count >= most:
+            raise TryLater(f"Stripe has more than {most} {what}; silo reads no more, and changes nothing")
         if time.monotonic() > deadline:
-            raise TryLater(f"Stripe took more than {LIST_SECONDS:.0f} s to list {what}; the next run tries again")
+            raise TryLater(f"Stripe took more than {seconds:.0f} s to list {what}; the next run tries again")
         yield one.to_dict(**how)
 
 

@@ -411,6 +411,40 @@ def test_what_the_operator_suspended_for_a_dispute_no_payment_starts(company, ha
     assert company.state("hans") == "running"
 
 
+def test_a_new_order_after_a_dispute_asks_the_operator_at_once_and_tells_the_customer_that_it_waits(
+    company, hans, silo
+):
+    company.account.cancel(hans, cause="payment_disputed")
+    company.work()
+    assert (company.state("hans"), settings(company)["tenant_state_reason"]) == ("suspended", "disputed")
+    company.days(3)
+    again = company.account.subscribe(customer(company, hans), "price_small", {"tenant": "hans", "language": "de"})
+    with pytest.raises(
+        NeedsAttention, match=f"{again} is a new order, and paid, but hans .* 'silo start hans' opens it"
+    ):
+        company.reconciler().settle(again)
+    assert settings(company)["tenant_subscription"] == again
+    assert company.post.subjects(HANS)[-1] == PARKED
+    company.days(40)
+    assert company.state("hans") == "suspended"
+    assert company.post.subjects(HANS).count(PARKED) == 1
+    assert silo("start", "hans", "--yes", "--no-verify").exit_code == 0
+    company.days(2)
+    assert company.state("hans") == "running"
+    assert company.reconciliation().compare() == []
+
+
+def test_a_new_order_after_a_dispute_whose_event_was_lost_is_found_at_night(company, hans):
+    company.account.cancel(hans, cause="payment_disputed")
+    company.work()
+    company.days(3)
+    company.account.subscribe(customer(company, hans), "price_small", {"tenant": "hans", "language": "de"})
+    company.events()
+    for _night in range(2):
+        company.reconciliation().sweep()
+    assert company.post.subjects(HANS).count(PARKED) == 1
+
+
 def test_two_reasons_are_one_too_many(company, hans, silo):
     assert silo("stop", "hans", "--unpaid", "--because", "disputed", "--yes").exit_code == 2
 

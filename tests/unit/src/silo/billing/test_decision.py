@@ -93,6 +93,17 @@ def test_paid_it_runs_where_the_operator_does_not_want_otherwise(hans, state, ex
 
 
 @pytest.mark.parametrize(
+    ("ordered", "expected"), [(-1, Step.NOTHING), (0, Step.NEEDS_ATTENTION), (3, Step.NEEDS_ATTENTION)]
+)
+@pytest.mark.parametrize("state", ["suspended", "stopped"])
+def test_after_a_dispute_a_new_order_asks_and_a_former_one_starts_nothing(hans, ordered, expected, state):
+    hans.says(created=FAILED + ordered * DAY)
+    hans.holds(state=state, reason="disputed", since=FAILED.date())
+    assert step(hans) is (expected if state == "suspended" else Step.NOTHING)
+    assert made(hans).parked == (step(hans) is Step.NEEDS_ATTENTION)
+
+
+@pytest.mark.parametrize(
     ("prices", "plan", "state", "expected"),
     [
         (("price_large",), "small", "running", Step.CHANGE),

@@ -2,8 +2,11 @@
 
 import datetime
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.swissphoto.silo.plugins.module_utils.common import locks
 
 from silo.billing.errors import NeedsAttention
 from silo.billing.state_store import Begun, Hold, StateStore
@@ -21,6 +24,34 @@ def test_what_is_no_subscription_locks_nothing_and_makes_no_file(tmp_path, name)
 def test_a_subscription_has_a_lock_of_its_own(tmp_path):
     with StateStore(tmp_path).locked("sub_1"):
         assert (tmp_path / "billing" / "sub_1").is_file()
+
+
+def test_what_is_neither_linked_nor_waits_is_forgotten(tmp_path):
+    store = StateStore(tmp_path)
+    for name in ("sub_linked", "sub_waits", "sub_gone", "sub_held"):
+        store.spare(name, NOW.date())
+        with store.locked(name):
+            pass
+    store.wait("sub_waits", "hans", "create", "small", NOW, "")
+    with store.locked("sub_held"):
+        store.prune({"sub_linked"})
+        assert {one.name for one in (tmp_path / "billing").iterdir()} == {"sub_linked", "sub_waits", "sub_held"}
+    assert set(store.spared()) == {"sub_linked", "sub_waits"}
+
+
+def test_who_waits_for_a_lock_whose_file_is_removed_holds_the_new_one(tmp_path):
+    store, path = StateStore(tmp_path), tmp_path / "billing" / "sub_1"
+
+    def is_held_by_me():
+        with store.locked("sub_1"), pytest.raises(locks.LockedError), locks.held(path):
+            pass
+
+    with ThreadPoolExecutor() as pool:
+        with store.locked("sub_1"):
+            other = pool.submit(is_held_by_me)
+            time.sleep(0.2)  # until it waits
+            path.unlink()
+        other.result()
 
 
 def test_a_step_that_waits_does_so_since_the_first_time_until_another_is_next(tmp_path):

@@ -274,6 +274,20 @@ def test_a_letter_waits_for_the_relay(company, desk):
     assert desk.waits() == ()
 
 
+def test_a_login_link_that_the_relay_refused_for_good_waits_until_a_later_one_arrives(company, desk, silo):
+    company.post.knows_nobody = True
+    company.order("hans")
+    desk.work()
+    number = desk.waits_for("letter", "hans", "silo gave up the letter 'created': relay", "a later letter arrives")
+    assert number.startswith("created/hans/")
+    assert desk.waits()[0].step.startswith("'silo reset-access hans' sends a new link; if the cause is the address")
+    result = silo("letters")
+    assert result.exit_code == 1 and "'silo billing' says what to do" in " ".join(result.output.split())
+    company.post.knows_nobody = False
+    TenantService(company.path).reset_access("hans")
+    assert desk.waits() == () and silo("letters").exit_code == 0
+
+
 def test_the_link_of_a_tenant_that_was_stopped_before_it_ran_waits_until_it_starts(company, desk):
     company.order("hans")
     company.machines.fails = "letters.yml"
@@ -374,6 +388,66 @@ def test_all_of_it_is_shown_in_one_place_and_no_number_is_cut(company, desk, sil
     assert datetime.datetime.fromisoformat(event["again"]) > datetime.datetime.fromisoformat(event["since"])
     # The number is what a retry takes.
     assert silo("billing", "retry", event["number"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "mistake"),
+    [
+        ("host_vars/hans/overrides.yml", "tenant_quota: [\n"),
+        ("host_vars/hans/overrides.yml", "tenant_memory: -1\n"),
+        ("group_vars/all/other.yml", "silo_memory_overcommit: lots\n"),
+    ],
+)
+def test_a_mistake_in_another_file_of_the_inventory_writes_no_customer_and_the_order_goes_on_after_it(
+    company, desk, hans, path, mistake
+):
+    (company.path / path).write_text(mistake)
+    company.order("maria")
+    desk.work()
+    assert company.post.to("maria@example.ch") == []
+    (waits,) = [one for one in waiting.read(lambda: TenantService(company.path), lambda: desk.inbox).waiting]
+    assert waits.kind == "event" and waits.ends == "the inventory is right again"
+    assert len({one.key for one in desk.told}) == 1, "the operator is told, once"
+    (company.path / path).unlink()
+    desk.work()
+    assert ready(company, "maria")
+
+
+def test_the_night_forgets_the_subscriptions_of_orders_that_came_to_nothing(company, desk, hans):
+    lost = company.account.order("hans", "other@example.ch", "price_small")
+    desk.work()
+    locks_of = company.path / ".silo" / "billing"
+    assert {one.name for one in locks_of.iterdir()} == {hans, lost}
+    company.account.cancel(lost)
+    desk.work()
+    company.reconciliation().sweep()
+    assert {one.name for one in locks_of.iterdir()} == {hans}
+
+
+def test_what_is_left_out_is_said(company, desk, monkeypatch):
+    monkeypatch.setattr(waiting, "MOST", 1)
+    company.order("hans")
+    company.order("maria")
+    desk.inbox.keep([parse(json.dumps(event).encode()) for event in company.events()])
+    count = desk.inbox.tally().counts["new"]
+    found = waiting.read(lambda: TenantService(company.path), lambda: desk.inbox)
+    assert len(found.waiting) == 1
+    (problem,) = found.problems
+    assert problem.startswith(f"{count} events of Stripe wait, and only the newest 1 are listed here; 'silo billing ev")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"holds": {"sub_1": {"step": "x"}}}', '{"orders": []}', '{"begun": {"sub_1": {}}}', '{"holds": null}', "[1]"],
+)
+def test_a_state_of_billing_of_another_shape_hides_nothing_else(company, desk, silo, content):
+    company.order("hans")
+    desk.inbox.keep([parse(json.dumps(event).encode()) for event in company.events()])
+    (company.path / ".silo").mkdir(exist_ok=True)
+    (company.path / ".silo" / "billing.json").write_text(content)
+    shown = silo("billing")
+    assert "(event" in shown.output
+    assert "Incomplete: the state of billing cannot be read" in shown.output
 
 
 def test_where_nothing_waits_that_is_said(silo, hans):

@@ -45,13 +45,15 @@ class Post:
     """A mail server that keeps what it takes, the oldest first."""
 
     def __init__(self, port):
-        self.letters, self.refuses = [], False
+        self.letters, self.refuses, self.knows_nobody = [], False, False
         self.controller = Controller(self, hostname="127.0.0.1", port=port)
         self.controller.start()
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802
         if self.refuses:
             return "451 later"
+        if self.knows_nobody:
+            return "550 no such user"
         self.letters.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
         return "250 OK"
 

@@ -27,6 +27,7 @@ from silo.cli import output, progress, reconcile
 from silo.diagnostics import Finding, preflight
 from silo.diagnostics import verify as verification
 from silo.notifications import LetterError
+from silo.notifications.outbox import LetterRecord
 from silo.reports import alerts, report, usage
 from silo.tenants import TenantService
 from tests.unit.examples import examples
@@ -249,6 +250,9 @@ def test_letters(path, monkeypatch, text):
 
         def states(self):
             return {f"created/{text}/1": ("failed", text)}
+
+        def lost(self):
+            return (LetterRecord(f"created/{text}/1", "failed", text, 1.0),)
 
     monkeypatch.setattr(TenantService, "outbox", Outbox())
     told(["letters"], path)

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -423,6 +424,23 @@ def test_created_nowhere_where_the_disk_has_no_room(silo, path, runs):
 def test_letters_are_told(silo, path):
     TenantService(path).set_state("anna", "suspended")
     assert json.loads(silo("letters", "--json").output) == {"letters": []}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("pending", "The letter 'access' is not sent yet: 451 later; 'silo letters --now' tries again."),
+        ("failed", "silo does not send it again: 451 later; 'silo reset-access anna' sends a new link."),
+        ("sent", ""),
+    ],
+)
+def test_a_letter_that_is_given_up_is_not_said_to_be_tried_again(path, capsys, state, said):
+    service = TenantService(path)
+    service.outbox.enqueue_for_operator("access/anna/1", "anna@example.ch", "x", "y")
+    with service.outbox._database() as database:
+        database.execute("UPDATE letter SET state = ?, error = '451 later', ended = ?", (state, time.time()))
+    report_access(service, "anna")
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 def check(ok, subject="hans/cache"):

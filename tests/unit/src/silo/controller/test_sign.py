@@ -9,6 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from silo import backup_record
 from silo.ansible import runner
 from silo.controller import sign
+from silo.notifications.letter import Restored
+from silo.notifications.outbox import Outbox
+from silo.notifications.settings import MailSettings
 from silo.reports import alerts
 from tests.unit.forks import ROOT
 
@@ -36,9 +39,30 @@ def test_a_backup_that_is_not_complete_counts_as_none(tmp_path):
     assert values(sign.metrics(tmp_path, NOW))[sign.BACKUP] == NOW.timestamp(), "a record of an older version"
 
 
+def test_it_has_how_long_letters_wait_and_how_many_failed(tmp_path):
+    now = [NOW.timestamp() - 7200]
+    given = MailSettings("127.0.0.1", 9, "silo@example.ch", tmp_path / "outbox.db", security="none")
+    outbox = Outbox(given, lambda: now[0])
+
+    def letters():
+        found = values(sign.metrics(tmp_path, NOW, outbox))
+        return found[sign.UNANSWERED], found[sign.LOST]
+
+    assert letters() == (0, 0)
+    outbox.enqueue("restored/hans/1", "hans@example.ch", Restored("hans", "https://hans.example.ch"), "de")
+    assert letters() == (7200, 0)
+    with outbox._database() as database:
+        database.execute("UPDATE letter SET state = 'failed', ended = ?", (now[0],))
+    assert letters() == (0, 1)
+    given.outbox.unlink()
+    given.outbox.mkdir()
+    assert values(sign.metrics(tmp_path, NOW, outbox)) == {sign.SEEN: NOW.timestamp()}, "the sign is left anyway"
+
+
 def test_the_rules_read_what_it_has():
     rules = (ROOT / "roles" / "monitoring" / "files" / "silo.rules.yml").read_text()
     assert all(f"time() - {name} >" in rules for name in (sign.SEEN, sign.BACKUP))
+    assert all(f"expr: {name} > " in rules for name in (sign.UNANSWERED, sign.LOST))
 
 
 @pytest.mark.parametrize("leaves_sign", [True, False])
@@ -53,6 +77,7 @@ def test_the_run_that_reads_the_alerts_leaves_it(tmp_path, monkeypatch, leaves_s
 
     class Service:
         path = tmp_path
+        outbox = None
 
         class state:  # noqa: N801 - an attribute
             alerts = tmp_path / "alerts.json"

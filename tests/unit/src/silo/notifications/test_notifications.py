@@ -264,6 +264,195 @@ def test_refused_for_now_is_sent_later_and_once(post):
     assert b"in?a" not in settings.outbox.read_bytes() and settings.outbox.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.fixture
+def away(tmp_path):
+    """An outbox whose relay does not listen, and its clock."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    now = [1e9]
+    given = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "outbox.db", security="none")
+    return Outbox(given, lambda: now[0]), now
+
+
+def test_a_relay_that_is_away_for_days_loses_no_letter(away, post):
+    outbox, now = away
+    outbox.enqueue("restored/hans/1", "hans@example.ch", kinds.Restored(*WHO), "de")
+    outbox.enqueue_for_operator("billing/operator/1", "ops@example.ch", "x", "y")
+    looks = 0
+    for _each in range(3 * 24 * 12):  # the timer of three days
+        before = {one.event: one.due for one in outbox.waiting()}
+        outbox.deliver()
+        looks += before != {one.event: one.due for one in outbox.waiting()}
+        assert all(one.due <= now[0] + 3600 for one in outbox.waiting())
+        now[0] += 300
+    assert looks > 72 and {state for state, _error in outbox.states().values()} == {"pending"}
+    assert outbox.unanswered_since() == 1e9 and outbox.lost() == ()
+    handler, settings = post("250 ok", "250 ok")
+    assert Outbox(settings, lambda: now[0] + 3600).deliver() == 2 and len(handler.taken) == 2
+
+
+class Session(Post):
+    """A relay that answers the sender and the recipient so."""
+
+    def __init__(self, sender="250 ok", recipient="250 ok"):
+        super().__init__("250 ok", "250 ok")
+        self.sender, self.recipient = sender, recipient
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
+        envelope.mail_from = address
+        return self.sender
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        envelope.rcpt_tos.append(address)
+        return self.recipient if address == "hans@example.ch" else "250 ok"
+
+
+@pytest.mark.parametrize(
+    ("said", "sent", "counted"),
+    [
+        ({"sender": "451 later"}, 0, (0, 0)),
+        ({"recipient": "421 busy"}, 1, (0, 0)),
+        ({"recipient": "450 grey"}, 1, (1, 0)),
+    ],
+)
+def test_only_an_answer_about_a_letter_counts_as_an_attempt(tmp_path, said, sent, counted):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(Session(**said), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        given = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "outbox.db", security="none")
+        outbox = Outbox(given)
+        outbox.enqueue("restored/hans/1", "hans@example.ch", kinds.Restored(*WHO), "de")
+        outbox.enqueue("restored/anna/1", "anna@example.ch", kinds.Restored("anna", "https://anna.example.ch"), "de")
+        assert outbox.deliver() == sent, "one letter that the relay hangs up on keeps no other waiting"
+        with outbox._database() as database:
+            rows = database.execute("SELECT attempts FROM letter ORDER BY event_id DESC").fetchall()
+        assert tuple(one for (one,) in rows) == counted
+        assert outbox.states()["restored/hans/1"][0] == "pending"
+    finally:
+        controller.stop()
+
+
+def test_a_sender_that_is_refused_is_a_setting_and_loses_no_letter(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(Session("553 not yours"), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        given = MailSettings("127.0.0.1", port, "silo@example.ch", tmp_path / "outbox.db", security="none")
+        outbox = Outbox(given)
+        outbox.enqueue("restored/hans/1", "hans@example.ch", kinds.Restored(*WHO), "de")
+        with pytest.raises(LetterError, match="refuses the sender: 553"):
+            outbox.deliver()
+        state, error = outbox.states()["restored/hans/1"]
+        assert state == "pending" and "refuses the sender" in error
+    finally:
+        controller.stop()
+
+
+def test_a_letter_that_the_relay_refuses_for_now_has_an_end_after_days(post):
+    _, settings = post(*["451 later"] * 200)
+    now = [0.0]
+    outbox = Outbox(settings, lambda: now[0])
+    outbox.enqueue("e1", "hans@example.ch", LETTERS[3], "de")
+    while outbox.states()["e1"][0] == "pending":
+        outbox.deliver()
+        now[0] += 3600
+    assert 3 * 86400 < now[0] < 6 * 86400
+
+
+@pytest.mark.parametrize(
+    ("letter", "days"),
+    [
+        (kinds.Created(*WHO, LINK, datetime(2001, 9, 12, tzinfo=UTC)), 3),
+        (kinds.PayLink(*WHO, LINK), 3),
+        (kinds.DeletionAnnounced(*WHO, date(2001, 9, 23), 14, LINK), 14),
+        (kinds.PaymentFailed(*WHO, date(2001, 9, 16), LINK), 7),
+        (kinds.Quota(*WHO, 1, 2), 7),
+    ],
+    ids=lambda one: getattr(one, "kind", None),
+)
+def test_a_letter_that_is_true_no_more_is_not_sent(away, letter, days):
+    outbox, now = away  # on the 9th of September 2001
+    outbox.enqueue(f"{letter.kind}/hans/1", "hans@example.ch", letter, "de")
+    now[0] += (days - 1) * 86400
+    outbox.deliver()
+    assert outbox.states()[f"{letter.kind}/hans/1"][0] == "pending"
+    now[0] += 2 * 86400
+    outbox.deliver()
+    state, error = outbox.states()[f"{letter.kind}/hans/1"]
+    assert state == "failed" and "as long as it was true" in error and "cannot be reached" in error
+
+
+def test_a_letter_of_a_test_clock_waits_as_others_do(away):
+    outbox, _now = away
+    outbox.enqueue("payment_failed/hans/1", "h@b.ch", kinds.PaymentFailed(*WHO, date(2000, 1, 1), LINK), "de")
+    outbox.deliver()
+    assert outbox.states()["payment_failed/hans/1"][0] == "pending"
+
+
+def test_a_newer_letter_takes_back_what_it_makes_untrue(away):
+    outbox, _now = away
+    notices = [kinds.DeletionAnnounced(*WHO, date(2001, 9, 23), days, LINK) for days in (14, 7)]
+    outbox.enqueue("deletion_announced/hans/2001-09-23@14", "h@b.ch", notices[0], "de")
+    outbox.enqueue("suspended/hans/1", "h@b.ch", kinds.Suspended(*WHO, LINK), "de")
+    outbox.enqueue("suspended/hans2/1", "h@b.ch", kinds.Suspended("hans2", "https://hans2.example.ch", LINK), "de")
+    outbox.enqueue("suspended/hans/0", "other@b.ch", kinds.Suspended(*WHO, LINK), "de")
+    outbox.enqueue("deletion_announced/hans/2001-09-23@7", "h@b.ch", notices[1], "de")
+    outbox.enqueue("restored/hans/1", "h@b.ch", kinds.Restored(*WHO), "de")
+    left = {"deletion_announced/hans/2001-09-23@7", "restored/hans/1", "suspended/hans2/1", "suspended/hans/0"}
+    assert set(outbox.states()) == left
+
+
+def test_the_kinds_are_those_of_the_letters():
+    def below(one):
+        return {one, *(each for child in one.__subclasses__() for each in below(child))}
+
+    known = {one.kind for one in below(kinds.Letter) - {kinds.Letter}}
+    assert known == kinds.KINDS and {*kinds.OUTDATES, *set().union(*kinds.OUTDATES.values())} <= known
+
+
+def test_a_failed_letter_is_lost_until_a_later_one_arrives(post):
+    _, settings = post("554 no", "554 no", "554 no", "250 ok", "250 ok")
+    now = [1e9]
+    outbox = Outbox(settings, lambda: now[0])
+    link = kinds.Created(*WHO, LINK, WHEN)
+    outbox.enqueue("created/hans/1", "h@b.ch", link, "de")
+    outbox.enqueue("plan_changed/hans/1", "h@b.ch", kinds.PlanChanged(*WHO, 7), "de")
+    outbox.enqueue_for_operator("billing/operator/1", "ops@example.ch", "x", "y")
+    outbox.deliver()
+
+    def lost():
+        return {one.event for one in outbox.lost()}
+
+    assert lost() == {"created/hans/1", "plan_changed/hans/1"}
+    now[0] += 60
+    outbox.enqueue("restored/hans/1", "h@b.ch", kinds.Restored(*WHO), "de")
+    assert lost() == {"created/hans/1", "plan_changed/hans/1"}
+    outbox.deliver()
+    assert lost() == {"created/hans/1"}, "without a link, nobody can log in"
+    outbox.enqueue("access/hans/2", "h@b.ch", kinds.Access(*WHO, LINK, WHEN), "de")
+    outbox.deliver()
+    assert lost() == set()
+    with outbox._database() as database:
+        database.execute("DELETE FROM letter WHERE state = 'sent'")
+    assert lost() == {"created/hans/1", "plan_changed/hans/1"}
+    now[0] += 31 * 86400
+    assert lost() == set()
+
+
+def test_a_letter_that_was_taken_back_while_the_relay_answered_is_not_sent(post):
+    handler, settings = post("250 ok")
+    outbox = Outbox(settings)
+    outbox.enqueue("restored/hans/1", "h@b.ch", kinds.Restored(*WHO), "de")
+    with outbox._database() as database:
+        row = database.execute("SELECT event_id, recipient, body, attempts FROM letter").fetchone()
+        assert outbox.withdraw("restored/hans/1")
+        assert not outbox._send(database, *row)
+    assert handler.taken == [] and outbox.states() == {}
+
+
 def test_refused_for_good_needs_attention(post):
     _, settings = post("554 no")
     outbox = Outbox(settings)

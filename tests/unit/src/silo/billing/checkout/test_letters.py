@@ -102,6 +102,19 @@ def test_who_asks_for_the_link_gets_it_at_the_address_that_is_known_and_nobody_e
     assert len(company.post.letters) == 2
 
 
+def test_eight_hours_are_eight_hours_at_any_time_of_the_day(company, sender):
+    company.order("hans")
+    company.work()
+    company.post.letters.clear()
+    # A minute before 8, 16 or 24 o'clock.
+    company.account.now += (8 * 3600 - company.account.now % (8 * 3600)) - 60
+    for minutes, letters in ((0, 1), (2, 1), (7 * 60, 1), (60, 2), (2, 2)):
+        company.account.now += minutes * 60
+        sender.requests.leave(HANS)
+        assert sender.answer()
+        assert len(company.post.letters) == letters
+
+
 def test_who_asks_while_nothing_can_be_read_gets_the_link_once_it_can(company, sender):
     company.order("hans")
     company.work()

@@ -4,8 +4,10 @@ import html
 import json
 import logging
 import re
+import threading
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,11 @@ from silo.billing.checkout.link_requests import DIRECTORY, LinkRequests
 from silo.billing.checkout.links import DAY, HOUR, Order, Payment
 from silo.billing.checkout.pages import LANGUAGES, texts
 from silo.billing.checkout.website import PATHS
+from silo.billing.errors import TryLater
 from silo.billing.stripe.events import parse
+from tests.stripe_api import Direct
 from tests.stripe_api.server import CHECKOUT_KEY
+from tests.unit.patience import PATIENCE
 
 from .conftest import SECRET, Pages, field, query, shows
 
@@ -98,6 +103,41 @@ def test_prices_are_read_once_in_a_while(pages, stripe, sold, clock):
     assert not shows(pages.get("/plans"), "12.00")
     clock.ahead += accounts.FRESH_SECONDS
     assert shows(pages.get("/plans"), "12.00")
+
+
+def test_who_comes_while_the_prices_are_read_waits_for_them_and_holds_up_nobody(stripe, sold, clock):
+    account = accounts.Account(CHECKOUT_KEY, http=Direct(stripe), clock=clock)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def before(_path):
+        asked.set()
+        assert go_on.wait(PATIENCE)
+
+    stripe.before = before
+    stripe.asked.clear()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(account.prices)
+        assert asked.wait(PATIENCE)
+        others = [pool.submit(account.prices) for _each in range(3)]
+        assert account._lock.acquire(timeout=PATIENCE), "Stripe is asked without the lock"
+        account._lock.release()
+        go_on.set()
+        assert {len(one.result(PATIENCE)) for one in (first, *others)} == {2}
+    assert stripe.asked == ["GET /v1/prices"]
+
+
+def test_a_list_of_stripe_without_end_is_read_no_further(stripe, sold, clock, monkeypatch):
+    monkeypatch.setattr(accounts, "MOST", 1)
+    account = accounts.Account(CHECKOUT_KEY, http=Direct(stripe), clock=clock)
+    with pytest.raises(TryLater, match="more than 1 prices"):
+        account.prices()
+    for name in ("anna", "maria"):
+        sold.order(name, "hans@example.ch", "price_small")
+    (customer,) = {one["customer"] for one in list(sold.subscriptions.values())[:1]}
+    for one in sold.subscriptions.values():
+        one["customer"] = customer
+    with pytest.raises(TryLater, match="more than 1 subscriptions"):
+        account.has_ordered(Order("hans", customer=customer))
 
 
 def test_stripe_that_is_away_is_a_page_that_says_so_and_is_left_alone_for_a_moment(pages, stripe, clock):
@@ -291,7 +331,7 @@ def test_a_form_that_is_none_is_refused(pages, stripe, body):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = pages.ask("POST", "/checkout", data=body, headers=headers)
     assert answer.status_code == 400
-    assert shows(answer, GERMAN["failed"]["title"])
+    assert shows(answer, GERMAN["unreadable"]["text"])
     assert pages.ask("POST", "/checkout", json={"name": "hans"}).status_code == 400
     assert stripe.sessions.checkouts == {}
 
@@ -399,6 +439,22 @@ def test_a_payment_that_takes_days_says_so(pages, stripe):
     session = session_of(stripe, order(pages))
     stripe.sessions.pay(session["id"], "hans@example.ch", delayed=True)
     assert shows(pages.get("/welcome", session_id=session["id"]), in_text("pending"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "changes", [{"payment_status": "no_payment_required"}, {"amount_total": 0}], ids=["a trial", "a coupon"]
+)
+def test_an_order_for_which_nothing_is_paid_now_is_not_said_to_be_paid(pages, stripe, language, changes):
+    session = session_of(stripe, order(pages, language))
+    stripe.sessions.pay(session["id"], "hans@example.ch")
+    session |= changes
+    for name in ("free", "free_again"):
+        page = pages.get("/welcome", language, session_id=session["id"])
+        assert shows(page, texts(language)[name]["title"]) and shows(page, in_text(name, language=language))
+        assert not shows(page, texts(language)["paid"]["title"])
+        session["metadata"][accounts.RETURNS] = "yes"
+    assert shows(order(pages), GERMAN["mistakes"]["ordered"]), "it is not ordered a second time"
 
 
 def test_an_order_that_was_not_paid_in_time_says_so(pages, stripe):
