@@ -39,6 +39,7 @@ def test_numbers_are_those_of_the_machines_that_answer(silo, bea, away):
     assert {one["name"]: bool(one["disk"]) for one in answer["servers"]} == {FIRST: True, SECOND: False}
 
 
+@pytest.mark.slow("four more commands; contract tests have the same answers of them")
 def test_the_first_server_is_checked_and_verified_and_its_images_are_shown(silo, away):
     for command in ("check", "images"):
         run = silo.try_run(command)
