@@ -70,7 +70,7 @@ def test_the_module_returns_it(answer):
 
 def test_silo_verify_prints_it(answer, monkeypatch, path):
     book = {verify.TENANTS: {}, verify.SERVER: {"silo1": told(**answer)}}
-    monkeypatch.setattr(results, "read", lambda *_arguments: book)
+    monkeypatch.setattr(results, "read", lambda *_arguments, **_more: book)
     result = CliRunner().invoke(cli.main, ["-i", str(path), "verify"], env={"COLUMNS": "200"})
     assert result.exit_code == 1
     assert (
