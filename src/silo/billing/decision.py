@@ -130,7 +130,19 @@ def _ordered(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
         return _unknown(subscription)
     if case.holder and not _succeeds(subscription, case.holder.name, case.holder.subscription):
         return _taken(subscription, case.holder)
+    if case.holder and (case.holder.state, case.holder.reason) == (TRASHED, Reason.DISPUTED):
+        return _disputed(subscription, case.holder)
     return Decision(Step.CREATE, "it is paid", plan)
+
+
+def _disputed(subscription: Subscription, holder: Holder) -> Decision:
+    """Leave it to the operator whether who disputed a payment gets back what is in the trash."""
+    because = (
+        f"{subscription.id} is a new order, and paid, but {holder.name} is in the trash after a dispute: 'silo undelete "
+        f"{holder.name}' brings it back; otherwise cancel and refund {subscription.id}"
+    )
+    ends = f"{holder.name} is restored, or {subscription.id} is cancelled and refunded at Stripe"
+    return Decision(Step.NEEDS_ATTENTION, because, ends=ends)
 
 
 def _back(subscription: Subscription, tenant: BillingTenant, found: Standing) -> Decision:

@@ -180,13 +180,14 @@ class Holder:
     """The tenant, in the inventory or in the trash, that already has the name of an order.
 
     `linked` is the id of its subscription, or empty. `subscription` is None if there is none, or Stripe does not know
-    it.
+    it. `reason` is why one in the trash was deleted, or empty.
     """
 
     name: str
     state: str
     linked: str = ""
     subscription: Subscription | None = None
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

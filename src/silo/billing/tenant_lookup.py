@@ -86,7 +86,7 @@ def read(service: TenantService) -> TenantLookup:
     holders: dict[str, Holder] = {}
     for deletion in sorted(service.files.deletion_records(), key=lambda deletion: deletion.when):
         if not deletion.purged:
-            holders[deletion.name] = Holder(deletion.name, TRASHED, deletion.subscription)
+            holders[deletion.name] = Holder(deletion.name, TRASHED, deletion.subscription, reason=deletion.reason)
         if deletion.subscription:
             found[deletion.subscription] = _deleted(deletion, letters)
     alive: dict[str, str] = {}

@@ -434,6 +434,22 @@ def test_a_new_order_after_a_dispute_asks_the_operator_at_once_and_tells_the_cus
     assert company.reconciliation().compare() == []
 
 
+def test_a_new_order_after_a_dispute_brings_nothing_out_of_the_trash_without_the_operator(company, hans, silo):
+    company.account.cancel(hans, cause="payment_disputed")
+    company.days(40)
+    (deletion,) = TenantService(company.path).files.deletion_records()
+    assert deletion.reason == "disputed"
+    again = company.account.subscribe(customer(company, hans), "price_small", {"tenant": "hans", "language": "de"})
+    with pytest.raises(NeedsAttention, match=f"{again} is a new order, and paid, but hans is in the trash after a"):
+        company.reconciler().settle(again)
+    assert company.post.subjects(HANS)[-1] == PARKED
+    company.days(2)
+    assert "hans" not in TenantService(company.path).tenants()
+    assert silo("undelete", "hans", "--yes").exit_code == 0
+    company.days(2)
+    assert (company.state("hans"), settings(company)["tenant_subscription"]) == ("running", again)
+
+
 def test_a_new_order_after_a_dispute_whose_event_was_lost_is_found_at_night(company, hans):
     company.account.cancel(hans, cause="payment_disputed")
     company.work()
