@@ -138,8 +138,8 @@ def _ordered(case: Case, found: Standing, policy: BillingPolicy) -> Decision:
 def _disputed(subscription: Subscription, holder: Holder) -> Decision:
     """Leave it to the operator whether who disputed a payment gets back what is in the trash."""
     because = (
-        f"{subscription.id} is a new order, and paid, but {holder.name} is in the trash after a dispute: 'silo undelete "
-        f"{holder.name}' brings it back; otherwise cancel and refund {subscription.id}"
+        f"{subscription.id} is a new order, and paid, but {holder.name} is in the trash after a dispute: "
+        f"'silo undelete {holder.name}' brings it back; otherwise cancel and refund {subscription.id}"
     )
     ends = f"{holder.name} is restored, or {subscription.id} is cancelled and refunded at Stripe"
     return Decision(Step.NEEDS_ATTENTION, because, ends=ends)

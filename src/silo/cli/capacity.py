@@ -28,6 +28,7 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
     With --tenants, it calculates the memory of a server with 128 GiB. It reads only the sizes of NAS and disks.
     """
     pools: Mapping[str, Pool] = {}
+    reached: Mapping[str, Sequence[Pool]] = {}
     disks: Mapping[str, Pool] = {}
     offers: Mapping[str, Offer] = {"mission": Offer(default_memory(), 100 * GIB, 20 * GIB)}
     problems: Sequence[str] = ()
@@ -38,10 +39,13 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
         budgets, problems = known.budgets, (*sizes.away.values(), *known.problems, *known.unread)
         pools = {nas: known.pool(nas, size_) for nas, size_ in sizes.nas.items()}
         disks = {server: known.disk(server, size_) for server, size_ in sizes.disks.items()}
+        reached = {name: [pools[nas] for nas in known.storages(name) if nas in pools] for name in budgets}
     else:
         budgets = {"128 GiB": MemoryBudget(Server(), (default_memory(),) * count, bursts=(default_burst(),) * count)}
     if as_json:
-        servers = [_server(name, budget, offers, pools, disks.get(name)) for name, budget in budgets.items()]
+        servers = [
+            _server(name, budget, offers, reached.get(name, ()), disks.get(name)) for name, budget in budgets.items()
+        ]
         output.as_json({"servers": servers, "nas": [{"name": name, **_pool(pool)} for name, pool in pools.items()]})
         output.incomplete(problems)
         return
@@ -51,7 +55,7 @@ def capacity(context: Context, count: int | None, as_json: bool) -> None:
     for plan, offer in offers.items():
         label = f"room for {plan}: {size(offer.memory)}" + (f", {size(offer.quota)}" if pools else "")
         label += f", {size(offer.disk)}" if disks else ""
-        room = (offer.room(budget, pools.values(), disks.get(name)) for name, budget in budgets.items())
+        room = (offer.room(budget, reached.get(name, ()), disks.get(name)) for name, budget in budgets.items())
         table.add_row(label, *(f"{fits} more" for fits in room))
     output.show(table)
     for heading, there in (("disk", disks), ("storage", pools)):
@@ -89,7 +93,7 @@ def _template(budget: MemoryBudget) -> str:
 
 
 def _server(
-    name: str, budget: MemoryBudget, offers: Mapping[str, Offer], pools: Mapping[str, Pool], disk: Pool | None
+    name: str, budget: MemoryBudget, offers: Mapping[str, Offer], pools: Sequence[Pool], disk: Pool | None
 ) -> dict[str, object]:
     return {
         "name": name,
@@ -101,7 +105,7 @@ def _server(
         "burst_bytes": budget.burst,
         "tenants_burst_bytes": sum(budget.bursts),
         "disk": _pool(disk) if disk else None,
-        "room": {plan: offer.room(budget, pools.values(), disk) for plan, offer in offers.items()},
+        "room": {plan: offer.room(budget, pools, disk) for plan, offer in offers.items()},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.swissphoto.silo.plugins.module_utils.common.sizes import size
 
@@ -110,23 +110,39 @@ def free_index(tenants: Iterable[Tenant], deletions: Iterable[DeletionRecord], r
     return next(index for index in range(1, len(used) + 2) if index not in used)
 
 
-def with_room(fleet: Fleet, tenant: Tenant, sizes: Sizes) -> str:
-    """Return the server with the most memory left of those whose disk has room for a tenant.
+def servers_for(fleet: Fleet, nas: str | None, sizes: Sizes) -> Mapping[str, MemoryBudget]:
+    """Return the servers that may get a tenant: those that are there, and reach the NAS if one is asked for."""
+    reached = {server: budget for server, budget in fleet.budgets.items() if not nas or nas in fleet.storages(server)}
+    return sizes.there(reached or fleet.budgets)
 
-    That is the tenant's own where none has.
+
+def with_room(fleet: Fleet, tenant: Tenant, nas: str | None, sizes: Sizes) -> str:
+    """Return the server with the most memory left of those with room for a tenant, on disk and NAS.
+
+    `nas` is the one that is asked for, if any. It is the tenant's own server where none has room.
     """
-    there = {
-        server: budget
-        for server, budget in sizes.there(fleet.budgets).items()
-        if server not in sizes.disks or fleet.disk(server, sizes.disks[server]).free >= tenant.disk_quota
-    }
-    return roomiest(there) or tenant.server
+    there = servers_for(fleet, nas, sizes)
+    roomy = {server: budget for server, budget in there.items() if _has_room(fleet, server, tenant, nas, sizes)}
+    return roomiest(roomy) or tenant.server
 
 
-def emptiest(fleet: Fleet, sizes: Sizes) -> str | None:
-    """Return the NAS with the most room that may still be promised; by what is promised, where no size was read."""
+def _has_room(fleet: Fleet, server: str, tenant: Tenant, nas: str | None, sizes: Sizes) -> bool:
+    """Return whether disk and NAS have room; one that was not read has, as an apply refuses there."""
+    if server in sizes.disks and fleet.disk(server, sizes.disks[server]).free < tenant.disk_quota:
+        return False
+    storages = [nas] if nas else fleet.storages(server)
+    left = [fleet.pool(one, sizes.nas[one]).free if one in sizes.nas else tenant.quota for one in storages]
+    return max(left, default=tenant.quota) >= tenant.quota
+
+
+def emptiest(fleet: Fleet, server: str | None, sizes: Sizes) -> str | None:
+    """Return the NAS of a server with the most room that may still be promised.
+
+    Where no size was read, that with the least promised. Without a server, all NAS are looked at.
+    """
+    reached = {nas: fleet.promised[nas] for nas in (fleet.storages(server) if server else fleet.promised)}
     return min(
-        sizes.there(fleet.promised),
+        sizes.there(reached),
         key=lambda nas: (
             -fleet.pool(nas, sizes.nas[nas]).free if nas in sizes.nas else 0,
             sum(fleet.promised[nas].values()),
@@ -163,8 +179,7 @@ def admit(before: Fleet, old: Tenant | None, new: Tenant, placed: bool, sizes: S
         raise InventoryError(wrong)
     if placed and asked:
         place(new.name, sizes.there(before.budgets), asked)
-    else:
-        admit_memory(new.name, new.server, before.budgets[new.server], asked, held)
+    admit_memory(new.name, new.server, before.budgets[new.server], asked, held)
     if new.server in sizes.disks:
         held = old.disk_quota if old and old.server == new.server else 0
         admit_disk(new.name, new.server, before.disk(new.server, sizes.disks[new.server]), new.disk_quota, held)

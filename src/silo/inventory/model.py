@@ -123,6 +123,15 @@ class Fleet:
         begins = (f"{name}: ", f"host_vars/{name}/", f"host_vars/{name}.")
         return tuple(text for text in self.problems if text.startswith(begins))
 
+    def storages(self, server: str) -> frozenset[str]:
+        """Return the NAS on which tenants of a server may have their files: itself, where it is one.
+
+        The others are those that are no server, or all where each is one.
+        """
+        if server in self.promised:
+            return frozenset({server})
+        return frozenset(self.promised.keys() - self.budgets.keys() or self.promised)
+
     def pool(self, nas: str, size: int) -> Pool:
         """Return what is promised on a NAS of `size` bytes."""
         return Pool(size, tuple(self.promised[nas].values()), self.storage_overcommit[nas])
@@ -160,7 +169,7 @@ class Offer:
     disk: int
 
     def room(self, budget: MemoryBudget, pools: Iterable[Pool], disk: Pool | None = None) -> int:
-        """How many more of them fit on a server, on its disk and on these NAS together; what is not known has room."""
+        """How many more of them fit on a server, on its disk and on its NAS together; what is not known has room."""
         fits = budget.room_for(self.memory)
         if disk is not None:
             fits = min(fits, max(0, disk.free) // self.disk)

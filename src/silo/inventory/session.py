@@ -79,7 +79,7 @@ class EditSession:
     ) -> PreparedEdit:
         """Add a tenant, with an index that nobody had before, on `server` or on the one with the most memory left.
 
-        The latter must be there, if any is, and its disk must have room, if that of any has.
+        The latter must be there, if any is, and disk and NAS must have room, if those of any have.
         `settings` are those of `change`; `email`, and `plan` or `quota`, must be among them. None is as if not given.
         `ordered` says that a stranger wished the name: it must look like no other. `former` is the subscription of the
         same customer's earlier tenant, whose reserved name they get back.
@@ -96,11 +96,11 @@ class EditSession:
         # Ansible follows a link out of the inventory, and nobody shall be made beside one.
         self.files.all()
         fleet_builder.check_unknown_to_machines(name, sizes)
-        placed = "tenant_server" not in values
-        if placed and (server := roomiest(sizes.there(fleet.budgets))):
+        placed, nas = "tenant_server" not in values, str(values.get("tenant_nas") or "")
+        if placed and (server := roomiest(fleet_builder.servers_for(fleet, nas, sizes))):
             values["tenant_server"] = server
-        if nas := values.get("tenant_nas") or fleet_builder.emptiest(fleet, sizes):
-            values["tenant_nas"] = nas
+        if stored := nas or fleet_builder.emptiest(fleet, str(values.get("tenant_server") or ""), sizes):
+            values["tenant_nas"] = stored
         sold = self._as_sold(values)
         lines = {key: values[key] for key in SETTINGS if key in values and key not in sold}
         lines["tenant_index"] = fleet_builder.free_index(fleet.tenants.values(), deletions, sizes.indexes)
@@ -111,8 +111,9 @@ class EditSession:
             lines |= lost
             after = document.edit(document.read(tenant_file(name), HEAD), lines)
             tenant = self._check(name, [after.text], lines, fleet)
-        if placed and (other := fleet_builder.with_room(fleet, tenant, sizes)) != tenant.server:
+        if placed and (other := fleet_builder.with_room(fleet, tenant, nas, sizes)) != tenant.server:
             lines["tenant_server"], placed = other, False
+            lines["tenant_nas"] = nas or fleet_builder.emptiest(fleet, other, sizes) or tenant.nas
             after = document.edit(document.read(tenant_file(name), HEAD), lines)
             tenant = self._check(name, [after.text], lines, fleet)
         fleet_builder.admit(fleet, None, tenant, placed, sizes)

@@ -522,6 +522,39 @@ def test_a_tenant_goes_to_another_server_where_the_disk_of_the_roomiest_is_full(
         placed("hans", silo1=39, silo2=19)
 
 
+def test_a_server_that_is_its_own_nas_keeps_the_files_of_its_tenants(path, write):
+    both = "  hosts:\n    silo1:\n    silo2:\n"
+    write("hosts.yml", f"servers:\n{both}nas:\n{both}")
+    write("host_vars/anna/overrides.yml", "tenant_server: silo1\ntenant_nas: silo1\n")
+    inventory = Editor(path)
+
+    def placed(sizes, **given):
+        made = inventory.create("hans", email=MAIL, plan="small", sizes=sizes, dry_run=True, **given).after
+        return made["tenant_server"], made["tenant_nas"]
+
+    # Of the storage, the first has more left, and of memory the second.
+    assert placed(Sizes({"silo1": 9000 * GIB, "silo2": 900 * GIB})) == ("silo2", "silo2")
+    assert placed(NOT_READ, server="silo1") == ("silo1", "silo1")
+    assert placed(NOT_READ, nas="silo1") == ("silo1", "silo1")
+    # Where the storage of the roomiest is full, or its disk, it is the other one with both.
+    assert placed(Sizes({"silo1": 9000 * GIB, "silo2": 90 * GIB})) == ("silo1", "silo1")
+    assert placed(Sizes({"silo1": 9000 * GIB, "silo2": 9000 * GIB}, {"silo2": GIB})) == ("silo1", "silo1")
+    write("group_vars/all/zz.yml", "silo_memory_of_server: 40G\n")
+    with pytest.raises(AdmissionError, match="hans: it needs 4.5 GiB of memory on silo1, which has 3 GiB left"):
+        placed(NOT_READ, nas="silo1", server_memory="3G")
+    assert placed(NOT_READ, server_memory="3G") == ("silo2", "silo2")
+
+
+def test_a_server_that_is_no_nas_uses_one_that_is_no_server(path, write):
+    write("hosts.yml", "servers: {hosts: {silo1: , silo2: }}\nnas: {hosts: {silo1: , nas2: }}\n")
+    write("host_vars/anna/overrides.yml", "tenant_server: silo1\ntenant_nas: silo1\n")
+    made = Editor(path).create("hans", email=MAIL, plan="small", sizes=NOT_READ, dry_run=True).after
+    assert (made["tenant_server"], made["tenant_nas"]) == ("silo2", "nas2")
+    write("hosts.yml", "servers: {hosts: {silo1: , silo2: }}\nnas: {hosts: {silo1: }}\n")
+    made = Editor(path).create("hans", email=MAIL, plan="small", sizes=NOT_READ, dry_run=True).after
+    assert (made["tenant_server"], made["tenant_nas"]) == ("silo2", "silo1")
+
+
 def test_nobody_is_placed_on_a_machine_that_is_away_and_who_needs_it_is_refused(path, write):
     both = "  hosts:\n    silo1:\n    silo2:\n"
     write("hosts.yml", f"servers:\n{both}nas:\n{both}")
