@@ -63,8 +63,9 @@ def test_capacity_images_and_alerts_know_both(silo, bea):
 
 
 def test_who_says_no_server_gets_the_one_with_the_most_memory_left(silo, bea):
-    plan = silo.run("create", "carlo", "1", "carlo@example.ch", "--nas", SECOND, "--dry-run")
+    plan = silo.run("create", "carlo", "1", "carlo@example.ch", "--dry-run")
     assert f"tenant_server: {SECOND}" in plan
+    assert f"tenant_nas: {SECOND}" in plan
 
 
 def test_a_change_on_one_server_does_not_touch_the_other(lab, silo, bea):
