@@ -880,17 +880,19 @@ def test_a_quota_of_a_plan_that_another_file_takes_away_is_written(inventory, wr
     assert inventory.fleet().tenants["hans"].quota == 100 * GIB
 
 
-def test_where_a_tenant_is_is_written_at_its_creation(inventory, write, path):
-    hosts = "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    silo1:\n    nas2:\n"
+def test_where_a_tenant_is_is_written_at_its_creation(inventory):
     inventory.create("hans", email=MAIL, plan="small")
     written = inventory.tenants()["hans"].settings
     assert (written["tenant_server"], written["tenant_nas"]) == ("silo1", "silo1")
-    write("hosts.yml", hosts)
-    inventory.change("anna", nas="silo1")
+
+
+def test_of_several_nas_it_is_the_one_with_the_most_room(inventory, write):
+    write("hosts.yml", "servers:\n  hosts:\n    silo1:\nnas:\n  hosts:\n    nas1:\n    nas2:\n")
+    inventory.change("anna", nas="nas1")
     inventory.create("maria", email=MAIL, plan="small")
     assert inventory.tenants()["maria"].settings["tenant_nas"] == "nas2"
-    inventory.create("peter", email=MAIL, plan="small", sizes=Sizes({"silo1": 9000 * GIB, "nas2": 200 * GIB}))
-    assert inventory.tenants()["peter"].settings["tenant_nas"] == "silo1"
+    inventory.create("peter", email=MAIL, plan="small", sizes=Sizes({"nas1": 9000 * GIB, "nas2": 200 * GIB}))
+    assert inventory.tenants()["peter"].settings["tenant_nas"] == "nas1"
 
 
 def test_a_change_of_the_plan_changes_all_that_it_says_and_tells_which_exceptions_end(path, write):
