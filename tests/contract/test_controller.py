@@ -49,6 +49,17 @@ def test_another_user_than_the_owner_is_refused_with_the_line_to_add(controller,
         assert part in said, said
 
 
+@pytest.mark.parametrize(
+    ("field", "path"), [("billing_directory", "/opt/my silo"), ("billing_stripe_key_file", "/root/100%")]
+)
+def test_a_path_that_a_unit_of_billing_reads_otherwise_is_refused(controller, tmp_path, field, path):
+    (tmp_path / "inventory").mkdir()
+    facts = {"billing_enabled": True, "billing_inventory": str(tmp_path / "inventory"), "billing_user": ME, field: path}
+    code, said = controller(controller_user=ME, **facts)
+    assert code == 2
+    assert f'{field} is "{path}"; for the services of billing it must be an absolute path' in said, said
+
+
 @pytest.mark.parametrize("facts", [{"controller_user": ME}, {"controller_user": os.getuid()}])
 def test_the_owner_gets_timers_whose_paths_are_words(controller, facts):
     code, said = controller(**facts)
