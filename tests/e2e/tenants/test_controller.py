@@ -104,7 +104,7 @@ def test_a_controller_that_is_lost_is_restored_and_nothing_differs(operator, sil
     finally:
         for path in own:
             path.unlink(missing_ok=True)
-    assert f"export SILO_VAULT_PASSWORD_FILE={os.environ['SILO_VAULT_PASSWORD_FILE']}" in told
+    assert f"export SILO_VAULT_PASSWORD_FILE={place}/root{os.environ['SILO_VAULT_PASSWORD_FILE']}" in told
     restored = Silo(place / "inventory")
     assert set(differences(restored)) == {"nothing"}
     names = {one["name"] for one in restored.json("list")["tenants"]}
