@@ -117,7 +117,10 @@ def test_a_new_limit_restarts_nothing_and_a_second_run_changes_nothing(lab, oper
     assert set(operator.apply("--limit", small).changed.values()) == {0}
 
 
-@pytest.mark.parametrize("limit", ["none", "1T"])
+@pytest.mark.parametrize(
+    "limit",
+    ["none", pytest.param("1T", marks=pytest.mark.slow("one more look at a limit that is not as it should be"))],
+)
 def test_verify_finds_a_limit_that_is_not_there(lab, operator, silo, small, limit):
     index = operator.settings(small)["tenant_index"]
     held = sizes(lab, index)[1]

@@ -73,6 +73,7 @@ def aside():
         yield pool.submit
 
 
+@pytest.mark.slow("fairness measures the same of fourteen others")
 @pytest.mark.needs_property("models", "duration", "python")
 @pytest.mark.fault(10)
 @pytest.mark.usefixtures("slow")

@@ -50,6 +50,7 @@ def test_a_server_in_maintenance_keeps_who_is_closed_closed(lab, operator, maint
         operator.apply("--limit", "peter")
 
 
+@pytest.mark.slow("a minute until the page, and one until it goes; unit tests have the same looks without waiting")
 def test_a_nas_that_is_away_for_a_minute_shows_a_page_that_goes_by_itself(lab):
     with hanging_nas(lab):
         wait_for(lambda: Cloud(lab, "hans").get(PING).status == 503, 120)

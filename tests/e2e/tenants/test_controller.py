@@ -52,6 +52,7 @@ def test_the_timers_run_silo_as_their_user_with_the_vault(lab, controller):
     assert set(lab.shell("cat /run/called/by").splitlines()) == called
 
 
+@pytest.mark.slow("two more runs of the role; the walk of a lost controller makes a backup and restores it")
 def test_the_backup_runs_where_it_has_a_folder(lab, controller):
     there = "-e", f"controller_backup_folder={HOME}/backups", "-e", f'{{"controller_backup_files": ["{HOME}/key"]}}'
     controller()
