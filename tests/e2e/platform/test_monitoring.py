@@ -92,7 +92,8 @@ def test_what_the_rules_and_the_dashboard_ask_for_is_there(lab, ask):
     known = wait_for(lambda: (found := set(ask("label/__name__/values"))) >= asked and found, 150)
     # btrfs, of which the lab's disks are, counts no files.
     assert {name for name in METRICS if not name.endswith("_inodes")} <= known
-    (free,) = ask("query", "silo:storage_free:share")["result"]
+    # A lab from a snapshot knows the names from before, and has a value once the rules are evaluated again.
+    (free,) = wait_for(lambda: ask("query", "silo:storage_free:share")["result"], 150)
     assert 0 < float(free["value"][1]) <= 1
 
 
