@@ -54,9 +54,11 @@ def delete(context: Context, customer: str, confirm: str | None, no_verify: bool
 
 
 def _loss(service: TenantService, customer: str) -> usage.TenantUsage:
-    """Return what would be lost with a tenant."""
-    found = usage.of(service.stats()).tenants
-    return next(tenant for tenant in found if tenant.name == customer and not tenant.orphan)
+    """Return what would be lost with a tenant; prints why some of it is unknown."""
+    found = usage.of(service.stats())
+    for text in found.left_out:
+        output.line(text, err=True)
+    return next(tenant for tenant in found.tenants if tenant.name == customer and not tenant.orphan)
 
 
 def _holds(tenant: usage.TenantUsage) -> str:

@@ -65,7 +65,7 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
     elif watch is not None:
         if as_csv or as_json:
             raise InventoryError("--watch shows a table; for numbers at intervals, run silo repeatedly")
-        follow(lambda: _table(usage.read(context.inventory), KEYS[sort], {}), watch)
+        follow(lambda: _watched(context, KEYS[sort]), watch)
     elif as_json:
         used = usage.read(context.inventory)
         output.as_json(dataclasses.asdict(used))
@@ -89,7 +89,7 @@ def stats(context: Context, sort: str, since: str | None, watch: float | None, a
 @click.pass_obj
 def top(context: Context, seconds: float) -> None:
     """Show the busiest tenants, and again every SECONDS (5 if not given), until Ctrl-C."""
-    follow(lambda: _table(usage.read(context.inventory), KEYS["cpu"], {}), seconds)
+    follow(lambda: _watched(context, KEYS["cpu"]), seconds)
 
 
 def follow(look: Callable[[], output.Table], seconds: float, console: output.Console | None = None) -> None:
@@ -125,6 +125,14 @@ def bars(values: Sequence[float | None]) -> str:
     """Return a line of bars, the highest of which is the highest value; a blank is unknown, a low bar is nothing."""
     most = max((value for value in values if value is not None), default=0.0)
     return "".join(BARS[0] if value is None else BARS[1 + int(value / most * 7) if most else 1] for value in values)
+
+
+def _watched(context: Context, key: str) -> output.Table:
+    """Return the table of this moment, with what is missing below it."""
+    used = usage.read(context.inventory)
+    table = _table(used, key, {})
+    table.caption = output.plain(" ".join(used.left_out)) if used.left_out else None
+    return table
 
 
 def _table(used: usage.Usage, key: str, course: Course) -> output.Table:

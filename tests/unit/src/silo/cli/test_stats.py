@@ -14,6 +14,7 @@ from silo.ansible import runner
 from silo.ansible.contract import TaskId
 from silo.capacity import GIB
 from silo.cli import stats
+from silo.cli.context import Context
 from silo.reports import usage
 
 from ..conftest import event
@@ -73,6 +74,15 @@ def test_what_is_lent_is_shown_beside_the_promised_limit(silo, monkeypatch):
     lent = tenant("anna", memory_bytes=GIB, memory_limit_bytes=5 * GIB // 2, memory_burst_bytes=GIB // 2)
     monkeypatch.setattr(usage, "of", lambda _results: usage.Usage((lent,), TOTALS, ()))
     assert "1 GiB, 50% of 2 GiB, 512 MiB burst" in silo("stats").output
+
+
+def test_who_watches_reads_what_is_missing(monkeypatch, path):
+    away = usage.Usage((ANNA,), TOTALS, (), ("silo2 cannot be reached",))
+    monkeypatch.setattr(usage, "read", lambda _inventory: away)
+    table = stats._watched(Context(path, None, False), "name")
+    shown = io.StringIO()
+    Console(file=shown, width=400).print(table)
+    assert "silo2 cannot be reached" in shown.getvalue()
 
 
 def test_one_run_reads_what_is_now_and_the_last_day(silo):
